@@ -1,0 +1,53 @@
+/* limits: every bound of the protocol and of the processes' tables, in one place (PROTOCOL 9).
+ * Whatever is not here is in config with a default that refers to here. */
+#ifndef SEALMQ_WIRE_LIMITS_H
+#define SEALMQ_WIRE_LIMITS_H
+
+#define PROTOCOL_VERSION_MIN 1
+#define PROTOCOL_VERSION_MAX 1
+
+#define PARTITION_COUNT 4096
+
+/* One envelope */
+#define PAYLOAD_LEN_MAX        (256u * 1024u)
+#define PAYLOAD_OVERHEAD_MAX   4096u
+#define CIPHERTEXT_LEN_MAX     (PAYLOAD_LEN_MAX + PAYLOAD_OVERHEAD_MAX)
+#define DEVICES_PER_ACCOUNT    16u
+#define HANDLE_LEN_MAX         64u
+#define CLIENT_VERSION_LEN_MAX 32u
+#define ENTRY_LEN_MAX          1024u
+#define ENTRIES_PER_LOOKUP     64u
+
+/* One frame at the edge */
+#define FRAME_META_LEN_MAX (256u * 1024u)
+#define FRAME_LEN_MAX      (24u + FRAME_META_LEN_MAX + DEVICES_PER_ACCOUNT * CIPHERTEXT_LEN_MAX)
+#define SENDS_PER_FRAME    64u
+#define DELIVERIES_PER_FRAME 64u
+#define FAILURES_PER_ACK   64u
+#define STATUS_PER_FRAME   64u
+#define GAPS_PER_FRAME     32u
+#define HINTS_PER_FRAME    256u
+#define MAP_RANGES_MAX     256u
+#define TERMS_PER_FRAME    64u
+#define WAKES_PER_LEASE    64u
+#define EVENTS_PER_FRAME   64u
+
+/* One session */
+#define CREDIT_MESSAGES_MAX     1024u
+#define CREDIT_BYTES_MAX        (16u * 1024u * 1024u)
+#define PENDING_REQUESTS_MAX    64u   /* per connection */
+#define CONNECTIONS_MAX         16384u
+
+/* One storage turn */
+#define TURN_ITEMS_MAX 512u
+#define TURN_BYTES_MAX (4u * 1024u * 1024u)
+
+/* Times, in milliseconds */
+#define ID_AGE_MAX_MS        (7ull * 24 * 3600 * 1000)
+#define ID_AHEAD_MAX_MS      (10ull * 60 * 1000)
+#define LEDGER_KEEP_MS       (8ull * 24 * 3600 * 1000)
+#define CLIENT_DEDUP_KEEP_MS (30ull * 24 * 3600 * 1000)
+#define PAYLOAD_KEEP_MS      (30ull * 24 * 3600 * 1000)
+#define EVENTS_KEEP_MS       (30ull * 24 * 3600 * 1000)
+
+#endif
