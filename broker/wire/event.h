@@ -1,0 +1,104 @@
+/* event: the typed, content-free operational record, the only thing that SealMQ ever logs. Fields
+ * are numbers, closed enumerations, versions and keyed hashes of ids. There is no way to put bytes,
+ * a peer's string or a secret into one; a test proves that trying does not compile. */
+#ifndef SEALMQ_WIRE_EVENT_H
+#define SEALMQ_WIRE_EVENT_H
+
+#include "broker/wire/ids.h"
+#include "broker/wire/status.h"
+
+enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
+
+/* X(NAME, code, "name", level, "what `code` is", "what `count` is", "what `value` is") */
+#define EVENT_LIST(X)                                                                              \
+    X(PROCESS_STARTED, 1, "process_started", INFO, "role", "", "")                                 \
+    X(PROCESS_DRAINING, 2, "process_draining", INFO, "role", "", "")                               \
+    X(PROCESS_STOPPED, 3, "process_stopped", INFO, "role", "", "")                                 \
+    X(PROCESS_DIED, 4, "process_died", ALARM, "role", "restarts", "signal or exit code")           \
+    X(STORE_OPENED, 10, "store_opened", INFO, "recovery", "commit", "recovery_ms")                 \
+    X(STORE_RECOVERED_TAIL, 11, "store_recovered_tail", WARN, "recovery", "commit", "")            \
+    X(STORE_LOSS, 12, "store_loss", ALARM, "", "commits_lost", "first_lost")                       \
+    X(STORE_FAILED, 13, "store_failed", ALARM, "status", "commit", "")                             \
+    X(STORE_DAMAGED, 14, "store_damaged", ALARM, "status", "", "")                                 \
+    X(STORE_READONLY, 15, "store_readonly", ALARM, "", "free_percent", "")                         \
+    X(STORE_WRITABLE, 16, "store_writable", INFO, "", "free_percent", "")                          \
+    X(CLOCK_JUMPED, 17, "clock_jumped", ALARM, "", "jump_ms", "")                                  \
+    X(STALE_TERM_REFUSED, 18, "stale_term_refused", WARN, "", "", "")                              \
+    X(WORKER_READY, 20, "worker_ready", INFO, "role", "", "")                                      \
+    X(WORKER_LOST, 21, "worker_lost", WARN, "role", "requests_unknown", "silence_ms")              \
+    X(BROKER_LOST, 22, "broker_lost", WARN, "", "sessions", "silence_ms")                          \
+    X(SESSIONS_COLLECTED, 23, "sessions_collected", INFO, "", "sessions", "")                      \
+    X(SESSION_STARTED, 30, "session_started", INFO, "attached", "number", "client_version")        \
+    X(SESSION_ENDED, 31, "session_ended", INFO, "reason", "number", "unacked")                     \
+    X(SESSION_SUPERSEDED, 32, "session_superseded", INFO, "", "number", "")                        \
+    X(AUTH_REFUSED, 33, "auth_refused", WARN, "status", "", "")                                    \
+    X(FRAME_REFUSED, 34, "frame_refused", WARN, "status", "kind", "")                              \
+    X(ACCOUNT_CREATED, 40, "account_created", INFO, "", "devices", "")                             \
+    X(HANDLE_CLAIMED, 41, "handle_claimed", INFO, "", "", "")                                      \
+    X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
+    X(ID_REUSED, 51, "id_reused", WARN, "status", "", "client_version")                            \
+    X(MAILBOX_OVER_QUOTA, 52, "mailbox_over_quota", WARN, "", "messages", "bytes")                 \
+    X(DELIVERY_FAILED, 53, "delivery_failed", WARN, "reason", "", "client_version")                \
+    X(DELIVERY_EXPIRED, 54, "delivery_expired", INFO, "reason", "count", "")                       \
+    X(DELIVERY_LOST, 55, "delivery_lost", ALARM, "", "count", "")                                  \
+    X(PAYLOAD_DAMAGED, 56, "payload_damaged", ALARM, "", "", "")                                   \
+    X(TRANSITION_REFUSED, 57, "transition_refused", WARN, "state", "event", "")                    \
+    X(SLOW_CONSUMER, 58, "slow_consumer", WARN, "", "unacked", "waiting_ms")                       \
+    X(REDELIVERED, 59, "redelivered", INFO, "", "count", "")                                       \
+    X(RESENT_AFTER_LOSS, 60, "resent_after_loss", INFO, "", "count", "")                           \
+    X(OVERLOAD, 61, "overload", WARN, "status", "count", "")                                       \
+    X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
+    X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
+    X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
+    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "", "count", "")
+
+enum event_kind {
+#define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,
+    EVENT_LIST(X)
+#undef X
+};
+
+/* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
+struct mark { uint8_t bytes[8]; };
+
+/* The key of all marks of one relay; secret, lives in the config directory. */
+struct mark_key { uint8_t bytes[32]; };
+
+struct event {
+    uint64_t at_ms;
+    enum event_kind kind;
+    uint32_t code;       /* an enumeration's number, see EVENT_LIST */
+    uint64_t count;
+    uint64_t value;
+    struct mark account; /* all zero = none */
+    struct mark device;
+    struct mark message; /* of the message id */
+    struct store_id store;
+};
+
+struct mark mark_account(const struct mark_key *key, struct account_id id);
+struct mark mark_device(const struct mark_key *key, struct device_id id);
+struct mark mark_message(const struct mark_key *key, struct message_id id);
+
+const char *event_name(uint64_t kind);
+enum event_level event_level(uint64_t kind);
+/* event_words: what code, count and value are called for this kind; "" = not used. */
+struct event_words { const char *code, *count, *value; };
+struct event_words event_words(uint64_t kind);
+
+/* version_number: "2.4.1" as 2 << 32 | 4 << 16 | 1, at most three numbers below 65536; 0 if not one. */
+uint64_t version_number(struct view text);
+
+/* event_ring: the last events of a process; when nobody fetches them the oldest fall out, counted. */
+#define EVENT_RING_LEN 1024u
+struct event_ring {
+    struct event events[EVENT_RING_LEN];
+    uint64_t written; /* ever */
+    uint64_t taken;   /* ever, dropped ones included */
+    uint64_t dropped; /* since the last event_ring_take that told of them */
+};
+void event_ring_put(struct event_ring *r, const struct event *e);
+/* event_ring_take: the next event in order; after a drop an EVENTS_DROPPED first. false = empty. */
+bool event_ring_take(struct event_ring *r, struct event *out);
+
+#endif

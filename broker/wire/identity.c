@@ -1,0 +1,131 @@
+/* identity: making and checking the first identity-log entry and handle claims. Used by relay and
+ * clients alike; knows no store and no session. */
+#include "broker/wire/identity.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static const char entry_label[] = "sealmq entry 1";
+static const char handle_label[] = "sealmq handle 1";
+
+#define SIGNED_LEN_MAX (sizeof entry_label + ENTRY_LEN_MAX)
+
+struct device_id device_id_of(const struct signing_pk *signing)
+{
+    struct hash256 h = hash_bytes("sealmq device 1", view_of(signing->bytes, sizeof signing->bytes),
+                                  view_of(NULL, 0), view_of(NULL, 0));
+    struct device_id id;
+    memcpy(id.bytes, h.bytes, sizeof id.bytes);
+    return id;
+}
+
+static size_t signed_bytes(struct view body, uint8_t out[SIGNED_LEN_MAX])
+{
+    memcpy(out, entry_label, sizeof entry_label);
+    memcpy(out + sizeof entry_label, body.at, body.len);
+    return sizeof entry_label + body.len;
+}
+
+static bool is_zero(const uint8_t *at, size_t len)
+{
+    return sodium_is_zero(at, len) == 1;
+}
+
+enum status founding_check(struct view entry, struct arena *a, struct founding *out)
+{
+    struct msg_entry e;
+    struct msg_entry_body body;
+    memset(out, 0, sizeof *out);
+    enum status s = codec_decode(&msg_entry_desc, entry, a, &e);
+    if (s == STATUS_OK) s = codec_decode(&msg_entry_body_desc, e.body, a, &body);
+    if (s != STATUS_OK) return s;
+    if (body.operation != ENTRY_CREATE || body.number != 0 ||
+        !is_zero(body.previous.bytes, sizeof body.previous.bytes))
+        return STATUS_BAD_ENTRY;
+    uint8_t text[SIGNED_LEN_MAX];
+    size_t len = signed_bytes(e.body, text);
+    if (crypto_sign_verify_detached(e.signature.bytes, text, len, body.device.signing.bytes) != 0)
+        return STATUS_BAD_ENTRY;
+    struct founding f = {.record = body.device, .device = device_id_of(&body.device.signing),
+                         .key_version = 1};
+    f.head = hash_bytes("sealmq account 1", entry, view_of(NULL, 0), view_of(NULL, 0));
+    memcpy(f.account.bytes, f.head.bytes, sizeof f.account.bytes);
+    *out = f;
+    return STATUS_OK;
+}
+
+void founding_make(const struct msg_device_record *record, const uint8_t signing_sk[64],
+                   uint64_t made_ms, const uint8_t salt[16], struct buffer *out)
+{
+    struct msg_entry_body body = {.operation = ENTRY_CREATE, .made_ms = made_ms, .device = *record};
+    struct buffer encoded = {0};
+    struct msg_entry entry = {0};
+    uint8_t text[SIGNED_LEN_MAX];
+    memcpy(body.salt, salt, sizeof body.salt);
+    codec_encode(&msg_entry_body_desc, &body, &encoded);
+    entry.body = buffer_view(&encoded);
+    size_t len = signed_bytes(entry.body, text);
+    crypto_sign_detached(entry.signature.bytes, NULL, text, len, signing_sk);
+    codec_encode(&msg_entry_desc, &entry, out);
+    buffer_fini(&encoded);
+}
+
+/* The length of the UTF-8 sequence at the start of v, 0 where it is none (RFC 3629). */
+static size_t utf8_len(struct view v)
+{
+    static const struct { uint8_t mask, lead; size_t len; uint32_t min; } forms[] = {
+        {0x80, 0x00, 1, 0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
+    for (size_t i = 0; i < 4; i++) {
+        if ((v.at[0] & forms[i].mask) != forms[i].lead) continue;
+        if (v.len < forms[i].len) return 0;
+        uint32_t code = v.at[0] & (uint8_t)~forms[i].mask;
+        for (size_t k = 1; k < forms[i].len; k++) {
+            if ((v.at[k] & 0xc0) != 0x80) return 0;
+            code = code << 6 | (v.at[k] & 0x3f);
+        }
+        bool surrogate = code >= 0xd800 && code < 0xe000;
+        return code < forms[i].min || surrogate || code > 0x10ffff ? 0 : forms[i].len;
+    }
+    return 0;
+}
+
+enum status handle_check(struct view handle)
+{
+    if (handle.len == 0 || handle.len > HANDLE_LEN_MAX) return STATUS_MALFORMED;
+    while (handle.len) {
+        uint8_t c = handle.at[0];
+        if (c <= 0x20 || c == 0x7f || c == '/') return STATUS_MALFORMED;
+        size_t len = utf8_len(handle);
+        if (!len || (c == 0xc2 && handle.at[1] < 0xa1)) return STATUS_MALFORMED; /* C1, NBSP */
+        handle = view_of(handle.at + len, handle.len - len);
+    }
+    return STATUS_OK;
+}
+
+static size_t handle_bytes(struct account_id account, struct view handle,
+                           uint8_t out[sizeof handle_label + 32 + HANDLE_LEN_MAX])
+{
+    ENSURE(handle.len <= HANDLE_LEN_MAX);
+    memcpy(out, handle_label, sizeof handle_label);
+    memcpy(out + sizeof handle_label, account.bytes, sizeof account.bytes);
+    memcpy(out + sizeof handle_label + sizeof account.bytes, handle.at, handle.len);
+    return sizeof handle_label + sizeof account.bytes + handle.len;
+}
+
+void handle_sign(struct account_id account, struct view handle, const uint8_t signing_sk[64],
+                 struct signature *out)
+{
+    uint8_t text[sizeof handle_label + 32 + HANDLE_LEN_MAX];
+    size_t len = handle_bytes(account, handle, text);
+    crypto_sign_detached(out->bytes, NULL, text, len, signing_sk);
+}
+
+enum status handle_verify(struct account_id account, struct view handle,
+                          const struct signing_pk *pk, const struct signature *sig)
+{
+    uint8_t text[sizeof handle_label + 32 + HANDLE_LEN_MAX];
+    if (handle_check(handle) != STATUS_OK) return STATUS_MALFORMED;
+    size_t len = handle_bytes(account, handle, text);
+    return crypto_sign_verify_detached(sig->bytes, text, len, pk->bytes) == 0 ? STATUS_OK
+                                                                              : STATUS_BAD_ENTRY;
+}

@@ -1,0 +1,41 @@
+/* identity: the first identity-log entry, from which account and device ids follow (PROTOCOL 6).
+ * Later entries, key versions and authority come with the whole log. */
+#ifndef SEALMQ_WIRE_IDENTITY_H
+#define SEALMQ_WIRE_IDENTITY_H
+
+#include "broker/wire/messages.h"
+
+#define ENTRY_CREATE 1u
+
+/* What a valid first entry says. */
+struct founding {
+    struct account_id account;
+    struct device_id device;
+    struct msg_device_record record;
+    struct hash256 head;  /* the entry's hash; the account id has the same bytes */
+    uint64_t key_version; /* 1 */
+};
+
+/* device_id_of: the first 16 bytes of BLAKE2b-256("sealmq device 1", signing key). */
+struct device_id device_id_of(const struct signing_pk *signing);
+
+/* founding_check: decodes an encoded msg_entry, verifies signature and content.
+ * OK, BAD_ENTRY (signature or content), MALFORMED, TOO_LARGE; *out zero after a failure. */
+enum status founding_check(struct view entry, struct arena *a, struct founding *out) MUST_USE;
+
+/* founding_make: writes an encoded msg_entry for a new account with one device. signing_sk is
+ * libsodium's 64-byte Ed25519 secret key; salt is 16 random bytes. */
+void founding_make(const struct msg_device_record *record, const uint8_t signing_sk[64],
+                   uint64_t made_ms, const uint8_t salt[16], struct buffer *out);
+
+/* handle_check: OK for 1..64 bytes of valid UTF-8 without control characters, spaces or '/' at all;
+ * else MALFORMED. */
+enum status handle_check(struct view handle) MUST_USE;
+
+/* handle_sign / handle_verify: the claim's signature over ("sealmq handle 1" NUL, account, handle). */
+void handle_sign(struct account_id account, struct view handle, const uint8_t signing_sk[64],
+                 struct signature *out);
+enum status handle_verify(struct account_id account, struct view handle,
+                          const struct signing_pk *pk, const struct signature *sig) MUST_USE;
+
+#endif

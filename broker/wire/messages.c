@@ -1,0 +1,216 @@
+/* messages: the codec tables of messages.h, in its order, and in step with sealmq.proto. */
+#include "broker/wire/messages.h"
+
+#define U64(n, s, f)  {n, CODEC_U64, offsetof(struct s, f), 0, 0, NULL}
+#define U32(n, s, f)  {n, CODEC_U32, offsetof(struct s, f), 0, 0, NULL}
+#define BOOL(n, s, f) {n, CODEC_BOOL, offsetof(struct s, f), 0, 0, NULL}
+#define SIZE_OF(s, f) sizeof(((struct s *)0)->f)
+#define FIXED(n, s, f) {n, CODEC_FIXED, offsetof(struct s, f), 0, SIZE_OF(s, f), NULL}
+#define MAYBE(n, s, f) {n, CODEC_MAYBE, offsetof(struct s, f), 0, SIZE_OF(s, f), NULL}
+#define BYTES(n, s, f, max) {n, CODEC_BYTES, offsetof(struct s, f), 0, max, NULL}
+#define ONE(n, s, f, sub) {n, CODEC_ONE, offsetof(struct s, f), 0, 0, &msg_##sub##_desc}
+#define MANY(n, s, f, count, max, sub)                                                             \
+    {n, CODEC_MANY, offsetof(struct s, f), offsetof(struct s, count), max, &msg_##sub##_desc}
+#define VIEWS(n, s, f, count, max)                                                                 \
+    {n, CODEC_VIEWS, offsetof(struct s, f), offsetof(struct s, count), max, NULL}
+/* The struct type may differ from the table's name (session numbers are struct session_id). */
+#define TABLE_OF(linkage, name, type, ...)                                                         \
+    static const struct codec_field name##_fields[] = {__VA_ARGS__};                               \
+    linkage const struct codec_desc msg_##name##_desc = {                                          \
+        #name, sizeof(struct type), name##_fields, sizeof name##_fields / sizeof name##_fields[0]};
+#define TABLE(name, ...)       TABLE_OF(, name, msg_##name, __VA_ARGS__)
+#define INNER(name, type, ...) TABLE_OF(static, name, type, __VA_ARGS__)
+
+INNER(session_id, session_id, FIXED(1, session_id, term), U64(2, session_id, number))
+
+TABLE(hello, FIXED(1, msg_hello, device), FIXED(2, msg_hello, account),
+      BYTES(3, msg_hello, client_version, CLIENT_VERSION_LEN_MAX), U32(4, msg_hello, protocol_min),
+      U32(5, msg_hello, protocol_max), BOOL(6, msg_hello, attach),
+      U32(7, msg_hello, credit_messages), U64(8, msg_hello, credit_bytes),
+      BOOL(9, msg_hello, reoffer_held))
+INNER(range, msg_range, U32(1, msg_range, first), U32(2, msg_range, last),
+      FIXED(3, msg_range, store), FIXED(4, msg_range, term))
+TABLE(map, U64(1, msg_map, version), MANY(2, msg_map, ranges, range_count, MAP_RANGES_MAX, range))
+TABLE(welcome, ONE(1, msg_welcome, session, session_id), U64(2, msg_welcome, relay_ms),
+      U32(3, msg_welcome, credit_messages), U64(4, msg_welcome, credit_bytes),
+      U32(5, msg_welcome, ping_ms), ONE(6, msg_welcome, map, map))
+TABLE(pong, U64(1, msg_pong, relay_ms), ONE(2, msg_pong, map, map))
+TABLE(error, U32(1, msg_error, status), U32(2, msg_error, retry_after_ms),
+      U32(3, msg_error, protocol_min), U32(4, msg_error, protocol_max))
+TABLE(superseded, ONE(1, msg_superseded, by, session_id))
+TABLE(drain, U32(1, msg_drain, deadline_ms))
+TABLE(empty, U32(1, msg_empty, unused))
+
+TABLE(device_record, FIXED(1, msg_device_record, signing), FIXED(2, msg_device_record, identity),
+      FIXED(3, msg_device_record, transport))
+TABLE(entry_body, U32(1, msg_entry_body, operation), U64(2, msg_entry_body, number),
+      MAYBE(3, msg_entry_body, previous), U64(4, msg_entry_body, made_ms),
+      ONE(5, msg_entry_body, device, device_record), FIXED(6, msg_entry_body, salt))
+TABLE(entry, BYTES(1, msg_entry, body, ENTRY_LEN_MAX), FIXED(2, msg_entry, signature))
+TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX))
+TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),
+      U64(3, msg_registered, key_version), FIXED(4, msg_registered, head))
+TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
+      BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature))
+TABLE(handle_claimed, FIXED(1, msg_handle_claimed, account))
+TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account))
+TABLE(found, FIXED(1, msg_found, account), U64(2, msg_found, key_version),
+      MAYBE(3, msg_found, head), VIEWS(4, msg_found, entries, entry_count, ENTRIES_PER_LOOKUP))
+
+INNER(part, msg_part, FIXED(1, msg_part, device), U32(2, msg_part, len))
+TABLE(send_item, FIXED(1, msg_send_item, id), FIXED(2, msg_send_item, target),
+      U64(3, msg_send_item, key_version), MAYBE(4, msg_send_item, head),
+      U64(5, msg_send_item, ttl_ms), U32(6, msg_send_item, attempt), BOOL(7, msg_send_item, sealed),
+      MANY(8, msg_send_item, parts, part_count, DEVICES_PER_ACCOUNT, part))
+TABLE(receipt, FIXED(1, msg_receipt, store), FIXED(2, msg_receipt, term),
+      U64(3, msg_receipt, commit), U32(4, msg_receipt, key_id), U64(5, msg_receipt, accepted_ms),
+      FIXED(6, msg_receipt, mac))
+INNER(lost_item, msg_lost_item, U32(1, msg_lost_item, index), ONE(2, msg_lost_item, receipt, receipt))
+TABLE(send, VIEWS(1, msg_send, items, item_count, SENDS_PER_FRAME),
+      MANY(2, msg_send, lost, lost_count, SENDS_PER_FRAME, lost_item))
+INNER(accepted_part, msg_accepted_part, FIXED(1, msg_accepted_part, device),
+      U32(2, msg_accepted_part, outcome), MAYBE(3, msg_accepted_part, term),
+      U64(4, msg_accepted_part, seq))
+TABLE(accepted, FIXED(1, msg_accepted, id), U32(2, msg_accepted, level),
+      ONE(3, msg_accepted, receipt, receipt), U64(4, msg_accepted, expires_ms),
+      MANY(5, msg_accepted, parts, part_count, DEVICES_PER_ACCOUNT, accepted_part))
+INNER(device_id_list, device_id_list, FIXED(1, device_id_list, device))
+TABLE(stale, U64(1, msg_stale, key_version), FIXED(2, msg_stale, head),
+      MANY(3, msg_stale, missing, missing_count, DEVICES_PER_ACCOUNT, device_id_list),
+      MANY(4, msg_stale, extra, extra_count, DEVICES_PER_ACCOUNT, device_id_list),
+      VIEWS(5, msg_stale, entries, entry_count, ENTRIES_PER_LOOKUP))
+INNER(sent_item, msg_sent_item, U32(1, msg_sent_item, status),
+      BYTES(2, msg_sent_item, answer, 4096), BYTES(3, msg_sent_item, digest, 32),
+      U32(4, msg_sent_item, retry_after_ms), MANY(5, msg_sent_item, stale, stale_count, 1, stale))
+TABLE(sent, MANY(1, msg_sent, items, item_count, SENDS_PER_FRAME, sent_item))
+
+INNER(delivery, msg_delivery, FIXED(1, msg_delivery, term), U64(2, msg_delivery, seq),
+      FIXED(3, msg_delivery, sender_account), FIXED(4, msg_delivery, sender_device),
+      FIXED(5, msg_delivery, target), FIXED(6, msg_delivery, id),
+      U64(7, msg_delivery, accepted_ms), U32(8, msg_delivery, attempt), U32(9, msg_delivery, len),
+      BOOL(10, msg_delivery, again), BOOL(11, msg_delivery, sealed))
+INNER(gap, msg_gap, U32(1, msg_gap, reason), U64(2, msg_gap, count), MAYBE(3, msg_gap, term),
+      U64(4, msg_gap, first), U64(5, msg_gap, last))
+TABLE(deliver, ONE(1, msg_deliver, session, session_id),
+      MANY(2, msg_deliver, items, item_count, DELIVERIES_PER_FRAME, delivery),
+      MANY(3, msg_deliver, gaps, gap_count, GAPS_PER_FRAME, gap))
+INNER(failure, msg_failure, FIXED(1, msg_failure, term), U64(2, msg_failure, seq),
+      U32(3, msg_failure, reason))
+TABLE(ack, ONE(1, msg_ack, session, session_id), MAYBE(2, msg_ack, settled_term),
+      U64(3, msg_ack, settled_seq), MAYBE(4, msg_ack, delivered_term),
+      U64(5, msg_ack, delivered_seq),
+      MANY(6, msg_ack, failed, failed_count, FAILURES_PER_ACK, failure))
+TABLE(acked, ONE(1, msg_acked, session, session_id), MAYBE(2, msg_acked, settled_term),
+      U64(3, msg_acked, settled_seq), MAYBE(4, msg_acked, delivered_term),
+      U64(5, msg_acked, delivered_seq))
+INNER(status_ask, msg_status_ask, FIXED(1, msg_status_ask, target), FIXED(2, msg_status_ask, id))
+TABLE(status, MANY(1, msg_status, items, item_count, STATUS_PER_FRAME, status_ask))
+INNER(part_state, msg_part_state, FIXED(1, msg_part_state, device), U32(2, msg_part_state, state),
+      U32(3, msg_part_state, outcome), U32(4, msg_part_state, reason),
+      U64(5, msg_part_state, at_ms))
+INNER(status_item, msg_status_item, U32(1, msg_status_item, status),
+      FIXED(2, msg_status_item, target), FIXED(3, msg_status_item, id),
+      MANY(4, msg_status_item, parts, part_count, DEVICES_PER_ACCOUNT, part_state))
+TABLE(status_is, MANY(1, msg_status_is, items, item_count, STATUS_PER_FRAME, status_item))
+INNER(hint_item, msg_hint_item, FIXED(1, msg_hint_item, target), FIXED(2, msg_hint_item, id),
+      ONE(3, msg_hint_item, part, part_state))
+TABLE(hint, MANY(1, msg_hint, items, item_count, HINTS_PER_FRAME, hint_item))
+TABLE(terms, MAYBE(1, msg_terms, since))
+INNER(term_end, msg_term_end, FIXED(1, msg_term_end, term), U64(2, msg_term_end, end),
+      BOOL(3, msg_term_end, open))
+TABLE(terms_are, FIXED(1, msg_terms_are, store),
+      MANY(2, msg_terms_are, terms, term_count, TERMS_PER_FRAME, term_end),
+      BOOL(3, msg_terms_are, complete))
+
+INNER(worker_row, msg_worker_row, U32(1, msg_worker_row, role), FIXED(2, msg_worker_row, boot),
+      MAYBE(3, msg_worker_row, store), MAYBE(4, msg_worker_row, term),
+      U64(5, msg_worker_row, commit), U64(6, msg_worker_row, silence_ms),
+      U64(7, msg_worker_row, pending), U64(8, msg_worker_row, sessions),
+      U64(9, msg_worker_row, mailboxes), U64(10, msg_worker_row, queued_messages),
+      U64(11, msg_worker_row, queued_bytes), U64(12, msg_worker_row, parked),
+      U64(13, msg_worker_row, wakes), U64(14, msg_worker_row, commit_lag_us),
+      U64(15, msg_worker_row, turns), U64(16, msg_worker_row, items),
+      U32(17, msg_worker_row, state), U64(18, msg_worker_row, disk_free_percent),
+      U64(19, msg_worker_row, accepted), U64(20, msg_worker_row, settled))
+TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
+      U64(3, msg_overview, connections), U64(4, msg_overview, sessions),
+      U64(5, msg_overview, attached), U64(6, msg_overview, pending),
+      U64(7, msg_overview, frames_in), U64(8, msg_overview, frames_out),
+      U64(9, msg_overview, refused), U64(10, msg_overview, busy),
+      U64(11, msg_overview, map_version), MANY(12, msg_overview, workers, worker_count, 64, worker_row),
+      BOOL(13, msg_overview, draining))
+TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
+      U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),
+      MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store))
+TABLE(events, BYTES(1, msg_events, cursor, 32), U32(2, msg_events, limit))
+TABLE(events_are, BYTES(1, msg_events_are, cursor, 32),
+      MANY(2, msg_events_are, events, event_count, EVENTS_PER_FRAME, event))
+TABLE(explain, FIXED(1, msg_explain, sender), FIXED(2, msg_explain, target),
+      FIXED(3, msg_explain, id), MAYBE(4, msg_explain, device))
+INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
+      U32(2, msg_explained_part, code), U32(3, msg_explained_part, state),
+      U32(4, msg_explained_part, outcome), U32(5, msg_explained_part, reason),
+      U64(6, msg_explained_part, at_ms), U64(7, msg_explained_part, payload_bytes),
+      MAYBE(8, msg_explained_part, term), U64(9, msg_explained_part, seq),
+      U64(10, msg_explained_part, last_seen_ms))
+TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
+      ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
+      MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))
+
+TABLE(ready, U32(1, msg_ready, role), FIXED(2, msg_ready, boot), MAYBE(3, msg_ready, store),
+      MAYBE(4, msg_ready, term), U64(5, msg_ready, commit), U32(6, msg_ready, first),
+      U32(7, msg_ready, last), U32(8, msg_ready, credit))
+TABLE(peer, FIXED(1, msg_peer, boot), ONE(2, msg_peer, map, map),
+      MAYBE(3, msg_peer, witness_term), U64(4, msg_peer, witness_commit))
+TABLE(session, BOOL(1, msg_session, attached), U32(2, msg_session, credit_messages),
+      U64(3, msg_session, credit_bytes), BYTES(4, msg_session, client_version, CLIENT_VERSION_LEN_MAX))
+TABLE(closed, U32(1, msg_closed, reason))
+TABLE(undelivered, FIXED(1, msg_undelivered, term), U64(2, msg_undelivered, seq),
+      BOOL(3, msg_undelivered, gone))
+TABLE(hint_device, FIXED(1, msg_hint_device, device),
+      BYTES(2, msg_hint_device, hint, FRAME_META_LEN_MAX))
+TABLE(heartbeat, ONE(1, msg_heartbeat, row, worker_row), ONE(2, msg_heartbeat, map, map))
+TABLE(lease, U32(1, msg_lease, count), U64(2, msg_lease, lease_ms))
+INNER(wake, msg_wake, FIXED(1, msg_wake, device), FIXED(2, msg_wake, account),
+      U32(3, msg_wake, attempt), U64(4, msg_wake, waiting))
+TABLE(leased, MANY(1, msg_leased, wakes, wake_count, WAKES_PER_LEASE, wake),
+      BOOL(2, msg_leased, more))
+INNER(wake_result, msg_wake_result, FIXED(1, msg_wake_result, device),
+      FIXED(2, msg_wake_result, account), BOOL(3, msg_wake_result, sent),
+      U64(4, msg_wake_result, retry_ms))
+TABLE(woken, MANY(1, msg_woken, results, result_count, WAKES_PER_LEASE, wake_result))
+TABLE(record, MANY(1, msg_record, events, event_count, EVENTS_PER_FRAME, event))
+
+void frame_write(struct buffer *b, const struct frame_header *header,
+                 const struct codec_desc *desc, const void *message)
+{
+    size_t start = frame_begin(b, header);
+    codec_encode(desc, message, b);
+    frame_meta_end(b, start);
+}
+
+void frame_write_error(struct buffer *b, uint64_t correlation, uint16_t home, enum status s,
+                       uint32_t retry_after_ms)
+{
+    struct msg_error error = {.status = (uint32_t)s, .retry_after_ms = retry_after_ms};
+    if (s == STATUS_UNSUPPORTED) {
+        error.protocol_min = PROTOCOL_VERSION_MIN;
+        error.protocol_max = PROTOCOL_VERSION_MAX;
+    }
+    frame_write(b, &(struct frame_header){.kind = KIND_ERROR, .correlation = correlation, .home = home},
+                &msg_error_desc, &error);
+}
+
+struct msg_event msg_event_of(const struct event *e)
+{
+    return (struct msg_event){.at_ms = e->at_ms, .kind = (uint32_t)e->kind, .code = e->code,
+                              .count = e->count, .value = e->value, .account = e->account,
+                              .device = e->device, .message = e->message, .store = e->store};
+}
+
+struct event event_of_msg(const struct msg_event *m)
+{
+    return (struct event){.at_ms = m->at_ms, .kind = (enum event_kind)m->kind, .code = m->code,
+                          .count = m->count, .value = m->value, .account = m->account,
+                          .device = m->device, .message = m->message, .store = m->store};
+}

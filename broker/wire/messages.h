@@ -1,0 +1,421 @@
+/* messages: every meta of the protocol as a struct with its codec table; the public form is
+ * sealmq.proto. Views borrow the frame they were decoded from. */
+#ifndef SEALMQ_WIRE_MESSAGES_H
+#define SEALMQ_WIRE_MESSAGES_H
+
+#include "broker/wire/codec.h"
+#include "broker/wire/event.h"
+#include "broker/wire/frame.h"
+#include "broker/wire/ids.h"
+#include "broker/wire/slab.h"
+#include "broker/wire/states.h"
+
+/* ---- sessions (PROTOCOL 4) ---- */
+
+struct msg_hello {
+    struct device_id device;
+    struct account_id account;
+    struct view client_version;
+    uint32_t protocol_min, protocol_max;
+    bool attach;
+    uint32_t credit_messages; /* deliveries that may be unacknowledged at once; clamped to limits.h */
+    uint64_t credit_bytes;
+    bool reoffer_held;        /* offer parked `held` deliveries again */
+};
+
+struct msg_range { /* partitions first..last belong to this store */
+    uint32_t first, last;
+    struct store_id store;
+    struct term term;
+};
+
+struct msg_map {
+    uint64_t version;
+    struct msg_range *ranges;
+    size_t range_count;
+};
+
+struct msg_welcome {
+    struct session_id session;
+    uint64_t relay_ms;
+    uint32_t credit_messages;
+    uint64_t credit_bytes;
+    uint32_t ping_ms; /* say something at least this often */
+    struct msg_map map;
+};
+
+struct msg_pong {
+    uint64_t relay_ms;
+    struct msg_map map;
+};
+
+struct msg_error { /* the one reply to a request that as a whole was not done */
+    uint32_t status;
+    uint32_t retry_after_ms;
+    uint32_t protocol_min, protocol_max; /* with unsupported */
+};
+
+struct msg_superseded { struct session_id by; };
+struct msg_drain { uint32_t deadline_ms; };
+struct msg_empty { uint32_t unused; };
+
+/* ---- accounts (PROTOCOL 6) ---- */
+
+struct msg_device_record {
+    struct signing_pk signing;
+    struct identity_pk identity;
+    struct transport_pk transport;
+};
+
+struct msg_entry_body { /* an identity-log entry before its signature */
+    uint32_t operation; /* 1 = create */
+    uint64_t number;    /* 0 for the first */
+    struct hash256 previous; /* all zero for the first */
+    uint64_t made_ms;
+    struct msg_device_record device;
+    uint8_t salt[16];
+};
+
+struct msg_entry {
+    struct view body; /* an encoded msg_entry_body */
+    struct signature signature; /* by body.device.signing over label and body */
+};
+
+struct msg_register { struct view entry; };
+struct msg_registered {
+    struct account_id account;
+    struct device_id device;
+    uint64_t key_version;
+    struct hash256 head;
+};
+
+struct msg_claim_handle {
+    struct view handle;
+    struct view entry;          /* the account's first entry */
+    struct signature signature; /* by its device over label, account and handle */
+};
+struct msg_handle_claimed { struct account_id account; };
+
+struct msg_lookup { /* a handle (asked at its home), or an account (at its home) */
+    struct view handle;
+    struct account_id account;
+};
+struct msg_found {
+    struct account_id account;
+    uint64_t key_version;
+    struct hash256 head;
+    struct view *entries; /* none in the answer to a handle */
+    size_t entry_count;
+};
+
+/* ---- sending (PROTOCOL 7) ---- */
+
+struct msg_part { /* one device's ciphertext; the bytes follow in the frame's body, in order */
+    struct device_id device;
+    uint32_t len;
+};
+
+struct msg_send_item {
+    struct message_id id;
+    struct target_id target;
+    uint64_t key_version;
+    struct hash256 head;
+    uint64_t ttl_ms; /* 0 = the relay's default */
+    uint32_t attempt; /* 0; 1..3 for a resend that replaces failed deliveries */
+    bool sealed;      /* false: opaque to SealMQ's clients too */
+    struct msg_part *parts;
+    size_t part_count;
+};
+
+struct msg_receipt {
+    struct store_id store;
+    struct term term;
+    uint64_t commit;
+    uint32_t key_id;
+    uint64_t accepted_ms;
+    struct mac256 mac;
+};
+
+struct msg_lost_item { /* item `index` was accepted under this receipt, in commits now lost */
+    uint32_t index;
+    struct msg_receipt receipt;
+};
+
+struct msg_send {
+    struct view *items; /* encoded msg_send_item; the claim digest is over these very bytes */
+    size_t item_count;
+    struct msg_lost_item *lost;
+    size_t lost_count;
+};
+
+struct msg_accepted_part {
+    struct device_id device;
+    uint32_t outcome; /* open or over_quota */
+    struct term term;  /* with seq: the place in the mailbox, where open */
+    uint64_t seq;
+};
+
+#define LEVEL_MEMORY 1u
+#define LEVEL_SYNCED 2u
+
+struct msg_accepted { /* stored and repeated byte for byte */
+    struct message_id id;
+    uint32_t level;
+    struct msg_receipt receipt;
+    uint64_t expires_ms;
+    struct msg_accepted_part *parts;
+    size_t part_count;
+};
+
+struct msg_stale {
+    uint64_t key_version;
+    struct hash256 head;
+    struct device_id_list { struct device_id device; } *missing, *extra;
+    size_t missing_count, extra_count;
+    struct view *entries; /* signed entries since the sender's key version */
+    size_t entry_count;
+};
+
+struct msg_sent_item {
+    uint32_t status;
+    struct view answer;    /* encoded msg_accepted: with ok, and with id_reused the first one's */
+    struct view digest;    /* with id_reused: the first one's digest (32 bytes) */
+    uint32_t retry_after_ms;
+    struct msg_stale *stale; /* with stale_devices: one */
+    size_t stale_count;
+};
+
+struct msg_sent { /* one per item, in the order of the request */
+    struct msg_sent_item *items;
+    size_t item_count;
+};
+
+/* ---- delivering (PROTOCOL 8) ---- */
+
+struct msg_delivery { /* `len` bytes of the body belong to it, in order */
+    struct term term;
+    uint64_t seq;
+    struct account_id sender_account;
+    struct device_id sender_device;
+    struct target_id target;
+    struct message_id id;
+    uint64_t accepted_ms;
+    uint32_t attempt;
+    uint32_t len;
+    bool again;  /* offered before */
+    bool sealed;
+};
+
+struct msg_gap { /* `count` deliveries that will not come, all before the next one of this frame */
+    uint32_t reason;
+    uint64_t count;
+    struct term term; /* with first..last: which, where known */
+    uint64_t first, last;
+};
+
+struct msg_deliver {
+    struct session_id session;
+    struct msg_delivery *items;
+    size_t item_count;
+    struct msg_gap *gaps;
+    size_t gap_count;
+};
+
+struct msg_failure {
+    struct term term;
+    uint64_t seq;
+    uint32_t reason; /* held or broken */
+};
+
+struct msg_ack { /* cumulative; positions beyond what this session was offered are ignored */
+    struct session_id session;
+    struct term settled_term;
+    uint64_t settled_seq;
+    struct term delivered_term;
+    uint64_t delivered_seq;
+    struct msg_failure *failed; /* exceptions at or below settled */
+    size_t failed_count;
+};
+
+struct msg_acked { /* echo, after the sync */
+    struct session_id session;
+    struct term settled_term;
+    uint64_t settled_seq;
+    struct term delivered_term;
+    uint64_t delivered_seq;
+};
+
+struct msg_status_ask {
+    struct target_id target;
+    struct message_id id;
+};
+struct msg_status { struct msg_status_ask *items; size_t item_count; };
+
+struct msg_part_state {
+    struct device_id device;
+    uint32_t state;   /* enum delivery_state; none once there is an outcome */
+    uint32_t outcome; /* enum outcome */
+    uint32_t reason;  /* enum fail_reason */
+    uint64_t at_ms;
+};
+struct msg_status_item {
+    uint32_t status; /* ok, not_found (no claim), wrong_home */
+    struct target_id target;
+    struct message_id id;
+    struct msg_part_state *parts;
+    size_t part_count;
+};
+struct msg_status_is { struct msg_status_item *items; size_t item_count; };
+
+struct msg_hint_item {
+    struct target_id target;
+    struct message_id id;
+    struct msg_part_state part;
+};
+struct msg_hint { struct msg_hint_item *items; size_t item_count; };
+
+struct msg_terms { struct term since; };
+struct msg_term_end {
+    struct term term;
+    uint64_t end;  /* the last commit that was kept */
+    bool open;     /* the present term; end is its last commit so far */
+};
+struct msg_terms_are {
+    struct store_id store;
+    struct msg_term_end *terms; /* ascending, from `since` on; others never were, or are forgotten */
+    size_t term_count;
+    bool complete; /* terms reach back to `since` */
+};
+
+/* ---- operators (admin socket) ---- */
+
+struct msg_worker_row {
+    uint32_t role;
+    struct boot_id boot;
+    struct store_id store;
+    struct term term;
+    uint64_t commit;
+    uint64_t silence_ms;
+    uint64_t pending;     /* requests forwarded and not answered */
+    uint64_t sessions, mailboxes, queued_messages, queued_bytes, parked, wakes;
+    uint64_t commit_lag_us; /* the last group: from its first item's arrival to its sync */
+    uint64_t turns, items;  /* since start */
+    uint32_t state;         /* enum store_state or worker state */
+    uint64_t disk_free_percent;
+    uint64_t accepted, settled;
+};
+struct msg_overview {
+    struct boot_id boot;
+    uint64_t uptime_ms;
+    uint64_t connections, sessions, attached, pending;
+    uint64_t frames_in, frames_out, refused, busy;
+    uint64_t map_version;
+    struct msg_worker_row *workers;
+    size_t worker_count;
+    bool draining;
+};
+
+struct msg_event {
+    uint64_t at_ms;
+    uint32_t kind;
+    uint32_t code;
+    uint64_t count, value;
+    struct mark account, device, message;
+    struct store_id store;
+};
+struct msg_events { struct view cursor; uint32_t limit; }; /* empty cursor = the newest `limit` */
+struct msg_events_are {
+    struct view cursor; /* give it back to go on */
+    struct msg_event *events;
+    size_t event_count;
+};
+
+struct msg_explain {
+    struct device_id sender;
+    struct target_id target;
+    struct message_id id;
+    struct device_id device; /* all zero = every device of the answer */
+};
+struct msg_explained_part {
+    struct device_id device;
+    uint32_t code; /* enum explain_code */
+    uint32_t state, outcome, reason;
+    uint64_t at_ms;
+    uint64_t payload_bytes; /* ciphertext still held */
+    struct term term;
+    uint64_t seq;
+    uint64_t last_seen_ms;
+};
+struct msg_explained {
+    uint32_t code; /* of the whole, where there are no parts */
+    uint64_t accepted_ms;
+    struct msg_receipt receipt;
+    bool has_receipt;
+    struct msg_explained_part *parts;
+    size_t part_count;
+};
+
+/* ---- inside the relay ---- */
+
+struct msg_ready {
+    uint32_t role;
+    struct boot_id boot;
+    struct store_id store; /* storage only, from here on */
+    struct term term;
+    uint64_t commit;
+    uint32_t first, last; /* partitions */
+    uint32_t credit;      /* requests that may be pending here at once */
+};
+struct msg_peer { /* the broker's answer to ready */
+    struct boot_id boot;
+    struct msg_map map;
+    struct term witness_term; /* highest commit of this store that the broker knows acknowledged */
+    uint64_t witness_commit;
+};
+struct msg_session { /* a session bound at the broker; the stamp has conn, session, account, device */
+    bool attached;
+    uint32_t credit_messages;
+    uint64_t credit_bytes;
+    struct view client_version;
+};
+struct msg_closed { uint32_t reason; };
+struct msg_undelivered {
+    struct term term;
+    uint64_t seq;  /* the first delivery of the frame that could not be handed over */
+    bool gone;     /* the connection is gone; else it is slow */
+};
+struct msg_hint_device { struct device_id device; struct view hint; }; /* an encoded msg_hint */
+struct msg_heartbeat {
+    struct msg_worker_row row; /* from a worker: about itself */
+    struct msg_map map;        /* from a broker */
+};
+struct msg_lease { uint32_t count; uint64_t lease_ms; };
+struct msg_wake { struct device_id device; struct account_id account; uint32_t attempt; uint64_t waiting; };
+struct msg_leased { struct msg_wake *wakes; size_t wake_count; bool more; };
+struct msg_wake_result { struct device_id device; struct account_id account; bool sent; uint64_t retry_ms; };
+struct msg_woken { struct msg_wake_result *results; size_t result_count; };
+struct msg_record { struct msg_event *events; size_t event_count; };
+
+#define MESSAGE_LIST(X)                                                                            \
+    X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
+    X(entry_body) X(entry) X(register) X(registered) X(claim_handle) X(handle_claimed) X(lookup)   \
+    X(found) X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack)        \
+    X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
+    X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \
+    X(hint_device) X(heartbeat) X(lease) X(leased) X(woken) X(record) X(event)
+
+#define X(name) extern const struct codec_desc msg_##name##_desc;
+MESSAGE_LIST(X)
+#undef X
+
+/* frame_write: appends a whole frame with this meta and no body. */
+void frame_write(struct buffer *b, const struct frame_header *header,
+                 const struct codec_desc *desc, const void *message);
+/* frame_write_error: the ERROR reply to a request. */
+void frame_write_error(struct buffer *b, uint64_t correlation, uint16_t home, enum status s,
+                       uint32_t retry_after_ms);
+
+struct msg_event msg_event_of(const struct event *e);
+struct event event_of_msg(const struct msg_event *m);
+
+#endif

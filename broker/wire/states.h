@@ -1,0 +1,98 @@
+/* states: the words for what becomes of a message, as numbers on the wire and names for people.
+ * The transition tables are where the state is kept: storage/delivery.c, clients/message.c. */
+#ifndef SEALMQ_WIRE_STATES_H
+#define SEALMQ_WIRE_STATES_H
+
+#include <stdint.h>
+
+/* Delivery: one envelope for one device. */
+#define DELIVERY_STATE_LIST(X)                                                                     \
+    X(NONE, 0, "none")           /* no such delivery */                                            \
+    X(QUEUED, 1, "queued")       /* in the mailbox */                                              \
+    X(OFFERED, 2, "offered")     /* sent to an attached session, not yet acknowledged */           \
+    X(DELIVERED, 3, "delivered") /* the device says it has the bytes */                            \
+    X(DECRYPTED, 4, "decrypted") /* the device says it could open (or its application took) it */  \
+    X(FAILED, 5, "failed")       /* parked: the device could not open it */
+
+#define OUTCOME_LIST(X)                                                                            \
+    X(OPEN, 0, "open")                                                                             \
+    X(SETTLED, 1, "settled")                                                                       \
+    X(EXPIRED, 2, "expired")                                                                       \
+    X(OVER_QUOTA, 3, "over_quota")                                                                 \
+    X(REVOKED, 4, "revoked")                                                                       \
+    X(REMOVED, 5, "removed")                                                                       \
+    X(REPLACED, 6, "superseded")                                                                   \
+    X(DEAD, 7, "dead")                                                                             \
+    X(LOST, 8, "lost")
+
+#define FAIL_REASON_LIST(X)                                                                        \
+    X(NONE, 0, "none")                                                                             \
+    X(HELD, 1, "held")       /* cannot be opened yet: old client version, locked store */          \
+    X(BROKEN, 2, "broken")   /* does not open */                                                   \
+    X(DAMAGED, 3, "damaged") /* the relay's copy fails its check */
+
+#define GAP_REASON_LIST(X)                                                                         \
+    X(NONE, 0, "none")                                                                             \
+    X(QUOTA, 1, "over_quota")                                                                      \
+    X(EXPIRED, 2, "expired")                                                                       \
+    X(DAMAGED, 3, "damaged")                                                                       \
+    X(LOST, 4, "lost")                                                                             \
+    X(SUSPENDED, 5, "suspended")
+
+enum delivery_state {
+#define X(NAME, code, text) DELIVERY_##NAME = code,
+    DELIVERY_STATE_LIST(X)
+#undef X
+};
+enum outcome {
+#define X(NAME, code, text) OUTCOME_##NAME = code,
+    OUTCOME_LIST(X)
+#undef X
+};
+enum fail_reason {
+#define X(NAME, code, text) FAIL_##NAME = code,
+    FAIL_REASON_LIST(X)
+#undef X
+};
+enum gap_reason {
+#define X(NAME, code, text) GAP_##NAME = code,
+    GAP_REASON_LIST(X)
+#undef X
+};
+
+/* What explain() may say; closed. */
+#define EXPLAIN_LIST(X)                                                                            \
+    X(NEVER_ACCEPTED, 1, "never_accepted", "the relay never accepted a message with this reference") \
+    X(OLDER_THAN_RETENTION, 2, "older_than_retention", "the record has been deleted, as promised")   \
+    X(WAITING_OFFLINE, 3, "waiting_offline", "stored; the device has not been online since")         \
+    X(WAITING_SLOW, 4, "waiting_slow", "stored; the device is online but does not acknowledge")      \
+    X(OFFERED, 5, "offered", "sent to the device a moment ago; no acknowledgement yet")              \
+    X(DELIVERED, 6, "delivered", "the device has it, and has not opened it yet")                     \
+    X(SETTLED, 7, "settled", "the device has taken it")                                              \
+    X(FAILED_HELD, 8, "failed_held", "the device cannot open it yet (old app version or locked)")    \
+    X(FAILED_BROKEN, 9, "failed_broken", "the device could not open it; the sender can resend")      \
+    X(FAILED_DAMAGED, 10, "failed_damaged", "the relay's copy was damaged; the sender will resend")  \
+    X(EXPIRED, 11, "expired", "its time to live passed before the device came")                      \
+    X(OVER_QUOTA, 12, "over_quota", "the device's mailbox was full")                                 \
+    X(REVOKED, 13, "revoked", "the device was removed from the account")                             \
+    X(REMOVED, 14, "removed", "the account left or was deleted")                                     \
+    X(REPLACED, 15, "superseded", "replaced by a resend")                                            \
+    X(DEAD, 16, "dead", "given up after repeated failures")                                          \
+    X(LOST, 17, "lost", "the relay's disk lost it; engineering has been alarmed")                    \
+    X(NO_SUCH_DEVICE, 18, "no_such_device", "the message was not addressed to this device")
+
+enum explain_code {
+#define X(NAME, code, text, meaning) EXPLAIN_##NAME = code,
+    EXPLAIN_LIST(X)
+#undef X
+};
+
+/* Names: static text; "?" outside the list. */
+const char *delivery_state_name(uint64_t code);
+const char *outcome_name(uint64_t code);
+const char *fail_reason_name(uint64_t code);
+const char *gap_reason_name(uint64_t code);
+const char *explain_name(uint64_t code);
+const char *explain_meaning(uint64_t code);
+
+#endif

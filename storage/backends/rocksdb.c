@@ -1,0 +1,536 @@
+/* rocksdb: the durable backend: each space is a column family, each write one WAL record. What a
+ * row means is not known here, nor who may read it; RocksDB's types and error texts end here.
+ *
+ * Invariants: WAL order is commit order, so that a torn tail loses a suffix and never a hole;
+ * atomic_flush keeps the spaces at one point in time; nothing is created over files that hold data;
+ * after one failed write all later ones are refused, since what that one did is not known.
+ *
+ * Chosen against in 7.8.3 (STORAGE, RocksDB): manual WAL flush, WAL compression and recycling,
+ * DeleteRange, SingleDelete, WAL tracking in the manifest. */
+#include "storage/backends/rocksdb.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <rocksdb/c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define MIB                ((size_t)1024 * 1024)
+#define WRITE_BUFFER_BYTES (32 * MIB)
+#define CACHE_BYTES        (32 * MIB)
+#define WAL_BYTES_FACTOR   6u /* all WAL files, in write buffers: recovery time is bounded by it */
+#define OPEN_FILE_MAX      256
+#define BACKGROUND_JOB_MAX 2 /* one flush, one compaction */
+#define INFO_LOG_WARN      2
+#define INFO_LOG_BYTES     (1 * MIB)
+#define INFO_LOG_KEEP      8u
+#define MANIFEST_BYTES     (16 * MIB)
+#define BLOCK_BYTES_ROWS   (4u * 1024u)
+#define BLOCK_BYTES_BODIES (16u * 1024u)
+#define BLOOM_KEY_BITS     10.0
+#define SYNC_STEP_BYTES    (1 * MIB) /* SST bytes reach the disk in steps, not as one stall */
+#define TOMBSTONE_WINDOW   4096u     /* this many rows with ... */
+#define TOMBSTONE_TRIGGER  2048u     /* ... this many deletes mark a file for compaction */
+#define ROW_COUNT_MIN      64u
+#define FAMILY_COUNT       (SPACE_COUNT + 1) /* the spaces, then RocksDB's own default, unused */
+#define FAMILY_DEFAULT     SPACE_COUNT
+
+/* How a space is used; a family of RocksDB each. */
+static const struct family {
+    const char *name;
+    bool point_reads; /* loaded by key: a bloom filter pays */
+    bool deletes;     /* rows come and go: look for tombstones */
+    unsigned block_bytes;
+} families[FAMILY_COUNT] = {
+    [SPACE_PAYLOAD] = {"payload", false, true, BLOCK_BYTES_BODIES},
+    [SPACE_ROUTING] = {"routing", true, true, BLOCK_BYTES_ROWS},
+    [SPACE_IDENTITY] = {"identity", true, false, BLOCK_BYTES_ROWS},
+    [SPACE_EVENTS] = {"events", false, false, BLOCK_BYTES_BODIES},
+    [FAMILY_DEFAULT] = {"default", false, false, BLOCK_BYTES_ROWS},
+};
+
+/* The order in which open gives way, each step only when the one before found damage. */
+static const struct attempt {
+    int wal_recovery_mode;
+    enum store_recovery recovery;
+    bool operator_only;
+} attempts[] = {
+    {rocksdb_absolute_consistency_recovery, RECOVERY_CLEAN, false},
+    {rocksdb_point_in_time_recovery, RECOVERY_POINT_IN_TIME, false},
+    {rocksdb_skip_any_corrupted_records_recovery, RECOVERY_POINT_IN_TIME, true},
+};
+
+struct rocksdb_store {
+    struct store base;
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *family[FAMILY_COUNT];
+    rocksdb_readoptions_t *load_options;
+    rocksdb_readoptions_t *scan_options;
+    rocksdb_writeoptions_t *write_options[2]; /* by enum durability */
+    rocksdb_writebatch_t *batch;              /* reused: keeps its memory */
+    char *dir;
+    bool failed;
+};
+
+static const char nothing[1];
+
+static struct rocksdb_store *rocksdb_of(struct store *s)
+{
+    return (struct rocksdb_store *)s;
+}
+
+static const char *chars(struct view v)
+{
+    return v.len ? (const char *)v.at : nothing;
+}
+
+/* Takes an error text of RocksDB (NULL = none): what it means for rows that are read. */
+static enum status read_status(char *error)
+{
+    if (!error) return STATUS_OK;
+    bool damaged = strncmp(error, "Corruption", 10) == 0;
+    rocksdb_free(error);
+    return damaged ? STATUS_DAMAGED : STATUS_IO;
+}
+
+/* A copy on the arena; at is never NULL. */
+static struct view copy_of(struct arena *a, const char *at, size_t len)
+{
+    uint8_t *copy = arena_alloc_raw(a, len ? len : 1);
+    if (len) memcpy(copy, at, len);
+    return view_of(copy, len);
+}
+
+/* --- load: one multi-get per space --- */
+
+/* One multi-get's arguments and answers; room for all reads of a load. */
+struct multi_get {
+    const char **keys;
+    size_t *key_lens;
+    rocksdb_pinnableslice_t **values;
+    char **errors;
+    struct store_read **reads;
+    size_t count;
+};
+
+static void multi_get_run(struct rocksdb_store *r, enum store_space space, struct multi_get *get)
+{
+    rocksdb_batched_multi_get_cf(r->db, r->load_options, r->family[space], get->count, get->keys,
+                                 get->key_lens, get->values, get->errors, false);
+}
+
+/* Gives every answer back to RocksDB, also after an error. */
+static enum status multi_get_take(struct multi_get *get, struct arena *a)
+{
+    enum status worst = STATUS_OK;
+    for (size_t i = 0; i < get->count; i++) {
+        enum status found = read_status(get->errors[i]);
+        if (found == STATUS_DAMAGED || worst == STATUS_OK) worst = found;
+        if (!get->values[i]) continue;
+        size_t len = 0;
+        const char *at = rocksdb_pinnableslice_value(get->values[i], &len);
+        get->reads[i]->value = copy_of(a, at, len);
+        rocksdb_pinnableslice_destroy(get->values[i]);
+    }
+    return worst;
+}
+
+static enum status load_space(struct rocksdb_store *r, enum store_space space,
+                              struct store_read *reads, size_t count, struct multi_get *get,
+                              struct arena *a)
+{
+    get->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (reads[i].space != space) continue;
+        get->keys[get->count] = chars(reads[i].key);
+        get->key_lens[get->count] = reads[i].key.len;
+        get->values[get->count] = NULL;
+        get->errors[get->count] = NULL;
+        get->reads[get->count++] = &reads[i];
+    }
+    if (!get->count) return STATUS_OK;
+    multi_get_run(r, space, get);
+    return multi_get_take(get, a);
+}
+
+static enum status rocksdb_load(struct store *s, struct store_read *reads, size_t count,
+                                struct arena *a)
+{
+    struct multi_get get = {
+        .keys = arena_array(a, count, sizeof *get.keys),
+        .key_lens = arena_array(a, count, sizeof *get.key_lens),
+        .values = arena_array(a, count, sizeof(rocksdb_pinnableslice_t *)),
+        .errors = arena_array(a, count, sizeof(char *)),
+        .reads = arena_array(a, count, sizeof(struct store_read *)),
+    };
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(reads[i].space < SPACE_COUNT);
+        reads[i].value = view_of(NULL, 0);
+    }
+    enum status status = STATUS_OK;
+    for (enum store_space space = 0; space < SPACE_COUNT && status == STATUS_OK; space++)
+        status = load_space(rocksdb_of(s), space, reads, count, &get, a);
+    for (size_t i = 0; i < count && status != STATUS_OK; i++)
+        reads[i].value = view_of(NULL, 0);
+    return status;
+}
+
+/* --- scan --- */
+
+static struct store_row *scan_next_row(struct store_scan *scan, size_t *cap, struct arena *a)
+{
+    if (scan->row_count == *cap) {
+        *cap = *cap ? *cap * 2 : ROW_COUNT_MIN;
+        struct store_row *rows = arena_array(a, *cap, sizeof *rows);
+        if (scan->row_count) memcpy(rows, scan->rows, scan->row_count * sizeof *rows);
+        scan->rows = rows;
+    }
+    return &scan->rows[scan->row_count++];
+}
+
+static void scan_rows(rocksdb_iterator_t *at, struct store_scan *scan, struct arena *a)
+{
+    size_t cap = 0;
+    size_t byte_count = 0;
+    for (; rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+        if (scan->row_count == scan->row_max ||
+            (scan->row_count > 0 && byte_count >= scan->byte_max)) {
+            scan->more = true;
+            return;
+        }
+        size_t key_len = 0;
+        size_t value_len = 0;
+        const char *key = rocksdb_iter_key(at, &key_len);
+        const char *value = scan->keys_only ? nothing : rocksdb_iter_value(at, &value_len);
+        struct store_row *row = scan_next_row(scan, &cap, a);
+        row->key = copy_of(a, key, key_len);
+        row->value = scan->keys_only ? view_of(nothing, 0) : copy_of(a, value, value_len);
+        byte_count += key_len + value_len;
+    }
+}
+
+static enum status rocksdb_scan(struct store *s, struct store_scan *scan, struct arena *a)
+{
+    ENSURE(scan->space < SPACE_COUNT);
+    struct rocksdb_store *r = rocksdb_of(s);
+    /* The bound is borrowed for as long as the iterator lives. */
+    rocksdb_readoptions_set_iterate_upper_bound(
+        r->scan_options, scan->to.len ? chars(scan->to) : NULL, scan->to.len);
+    rocksdb_iterator_t *at =
+        rocksdb_create_iterator_cf(r->db, r->scan_options, r->family[scan->space]);
+    rocksdb_iter_seek(at, chars(scan->from), scan->from.len);
+    scan_rows(at, scan, a);
+    char *error = NULL;
+    rocksdb_iter_get_error(at, &error);
+    rocksdb_iter_destroy(at);
+    enum status status = read_status(error);
+    if (status != STATUS_OK) {
+        scan->rows = NULL;
+        scan->row_count = 0;
+        scan->more = false;
+    }
+    return status;
+}
+
+/* --- write --- */
+
+static void batch_add(struct rocksdb_store *r, const struct store_op *op)
+{
+    ENSURE(op->space < SPACE_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
+    rocksdb_column_family_handle_t *family = r->family[op->space];
+    const char *key = chars(op->key);
+    if (op->kind == STORE_DELETE) {
+        rocksdb_writebatch_delete_cf(r->batch, family, key, op->key.len);
+    } else if (op->head.len && op->body.len) {
+        const char *parts[2] = {chars(op->head), chars(op->body)};
+        const size_t lens[2] = {op->head.len, op->body.len};
+        rocksdb_writebatch_putv_cf(r->batch, family, 1, &key, &op->key.len, 2, parts, lens);
+    } else {
+        struct view value = op->head.len ? op->head : op->body;
+        rocksdb_writebatch_put_cf(r->batch, family, key, op->key.len, chars(value), value.len);
+    }
+}
+
+static enum status rocksdb_write_batch(struct store *s, const struct store_batch *batch,
+                                       enum durability d)
+{
+    struct rocksdb_store *r = rocksdb_of(s);
+    if (r->failed) return STATUS_IO;
+    rocksdb_writebatch_clear(r->batch);
+    for (size_t i = 0; i < batch->op_count; i++)
+        batch_add(r, &batch->ops[i]);
+    char *error = NULL;
+    rocksdb_write(r->db, r->write_options[d], r->batch, &error);
+    if (!error) return STATUS_OK;
+    rocksdb_free(error);
+    r->failed = true;
+    return STATUS_IO;
+}
+
+/* --- stats and close --- */
+
+static uint64_t property(const struct rocksdb_store *r, unsigned family, const char *name)
+{
+    uint64_t value = 0;
+    return rocksdb_property_int_cf(r->db, r->family[family], name, &value) == 0 ? value : 0;
+}
+
+static void rocksdb_stats(struct store *s, struct store_stats *out)
+{
+    const struct rocksdb_store *r = rocksdb_of(s);
+    struct statvfs disk;
+    if (statvfs(r->dir, &disk) == 0) {
+        out->disk_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+        out->disk_total_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
+    }
+    for (unsigned space = 0; space < SPACE_COUNT; space++) {
+        out->row_count += property(r, space, "rocksdb.estimate-num-keys");
+        /* The first counts tables only: without the second, rows not yet flushed would be 0 bytes. */
+        out->live_bytes += property(r, space, "rocksdb.estimate-live-data-size");
+        out->live_bytes += property(r, space, "rocksdb.cur-size-all-mem-tables");
+    }
+}
+
+static void rocksdb_store_close(struct store *s)
+{
+    if (!s) return;
+    struct rocksdb_store *r = rocksdb_of(s);
+    rocksdb_writebatch_destroy(r->batch);
+    rocksdb_writeoptions_destroy(r->write_options[DURABILITY_MEMORY]);
+    rocksdb_writeoptions_destroy(r->write_options[DURABILITY_SYNCED]);
+    rocksdb_readoptions_destroy(r->scan_options);
+    rocksdb_readoptions_destroy(r->load_options);
+    for (unsigned i = 0; i < FAMILY_COUNT; i++)
+        rocksdb_column_family_handle_destroy(r->family[i]);
+    rocksdb_close(r->db);
+    free(r->dir);
+    free(r);
+}
+
+/* --- options: live only while open runs; RocksDB keeps copies and its own references --- */
+
+struct settings {
+    rocksdb_options_t *db;
+    rocksdb_options_t *family[FAMILY_COUNT];
+};
+
+static rocksdb_block_based_table_options_t *table_options_new(const struct family *f,
+                                                              rocksdb_cache_t *cache)
+{
+    rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_block_cache(t, cache);
+    rocksdb_block_based_options_set_block_size(t, f->block_bytes);
+    /* Indexes and filters count against the cache: memory stays bounded as tables grow. */
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
+    rocksdb_block_based_options_set_format_version(t, 5);
+    if (f->point_reads)
+        rocksdb_block_based_options_set_filter_policy(
+            t, rocksdb_filterpolicy_create_bloom_full(BLOOM_KEY_BITS));
+    return t;
+}
+
+static rocksdb_options_t *family_options_new(const struct family *f, size_t write_buffer_bytes,
+                                             rocksdb_cache_t *cache)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_options_set_write_buffer_size(o, write_buffer_bytes);
+    rocksdb_options_set_compression(o, rocksdb_no_compression);
+    rocksdb_options_set_bottommost_compression(o, rocksdb_no_compression);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+    if (f->deletes)
+        rocksdb_options_add_compact_on_deletion_collector_factory(o, TOMBSTONE_WINDOW,
+                                                                  TOMBSTONE_TRIGGER);
+    rocksdb_block_based_table_options_t *t = table_options_new(f, cache);
+    rocksdb_options_set_block_based_table_factory(o, t);
+    rocksdb_block_based_options_destroy(t);
+    return o;
+}
+
+static rocksdb_options_t *db_options_new(size_t write_buffer_bytes, bool fresh)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_options_set_create_if_missing(o, fresh);
+    rocksdb_options_set_create_missing_column_families(o, fresh);
+    rocksdb_options_set_paranoid_checks(o, 1);
+    rocksdb_options_set_atomic_flush(o, 1);
+    rocksdb_options_set_allow_concurrent_memtable_write(o, 0);
+    rocksdb_options_set_max_total_wal_size(o, WAL_BYTES_FACTOR * write_buffer_bytes);
+    rocksdb_options_set_max_manifest_file_size(o, MANIFEST_BYTES);
+    rocksdb_options_set_max_open_files(o, OPEN_FILE_MAX);
+    rocksdb_options_set_max_file_opening_threads(o, 1);
+    rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOB_MAX);
+    rocksdb_options_set_bytes_per_sync(o, SYNC_STEP_BYTES);
+    rocksdb_options_set_info_log_level(o, INFO_LOG_WARN);
+    rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
+    rocksdb_options_set_keep_log_file_num(o, INFO_LOG_KEEP);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_stats_persist_period_sec(o, 0);
+    return o;
+}
+
+static void settings_init(struct settings *settings, const struct rocksdb_config *config,
+                          bool fresh)
+{
+    size_t write_buffer_bytes =
+        config->write_buffer_bytes ? config->write_buffer_bytes : WRITE_BUFFER_BYTES;
+    rocksdb_cache_t *cache =
+        rocksdb_cache_create_lru(config->cache_bytes ? config->cache_bytes : CACHE_BYTES);
+    settings->db = db_options_new(write_buffer_bytes, fresh);
+    for (unsigned i = 0; i < FAMILY_COUNT; i++)
+        settings->family[i] = family_options_new(&families[i], write_buffer_bytes, cache);
+    rocksdb_cache_destroy(cache);
+}
+
+static void settings_fini(struct settings *settings)
+{
+    rocksdb_options_destroy(settings->db);
+    for (unsigned i = 0; i < FAMILY_COUNT; i++)
+        rocksdb_options_destroy(settings->family[i]);
+}
+
+/* --- the directory --- */
+
+/* A new directory's name must outlive a power cut as well as what is in it. */
+static int sync_parent(const char *dir)
+{
+    char *parent = strdup(dir);
+    ENSURE(parent != NULL);
+    size_t len = strlen(parent);
+    while (len > 1 && parent[len - 1] == '/')
+        parent[--len] = '\0';
+    char *slash = strrchr(parent, '/');
+    if (slash) slash[slash == parent] = '\0';
+    int fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(parent);
+    if (fd < 0) return -1;
+    int failed = fsync(fd);
+    close(fd);
+    return failed;
+}
+
+static int dir_create(const char *dir)
+{
+    if (mkdir(dir, 0700) == 0) return sync_parent(dir);
+    return errno == EEXIST ? 0 : -1;
+}
+
+/* Whether a file of rows (a table or a WAL with something in it) is there. Only a directory without
+ * any is made into a new store: RocksDB would take one that lost its CURRENT or the names of its
+ * column families for new, and delete the rest. */
+static bool dir_holds_rows(const char *dir)
+{
+    DIR *entries = opendir(dir);
+    bool found = false;
+    for (struct dirent *e; entries && !found && (e = readdir(entries)) != NULL;) {
+        const char *suffix = strrchr(e->d_name, '.');
+        struct stat file;
+        if (!suffix || (strcmp(suffix, ".sst") != 0 && strcmp(suffix, ".log") != 0)) continue;
+        found = fstatat(dirfd(entries), e->d_name, &file, 0) != 0 || file.st_size > 0;
+    }
+    if (entries) closedir(entries);
+    return found;
+}
+
+/* --- open --- */
+
+/* What an error of DB::Open means. RocksDB's C interface has only the text. */
+static enum status open_status(const char *error, bool fresh)
+{
+    if (!error) return STATUS_OK;
+    if (strncmp(error, "Corruption", 10) == 0) return STATUS_DAMAGED;
+    if (strstr(error, "lock hold by current process") || strstr(error, "While lock file"))
+        return STATUS_LOCKED;
+    bool file_missing = strstr(error, "does not exist") || strstr(error, "No such file");
+    bool family_missing = strstr(error, "Column family not found");
+    return !fresh && (file_missing || family_missing) ? STATUS_DAMAGED : STATUS_IO;
+}
+
+static void explain(char *text, size_t cap, const char *reason)
+{
+    if (!text || !cap) return;
+    snprintf(text, cap, "%s", reason);
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r') *c = ' ';
+}
+
+static enum status open_attempt(struct rocksdb_store *r, const struct settings *settings, bool fresh,
+                                const struct attempt *attempt, char *error_text, size_t error_cap)
+{
+    const char *names[FAMILY_COUNT];
+    const rocksdb_options_t *options[FAMILY_COUNT];
+    for (unsigned i = 0; i < FAMILY_COUNT; i++) {
+        names[i] = families[i].name;
+        options[i] = settings->family[i];
+    }
+    rocksdb_options_set_wal_recovery_mode(settings->db, attempt->wal_recovery_mode);
+    char *error = NULL;
+    r->db = rocksdb_open_column_families(settings->db, r->dir, FAMILY_COUNT, names, options,
+                                         r->family, &error);
+    r->base.recovery = attempt->recovery;
+    enum status status = open_status(error, fresh);
+    if (error) explain(error_text, error_cap, error);
+    rocksdb_free(error);
+    return status;
+}
+
+static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config *config,
+                           char *error_text, size_t error_cap)
+{
+    if (dir_create(r->dir) != 0) {
+        explain(error_text, error_cap, strerror(errno));
+        return STATUS_IO;
+    }
+    bool fresh = !dir_holds_rows(r->dir);
+    struct settings settings;
+    settings_init(&settings, config, fresh);
+    enum status status = STATUS_DAMAGED;
+    for (size_t i = 0; i < sizeof attempts / sizeof *attempts && status == STATUS_DAMAGED; i++)
+        if (!attempts[i].operator_only || config->accept_damaged)
+            status = open_attempt(r, &settings, fresh, &attempts[i], error_text, error_cap);
+    settings_fini(&settings);
+    return status;
+}
+
+static const struct store_ops rocksdb_ops = {
+    .name = "rocksdb",
+    .durability_max = DURABILITY_SYNCED,
+    .load = rocksdb_load,
+    .scan = rocksdb_scan,
+    .write = rocksdb_write_batch,
+    .stats = rocksdb_stats,
+    .close = rocksdb_store_close,
+};
+
+enum status rocksdb_store_open(const struct rocksdb_config *config, struct store **out,
+                               char *error_text, size_t error_cap)
+{
+    *out = NULL;
+    explain(error_text, error_cap, "");
+    struct rocksdb_store *r = calloc(1, sizeof *r);
+    ENSURE(r != NULL);
+    r->base.ops = &rocksdb_ops;
+    r->dir = strdup(config->dir);
+    ENSURE(r->dir != NULL);
+    enum status status = open_db(r, config, error_text, error_cap);
+    if (status != STATUS_OK) {
+        free(r->dir);
+        free(r);
+        return status;
+    }
+    r->load_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(r->load_options, 1);
+    r->scan_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(r->scan_options, 1);
+    r->write_options[DURABILITY_MEMORY] = rocksdb_writeoptions_create();
+    r->write_options[DURABILITY_SYNCED] = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(r->write_options[DURABILITY_SYNCED], 1);
+    r->batch = rocksdb_writebatch_create();
+    *out = &r->base;
+    return STATUS_OK;
+}
