@@ -1,0 +1,29 @@
+/* host: clock, randomness, signals: the only code that meets the operating system besides sockets
+ * and files. Cores get what it returns as arguments. */
+#ifndef SEALMQ_HOST_HOST_H
+#define SEALMQ_HOST_HOST_H
+
+#include "broker/wire/ids.h"
+
+/* Time as cores get it: wall for ids and expiry (Unix ms), mono for timers (ms, never back). */
+struct now {
+    uint64_t wall_ms;
+    uint64_t mono_ms;
+};
+struct now host_now(void);
+/* host_mono_us: monotonic microseconds, for measuring only. */
+uint64_t host_mono_us(void);
+
+/* host_random: len random bytes (libsodium). */
+void host_random(void *out, size_t len);
+
+/* host_start: sodium_init, libc's rand seeded from the kernel (ZeroMQ's routing ids derive from it),
+ * SIGPIPE ignored, core dumps off. Once, before any socket. OK, IO. */
+enum status host_start(void) MUST_USE;
+
+/* host_signal_fd: a descriptor that becomes readable on SIGTERM or SIGINT (signalfd; both blocked for
+ * the process). host_signal_take: which one came, 0 = none. -1 on failure. */
+int host_signal_fd(void);
+int host_signal_take(int fd);
+
+#endif

@@ -1,0 +1,23 @@
+/* journal: writes events as JSON lines to the log file or standard error, and nothing else. When the
+ * sink is full or gone, events are dropped and counted; the service is unaffected. */
+#ifndef SEALMQ_HOST_JOURNAL_H
+#define SEALMQ_HOST_JOURNAL_H
+
+#include "broker/wire/event.h"
+
+#include <stdio.h>
+
+struct journal;
+
+/* journal_open: path "-" = standard error. Never fails: with no sink it counts what it drops.
+ * role is a static string ("broker"). Free with journal_close (NULL-safe, nulls). */
+struct journal *journal_open(const char *path, const char *role);
+void journal_close(struct journal **j);
+/* journal_write: one line, non-blocking. */
+void journal_write(struct journal *j, const struct event *e);
+/* event_json: the line (no newline) that journal_write and sealmqctl print, into out. Fields: at
+ * (RFC 3339, ms), event, level, then only what the kind uses, by its own word, e.g.
+ * {"at":"…","event":"send_refused","level":"info","status":"id_time","client_version":"2.4.1"}. */
+void event_json(const struct event *e, char *out, size_t cap);
+
+#endif
