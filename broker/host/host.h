@@ -4,12 +4,9 @@
 #define SEALMQ_HOST_HOST_H
 
 #include "broker/wire/ids.h"
+#include "broker/wire/now.h"
 
-/* Time as cores get it: wall for ids and expiry (Unix ms), mono for timers (ms, never back). */
-struct now {
-    uint64_t wall_ms;
-    uint64_t mono_ms;
-};
+/* host_now: what the clocks say; read once per turn and passed to the cores. */
 struct now host_now(void);
 /* host_mono_us: monotonic microseconds, for measuring only. */
 uint64_t host_mono_us(void);

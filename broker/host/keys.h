@@ -5,13 +5,13 @@
 #include "broker/host/config.h"
 #include "broker/wire/event.h"
 #include "broker/wire/ids.h"
+#include "broker/wire/receipt.h"
 
 /* CURVE server pair, raw 32 bytes each; files server.key (Z85 secret) and DIR/server.pub (Z85 public). */
 struct curve_server_keys { uint8_t public_key[32]; uint8_t *secret_key; /* sodium_malloc, 32 */ };
 /* Receipt MAC key; file receipt.key: one line "<key id> <64 hex>" per key, the first one signs, the
  * others still verify. */
 #define RECEIPT_KEYS_MAX 8
-struct receipt_key { uint32_t id; uint8_t bytes[32]; };
 struct receipt_keys { struct receipt_key *keys; /* sodium_malloc */ size_t count; };
 /* Webhook HMAC key: file webhook.key, 64 hex. */
 struct webhook_key { uint8_t *bytes; /* sodium_malloc, 32 */ };

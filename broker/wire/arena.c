@@ -26,31 +26,31 @@ static struct arena_chunk *chunk_new(size_t len)
     return chunk;
 }
 
-static void free_from(struct arena_chunk *chunk)
+void arena_fini(struct arena *a)
 {
+    struct arena_chunk *chunk = a->first;
     while (chunk) {
         struct arena_chunk *next = chunk->next;
         free(chunk);
         chunk = next;
     }
-}
-
-void arena_fini(struct arena *a)
-{
-    free_from(a->first);
     *a = (struct arena){0};
 }
 
 void arena_reset(struct arena *a)
 {
     size_t kept = 0;
-    for (struct arena_chunk *chunk = a->first; chunk; chunk = chunk->next) {
-        chunk->len = 0;
-        kept += chunk->cap;
-        if (chunk->next && kept + chunk->next->cap > KEEP_LEN_MAX) {
-            free_from(chunk->next);
-            chunk->next = NULL;
+    struct arena_chunk **link = &a->first;
+    while (*link) {
+        struct arena_chunk *chunk = *link;
+        if (chunk->cap > KEEP_LEN_MAX - kept) {
+            *link = chunk->next;
+            free(chunk);
+            continue;
         }
+        kept += chunk->cap;
+        chunk->len = 0;
+        link = &chunk->next;
     }
     a->now = a->first;
     a->used = 0;

@@ -114,8 +114,8 @@ void buffer_clear(struct buffer *b)
 
 void buffer_reserve(struct buffer *b, size_t len)
 {
+    ENSURE(len <= SIZE_MAX / 2 - b->len); /* so that doubling cannot wrap either */
     size_t need = b->len + len;
-    ENSURE(need >= len);
     if (need <= b->cap) return;
     size_t cap = b->cap ? b->cap : 256;
     while (cap < need)
@@ -129,7 +129,7 @@ void buffer_reserve(struct buffer *b, size_t len)
 uint8_t *buffer_extend(struct buffer *b, size_t len)
 {
     buffer_reserve(b, len);
-    uint8_t *at = b->at + b->len;
+    uint8_t *at = b->at ? b->at + b->len : NULL; /* NULL + 0 is undefined */
     b->len += len;
     return at;
 }

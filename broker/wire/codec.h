@@ -25,6 +25,7 @@ struct codec_desc;
 
 struct codec_field {
     uint32_t number;
+    const char *name;    /* the struct's member and the .proto's field, for people and tests */
     enum codec_type type;
     size_t offset;       /* of the value, or of the array pointer */
     size_t count_offset; /* of a size_t, for MANY and VIEWS */

@@ -24,6 +24,12 @@ const char *kind_name(unsigned kind)
     return rule ? rule->name : "?";
 }
 
+/* Only ciphertexts travel behind meta; anything else there would be forwarded for nothing. */
+static bool has_body(uint8_t kind)
+{
+    return kind == KIND_SEND || kind == KIND_DELIVER;
+}
+
 enum status frame_check(struct view bytes, enum frame_from from, struct frame *out)
 {
     memset(out, 0, sizeof *out);
@@ -43,10 +49,11 @@ enum status frame_check(struct view bytes, enum frame_from from, struct frame *o
     const struct kind_rule *rule = kind_rule_of(kind);
     if (!rule || !(rule->from & (unsigned)from)) return STATUS_UNSUPPORTED;
     if (flags || reserved || home >= PARTITION_COUNT) return STATUS_MALFORMED;
-    if (meta_len > rule->meta_len_max) return STATUS_TOO_LARGE;
+    if (meta_len > rule->meta_len_max || bytes.len > FRAME_LEN_MAX) return STATUS_TOO_LARGE;
     struct view meta = read_view(&r, meta_len);
     struct view body = read_view(&r, reader_left(&r));
     if (reader_done(&r) != STATUS_OK) return STATUS_MALFORMED;
+    if (body.len && !has_body(kind)) return STATUS_MALFORMED;
     *out = (struct frame){.header = {kind, item_count, correlation, home},
                           .meta = meta, .body = body};
     return STATUS_OK;
@@ -69,5 +76,7 @@ size_t frame_begin(struct buffer *b, const struct frame_header *header)
 
 void frame_meta_end(struct buffer *b, size_t start)
 {
-    put_u32(b->at + start + 20, (uint32_t)(b->len - start - FRAME_HEADER_LEN));
+    size_t meta_len = b->len - start - FRAME_HEADER_LEN;
+    ENSURE(meta_len <= UINT32_MAX);
+    put_u32(b->at + start + 20, (uint32_t)meta_len);
 }

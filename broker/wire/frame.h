@@ -102,8 +102,10 @@ struct frame {
 };
 
 /* frame_check: parses the header and holds it against the kind table. `from` says who is speaking.
- * OK; UNSUPPORTED (another version or a kind that `from` may not send; header.correlation is set so
- * that it can be answered); MALFORMED; TOO_LARGE. *out is zero but for that after a failure. */
+ * OK; UNSUPPORTED (another version or a kind that `from` may not send); TOO_LARGE (meta or frame);
+ * MALFORMED (also: a body behind a kind that has none). After a failure *out is zero but for
+ * header.correlation, set wherever magic and header length allow, so that it can be answered. The
+ * item count is what the sender says: whoever reads meta compares. */
 enum status frame_check(struct view bytes, enum frame_from from, struct frame *out) MUST_USE;
 
 /* frame_begin: appends a header and returns where the frame starts; then append meta, then call

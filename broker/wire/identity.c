@@ -31,6 +31,17 @@ static bool is_zero(const uint8_t *at, size_t len)
     return sodium_is_zero(at, len) == 1;
 }
 
+/* The bytes name the account, and what stands beside body and signature is signed by nobody: so an
+ * entry has one encoding. */
+static bool is_canonical(const struct msg_entry *e, struct view bytes)
+{
+    struct buffer again = {0};
+    codec_encode(&msg_entry_desc, e, &again);
+    bool same = view_equal(buffer_view(&again), bytes);
+    buffer_fini(&again);
+    return same;
+}
+
 enum status founding_check(struct view entry, struct arena *a, struct founding *out)
 {
     struct msg_entry e;
@@ -39,6 +50,7 @@ enum status founding_check(struct view entry, struct arena *a, struct founding *
     enum status s = codec_decode(&msg_entry_desc, entry, a, &e);
     if (s == STATUS_OK) s = codec_decode(&msg_entry_body_desc, e.body, a, &body);
     if (s != STATUS_OK) return s;
+    if (!is_canonical(&e, entry)) return STATUS_BAD_ENTRY;
     if (body.operation != ENTRY_CREATE || body.number != 0 ||
         !is_zero(body.previous.bytes, sizeof body.previous.bytes))
         return STATUS_BAD_ENTRY;
@@ -70,33 +82,45 @@ void founding_make(const struct msg_device_record *record, const uint8_t signing
     buffer_fini(&encoded);
 }
 
-/* The length of the UTF-8 sequence at the start of v, 0 where it is none (RFC 3629). */
-static size_t utf8_len(struct view v)
+/* One UTF-8 sequence at the start of v (RFC 3629): its length, 0 where it is none. */
+static size_t utf8_next(struct view v, uint32_t *code)
 {
     static const struct { uint8_t mask, lead; size_t len; uint32_t min; } forms[] = {
         {0x80, 0x00, 1, 0}, {0xe0, 0xc0, 2, 0x80}, {0xf0, 0xe0, 3, 0x800}, {0xf8, 0xf0, 4, 0x10000}};
     for (size_t i = 0; i < 4; i++) {
         if ((v.at[0] & forms[i].mask) != forms[i].lead) continue;
         if (v.len < forms[i].len) return 0;
-        uint32_t code = v.at[0] & (uint8_t)~forms[i].mask;
+        *code = v.at[0] & (uint8_t)~forms[i].mask;
         for (size_t k = 1; k < forms[i].len; k++) {
             if ((v.at[k] & 0xc0) != 0x80) return 0;
-            code = code << 6 | (v.at[k] & 0x3f);
+            *code = *code << 6 | (v.at[k] & 0x3f);
         }
-        bool surrogate = code >= 0xd800 && code < 0xe000;
-        return code < forms[i].min || surrogate || code > 0x10ffff ? 0 : forms[i].len;
+        bool surrogate = *code >= 0xd800 && *code < 0xe000;
+        return *code < forms[i].min || surrogate || *code > 0x10ffff ? 0 : forms[i].len;
     }
     return 0;
+}
+
+/* What a handle may not contain: controls, spaces of every kind, '/', and the characters that show
+ * nothing or turn the text around, with which one handle could pass for another. */
+static bool handle_refuses(uint32_t code)
+{
+    static const struct { uint32_t first, last; } ranges[] = {
+        {0x00, 0x20}, {'/', '/'}, {0x7f, 0xa0}, {0xad, 0xad}, {0x61c, 0x61c}, {0x1680, 0x1680},
+        {0x180e, 0x180e}, {0x2000, 0x200f}, {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},
+        {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (code >= ranges[i].first && code <= ranges[i].last) return true;
+    return false;
 }
 
 enum status handle_check(struct view handle)
 {
     if (handle.len == 0 || handle.len > HANDLE_LEN_MAX) return STATUS_MALFORMED;
     while (handle.len) {
-        uint8_t c = handle.at[0];
-        if (c <= 0x20 || c == 0x7f || c == '/') return STATUS_MALFORMED;
-        size_t len = utf8_len(handle);
-        if (!len || (c == 0xc2 && handle.at[1] < 0xa1)) return STATUS_MALFORMED; /* C1, NBSP */
+        uint32_t code = 0;
+        size_t len = utf8_next(handle, &code);
+        if (!len || handle_refuses(code)) return STATUS_MALFORMED;
         handle = view_of(handle.at + len, handle.len - len);
     }
     return STATUS_OK;

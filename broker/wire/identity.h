@@ -19,8 +19,9 @@ struct founding {
 /* device_id_of: the first 16 bytes of BLAKE2b-256("sealmq device 1", signing key). */
 struct device_id device_id_of(const struct signing_pk *signing);
 
-/* founding_check: decodes an encoded msg_entry, verifies signature and content.
- * OK, BAD_ENTRY (signature or content), MALFORMED, TOO_LARGE; *out zero after a failure. */
+/* founding_check: decodes an encoded msg_entry, verifies signature and content. The entry must be the
+ * one encoding of its two fields: nothing unsigned may vary, for its hash is the account's name.
+ * OK, BAD_ENTRY (signature, content or encoding), MALFORMED, TOO_LARGE; *out zero after a failure. */
 enum status founding_check(struct view entry, struct arena *a, struct founding *out) MUST_USE;
 
 /* founding_make: writes an encoded msg_entry for a new account with one device. signing_sk is
@@ -28,8 +29,8 @@ enum status founding_check(struct view entry, struct arena *a, struct founding *
 void founding_make(const struct msg_device_record *record, const uint8_t signing_sk[64],
                    uint64_t made_ms, const uint8_t salt[16], struct buffer *out);
 
-/* handle_check: OK for 1..64 bytes of valid UTF-8 without control characters, spaces or '/' at all;
- * else MALFORMED. */
+/* handle_check: OK for 1..64 bytes of valid UTF-8 without control characters, spaces of any kind,
+ * invisible or direction-changing characters, or '/'; else MALFORMED. */
 enum status handle_check(struct view handle) MUST_USE;
 
 /* handle_sign / handle_verify: the claim's signature over ("sealmq handle 1" NUL, account, handle). */

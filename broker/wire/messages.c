@@ -1,18 +1,18 @@
 /* messages: the codec tables of messages.h, in its order, and in step with sealmq.proto. */
 #include "broker/wire/messages.h"
 
-#define U64(n, s, f)  {n, CODEC_U64, offsetof(struct s, f), 0, 0, NULL}
-#define U32(n, s, f)  {n, CODEC_U32, offsetof(struct s, f), 0, 0, NULL}
-#define BOOL(n, s, f) {n, CODEC_BOOL, offsetof(struct s, f), 0, 0, NULL}
+#define U64(n, s, f)  {n, #f, CODEC_U64, offsetof(struct s, f), 0, 0, NULL}
+#define U32(n, s, f)  {n, #f, CODEC_U32, offsetof(struct s, f), 0, 0, NULL}
+#define BOOL(n, s, f) {n, #f, CODEC_BOOL, offsetof(struct s, f), 0, 0, NULL}
 #define SIZE_OF(s, f) sizeof(((struct s *)0)->f)
-#define FIXED(n, s, f) {n, CODEC_FIXED, offsetof(struct s, f), 0, SIZE_OF(s, f), NULL}
-#define MAYBE(n, s, f) {n, CODEC_MAYBE, offsetof(struct s, f), 0, SIZE_OF(s, f), NULL}
-#define BYTES(n, s, f, max) {n, CODEC_BYTES, offsetof(struct s, f), 0, max, NULL}
-#define ONE(n, s, f, sub) {n, CODEC_ONE, offsetof(struct s, f), 0, 0, &msg_##sub##_desc}
+#define FIXED(n, s, f) {n, #f, CODEC_FIXED, offsetof(struct s, f), 0, SIZE_OF(s, f), NULL}
+#define MAYBE(n, s, f) {n, #f, CODEC_MAYBE, offsetof(struct s, f), 0, SIZE_OF(s, f), NULL}
+#define BYTES(n, s, f, max) {n, #f, CODEC_BYTES, offsetof(struct s, f), 0, max, NULL}
+#define ONE(n, s, f, sub) {n, #f, CODEC_ONE, offsetof(struct s, f), 0, 0, &msg_##sub##_desc}
 #define MANY(n, s, f, count, max, sub)                                                             \
-    {n, CODEC_MANY, offsetof(struct s, f), offsetof(struct s, count), max, &msg_##sub##_desc}
+    {n, #f, CODEC_MANY, offsetof(struct s, f), offsetof(struct s, count), max, &msg_##sub##_desc}
 #define VIEWS(n, s, f, count, max)                                                                 \
-    {n, CODEC_VIEWS, offsetof(struct s, f), offsetof(struct s, count), max, NULL}
+    {n, #f, CODEC_VIEWS, offsetof(struct s, f), offsetof(struct s, count), max, NULL}
 /* The struct type may differ from the table's name (session numbers are struct session_id). */
 #define TABLE_OF(linkage, name, type, ...)                                                         \
     static const struct codec_field name##_fields[] = {__VA_ARGS__};                               \
@@ -93,13 +93,13 @@ INNER(gap, msg_gap, U32(1, msg_gap, reason), U64(2, msg_gap, count), MAYBE(3, ms
       U64(4, msg_gap, first), U64(5, msg_gap, last))
 TABLE(deliver, ONE(1, msg_deliver, session, session_id),
       MANY(2, msg_deliver, items, item_count, DELIVERIES_PER_FRAME, delivery),
-      MANY(3, msg_deliver, gaps, gap_count, GAPS_PER_FRAME, gap))
+      MANY(3, msg_deliver, gaps, gap_count, GAPS_PER_FRAME, gap), U64(4, msg_deliver, gap_number))
 INNER(failure, msg_failure, FIXED(1, msg_failure, term), U64(2, msg_failure, seq),
       U32(3, msg_failure, reason))
 TABLE(ack, ONE(1, msg_ack, session, session_id), MAYBE(2, msg_ack, settled_term),
       U64(3, msg_ack, settled_seq), MAYBE(4, msg_ack, delivered_term),
       U64(5, msg_ack, delivered_seq),
-      MANY(6, msg_ack, failed, failed_count, FAILURES_PER_ACK, failure))
+      MANY(6, msg_ack, failed, failed_count, FAILURES_PER_ACK, failure), U64(7, msg_ack, gap_seen))
 TABLE(acked, ONE(1, msg_acked, session, session_id), MAYBE(2, msg_acked, settled_term),
       U64(3, msg_acked, settled_seq), MAYBE(4, msg_acked, delivered_term),
       U64(5, msg_acked, delivered_seq))

@@ -219,6 +219,7 @@ struct msg_deliver {
     size_t item_count;
     struct msg_gap *gaps;
     size_t gap_count;
+    uint64_t gap_number; /* with gaps: repeat it in ack.gap_seen once the gaps are recorded */
 };
 
 struct msg_failure {
@@ -235,6 +236,7 @@ struct msg_ack { /* cumulative; positions beyond what this session was offered a
     uint64_t delivered_seq;
     struct msg_failure *failed; /* exceptions at or below settled */
     size_t failed_count;
+    uint64_t gap_seen; /* the highest gap_number recorded; gaps are told again until then */
 };
 
 struct msg_acked { /* echo, after the sync */

@@ -31,7 +31,9 @@ size_t slab_item_begin(struct buffer *b, const struct stamp *stamp)
 
 void slab_item_end(struct buffer *b, size_t start)
 {
-    put_u32(b->at + start, (uint32_t)(b->len - start - SLAB_STAMP_LEN));
+    size_t len = b->len - start - SLAB_STAMP_LEN;
+    ENSURE(len <= UINT32_MAX);
+    put_u32(b->at + start, (uint32_t)len);
     put_u32(b->at + 4, get_u32(b->at + 4) + 1);
 }
 
@@ -70,6 +72,7 @@ enum status slab_open(struct view bytes, struct slab_header *header, struct slab
     read_bytes(&r, h.term.bytes, sizeof h.term.bytes);
     h.commit = read_u64(&r);
     read_u64(&r);
+    if (bytes.len > SLAB_LEN_MAX) return STATUS_TOO_LARGE;
     if (r.failed || magic != SLAB_MAGIC || role < ROLE_BROKER || role > ROLE_OPS)
         return STATUS_MALFORMED;
     if (version != SLAB_VERSION) return STATUS_UNSUPPORTED;
@@ -80,22 +83,28 @@ enum status slab_open(struct view bytes, struct slab_header *header, struct slab
 
 bool slab_next(struct slab_reader *s, struct stamp *stamp, struct view *frame)
 {
+    struct stamp st;
+    memset(stamp, 0, sizeof *stamp);
+    *frame = view_of(NULL, 0);
     if (!s->left || s->r.failed) return false;
     s->left--;
     uint32_t len = read_u32(&s->r);
     uint8_t origin = read_u8(&s->r);
     read_view(&s->r, 3);
-    stamp->conn = read_u64(&s->r);
-    read_bytes(&s->r, stamp->session.term.bytes, 16);
-    stamp->session.number = read_u64(&s->r);
-    read_bytes(&s->r, stamp->account.bytes, 32);
-    read_bytes(&s->r, stamp->device.bytes, 16);
-    read_bytes(&s->r, stamp->transport.bytes, 32);
+    st.conn = read_u64(&s->r);
+    read_bytes(&s->r, st.session.term.bytes, 16);
+    st.session.number = read_u64(&s->r);
+    read_bytes(&s->r, st.account.bytes, 32);
+    read_bytes(&s->r, st.device.bytes, 16);
+    read_bytes(&s->r, st.transport.bytes, 32);
     read_view(&s->r, 16);
-    *frame = read_view(&s->r, len);
+    struct view bytes = read_view(&s->r, len);
     if (origin > ORIGIN_ADMIN) s->r.failed = true;
-    stamp->origin = (enum origin)origin;
-    return !s->r.failed;
+    if (s->r.failed) return false;
+    st.origin = (enum origin)origin;
+    *stamp = st;
+    *frame = bytes;
+    return true;
 }
 
 enum status slab_done(const struct slab_reader *s)

@@ -54,7 +54,8 @@ void slab_item(struct buffer *b, const struct stamp *stamp, struct view frame);
 void slab_finish(struct buffer *b, const struct slab_header *header);
 uint32_t slab_count(const struct buffer *b);
 
-/* Reading: slab_open, then slab_next until it gives false; slab_done tells whether all was well. */
+/* Reading: slab_open (OK, MALFORMED, TOO_LARGE, UNSUPPORTED), then slab_next until it gives false
+ * (and zeros); slab_done tells whether all was well: MALFORMED for wrong counts or leftovers. */
 struct slab_reader {
     struct reader r;
     uint32_t left;

@@ -187,8 +187,8 @@ static void undo_apply(struct memory_disk *d, struct undo *newest)
 {
     while (newest) {
         struct undo *older = newest->older;
-        row_exchange(d, newest->space, view_of(newest->key.bytes, newest->key.len),
-                     newest->existed, newest->value, newest->value_len, NULL);
+        row_exchange(d, newest->space, view_of(newest->key.bytes, newest->key.len), newest->existed,
+                     newest->value, newest->value_len, NULL);
         free(newest);
         newest = older;
     }

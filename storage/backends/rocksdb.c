@@ -459,8 +459,40 @@ static void explain(char *text, size_t cap, const char *reason)
         if (*c == '\n' || *c == '\r') *c = ' ';
 }
 
-static enum status open_attempt(struct rocksdb_store *r, const struct settings *settings, bool fresh,
-                                const struct attempt *attempt, char *error_text, size_t error_cap)
+static bool has_all_families(char *const *names, size_t count)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < FAMILY_COUNT; i++)
+        for (size_t k = 0; k < count; k++)
+            found += strcmp(families[i].name, names[k]) == 0;
+    return found == FAMILY_COUNT;
+}
+
+/* Reads the manifest and touches nothing: DB::Open notices a lost family only after it has replayed
+ * the WAL, dropped that family's rows and written a new manifest. What may be another process at
+ * work (a file that has just gone) is left to DB::Open, which takes the lock first. */
+static enum status check_manifest(const struct rocksdb_store *r, const struct settings *settings,
+                                  char *error_text, size_t error_cap)
+{
+    char *error = NULL;
+    size_t count = 0;
+    char **names = rocksdb_list_column_families(settings->db, r->dir, &count, &error);
+    enum status status = STATUS_OK;
+    if (error && strncmp(error, "Corruption", 10) == 0) {
+        explain(error_text, error_cap, error);
+        status = STATUS_DAMAGED;
+    } else if (!error && !has_all_families(names, count)) {
+        explain(error_text, error_cap, "the manifest lacks a column family");
+        status = STATUS_DAMAGED;
+    }
+    rocksdb_list_column_families_destroy(names, count); /* also after an error */
+    rocksdb_free(error);
+    return status;
+}
+
+static enum status open_attempt(struct rocksdb_store *r, const struct settings *settings,
+                                bool fresh, const struct attempt *attempt, char *error_text,
+                                size_t error_cap)
 {
     const char *names[FAMILY_COUNT];
     const rocksdb_options_t *options[FAMILY_COUNT];
@@ -479,6 +511,17 @@ static enum status open_attempt(struct rocksdb_store *r, const struct settings *
     return status;
 }
 
+static enum status open_by_attempts(struct rocksdb_store *r, const struct settings *settings,
+                                    const struct rocksdb_config *config, bool fresh,
+                                    char *error_text, size_t error_cap)
+{
+    enum status status = STATUS_DAMAGED;
+    for (size_t i = 0; i < sizeof attempts / sizeof *attempts && status == STATUS_DAMAGED; i++)
+        if (!attempts[i].operator_only || config->accept_damaged)
+            status = open_attempt(r, settings, fresh, &attempts[i], error_text, error_cap);
+    return status;
+}
+
 static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config *config,
                            char *error_text, size_t error_cap)
 {
@@ -489,10 +532,9 @@ static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config 
     bool fresh = !dir_holds_rows(r->dir);
     struct settings settings;
     settings_init(&settings, config, fresh);
-    enum status status = STATUS_DAMAGED;
-    for (size_t i = 0; i < sizeof attempts / sizeof *attempts && status == STATUS_DAMAGED; i++)
-        if (!attempts[i].operator_only || config->accept_damaged)
-            status = open_attempt(r, &settings, fresh, &attempts[i], error_text, error_cap);
+    enum status status = fresh ? STATUS_OK : check_manifest(r, &settings, error_text, error_cap);
+    if (status == STATUS_OK)
+        status = open_by_attempts(r, &settings, config, fresh, error_text, error_cap);
     settings_fini(&settings);
     return status;
 }

@@ -1,0 +1,36 @@
+/* backlog: frames that a client must get (replies, SUPERSEDED, DRAIN) and that its queue had no room
+ * for. They wait here, in order, and are tried again at every flush. Bounded in number and bytes; off
+ * the hot path, so entries are heap memory of their own. */
+#ifndef SEALMQ_BROKER_BACKLOG_H
+#define SEALMQ_BROKER_BACKLOG_H
+
+#include "broker/wire/bytes.h"
+
+#define BACKLOG_FRAMES_MAX    1024u
+#define BACKLOG_BYTES_MAX     (32u * 1024u * 1024u)
+#define BACKLOG_PER_CONNECTION 128u
+#define BACKLOG_RETRY_MS      5u
+
+struct backlog_entry {
+    struct backlog_entry *next;
+    uint64_t conn;
+    size_t len;
+    uint8_t bytes[];
+};
+
+/* Zero-initialised = empty; end with backlog_fini. */
+struct backlog {
+    struct backlog_entry *first, *last;
+    uint32_t count;
+    size_t bytes;
+};
+
+void backlog_fini(struct backlog *b);
+/* backlog_add: copies the frame. OK, FULL (nothing taken). */
+enum status backlog_add(struct backlog *b, uint64_t conn, struct view frame) MUST_USE;
+/* backlog_take: the oldest entry, now the caller's to free() or to give back; NULL when empty.
+ * backlog_return: puts an entry that was taken at the end. */
+struct backlog_entry *backlog_take(struct backlog *b);
+void backlog_return(struct backlog *b, struct backlog_entry *entry);
+
+#endif

@@ -1,0 +1,135 @@
+/* client: frames from the edge, step 2 of an envelope's way (submit): may this connection say this,
+ * and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every request that comes
+ * in is answered here, or stands in pending. */
+#include "broker/core.h"
+
+/* What one frame is: c lives at least until the handler answers. */
+struct request {
+    struct connection *c;
+    const struct frame *frame;
+    struct view bytes; /* of the whole frame, as forwarded */
+};
+
+/* A handler answers or forwards and returns OK, or the status that the request is answered with. */
+typedef enum status request_handler(struct broker *b, const struct request *r);
+
+static enum status request_forward(struct broker *b, const struct request *r)
+{
+    struct connection *c = r->c;
+    if (c->asked.count >= PENDING_REQUESTS_MAX) return STATUS_BUSY;
+    struct stamp stamp = session_stamp(&b->sessions, c);
+    return worker_forward(b, &stamp, &c->asked, &r->frame->header, r->bytes);
+}
+
+/* ACK and BYE: only the home of the bound account knows the session. */
+static enum status request_own_home(struct broker *b, const struct request *r)
+{
+    if (r->frame->header.home != home_of_account(r->c->account)) return STATUS_WRONG_HOME;
+    return request_forward(b, r);
+}
+
+static enum status request_hello(struct broker *b, const struct request *r)
+{
+    struct msg_hello hello;
+    enum status s = codec_decode(&msg_hello_desc, r->frame->meta, &b->arena, &hello);
+    if (s != STATUS_OK) return s;
+    if (r->frame->header.home != home_of_account(hello.account)) return STATUS_WRONG_HOME;
+    if (r->c->state == CONNECTION_GREETING || r->c->state == CONNECTION_REBINDING)
+        return STATUS_BUSY; /* one at a time: WELCOME names no HELLO */
+    s = request_forward(b, r);
+    return s == STATUS_OK ? session_greet(r->c, &hello) : s;
+}
+
+static enum status request_ping(struct broker *b, const struct request *r)
+{
+    struct msg_pong pong = {.relay_ms = b->now.wall_ms, .map = b->route.map};
+    struct frame_header header = {.kind = KIND_PONG, .home = r->frame->header.home,
+                                  .correlation = r->frame->header.correlation};
+    buffer_clear(&b->scratch);
+    frame_write(&b->scratch, &header, &msg_pong_desc, &pong);
+    (void)client_reply(b, r->c, buffer_view(&b->scratch));
+    return STATUS_OK;
+}
+
+static request_handler *const handlers[] = {
+    [KIND_HELLO] = request_hello,
+    [KIND_REGISTER] = request_forward,
+    [KIND_CLAIM_HANDLE] = request_forward,
+    [KIND_LOOKUP] = request_forward,
+    [KIND_SEND] = request_forward,
+    [KIND_ACK] = request_own_home,
+    [KIND_STATUS] = request_forward,
+    [KIND_TERMS] = request_forward,
+    [KIND_PING] = request_ping,
+    [KIND_BYE] = request_own_home,
+};
+
+static enum status request_handle(struct broker *b, const struct request *r)
+{
+    const struct frame_header *header = &r->frame->header;
+    const struct kind_rule *rule = kind_rule_of(header->kind);
+    ENSURE(rule && header->kind < sizeof handlers / sizeof handlers[0] && handlers[header->kind]);
+    if (header->correlation == 0) return STATUS_MALFORMED;
+    if (b->draining && header->kind != KIND_PING) return STATUS_DRAINING;
+    if (rule->needs_session && !session_bound(r->c)) return STATUS_NO_SESSION;
+    return handlers[header->kind](b, r);
+}
+
+/* Refusals that only a broken or hostile client earns are an event, once per connection. */
+static void refusal_tell(struct broker *b, struct connection *c, enum status s, unsigned kind)
+{
+    if (s != STATUS_MALFORMED && s != STATUS_TOO_LARGE && s != STATUS_UNSUPPORTED) return;
+    if (c->refusal_told) return;
+    c->refusal_told = true;
+    struct event e = {.kind = EVENT_FRAME_REFUSED, .code = (uint32_t)s, .count = kind};
+    if (session_bound(c)) {
+        e.account = mark_account(&b->config.marks, c->account);
+        e.device = mark_device(&b->config.marks, c->device);
+    }
+    broker_event(b, e);
+}
+
+/* The table is full: answered without an entry, so that the client knows to come back. */
+static void turn_away(struct broker *b, uint32_t routing, uint64_t correlation)
+{
+    b->counts.busy++;
+    buffer_clear(&b->scratch);
+    frame_write_error(&b->scratch, correlation, 0, STATUS_BUSY, 10 * RETRY_AFTER_MS);
+    (void)b->config.out.to_client(b->config.out.context, routing, buffer_view(&b->scratch));
+}
+
+bool broker_knows(const struct broker *b, uint32_t routing)
+{
+    return session_by_routing(&b->sessions, routing) != NULL;
+}
+
+static void client_frame(struct broker *b, uint32_t routing, const struct transport_pk *key,
+                         struct view bytes)
+{
+    struct frame frame;
+    enum status s = frame_check(bytes, FROM_CLIENT, &frame);
+    struct connection *c = session_by_routing(&b->sessions, routing);
+    if (!c) {
+        if (!key) return; /* nobody proved who speaks */
+        c = session_connect(&b->sessions, routing, key, b->now.mono_ms);
+        if (!c) {
+            turn_away(b, routing, frame.header.correlation);
+            return;
+        }
+    }
+    c->heard_ms = b->now.mono_ms;
+    if (s == STATUS_OK)
+        s = request_handle(b, &(struct request){.c = c, .frame = &frame, .bytes = bytes});
+    if (s == STATUS_OK) return;
+    refusal_tell(b, c, s, frame.header.kind);
+    (void)client_reply_error(b, c, frame.header.correlation, frame.header.home, s);
+}
+
+void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
+                         const struct transport_pk *key, struct view frame)
+{
+    b->now = now;
+    b->counts.frames_in++;
+    client_frame(b, routing, key, frame);
+    if (b->eager) worker_flush(b, b->eager);
+}

@@ -1,0 +1,75 @@
+/* host: clock, randomness and signals of Linux. No logic: what is decided from them is decided in
+ * the cores, which get the values as arguments. */
+#include "broker/host/host.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct timespec clock_read(clockid_t clock)
+{
+    struct timespec t;
+    ENSURE(clock_gettime(clock, &t) == 0);
+    return t;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec t = clock_read(clock);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+struct now host_now(void)
+{
+    return (struct now){.wall_ms = clock_ms(CLOCK_REALTIME), .mono_ms = clock_ms(CLOCK_MONOTONIC)};
+}
+
+uint64_t host_mono_us(void)
+{
+    struct timespec t = clock_read(CLOCK_MONOTONIC);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+void host_random(void *out, size_t len)
+{
+    randombytes_buf(out, len);
+}
+
+/* Memory holds keys and ciphertext: neither a core file nor a core handler's pipe gets it. */
+static bool cores_off(void)
+{
+    struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+enum status host_start(void)
+{
+    unsigned seed;
+    if (sodium_init() < 0) return STATUS_IO;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) return STATUS_IO;
+    srand(seed);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) return STATUS_IO;
+    return cores_off() ? STATUS_OK : STATUS_IO;
+}
+
+int host_signal_fd(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int host_signal_take(int fd)
+{
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}

@@ -1,0 +1,182 @@
+/* keys: reads the relay's secret keys. Their text and bytes live in sodium_malloc memory only and
+ * are wiped with it. Making them is keys_make.c's. */
+#include "broker/host/keys.h"
+
+#include "broker/host/file.h"
+#include "broker/host/keys_make.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#define KEY_FILE_LEN_MAX 1024
+
+/* Text without its last newline; *text is freed with sodium_free. */
+static enum status key_text(const char *folder, const char *name, enum file_privacy privacy,
+                            char **text, char *error, size_t error_cap)
+{
+    char path[CONFIG_PATH_MAX];
+    size_t len;
+    *text = NULL;
+    if (!path_join(path, folder, name))
+        return fault(error, error_cap, STATUS_CONFIG, "%s: the path is too long", name);
+    enum status status = file_read(path, privacy, KEY_FILE_LEN_MAX, text, &len, error, error_cap);
+    if (status == STATUS_OK && len && (*text)[len - 1] == '\n') (*text)[len - 1] = '\0';
+    return status;
+}
+
+static enum status key_bad(const char *folder, const char *name, const char *expected, char *error,
+                           size_t error_cap)
+{
+    return fault(error, error_cap, STATUS_CONFIG,
+                 "%s/%s is not %s: restore it from a copy, or move it away and run sealmqd --init",
+                 folder, name, expected);
+}
+
+static bool z85_decode(const char *text, uint8_t out[32])
+{
+    return strlen(text) == Z85_KEY_LEN && zmq_z85_decode(out, text);
+}
+
+/* Clients that were given another server.pub could never connect: say so at the start. */
+static enum status public_check(const struct config *c, const uint8_t public_key[32], char *error,
+                                size_t error_cap)
+{
+    char *text;
+    uint8_t published[32];
+    enum status status = key_text(c->dir, SERVER_PUB_FILE, FILE_READABLE, &text, error, error_cap);
+    if (status != STATUS_OK) return status;
+    bool same = z85_decode(text, published) && memcmp(published, public_key, 32) == 0;
+    sodium_free(text);
+    if (same) return STATUS_OK;
+    return key_bad(c->dir, SERVER_PUB_FILE, "the public half of server.key", error, error_cap);
+}
+
+enum status curve_server_keys_load(const struct config *c, struct curve_server_keys *out,
+                                   char *error, size_t error_cap)
+{
+    struct curve_server_keys keys = {.secret_key = NULL};
+    char *text;
+    *out = keys;
+    enum status status = key_text(c->keys_dir, SERVER_KEY_FILE, FILE_SECRET, &text, error,
+                                  error_cap);
+    if (status != STATUS_OK) return status;
+    keys.secret_key = sodium_malloc(32);
+    if (!keys.secret_key)
+        status = fault(error, error_cap, STATUS_IO, "no locked memory for a key");
+    else if (!z85_decode(text, keys.secret_key) ||
+             crypto_scalarmult_base(keys.public_key, keys.secret_key) != 0)
+        status = key_bad(c->keys_dir, SERVER_KEY_FILE, "a Z85 key", error, error_cap);
+    else
+        status = public_check(c, keys.public_key, error, error_cap);
+    sodium_free(text);
+    if (status == STATUS_OK)
+        *out = keys;
+    else
+        sodium_free(keys.secret_key);
+    return status;
+}
+
+void curve_server_keys_fini(struct curve_server_keys *k)
+{
+    sodium_free(k->secret_key);
+    *k = (struct curve_server_keys){.secret_key = NULL};
+}
+
+/* "<id> <64 hex>", the end of the line already cut. */
+static bool receipt_line(char *line, struct receipt_key *out)
+{
+    char *space = strchr(line, ' '), *end = NULL;
+    if (!space || line[0] < '1' || line[0] > '9' || space - line > 9) return false;
+    out->id = (uint32_t)strtoul(line, &end, 10);
+    return end == space && hex_decode(space + 1, out->bytes, sizeof out->bytes) == STATUS_OK;
+}
+
+static bool receipt_known(const struct receipt_keys *keys, uint32_t id)
+{
+    for (size_t i = 0; i < keys->count; i++)
+        if (keys->keys[i].id == id) return true;
+    return false;
+}
+
+static bool receipt_lines(char *text, struct receipt_keys *keys)
+{
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (keys->count == RECEIPT_KEYS_MAX) return false;
+        struct receipt_key *key = &keys->keys[keys->count];
+        if (!receipt_line(line, key) || receipt_known(keys, key->id)) return false;
+        keys->count++;
+    }
+    return keys->count > 0;
+}
+
+enum status receipt_keys_load(const struct config *c, struct receipt_keys *out, char *error,
+                              size_t error_cap)
+{
+    struct receipt_keys keys = {.count = 0};
+    char *text;
+    *out = keys;
+    enum status status = key_text(c->keys_dir, RECEIPT_KEY_FILE, FILE_SECRET, &text, error,
+                                  error_cap);
+    if (status != STATUS_OK) return status;
+    keys.keys = sodium_allocarray(RECEIPT_KEYS_MAX, sizeof *keys.keys);
+    if (!keys.keys)
+        status = fault(error, error_cap, STATUS_IO, "no locked memory for a key");
+    else if (!receipt_lines(text, &keys))
+        status = key_bad(c->keys_dir, RECEIPT_KEY_FILE,
+                         "one to eight lines of \"<number> <64 hex digits>\"", error, error_cap);
+    sodium_free(text);
+    if (status == STATUS_OK)
+        *out = keys;
+    else
+        sodium_free(keys.keys);
+    return status;
+}
+
+void receipt_keys_fini(struct receipt_keys *k)
+{
+    sodium_free(k->keys);
+    *k = (struct receipt_keys){.count = 0};
+}
+
+static enum status hex_key_load(const struct config *c, const char *name, uint8_t out[32],
+                                char *error, size_t error_cap)
+{
+    char *text;
+    enum status status = key_text(c->keys_dir, name, FILE_SECRET, &text, error, error_cap);
+    if (status != STATUS_OK) return status;
+    if (hex_decode(text, out, 32) != STATUS_OK)
+        status = key_bad(c->keys_dir, name, "64 hex digits", error, error_cap);
+    sodium_free(text);
+    return status;
+}
+
+enum status webhook_key_load(const struct config *c, struct webhook_key *out, char *error,
+                             size_t error_cap)
+{
+    *out = (struct webhook_key){.bytes = NULL};
+    uint8_t *bytes = sodium_malloc(32);
+    if (!bytes) return fault(error, error_cap, STATUS_IO, "no locked memory for a key");
+    enum status status = hex_key_load(c, WEBHOOK_KEY_FILE, bytes, error, error_cap);
+    if (status == STATUS_OK)
+        out->bytes = bytes;
+    else
+        sodium_free(bytes);
+    return status;
+}
+
+void webhook_key_fini(struct webhook_key *k)
+{
+    sodium_free(k->bytes);
+    k->bytes = NULL;
+}
+
+enum status mark_key_load(const struct config *c, struct mark_key *out, char *error,
+                          size_t error_cap)
+{
+    memset(out, 0, sizeof *out);
+    return hex_key_load(c, MARK_KEY_FILE, out->bytes, error, error_cap);
+}

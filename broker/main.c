@@ -1,0 +1,91 @@
+/* main: sealmq-broker: configuration, keys and signals around the loop in net.c. */
+#include "broker/host/command.h"
+#include "broker/host/host.h"
+#include "broker/net.h"
+#include "broker/wire/slab.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A connection is a descriptor; a few more are files, sockets of our own and threads' signals. */
+#define FILES_BESIDES 256u
+
+static void files_allow(uint32_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + FILES_BESIDES;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* where it may not be, libzmq stops accepting in time */
+}
+
+static void tell(struct journal *journal, enum event_kind kind)
+{
+    struct event e = {.at_ms = host_now().wall_ms, .kind = kind, .code = ROLE_BROKER};
+    journal_write(journal, &e);
+}
+
+static enum status serve(const struct config *config, struct journal *journal, int signal_fd,
+                         char *error, size_t error_cap)
+{
+    struct curve_server_keys keys = {0};
+    struct net *net = NULL;
+    struct broker_config core = {.connections_max = config->connections_max,
+                                 .ping_ms = config->ping_ms, .drain_ms = config->drain_ms};
+    enum status s = curve_server_keys_load(config, &keys, error, error_cap);
+    if (s == STATUS_OK) s = mark_key_load(config, &core.marks, error, error_cap);
+    if (s == STATUS_OK) s = net_open(config, &keys, journal, &net, error, error_cap);
+    curve_server_keys_fini(&keys); /* libzmq has its own copy */
+    if (s != STATUS_OK) return s;
+    host_random(core.boot.bytes, sizeof core.boot.bytes);
+    core.out = net_out(net);
+    struct broker *b = broker_new(&core, host_now());
+    tell(journal, EVENT_PROCESS_STARTED);
+    net_run(net, b, signal_fd);
+    broker_free(&b);
+    net_close(&net);
+    tell(journal, EVENT_PROCESS_STOPPED);
+    return STATUS_OK;
+}
+
+static int run(struct command *c)
+{
+    struct config config;
+    char error[512] = "";
+    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, "the host cannot be used");
+    int signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
+    if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
+    if (config_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
+        return command_fail(c, EXIT_USAGE, "%s", error);
+    if (mkdir(config.run_dir, 0700) != 0 && errno != EEXIST)
+        return command_fail(c, EXIT_FAILED, "%s: %s", config.run_dir, strerror(errno));
+    files_allow(config.connections_max);
+    struct journal *journal = journal_open(config.log_file, "broker");
+    enum status s = serve(&config, journal, signal_fd, error, sizeof error);
+    journal_close(&journal);
+    close(signal_fd);
+    return s == STATUS_OK ? EXIT_OK : command_fail(c, EXIT_FAILED, "%s", error);
+}
+
+static const struct option_rule options[] = {
+    {"config", "FILE", "the relay's configuration (sealmq.zpl)", true},
+};
+static const struct command_rule commands[] = {
+    {.help = "serve until SIGTERM, then drain", .run = run},
+};
+static const struct program_rule program = {
+    .name = "sealmq-broker",
+    .help = "the hub of a SealMQ relay: admits clients, routes frames to workers",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .commands = commands,
+    .command_count = sizeof commands / sizeof commands[0],
+};
+
+int main(int argc, char **argv)
+{
+    return command_main(&program, argc, argv);
+}

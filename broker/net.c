@@ -1,0 +1,276 @@
+/* net: glue; three ROUTER sockets, one loop, no decisions. Invariants: every send is DONTWAIT on a
+ * MANDATORY ROUTER (EHOSTUNREACH = gone, EAGAIN = full); a frame from the edge without a verified
+ * User-Id never reaches the core; zmq_msg_t does not leave this file. */
+#include "broker/net.h"
+
+#include "broker/host/host.h"
+#include "broker/wire/slab.h"
+#include "broker/zap.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+/* In libzmq 4.3.4, but only declared with its draft interface. */
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+
+#define ROUTING_LEN       5   /* libzmq's own routing ids: a zero byte and a counter */
+#define FRAMES_PER_TURN   512 /* from each socket, before what came is flushed */
+#define POLL_MAX_MS       1000
+#define EDGE_SEND_QUEUE   PENDING_REQUESTS_MAX /* replies to a full window fit */
+#define EDGE_RECV_QUEUE   32
+#define BACKEND_QUEUE     4096
+#define ADMIN_QUEUE       256
+#define EDGE_IO_THREAD    1u /* bits of ZMQ_AFFINITY */
+#define BACKEND_IO_THREAD 2u
+
+struct net {
+    const struct config *config;
+    struct journal *journal;
+    void *context;
+    struct zap *zap;
+    void *edge, *backend, *admin;
+    zmq_msg_t payload; /* reused for every frame that comes in */
+};
+
+struct int_option {
+    int option, value;
+};
+
+static const struct int_option common_options[] = {
+    {ZMQ_ROUTER_MANDATORY, 1},
+};
+static const struct int_option edge_options[] = {
+    {ZMQ_SNDHWM, EDGE_SEND_QUEUE}, {ZMQ_RCVHWM, EDGE_RECV_QUEUE}, {ZMQ_LINGER, 1000},
+    {ZMQ_HANDSHAKE_IVL, 5000}, {ZMQ_HEARTBEAT_IVL, 10000}, {ZMQ_HEARTBEAT_TIMEOUT, 30000},
+    {ZMQ_HEARTBEAT_TTL, 30000}, {ZMQ_BACKLOG, 1024}, {ZMQ_IPV6, 1}, {ZMQ_CURVE_SERVER, 1},
+    {ZMQ_ZAP_ENFORCE_DOMAIN, 1},
+};
+static const struct int_option backend_options[] = {
+    {ZMQ_SNDHWM, BACKEND_QUEUE}, {ZMQ_RCVHWM, BACKEND_QUEUE}, {ZMQ_LINGER, 1000},
+};
+static const struct int_option admin_options[] = {
+    {ZMQ_SNDHWM, ADMIN_QUEUE}, {ZMQ_RCVHWM, ADMIN_QUEUE}, {ZMQ_LINGER, 200},
+};
+
+static bool options_set(void *socket, const struct int_option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (zmq_setsockopt(socket, options[i].option, &options[i].value, sizeof(int)) != 0)
+            return false;
+    return true;
+}
+#define OPTIONS_SET(socket, table) options_set(socket, table, sizeof table / sizeof table[0])
+
+static bool router_prepare(void *socket, int64_t frame_len_max, uint64_t io_thread)
+{
+    return socket && OPTIONS_SET(socket, common_options) &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_len_max, sizeof frame_len_max) == 0 &&
+           zmq_setsockopt(socket, ZMQ_AFFINITY, &io_thread, sizeof io_thread) == 0;
+}
+
+static bool edge_open(struct net *n, const struct curve_server_keys *keys)
+{
+    n->edge = zmq_socket(n->context, ZMQ_ROUTER);
+    return router_prepare(n->edge, FRAME_LEN_MAX, EDGE_IO_THREAD) &&
+           OPTIONS_SET(n->edge, edge_options) &&
+           zmq_setsockopt(n->edge, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32) == 0 &&
+           zmq_setsockopt(n->edge, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) == 0 &&
+           zmq_bind(n->edge, n->config->client_endpoint) == 0;
+}
+
+static bool backend_open(struct net *n)
+{
+    n->backend = zmq_socket(n->context, ZMQ_ROUTER);
+    return router_prepare(n->backend, SLAB_LEN_MAX, BACKEND_IO_THREAD) &&
+           OPTIONS_SET(n->backend, backend_options) &&
+           zmq_bind(n->backend, n->config->backend_endpoint) == 0;
+}
+
+static bool admin_open(struct net *n)
+{
+    n->admin = zmq_socket(n->context, ZMQ_ROUTER);
+    return router_prepare(n->admin, FRAME_LEN_MAX, BACKEND_IO_THREAD) &&
+           OPTIONS_SET(n->admin, admin_options) &&
+           zmq_bind(n->admin, n->config->admin_endpoint) == 0;
+}
+
+static enum status open_failed(struct net *n, const char *what, char *error, size_t error_cap)
+{
+    snprintf(error, error_cap, "%s cannot be opened: %s", what, zmq_strerror(zmq_errno()));
+    net_close(&n);
+    return STATUS_IO;
+}
+
+enum status net_open(const struct config *config, const struct curve_server_keys *keys,
+                     struct journal *journal, struct net **out, char *error, size_t error_cap)
+{
+    *out = NULL;
+    struct net *n = calloc(1, sizeof *n);
+    ENSURE(n != NULL);
+    n->config = config;
+    n->journal = journal;
+    zmq_msg_init(&n->payload);
+    n->context = zmq_ctx_new();
+    if (!n->context || zmq_ctx_set(n->context, ZMQ_IO_THREADS, 2) != 0)
+        return open_failed(n, "ZeroMQ", error, error_cap);
+    if (zap_open(n->context, &n->zap) != STATUS_OK)
+        return open_failed(n, "the access check", error, error_cap);
+    if (!backend_open(n)) return open_failed(n, config->backend_endpoint, error, error_cap);
+    if (!admin_open(n)) return open_failed(n, config->admin_endpoint, error, error_cap);
+    if (!edge_open(n, keys)) return open_failed(n, config->client_endpoint, error, error_cap);
+    *out = n;
+    return STATUS_OK;
+}
+
+void net_close(struct net **n)
+{
+    if (!*n) return;
+    void *sockets[] = {(*n)->edge, (*n)->backend, (*n)->admin};
+    for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++)
+        if (sockets[i]) zmq_close(sockets[i]);
+    zap_close(&(*n)->zap);
+    zmq_msg_close(&(*n)->payload);
+    if ((*n)->context) zmq_ctx_term((*n)->context);
+    free(*n);
+    *n = NULL;
+}
+
+/* --- out ----------------------------------------------------------------------------------- */
+
+static enum status transmit(void *socket, uint32_t routing, struct view bytes)
+{
+    uint8_t id[ROUTING_LEN] = {0};
+    put_u32(id + 1, routing);
+    if (zmq_send(socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return zmq_errno() == EHOSTUNREACH ? STATUS_GONE : STATUS_BUSY;
+    /* Room was checked with the id; if the peer ends in between, libzmq drops the rest in silence. */
+    return zmq_send(socket, bytes.at, bytes.len, ZMQ_DONTWAIT) < 0 ? STATUS_GONE : STATUS_OK;
+}
+
+static enum status to_client(void *context, uint32_t routing, struct view frame)
+{
+    return transmit(((struct net *)context)->edge, routing, frame);
+}
+
+static enum status to_worker(void *context, uint32_t peer, struct view slab)
+{
+    return transmit(((struct net *)context)->backend, peer, slab);
+}
+
+static enum status to_admin(void *context, uint32_t caller, struct view frame)
+{
+    return transmit(((struct net *)context)->admin, caller, frame);
+}
+
+static void on_event(void *context, const struct event *e)
+{
+    journal_write(((struct net *)context)->journal, e);
+}
+
+struct broker_out net_out(struct net *n)
+{
+    return (struct broker_out){.context = n, .to_client = to_client, .to_worker = to_worker,
+                               .to_admin = to_admin, .event = on_event};
+}
+
+/* --- in ------------------------------------------------------------------------------------ */
+
+/* One message into n->payload. OK; BUSY: nothing is waiting; REFUSED: taken and dropped (a routing id
+ * that the peer chose itself, or more than one part). */
+static enum status receive(struct net *n, void *socket, uint32_t *routing)
+{
+    uint8_t id[ROUTING_LEN + 1];
+    int len = zmq_recv(socket, id, sizeof id, ZMQ_DONTWAIT);
+    if (len < 0) return STATUS_BUSY;
+    if (zmq_msg_recv(&n->payload, socket, ZMQ_DONTWAIT) < 0) return STATUS_BUSY;
+    bool good = len == ROUTING_LEN && id[0] == 0 && !zmq_msg_more(&n->payload);
+    while (zmq_msg_more(&n->payload))
+        if (zmq_msg_recv(&n->payload, socket, ZMQ_DONTWAIT) < 0) break;
+    *routing = get_u32(id + 1);
+    return good ? STATUS_OK : STATUS_REFUSED;
+}
+
+static struct view payload_view(struct net *n)
+{
+    return view_of(zmq_msg_data(&n->payload), zmq_msg_size(&n->payload));
+}
+
+/* The CURVE key that the access check put on the frame; false where there is none. */
+static bool payload_key(struct net *n, struct transport_pk *out)
+{
+    const char *user = zmq_msg_gets(&n->payload, "User-Id");
+    return user && strlen(user) == 40 && zmq_z85_decode(out->bytes, user) != NULL;
+}
+
+static void edge_take(struct net *n, struct broker *b, struct now now)
+{
+    struct transport_pk key;
+    uint32_t routing;
+    enum status s = STATUS_OK;
+    for (int i = 0; i < FRAMES_PER_TURN && s != STATUS_BUSY; i++) {
+        s = receive(n, n->edge, &routing);
+        if (s != STATUS_OK) continue;
+        if (broker_knows(b, routing))
+            broker_client_frame(b, now, routing, NULL, payload_view(n));
+        else if (payload_key(n, &key))
+            broker_client_frame(b, now, routing, &key, payload_view(n));
+    }
+}
+
+typedef void take_frame(struct broker *b, struct now now, uint32_t routing, struct view bytes);
+
+static void socket_take(struct net *n, void *socket, struct broker *b, struct now now,
+                        take_frame *take)
+{
+    uint32_t routing;
+    enum status s = STATUS_OK;
+    for (int i = 0; i < FRAMES_PER_TURN && s != STATUS_BUSY; i++) {
+        s = receive(n, socket, &routing);
+        if (s == STATUS_OK) take(b, now, routing, payload_view(n));
+    }
+}
+
+static long poll_ms(const struct broker *b)
+{
+    uint64_t now_ms = host_now().mono_ms, deadline_ms = broker_deadline_ms(b);
+    if (deadline_ms <= now_ms) return 0;
+    return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
+}
+
+/* true = leave at once. */
+static bool signal_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
+{
+    if (!host_signal_take(fd)) return false;
+    if (*draining) return true;
+    *draining = true;
+    (void)zmq_unbind(n->edge, n->config->client_endpoint); /* newcomers go elsewhere */
+    struct event e = {.at_ms = now.wall_ms, .kind = EVENT_PROCESS_DRAINING, .code = ROLE_BROKER};
+    journal_write(n->journal, &e);
+    broker_drain(b, now);
+    return false;
+}
+
+void net_run(struct net *n, struct broker *b, int signal_fd)
+{
+    zmq_pollitem_t items[] = {{n->edge, 0, ZMQ_POLLIN, 0}, {n->backend, 0, ZMQ_POLLIN, 0},
+                              {n->admin, 0, ZMQ_POLLIN, 0}, {zap_socket(n->zap), 0, ZMQ_POLLIN, 0},
+                              {NULL, signal_fd, ZMQ_POLLIN, 0}};
+    bool draining = false, leave = false;
+    struct now now = host_now();
+    while (!leave && !broker_drained(b, now)) {
+        if (zmq_poll(items, sizeof items / sizeof items[0], poll_ms(b)) < 0 && errno != EINTR) break;
+        now = host_now();
+        if (items[3].revents) zap_serve(n->zap);
+        if (items[1].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
+        if (items[0].revents) edge_take(n, b, now);
+        if (items[2].revents) socket_take(n, n->admin, b, now, broker_admin_frame);
+        if (items[4].revents) leave = signal_take(n, b, now, signal_fd, &draining);
+        broker_tick(b, now);
+        broker_flush(b, now);
+    }
+}

@@ -1,0 +1,226 @@
+/* account: making an account, registering it and claiming its handle (PROTOCOL 6). Keys are made here
+ * and stored before anything of them is sent; secrets are only ever in sodium_malloc memory and in the
+ * state. */
+#include "broker/wire/identity.h"
+#include "clients/core.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct device_secrets *secrets_new(void)
+{
+    struct device_secrets *secrets = sodium_malloc(sizeof *secrets);
+    if (!secrets) abort();
+    sodium_memzero(secrets, sizeof *secrets);
+    return secrets;
+}
+
+/* ---- making one ---- */
+
+static void keys_make(const struct random_source *random, struct device_secrets *secrets,
+                      struct msg_device_record *out)
+{
+    uint8_t seed[crypto_sign_SEEDBYTES];
+    random->fill(random->self, seed, sizeof seed);
+    random->fill(random->self, secrets->identity_sk, sizeof secrets->identity_sk);
+    random->fill(random->self, secrets->transport_sk, sizeof secrets->transport_sk);
+    ENSURE(crypto_sign_seed_keypair(out->signing.bytes, secrets->signing_sk, seed) == 0);
+    ENSURE(crypto_scalarmult_base(out->identity.bytes, secrets->identity_sk) == 0);
+    ENSURE(crypto_scalarmult_base(out->transport.bytes, secrets->transport_sk) == 0);
+    sodium_memzero(seed, sizeof seed);
+}
+
+static enum status identity_store(struct state *state, const struct state_identity *identity,
+                                  const struct device_secrets *secrets)
+{
+    struct arena arena = {0};
+    struct state_identity old;
+    enum status s = state_begin(state, STATE_WRITE);
+    if (s != STATUS_OK) return s;
+    s = state_identity_get(state, &arena, &old);
+    arena_fini(&arena);
+    s = s == STATUS_OK ? STATUS_STATE : s == STATUS_NOT_FOUND ? STATUS_OK : s;
+    if (s == STATUS_OK) s = state_identity_put(state, identity);
+    if (s == STATUS_OK) s = state_secrets_put(state, secrets);
+    if (s == STATUS_OK) return state_commit(state);
+    state_rollback(state);
+    return s;
+}
+
+enum status account_create(struct state *state, const struct random_source *random, struct now now,
+                           const struct account_wish *wish)
+{
+    if (wish->handle.len && handle_check(wish->handle) != STATUS_OK) return STATUS_MALFORMED;
+    struct state_identity identity = {.handle = wish->handle, .endpoints = wish->endpoints,
+                                      .server = wish->server};
+    struct device_secrets *secrets = secrets_new();
+    struct buffer entry = {0};
+    struct arena arena = {0};
+    struct founding founding;
+    uint8_t salt[16];
+    keys_make(random, secrets, &identity.record);
+    random->fill(random->self, salt, sizeof salt);
+    founding_make(&identity.record, secrets->signing_sk, now.wall_ms, salt, &entry);
+    identity.entry = buffer_view(&entry);
+    ENSURE(founding_check(identity.entry, &arena, &founding) == STATUS_OK);
+    identity.account = founding.account;
+    identity.device = founding.device;
+    enum status s = identity_store(state, &identity, secrets);
+    sodium_free(secrets);
+    buffer_fini(&entry);
+    arena_fini(&arena);
+    return s;
+}
+
+/* ---- reading and marking ours ---- */
+
+enum status identity_load(struct engine *e)
+{
+    struct arena arena = {0};
+    struct state_identity identity;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s != STATUS_OK) return s;
+    s = tx_end(e, state_identity_get(e->state, &arena, &identity));
+    if (s != STATUS_OK) {
+        arena_fini(&arena);
+        return s;
+    }
+    arena_fini(&e->identity_arena);
+    e->identity_arena = arena;
+    e->identity = identity;
+    e->claim_settled = !identity.handle.len || identity.claimed;
+    return STATUS_OK;
+}
+
+enum mark { MARK_REGISTERED, MARK_CLAIMED };
+
+static enum status identity_mark_in(struct engine *e, enum mark mark)
+{
+    struct state_identity identity;
+    enum status s = state_identity_get(e->state, &e->arena, &identity);
+    if (s != STATUS_OK) return s;
+    if (mark == MARK_REGISTERED)
+        identity.registered = true;
+    else if (view_equal(identity.handle, e->identity.handle)) /* another process may want another */
+        identity.claimed = true;
+    return state_identity_put(e->state, &identity);
+}
+
+/* Where another process keeps the state locked the mark is lost; the relay is asked again then. */
+static void identity_mark(struct engine *e, enum mark mark)
+{
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, identity_mark_in(e, mark));
+    if (!engine_fault(e, s) || !engine_fault(e, identity_load(e))) return;
+    if (e->identity.registered && e->claim_settled)
+        event_put(e, &(struct engine_event){.kind = ENGINE_REGISTERED});
+}
+
+/* ---- REGISTER ---- */
+
+void register_send(struct engine *e, struct now now)
+{
+    struct msg_register m = {.entry = e->identity.entry};
+    bool sent = request_make(e, now, KIND_REGISTER, home_of_account(e->identity.account),
+                             &msg_register_desc, &m) != NULL;
+    e->hello_ms = sent ? NEVER : now.mono_ms + RETRY_MIN_MS;
+}
+
+void registered_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
+{
+    struct msg_registered m;
+    if (codec_decode(&msg_registered_desc, f->meta, &e->arena, &m) != STATUS_OK ||
+        sodium_memcmp(&m.account, &e->identity.account, sizeof m.account) != 0 ||
+        !device_equal(m.device, e->identity.device)) {
+        e->counts.frames_bad++;
+        hello_failed(e, now, r, STATUS_UNKNOWN, 0);
+        return;
+    }
+    if (!e->identity.registered) identity_mark(e, MARK_REGISTERED);
+    if (e->broken == STATUS_OK) session_registered(e, now);
+}
+
+void register_failed(struct engine *e, struct now now, struct request *r, enum status s,
+                     uint32_t retry_after_ms)
+{
+    hello_failed(e, now, r, s, retry_after_ms);
+}
+
+/* ---- CLAIM_HANDLE ---- */
+
+static enum status claim_sign(struct engine *e, struct msg_claim_handle *m)
+{
+    struct device_secrets *secrets = secrets_new();
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_secrets_get(e->state, secrets));
+    if (s == STATUS_OK)
+        handle_sign(e->identity.account, m->handle, secrets->signing_sk, &m->signature);
+    sodium_free(secrets);
+    return s;
+}
+
+void claim_drive(struct engine *e, struct now now)
+{
+    if (!may_ask(e) || claim_deadline_ms(e) > now.mono_ms) return;
+    struct msg_claim_handle m = {.handle = e->identity.handle, .entry = e->identity.entry};
+    e->claim_ms = now.mono_ms + RETRY_MIN_MS;
+    if (!engine_fault(e, claim_sign(e, &m))) return;
+    e->claim_under_way = request_make(e, now, KIND_CLAIM_HANDLE, home_of_handle(m.handle),
+                                      &msg_claim_handle_desc, &m) != NULL;
+}
+
+uint64_t claim_deadline_ms(const struct engine *e)
+{
+    return e->claim_settled || e->claim_under_way ? NEVER : e->claim_ms;
+}
+
+void claimed_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
+{
+    struct msg_handle_claimed m;
+    e->claim_under_way = false;
+    if (codec_decode(&msg_handle_claimed_desc, f->meta, &e->arena, &m) != STATUS_OK ||
+        sodium_memcmp(&m.account, &e->identity.account, sizeof m.account) != 0) {
+        e->counts.frames_bad++;
+        claim_failed(e, now, r, STATUS_UNKNOWN, 0);
+        return;
+    }
+    e->claim_settled = true;
+    identity_mark(e, MARK_CLAIMED);
+}
+
+void claim_failed(struct engine *e, struct now now, struct request *r, enum status s,
+                  uint32_t retry_after_ms)
+{
+    (void)r;
+    e->claim_under_way = false;
+    if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) {
+        e->claim_settled = true;
+        event_put(e, &(struct engine_event){.kind = ENGINE_HANDLE_REFUSED, .status = s});
+        return;
+    }
+    uint64_t delay = backoff_ms(e, 2, RETRY_MIN_MS, RETRY_MAX_MS);
+    e->claim_ms = now.mono_ms + (delay > retry_after_ms ? delay : retry_after_ms);
+}
+
+static enum status handle_want_in(struct engine *e, struct view handle)
+{
+    struct state_identity identity;
+    enum status s = state_identity_get(e->state, &e->arena, &identity);
+    if (s != STATUS_OK) return s;
+    identity.claimed = identity.claimed && view_equal(identity.handle, handle);
+    identity.handle = handle;
+    return state_identity_put(e->state, &identity);
+}
+
+enum status engine_register(struct engine *e, struct now now, struct view handle)
+{
+    if (handle_check(handle) != STATUS_OK) return STATUS_MALFORMED;
+    arena_reset(&e->arena);
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, handle_want_in(e, handle));
+    if (s == STATUS_OK) s = identity_load(e);
+    e->claim_ms = now.mono_ms;
+    (void)engine_fault(e, s);
+    return s;
+}

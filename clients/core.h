@@ -1,0 +1,290 @@
+/* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
+ * part per noun: request, session, account, contact, outbox, answer, receipt, terms, inbox.
+ *
+ * A function here that gives a status gives OK or what a state function gave; every such status ends
+ * in engine_fault(). Functions that end in _in expect an open transaction; the others open their own.
+ * Events put within a transaction are dropped with it; frames are only made after its commit. */
+#ifndef SEALMQ_CLIENTS_CORE_H
+#define SEALMQ_CLIENTS_CORE_H
+
+#include "broker/wire/frame.h"
+#include "clients/engine.h"
+
+#define REQUESTS_MAX        32u  /* ours under way; the relay allows PENDING_REQUESTS_MAX */
+#define SEND_FRAMES_MAX     8u   /* SENDs under way */
+#define SEND_BATCH_BYTES    (1024u * 1024u) /* a SEND of several items stops growing here */
+#define SEND_FLIGHT_BYTES   (16u * 1024u * 1024u) /* ciphertext under way in all SENDs */
+#define LOOKUPS_MAX         16u  /* contacts being resolved */
+#define WAITING_MAX         256u /* messages waiting for one of them, remembered */
+#define FRAMES_MAX          64u  /* made and not taken */
+#define EVENTS_MIN          64u  /* the ring grows from here */
+#define EVENTS_MAX          4096u
+#define REPAIR_ROUNDS_MAX   3u
+#define RETRY_MIN_MS        250u
+#define RETRY_MAX_MS        30000u
+#define MAILBOX_RETRY_MS    60000u /* mailbox_full: the first wait */
+#define MAILBOX_RETRY_MAX_MS 1800000u
+#define LOOKUP_LEASE_MS     20000u
+#define ACK_DROP_DELAY_MS   200u
+#define PING_DEFAULT_MS     10000u
+#define NEVER               UINT64_MAX
+
+enum session_state {
+    SESSION_DOWN,        /* no connection */
+    SESSION_REGISTERING, /* connected; the relay shall get our first entry */
+    SESSION_GREETING,    /* connected; HELLO to be said or answered */
+    SESSION_BOUND,       /* WELCOME was said */
+    SESSION_STOPPED,     /* the relay will not have us */
+    SESSION_STATE_COUNT
+};
+
+/* The messages of one SEND, to match its answers. digest: of the bytes that went. */
+struct send_batch {
+    size_t count;
+    size_t bytes;
+    struct {
+        uint64_t order;
+        struct hash256 digest;
+    } items[SENDS_PER_FRAME];
+};
+
+struct request {
+    uint64_t correlation;     /* 0 = free */
+    enum frame_kind kind;
+    uint64_t deadline_ms;     /* mono */
+    uint64_t session_count;   /* e->session_count when it was made */
+    size_t lookup;            /* LOOKUP: index into lookups */
+    struct send_batch *batch; /* SEND: owned */
+    struct store_id store;    /* TERMS */
+};
+
+enum lookup_stage { LOOKUP_FREE, LOOKUP_HANDLE, LOOKUP_ACCOUNT };
+
+struct lookup {
+    enum lookup_stage stage;
+    uint8_t handle[HANDLE_LEN_MAX];
+    size_t handle_len;
+    struct account_id account; /* with LOOKUP_ACCOUNT */
+    bool asked;                /* a request is under way */
+    uint64_t ask_ms;           /* mono: else, when to ask */
+    unsigned tries;
+};
+
+struct waiting {
+    uint64_t order; /* 0 = free */
+    size_t lookup;
+};
+
+/* Acknowledgements of the present session. */
+struct acks {
+    struct position settled;   /* the highest committed position; seq 0 = none yet */
+    struct position asked;     /* what the ACK under way says */
+    struct position echoed;    /* what the relay has echoed */
+    bool under_way;
+    uint64_t send_ms;          /* mono: not before (back-off) */
+    unsigned tries;
+    uint64_t drop_ms;          /* mono: when to drop echoed rows from the state; NEVER = none */
+    struct buffer failed;      /* of struct pending_ack, ascending; as many as the credit at most */
+};
+
+/* A store whose receipts are being compared (terms.c). */
+struct terms_ask {
+    struct store_id store;
+    struct term term;  /* its present one */
+    struct term since; /* what was asked */
+    bool wanted, under_way;
+    uint64_t ask_ms;
+    unsigned tries;
+};
+#define STORES_MAX 64u
+
+struct engine {
+    struct engine_config config;
+    struct state *state;
+    struct arena arena;        /* one entry call */
+    struct buffer scratch;
+    enum status broken;        /* OK, or why the engine does nothing any more */
+    size_t event_mark;         /* e->event_count when the transaction began */
+
+    /* identity, re-read at every connection */
+    struct arena identity_arena;
+    struct state_identity identity;
+    bool claim_settled;        /* claimed, refused, or no handle: nothing to do until engine_register */
+    bool claim_under_way;
+    uint64_t claim_ms;
+
+    /* session */
+    enum session_state session_state;
+    struct session_id session;
+    uint64_t session_count;    /* of WELCOMEs and connections, ever */
+    bool attach;               /* config's wish until superseded */
+    bool attached;             /* the present session */
+    bool introduced;           /* REGISTER was said on this connection after `not_found` */
+    bool leaving, draining, move_told;
+    uint64_t drain_ms;         /* mono: latest moment to move */
+    uint64_t hello_ms;         /* mono: when to say REGISTER or HELLO (again) */
+    unsigned hello_tries;
+    uint32_t ping_ms;
+    uint64_t said_ms;          /* mono: when we last said something */
+    bool ping_under_way, ping_wanted;
+    unsigned pings_lost;
+    int64_t relay_ahead_ms;    /* relay clock minus wall clock */
+    struct msg_map map;        /* ranges are heap memory of ours */
+
+    struct request requests[REQUESTS_MAX];
+    size_t request_count;
+    uint64_t correlation;
+    struct buffer frames[FRAMES_MAX]; /* ring */
+    size_t frame_first, frame_count;
+    bool frame_taken;          /* frames[frame_first] was handed out by engine_next_frame */
+
+    struct engine_event *events; /* ring, grows to EVENTS_MAX */
+    size_t event_cap, event_first, event_count;
+    uint64_t events_dropped;
+
+    struct lookup lookups[LOOKUPS_MAX];
+    struct waiting waiting[WAITING_MAX];
+    uint64_t outbox_ms;        /* mono: when to look into the outbox */
+    size_t sends_under_way, send_bytes;
+
+    uint64_t status_ms;        /* mono: when to ask on */
+    uint64_t status_after;     /* order number */
+    size_t status_under_way;
+
+    struct terms_ask stores[STORES_MAX];
+    size_t store_count;
+
+    struct acks acks;
+    struct engine_counts counts;
+};
+
+/* ---- engine.c: transactions, events, times ---- */
+
+/* tx_begin, tx_end: state_begin; then state_commit when `s` is OK, else rollback, with the events put in
+ * between dropped, and `s` back. */
+enum status tx_begin(struct engine *e, enum state_mode mode) MUST_USE;
+enum status tx_end(struct engine *e, enum status s) MUST_USE;
+/* engine_fault: takes a status of the state: LOCKED is for the caller to try again (it gives false); IO
+ * and DAMAGED end the engine. True for OK. */
+bool engine_fault(struct engine *e, enum status s);
+void event_put(struct engine *e, const struct engine_event *event);
+/* backoff_ms: min << tries up to max, half of it random. */
+uint64_t backoff_ms(struct engine *e, unsigned tries, uint64_t min_ms, uint64_t max_ms);
+void random_fill(struct engine *e, void *out, size_t len);
+/* earlier: moves a deadline forward, never back. */
+void earlier(uint64_t *deadline_ms, uint64_t ms);
+
+/* ---- request.c ---- */
+
+/* request_make: a request with its whole frame (meta only) ready to go; NULL when a table is full. */
+struct request *request_make(struct engine *e, struct now now, enum frame_kind kind, uint16_t home,
+                             const struct codec_desc *desc, const void *message);
+/* request_begin: the same, giving the buffer in which the frame stands up to its meta: append the body. */
+struct request *request_begin(struct engine *e, struct now now, enum frame_kind kind,
+                              uint16_t home, const struct codec_desc *desc, const void *message,
+                              struct buffer **frame);
+bool request_room(const struct engine *e);
+/* may_ask: there is a session, and neither DRAIN nor engine_leave forbids to begin something. */
+bool may_ask(const struct engine *e);
+/* requests_fail_all: the connection is gone. requests_expire: those past their deadline. */
+void requests_fail_all(struct engine *e, struct now now);
+void requests_expire(struct engine *e, struct now now);
+uint64_t requests_deadline_ms(const struct engine *e);
+/* request_answer: a reply frame. */
+void request_answer(struct engine *e, struct now now, const struct frame *f);
+void frames_clear(struct engine *e);
+
+/* What a kind of request does with its reply, and without one: s is the relay's status, TIMEOUT or
+ * GONE. The request is free when these return. */
+typedef void reply_fn(struct engine *e, struct now now, struct request *r, const struct frame *f);
+typedef void failure_fn(struct engine *e, struct now now, struct request *r, enum status s,
+                        uint32_t retry_after_ms);
+
+/* ---- session.c ---- */
+
+void session_up(struct engine *e, struct now now);
+void session_down(struct engine *e, struct now now);
+void session_drive(struct engine *e, struct now now);
+uint64_t session_deadline_ms(const struct engine *e);
+/* session_lost: the relay says that there is none (any more): HELLO again. */
+void session_lost(struct engine *e, struct now now);
+void session_superseded(struct engine *e, struct now now);
+void session_drain(struct engine *e, struct now now, uint32_t deadline_ms);
+void session_registered(struct engine *e, struct now now);
+void session_stop(struct engine *e, enum status s);
+/* store_of: which store owns a partition; false = the map does not say. */
+bool store_of(const struct engine *e, uint16_t home, struct store_id *out);
+reply_fn welcome_reply, pong_reply, goodbye_reply;
+failure_fn hello_failed, ping_failed, bye_failed;
+
+/* ---- account.c ---- */
+
+enum status identity_load(struct engine *e) MUST_USE;
+void register_send(struct engine *e, struct now now);
+void claim_drive(struct engine *e, struct now now);
+uint64_t claim_deadline_ms(const struct engine *e);
+reply_fn registered_reply, claimed_reply;
+failure_fn register_failed, claim_failed;
+
+/* ---- contact.c ---- */
+
+/* contact_resolve_in: OK with *known, the contact of a row's handle; else *known false, a look-up has
+ * begun, and the row has been leased to it (row put by the caller). */
+enum status contact_resolve_in(struct engine *e, struct now now, struct outbox_row *row,
+                               struct contact *out, bool *known) MUST_USE;
+/* contact_repair_in: what stale_devices said of a contact. */
+enum status contact_repair_in(struct engine *e, struct now now, struct account_id account,
+                              const struct msg_stale *stale) MUST_USE;
+void contact_drive(struct engine *e, struct now now);
+uint64_t contact_deadline_ms(const struct engine *e);
+reply_fn found_reply;
+failure_fn lookup_failed;
+
+/* ---- outbox.c ---- */
+
+void outbox_drive(struct engine *e, struct now now);
+/* outbox_step_in: the one place that changes a row's state; then writes the row and tells the
+ * application. The pair must be in the table. */
+enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *row,
+                           enum message_event event, enum status reason) MUST_USE;
+/* outbox_later_in: tries again in delay_ms. */
+enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
+                            enum status reason, uint64_t delay_ms) MUST_USE;
+/* outbox_new_id_in: another message id, as if never sent; the row is not written. */
+void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
+
+/* ---- answer.c ---- */
+
+reply_fn sent_reply;
+failure_fn send_failed;
+
+/* ---- receipt.c ---- */
+
+void receipt_drive(struct engine *e, struct now now);
+void hint_push(struct engine *e, struct now now, const struct frame *f);
+/* parts_ended_in: settles or refuses a row all of whose parts have an outcome; else writes it. */
+enum status parts_ended_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
+reply_fn status_reply;
+failure_fn status_failed;
+
+/* ---- terms.c ---- */
+
+/* terms_seen: a map has come; asks where a store's term is news and receipts are held. */
+enum status terms_seen(struct engine *e, struct now now) MUST_USE;
+void terms_drive(struct engine *e, struct now now);
+uint64_t terms_deadline_ms(const struct engine *e);
+reply_fn terms_reply;
+failure_fn terms_failed;
+
+/* ---- inbox.c ---- */
+
+void deliver_push(struct engine *e, struct now now, const struct frame *f);
+/* acks_reset: a new session: positions of the old one mean nothing in it. */
+void acks_reset(struct engine *e);
+void ack_drive(struct engine *e, struct now now);
+uint64_t ack_deadline_ms(const struct engine *e);
+bool ack_pending(const struct engine *e);
+reply_fn acked_reply;
+failure_fn ack_failed;
+
+#endif

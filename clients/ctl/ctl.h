@@ -1,0 +1,11 @@
+/* ctl: the commands of sealmqctl; each returns the program's exit status. The table is in main.c. */
+#ifndef SEALMQ_CTL_CTL_H
+#define SEALMQ_CTL_CTL_H
+
+#include "broker/host/command.h"
+
+int ctl_status(struct command *c);
+int ctl_events(struct command *c);
+int ctl_explain(struct command *c);
+
+#endif

@@ -1,0 +1,145 @@
+/* status: what the broker knows of the relay at this moment, as a table or one JSON object. The words of
+ * each column stand once, here, and serve both. */
+#include "clients/ctl/admin.h"
+#include "clients/ctl/ctl.h"
+#include "clients/ctl/show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *role_name(const struct msg_worker_row *row)
+{
+    static const char *const names[] = {
+        [ROLE_BROKER] = "broker", [ROLE_STORAGE] = "storage", [ROLE_FANOUT] = "fanout",
+        [ROLE_OPS] = "ops"};
+    return row->role >= ROLE_BROKER && row->role <= ROLE_OPS ? names[row->role] : "?";
+}
+
+/* A store that no worker holds has a row without a heartbeat. */
+static bool row_is_orphan(const struct msg_worker_row *row)
+{
+    return row->silence_ms == UINT64_MAX;
+}
+
+/* The numbers are storage's enum store_state; workers without stores use the same. */
+static const char *state_name(const struct msg_worker_row *row)
+{
+    static const char *const names[] = {"collecting", "serving", "readonly", "draining"};
+    if (row_is_orphan(row)) return "no worker";
+    return row->state < sizeof names / sizeof names[0] ? names[row->state] : "?";
+}
+
+static json_t *row_json(const struct msg_worker_row *row)
+{
+    json_t *o = json_object();
+    show_put_text(o, "role", role_name(row));
+    show_put_text(o, "state", state_name(row));
+    show_put_hex(o, "boot", row->boot.bytes, sizeof row->boot.bytes);
+    if (!row_is_orphan(row)) show_put_number(o, "silence_ms", row->silence_ms);
+    show_put_number(o, "pending", row->pending);
+    show_put_number(o, "items", row->items);
+    show_put_number(o, "wakes", row->wakes);
+    if (row->role != ROLE_STORAGE) return o;
+    show_put_hex(o, "store", row->store.bytes, sizeof row->store.bytes);
+    show_put_hex(o, "term", row->term.bytes, sizeof row->term.bytes);
+    show_put_time(o, "term_opened", term_opened_ms(row->term));
+    show_put_number(o, "commit", row->commit);
+    show_put_number(o, "commit_lag_us", row->commit_lag_us);
+    show_put_number(o, "turns", row->turns);
+    show_put_number(o, "sessions", row->sessions);
+    show_put_number(o, "mailboxes", row->mailboxes);
+    show_put_number(o, "queued_messages", row->queued_messages);
+    show_put_number(o, "queued_bytes", row->queued_bytes);
+    show_put_number(o, "parked", row->parked);
+    show_put_number(o, "accepted", row->accepted);
+    show_put_number(o, "settled", row->settled);
+    show_put_number(o, "disk_free_percent", row->disk_free_percent);
+    return o;
+}
+
+static void status_json(const struct msg_overview *o)
+{
+    json_t *out = json_object(), *workers = json_array();
+    show_put_hex(out, "boot", o->boot.bytes, sizeof o->boot.bytes);
+    show_put_text(out, "state", o->draining ? "draining" : "serving");
+    show_put_number(out, "uptime_ms", o->uptime_ms);
+    show_put_number(out, "connections", o->connections);
+    show_put_number(out, "sessions", o->sessions);
+    show_put_number(out, "attached", o->attached);
+    show_put_number(out, "pending", o->pending);
+    show_put_number(out, "frames_in", o->frames_in);
+    show_put_number(out, "frames_out", o->frames_out);
+    show_put_number(out, "refused", o->refused);
+    show_put_number(out, "busy", o->busy);
+    show_put_number(out, "map_version", o->map_version);
+    for (size_t i = 0; i < o->worker_count; i++)
+        json_array_append_new(workers, row_json(&o->workers[i]));
+    json_object_set_new(out, "workers", workers);
+    show_json(out);
+}
+
+static void broker_print(const struct msg_overview *o)
+{
+    printf("broker   %s, up %s, map version %" PRIu64 "\n", o->draining ? "draining" : "serving",
+           show_span(o->uptime_ms).text, o->map_version);
+    printf("clients  %" PRIu64 " connections, %" PRIu64 " sessions, %" PRIu64 " attached, %" PRIu64
+           " requests pending\n",
+           o->connections, o->sessions, o->attached, o->pending);
+    printf("frames   %" PRIu64 " in, %" PRIu64 " out; answered refused %" PRIu64 ", busy %" PRIu64
+           "\n",
+           o->frames_in, o->frames_out, o->refused, o->busy);
+}
+
+static void stores_print(const struct msg_overview *o)
+{
+    printf("\n%-17s %-10s %9s %9s %10s %8s %7s %7s %10s %9s %9s %5s\n", "STORE", "STATE", "SESSIONS",
+           "MAILBOXES", "QUEUED", "BYTES", "PARKED", "WAKES", "COMMIT", "LAG", "SILENCE", "DISK");
+    for (size_t i = 0; i < o->worker_count; i++) {
+        const struct msg_worker_row *r = &o->workers[i];
+        char lag[32], disk[32];
+        if (r->role != ROLE_STORAGE) continue;
+        snprintf(lag, sizeof lag, "%.1f ms", (double)r->commit_lag_us / 1000);
+        snprintf(disk, sizeof disk, "%" PRIu64 "%%", r->disk_free_percent);
+        printf("%-17s %-10s %9" PRIu64 " %9" PRIu64 " %10" PRIu64 " %8s %7" PRIu64 " %7" PRIu64
+               " %10" PRIu64 " %9s %9s %5s\n",
+               show_hex(r->store.bytes, sizeof r->store.bytes).text, state_name(r), r->sessions,
+               r->mailboxes, r->queued_messages, show_bytes(r->queued_bytes).text, r->parked,
+               r->wakes, r->commit, row_is_orphan(r) ? "-" : lag,
+               row_is_orphan(r) ? "-" : show_span(r->silence_ms).text,
+               row_is_orphan(r) ? "-" : disk);
+    }
+}
+
+static void workers_print(const struct msg_overview *o)
+{
+    printf("\n%-17s %-10s %9s %10s %9s\n", "WORKER", "STATE", "PENDING", "DONE", "SILENCE");
+    for (size_t i = 0; i < o->worker_count; i++) {
+        const struct msg_worker_row *r = &o->workers[i];
+        if (row_is_orphan(r)) continue;
+        printf("%-17s %-10s %9" PRIu64 " %10" PRIu64 " %9s\n", role_name(r), state_name(r),
+               r->pending, r->items, show_span(r->silence_ms).text);
+    }
+    if (!o->worker_count) printf("none: nothing is stored or delivered until a worker comes\n");
+}
+
+int ctl_status(struct command *c)
+{
+    struct admin a;
+    struct msg_overview overview;
+    struct msg_empty empty = {0};
+    struct question q = {KIND_OVERVIEW, 0, &msg_empty_desc, &empty, &msg_overview_desc, &overview};
+    int failed = admin_open(&a, c);
+    if (failed) return failed;
+    enum status s = admin_ask(&a, &q);
+    if (s != STATUS_OK) {
+        failed = admin_fail(&a, c, s);
+    } else if (c->json) {
+        status_json(&overview);
+    } else {
+        broker_print(&overview);
+        stores_print(&overview);
+        workers_print(&overview);
+    }
+    admin_close(&a);
+    return failed;
+}

@@ -1,0 +1,169 @@
+/* engine: the client side of the protocol as a core: no socket, no clock, no thread, no randomness of
+ * its own. Frames that arrived, the time and the application's wishes go in; frames to send and
+ * events come out. What must survive is in the struct state, and is committed there before a frame
+ * that rests on it comes out.
+ *
+ * A turn of its owner: hand in what happened (engine_up, engine_down, engine_frame, engine_send...),
+ * then engine_tick, then take engine_next_frame until false, then engine_next_event until false, then
+ * wait until engine_deadline_ms or the next happening.
+ *
+ * Several engines, also of several processes, may share one state. One thread at a time per state. */
+#ifndef SEALMQ_CLIENTS_ENGINE_H
+#define SEALMQ_CLIENTS_ENGINE_H
+
+#include "broker/wire/now.h"
+#include "clients/state/state.h"
+
+struct engine;
+
+/* Where randomness comes from: host_random, or a seed. */
+struct random_source {
+    void (*fill)(void *self, void *out, size_t len);
+    void *self;
+};
+
+struct engine_config {
+    struct random_source random;
+    const char *client_version;   /* static text, "0.1.0"; <= CLIENT_VERSION_LEN_MAX */
+    bool attach;                  /* take deliveries */
+    uint32_t credit_messages;     /* 0 = CREDIT_MESSAGES_MAX */
+    uint64_t credit_bytes;        /* 0 = CREDIT_BYTES_MAX */
+    uint32_t request_timeout_ms;  /* 0 = 10 s; then the same bytes again */
+    uint32_t poll_ms;             /* 0 = 1 s: how often to look for what another process has queued */
+    uint32_t status_every_ms;     /* 0 = 30 s: how often to ask for outcomes that no hint told */
+};
+
+/* ---- the account (account.c) ---- */
+
+struct account_wish {
+    struct view handle;    /* checked with handle_check; empty = none */
+    struct view endpoints; /* stored as they are */
+    struct transport_pk server;
+};
+
+/* account_create: makes the keys, the first entry and the ids, and stores them, in one transaction; the
+ * engine registers them when it first meets the relay. OK; MALFORMED (handle); STATE (this home has an
+ * identity, nothing is changed); as state_commit. */
+enum status account_create(struct state *state, const struct random_source *random, struct now now,
+                           const struct account_wish *wish) MUST_USE;
+
+/* ---- life ---- */
+
+/* engine_new: OK with *out, the state being borrowed until engine_free; NOT_FOUND (no identity in the
+ * state: account_create first); as state_begin. *out is NULL after a failure. */
+enum status engine_new(const struct engine_config *config, struct state *state,
+                       struct engine **out) MUST_USE;
+/* engine_free: NULL-safe, nulls. The state stays the caller's. */
+void engine_free(struct engine **e);
+
+/* ---- what happened ---- */
+
+/* engine_up: a new connection, without a session. engine_down: it is gone; frames not taken are dropped. */
+void engine_up(struct engine *e, struct now now);
+void engine_down(struct engine *e, struct now now);
+/* engine_frame: one frame from the relay; not kept. Bad ones are dropped and counted. */
+void engine_frame(struct engine *e, struct now now, struct view bytes);
+/* engine_tick: does what is due. After every other call, and when the deadline has passed. */
+void engine_tick(struct engine *e, struct now now);
+/* engine_deadline_ms: the mono_ms at which engine_tick has something to do; UINT64_MAX = never. */
+uint64_t engine_deadline_ms(const struct engine *e);
+
+/* engine_next_frame: the next frame to send, good until the next call on this engine; false = none.
+ * engine_keep_frame: right after it, when the transport cannot take the frame now: it comes again. */
+bool engine_next_frame(struct engine *e, struct view *out);
+void engine_keep_frame(struct engine *e);
+
+/* ---- what the application wants ---- */
+
+struct engine_message {
+    struct view handle;
+    struct view payload;  /* <= PAYLOAD_LEN_MAX */
+    const char *key;      /* the caller's id: 1..64 printable characters; NULL = none */
+    uint64_t ttl_ms;      /* 0 = the relay's default */
+};
+
+/* engine_send: keeps the message (synced) and returns; frames follow from engine_tick. *out is its row.
+ * The same key with the same handle, payload and ttl is the same message: OK, with the row as it stands.
+ * ID_REUSED: the key belongs to a message with other content (*out is that one); MALFORMED (handle or
+ * key), TOO_LARGE; LOCKED (another process writes: try again); IO, DAMAGED. Nothing is kept after an
+ * error; *out is zero but for ID_REUSED. Any time, connected or not. */
+enum status engine_send(struct engine *e, struct now now, const struct engine_message *message,
+                        struct outbox_row *out) MUST_USE;
+
+/* engine_release: the user's decision for a message in `held` or `unknown`: send it, under a new message
+ * id. OK, NOT_FOUND, STATE (it is in another state); as state_begin. */
+enum status engine_release(struct engine *e, struct now now,
+                           const struct message_key *key) MUST_USE;
+
+/* engine_register: wants this handle (another one than account_create's, or after `handle_taken`). The
+ * answer is an event. OK, MALFORMED; as state_begin. */
+enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
+
+/* engine_attach: takes deliveries again after ENGINE_SUPERSEDED, because the user said so. */
+void engine_attach(struct engine *e, struct now now);
+
+/* engine_leave: says BYE when nothing is pending any more; ENGINE_LEFT follows (also when there is no
+ * session to leave). Nothing new is begun after it, until the next engine_up. */
+void engine_leave(struct engine *e, struct now now);
+
+/* engine_is_bound: there is a session. engine_is_idle: nothing is pending and no frame waits. */
+bool engine_is_bound(const struct engine *e);
+bool engine_is_idle(const struct engine *e);
+
+/* ---- events ---- */
+
+#define ENGINE_EVENT_LIST(X)                                                                       \
+    X(CONNECTED, "connected")       /* a session began; attached tells which kind */               \
+    X(DISCONNECTED, "disconnected") /* it ended; the engine will begin another one */              \
+    X(REGISTERED, "registered")     /* the account exists at the relay and has its handle */       \
+    X(HANDLE_REFUSED, "handle_refused") /* status says why; engine_register with another one */    \
+    X(MESSAGE, "message")           /* a message of ours changed: order, key, state, reason, part */ \
+    X(RECEIVED, "received")         /* a new inbox row: order, sender, id */                       \
+    X(GAP, "gap")                   /* count deliveries will not come: gap, first..last */         \
+    X(SUPERSEDED, "superseded")     /* another attached session of this device took over */        \
+    X(MOVE, "move")                 /* leave this connection for another endpoint now */           \
+    X(STOPPED, "stopped")           /* the relay will not have us; status says why */              \
+    X(FAILED, "failed")             /* the local state failed with status: free the engine */      \
+    X(LEFT, "left")                 /* after engine_leave */                                       \
+    X(OVERFLOW, "overflow")         /* count events fell out: read the state */
+
+enum engine_event_kind {
+#define X(NAME, text) ENGINE_##NAME,
+    ENGINE_EVENT_LIST(X)
+#undef X
+};
+
+/* Only the fields that the kind names are set. */
+struct engine_event {
+    enum engine_event_kind kind;
+    enum status status;
+    uint64_t order;
+    struct message_key key;
+    struct message_id id;
+    enum message_state state;
+    struct account_id sender_account;
+    struct device_id sender_device;
+    enum gap_reason gap;
+    uint64_t count;
+    struct position first, last;
+    bool attached;
+};
+
+/* engine_next_event: false = none. The queue is bounded; see ENGINE_OVERFLOW. */
+bool engine_next_event(struct engine *e, struct engine_event *out);
+/* engine_event_name: static text; "?" outside the list. */
+const char *engine_event_name(unsigned kind);
+
+/* What the engine could not use, for tests and status. */
+struct engine_counts {
+    uint64_t frames_bad;     /* did not follow the protocol, or for another session */
+    uint64_t replies_late;   /* no request was waiting for them any more */
+    uint64_t timeouts;
+    uint64_t resent_lost;    /* messages sent again after the relay lost their acceptance */
+    uint64_t duplicates;     /* deliveries known already */
+};
+struct engine_counts engine_counts(const struct engine *e);
+/* engine_relay_ms: the relay's clock as far as known (this machine's before the first WELCOME). */
+uint64_t engine_relay_ms(const struct engine *e, struct now now);
+
+#endif

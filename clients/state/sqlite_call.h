@@ -1,0 +1,95 @@
+/* sqlite_call: one execution of a cached statement: bind, step, read columns, end. Private to the
+ * SQLite backend. */
+#ifndef SEALMQ_CLIENTS_STATE_SQLITE_CALL_H
+#define SEALMQ_CLIENTS_STATE_SQLITE_CALL_H
+
+#include "clients/state/sqlite_sql.h"
+#include "clients/state/state.h"
+
+#include <sqlite3.h>
+
+struct sqlite_state {
+    struct state base; /* first: struct state * is struct sqlite_state * */
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    int result;  /* of the last failure: an extended SQLite code */
+    bool failed; /* in this transaction: nothing more may be done in it */
+};
+
+/* A call: bind_* fill the parameters in order, call_step runs, column_* take the row's columns in order.
+ * Errors stick: after the first one steps and reads give zeros, and call_end tells. */
+struct call {
+    struct sqlite_state *s;
+    sqlite3_stmt *statement;
+    int bound;
+    int column;
+    enum status status;
+};
+
+/* sqlite_status: the contract's status for a SQLite result: OK, LOCKED, DAMAGED or IO. */
+enum status sqlite_status(int result);
+
+struct call call_begin(struct state *s, enum statement which);
+void bind_u64(struct call *c, uint64_t v);
+void bind_ordered(struct call *c, uint64_t v); /* as 8 bytes, big-endian */
+void bind_bytes(struct call *c, const void *at, size_t len);
+void bind_view(struct call *c, struct view v);
+void bind_null(struct call *c);
+/* call_step: true = a row is there. */
+bool call_step(struct call *c);
+/* call_end: OK, or the first error; the statement is free again. */
+enum status call_end(struct call *c) MUST_USE;
+/* call_run: steps to the end, for statements without rows; *changes (may be NULL) gets their number. */
+enum status call_run(struct call *c, size_t *changes) MUST_USE;
+
+/* column_*: the next column. A value of another type, size or range makes the call DAMAGED. */
+uint64_t column_u64(struct call *c);
+uint32_t column_u32(struct call *c);
+uint64_t column_ordered(struct call *c);
+bool column_bool(struct call *c);
+void column_bytes(struct call *c, void *out, size_t len);
+/* column_maybe: the same, or all zero for NULL. */
+void column_maybe(struct call *c, void *out, size_t len);
+/* column_view: borrows until the next step or end. */
+struct view column_view(struct call *c, size_t max);
+struct view column_copy(struct call *c, struct arena *a, size_t max);
+/* call_damaged: the row does not follow its format in a way that the caller found. */
+void call_damaged(struct call *c);
+
+/* ---- the rows' functions, for the ops table ---- */
+
+enum status sqlite_identity_get(struct state *s, struct arena *a, struct state_identity *out);
+enum status sqlite_identity_put(struct state *s, const struct state_identity *in);
+enum status sqlite_secrets_get(struct state *s, struct device_secrets *out);
+enum status sqlite_secrets_put(struct state *s, const struct device_secrets *in);
+enum status sqlite_setting_get(struct state *s, const char *name, struct arena *a,
+                               struct view *out);
+enum status sqlite_setting_put(struct state *s, const char *name, struct view value);
+enum status sqlite_handle_get(struct state *s, struct view handle, struct account_id *out);
+enum status sqlite_handle_put(struct state *s, struct view handle, struct account_id account);
+enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out);
+enum status sqlite_contact_put(struct state *s, const struct contact *in);
+enum status sqlite_contact_handle(struct state *s, struct account_id account, struct arena *a,
+                                  struct view *out);
+enum status sqlite_outbox_put(struct state *s, struct outbox_row *row);
+enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
+enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,
+                                   struct outbox_row *out);
+enum status sqlite_outbox_find_id(struct state *s, struct message_id id, struct outbox_row *out);
+enum status sqlite_body_get(struct state *s, uint64_t order, struct arena *a,
+                            struct outbox_body *out);
+enum status sqlite_body_put(struct state *s, uint64_t order, const struct outbox_body *in);
+enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan);
+enum status sqlite_outbox_receipt(struct state *s, struct store_id store, struct term term,
+                                  uint64_t commit, uint64_t after, struct outbox_row *out);
+enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added);
+enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a);
+enum status sqlite_inbox_show(struct state *s, uint64_t order);
+enum status sqlite_ack_put(struct state *s, const struct pending_ack *in);
+enum status sqlite_ack_scan(struct state *s, struct pending_ack *out, size_t max, size_t *count);
+enum status sqlite_ack_drop(struct state *s, struct position up_to);
+enum status sqlite_term_get(struct state *s, struct store_id store, struct term *out);
+enum status sqlite_term_put(struct state *s, struct store_id store, struct term term);
+enum status sqlite_prune(struct state *s, const struct state_prune *limits, bool *more);
+
+#endif

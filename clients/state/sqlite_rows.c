@@ -1,0 +1,320 @@
+/* sqlite_rows: identity, settings, contacts, inbox, pending acknowledgements, terms and pruning in
+ * SQLite; the outbox has its own file. Each function is one statement, or a few in the caller's
+ * transaction.
+ * Packed list: a contact's devices = id (16 bytes) and identity key (32) each.
+ * Invariant: outputs are set only by a row that followed its format whole. */
+#include "clients/state/sqlite_call.h"
+
+#include <string.h>
+
+#define DEVICE_LEN (16u + 32u)
+
+/* The end of a get: NOT_FOUND without a row; *out (len bytes) is zero unless OK. */
+static enum status take_end(struct call *c, bool found, void *out, size_t len)
+{
+    enum status s = call_end(c);
+    if (s == STATUS_OK && !found) s = STATUS_NOT_FOUND;
+    if (s != STATUS_OK) memset(out, 0, len);
+    return s;
+}
+
+/* ---- identity ---- */
+
+enum status sqlite_identity_get(struct state *s, struct arena *a, struct state_identity *out)
+{
+    struct call c = call_begin(s, STATEMENT_IDENTITY_GET);
+    bool found = call_step(&c);
+    if (found) {
+        column_bytes(&c, out->account.bytes, sizeof out->account.bytes);
+        column_bytes(&c, out->device.bytes, sizeof out->device.bytes);
+        column_bytes(&c, out->record.signing.bytes, sizeof out->record.signing.bytes);
+        column_bytes(&c, out->record.identity.bytes, sizeof out->record.identity.bytes);
+        column_bytes(&c, out->record.transport.bytes, sizeof out->record.transport.bytes);
+        out->entry = column_copy(&c, a, ENTRY_LEN_MAX);
+        out->handle = column_copy(&c, a, HANDLE_LEN_MAX);
+        out->endpoints = column_copy(&c, a, STATE_ENDPOINTS_LEN_MAX);
+        column_bytes(&c, out->server.bytes, sizeof out->server.bytes);
+        out->registered = column_bool(&c);
+        out->claimed = column_bool(&c);
+    }
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_identity_put(struct state *s, const struct state_identity *in)
+{
+    struct call c = call_begin(s, STATEMENT_IDENTITY_PUT);
+    bind_bytes(&c, in->account.bytes, sizeof in->account.bytes);
+    bind_bytes(&c, in->device.bytes, sizeof in->device.bytes);
+    bind_bytes(&c, in->record.signing.bytes, sizeof in->record.signing.bytes);
+    bind_bytes(&c, in->record.identity.bytes, sizeof in->record.identity.bytes);
+    bind_bytes(&c, in->record.transport.bytes, sizeof in->record.transport.bytes);
+    bind_view(&c, in->entry);
+    bind_view(&c, in->handle);
+    bind_view(&c, in->endpoints);
+    bind_bytes(&c, in->server.bytes, sizeof in->server.bytes);
+    bind_u64(&c, in->registered);
+    bind_u64(&c, in->claimed);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_secrets_get(struct state *s, struct device_secrets *out)
+{
+    struct call c = call_begin(s, STATEMENT_SECRETS_GET);
+    bool found = call_step(&c);
+    if (found) {
+        column_bytes(&c, out->signing_sk, sizeof out->signing_sk);
+        column_bytes(&c, out->identity_sk, sizeof out->identity_sk);
+        column_bytes(&c, out->transport_sk, sizeof out->transport_sk);
+    }
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_secrets_put(struct state *s, const struct device_secrets *in)
+{
+    struct call c = call_begin(s, STATEMENT_SECRETS_PUT);
+    bind_bytes(&c, in->signing_sk, sizeof in->signing_sk);
+    bind_bytes(&c, in->identity_sk, sizeof in->identity_sk);
+    bind_bytes(&c, in->transport_sk, sizeof in->transport_sk);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_setting_get(struct state *s, const char *name, struct arena *a,
+                               struct view *out)
+{
+    struct call c = call_begin(s, STATEMENT_SETTING_GET);
+    bind_bytes(&c, name, strlen(name));
+    bool found = call_step(&c);
+    if (found) *out = column_copy(&c, a, STATE_SETTING_VALUE_MAX);
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_setting_put(struct state *s, const char *name, struct view value)
+{
+    struct call c = call_begin(s, value.len > 0 ? STATEMENT_SETTING_PUT : STATEMENT_SETTING_DROP);
+    bind_bytes(&c, name, strlen(name));
+    if (value.len > 0) bind_view(&c, value);
+    return call_run(&c, NULL);
+}
+
+/* ---- contacts ---- */
+
+enum status sqlite_handle_get(struct state *s, struct view handle, struct account_id *out)
+{
+    struct call c = call_begin(s, STATEMENT_HANDLE_GET);
+    bind_view(&c, handle);
+    bool found = call_step(&c);
+    if (found) column_bytes(&c, out->bytes, sizeof out->bytes);
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_handle_put(struct state *s, struct view handle, struct account_id account)
+{
+    struct call c = call_begin(s, STATEMENT_HANDLE_PUT);
+    bind_view(&c, handle);
+    bind_bytes(&c, account.bytes, sizeof account.bytes);
+    return call_run(&c, NULL);
+}
+
+static void devices_read(struct call *c, struct contact *out)
+{
+    struct view packed = column_view(c, DEVICES_PER_ACCOUNT * DEVICE_LEN);
+    if (packed.len % DEVICE_LEN != 0) {
+        call_damaged(c);
+        return;
+    }
+    out->device_count = packed.len / DEVICE_LEN;
+    for (size_t i = 0; i < out->device_count; i++) {
+        const uint8_t *at = packed.at + i * DEVICE_LEN;
+        memcpy(out->devices[i].device.bytes, at, 16);
+        memcpy(out->devices[i].identity.bytes, at + 16, 32);
+    }
+}
+
+enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out)
+{
+    struct call c = call_begin(s, STATEMENT_CONTACT_GET);
+    bind_bytes(&c, account.bytes, sizeof account.bytes);
+    bool found = call_step(&c);
+    if (found) {
+        out->account = account;
+        out->key_version = column_u64(&c);
+        column_bytes(&c, out->head.bytes, sizeof out->head.bytes);
+        devices_read(&c, out);
+        out->checked_ms = column_u64(&c);
+    }
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_contact_put(struct state *s, const struct contact *in)
+{
+    uint8_t packed[DEVICES_PER_ACCOUNT * DEVICE_LEN];
+    for (size_t i = 0; i < in->device_count; i++) {
+        memcpy(packed + i * DEVICE_LEN, in->devices[i].device.bytes, 16);
+        memcpy(packed + i * DEVICE_LEN + 16, in->devices[i].identity.bytes, 32);
+    }
+    struct call c = call_begin(s, STATEMENT_CONTACT_PUT);
+    bind_bytes(&c, in->account.bytes, sizeof in->account.bytes);
+    bind_u64(&c, in->key_version);
+    bind_bytes(&c, in->head.bytes, sizeof in->head.bytes);
+    bind_bytes(&c, packed, in->device_count * DEVICE_LEN);
+    bind_u64(&c, in->checked_ms);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_contact_handle(struct state *s, struct account_id account, struct arena *a,
+                                  struct view *out)
+{
+    struct call c = call_begin(s, STATEMENT_CONTACT_HANDLE);
+    bind_bytes(&c, account.bytes, sizeof account.bytes);
+    bool found = call_step(&c);
+    if (found) *out = column_copy(&c, a, HANDLE_LEN_MAX);
+    return take_end(&c, found, out, sizeof *out);
+}
+
+/* ---- inbox ---- */
+
+enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added)
+{
+    size_t changes;
+    struct call c = call_begin(s, STATEMENT_INBOX_ADD);
+    bind_bytes(&c, row->sender_account.bytes, sizeof row->sender_account.bytes);
+    bind_bytes(&c, row->sender_device.bytes, sizeof row->sender_device.bytes);
+    bind_bytes(&c, row->id.bytes, sizeof row->id.bytes);
+    bind_bytes(&c, row->term.bytes, sizeof row->term.bytes);
+    bind_u64(&c, row->seq);
+    bind_u64(&c, row->accepted_ms);
+    bind_ordered(&c, row->received_ms);
+    bind_view(&c, row->body);
+    bind_u64(&c, row->shown);
+    enum status status = call_run(&c, &changes);
+    *added = changes > 0;
+    if (*added)
+        row->order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
+    return status;
+}
+
+static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
+{
+    memset(out, 0, sizeof *out);
+    out->order = column_u64(c);
+    column_bytes(c, out->sender_account.bytes, sizeof out->sender_account.bytes);
+    column_bytes(c, out->sender_device.bytes, sizeof out->sender_device.bytes);
+    column_bytes(c, out->id.bytes, sizeof out->id.bytes);
+    column_bytes(c, out->term.bytes, sizeof out->term.bytes);
+    out->seq = column_u64(c);
+    out->accepted_ms = column_u64(c);
+    out->received_ms = column_ordered(c);
+    out->body = column_copy(c, a, CIPHERTEXT_LEN_MAX);
+    out->shown = column_bool(c);
+}
+
+enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a)
+{
+    scan->row_count = 0;
+    if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
+    struct call c = call_begin(s, scan->unshown ? STATEMENT_INBOX_SCAN_UNSHOWN
+                                                : STATEMENT_INBOX_SCAN);
+    bind_u64(&c, scan->after);
+    bind_u64(&c, scan->row_max);
+    while (scan->row_count < scan->row_max && call_step(&c))
+        inbox_read(&c, a, &scan->rows[scan->row_count++]);
+    enum status status = call_end(&c);
+    if (status != STATUS_OK) scan->row_count = 0;
+    return status;
+}
+
+enum status sqlite_inbox_show(struct state *s, uint64_t order)
+{
+    size_t changes;
+    struct call c = call_begin(s, STATEMENT_INBOX_SHOW);
+    bind_u64(&c, order);
+    enum status status = call_run(&c, &changes);
+    return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
+}
+
+/* ---- acknowledgements, terms ---- */
+
+enum status sqlite_ack_put(struct state *s, const struct pending_ack *in)
+{
+    struct call c = call_begin(s, STATEMENT_ACK_PUT);
+    bind_bytes(&c, in->position.term.bytes, sizeof in->position.term.bytes);
+    bind_ordered(&c, in->position.seq);
+    bind_u64(&c, in->reason);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_ack_scan(struct state *s, struct pending_ack *out, size_t max, size_t *count)
+{
+    struct call c = call_begin(s, STATEMENT_ACK_SCAN);
+    bind_u64(&c, max);
+    *count = 0;
+    while (*count < max && call_step(&c)) {
+        struct pending_ack *ack = &out[(*count)++];
+        memset(ack, 0, sizeof *ack);
+        column_bytes(&c, ack->position.term.bytes, sizeof ack->position.term.bytes);
+        ack->position.seq = column_ordered(&c);
+        uint32_t reason = column_u32(&c);
+        if (reason > FAIL_DAMAGED) call_damaged(&c);
+        ack->reason = (enum fail_reason)reason;
+    }
+    enum status status = call_end(&c);
+    if (status != STATUS_OK) *count = 0;
+    return status;
+}
+
+enum status sqlite_ack_drop(struct state *s, struct position up_to)
+{
+    struct call c = call_begin(s, STATEMENT_ACK_DROP);
+    bind_bytes(&c, up_to.term.bytes, sizeof up_to.term.bytes);
+    bind_ordered(&c, up_to.seq);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_term_get(struct state *s, struct store_id store, struct term *out)
+{
+    struct call c = call_begin(s, STATEMENT_TERM_GET);
+    bind_bytes(&c, store.bytes, sizeof store.bytes);
+    bool found = call_step(&c);
+    if (found) column_bytes(&c, out->bytes, sizeof out->bytes);
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_term_put(struct state *s, struct store_id store, struct term term)
+{
+    struct call c = call_begin(s, STATEMENT_TERM_PUT);
+    bind_bytes(&c, store.bytes, sizeof store.bytes);
+    bind_bytes(&c, term.bytes, sizeof term.bytes);
+    return call_run(&c, NULL);
+}
+
+/* ---- housekeeping ---- */
+
+/* One kind: at most max rows before the limit; *more becomes true when there are others. */
+static enum status prune_kind(struct state *s, enum statement prune, enum statement rest,
+                              uint64_t before_ms, size_t max, bool *more)
+{
+    if (before_ms == 0) return STATUS_OK;
+    struct call c = call_begin(s, prune);
+    bind_ordered(&c, before_ms);
+    bind_u64(&c, max);
+    enum status status = call_run(&c, NULL);
+    if (status != STATUS_OK) return status;
+    c = call_begin(s, rest);
+    bind_ordered(&c, before_ms);
+    if (call_step(&c)) *more = true;
+    return call_end(&c);
+}
+
+enum status sqlite_prune(struct state *s, const struct state_prune *limits, bool *more)
+{
+    size_t max = limits->row_max;
+    enum status status = prune_kind(s, STATEMENT_PRUNE_OUTBOX, STATEMENT_PRUNE_OUTBOX_MORE,
+                                    limits->outbox_ended_before_ms, max, more);
+    if (status == STATUS_OK)
+        status = prune_kind(s, STATEMENT_PRUNE_BODY, STATEMENT_PRUNE_BODY_MORE,
+                            limits->inbox_body_before_ms, max, more);
+    if (status == STATUS_OK)
+        status = prune_kind(s, STATEMENT_PRUNE_INBOX, STATEMENT_PRUNE_INBOX_MORE,
+                            limits->inbox_before_ms, max, more);
+    return status;
+}

@@ -1,0 +1,130 @@
+/* sqlite_sql: the schema and every statement of the SQLite backend; private to it.
+ *
+ * Bytes are blobs. A u64 that SQL compares is a blob of 8 bytes, big-endian, whose order is the
+ * number's; other numbers are INTEGER, a u64 as its bit pattern. Lists of fixed-size things (devices,
+ * attempts, parts) are packed into one blob; sqlite_outbox.c and sqlite_rows.c say how. */
+#ifndef SEALMQ_CLIENTS_STATE_SQLITE_SQL_H
+#define SEALMQ_CLIENTS_STATE_SQLITE_SQL_H
+
+#define SQLITE_APPLICATION_ID 0x53514d51 /* "SQMQ", in the file's header */
+
+/* Version 1. A later version is one more text, run over the earlier ones' result. */
+#define SCHEMA_1                                                                                   \
+    "CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), account BLOB NOT NULL,"       \
+    " device BLOB NOT NULL, signing BLOB NOT NULL, agreement BLOB NOT NULL,"                       \
+    " transport BLOB NOT NULL, entry BLOB NOT NULL, handle BLOB NOT NULL,"                         \
+    " endpoints BLOB NOT NULL, server BLOB NOT NULL, registered INTEGER NOT NULL,"                 \
+    " claimed INTEGER NOT NULL);"                                                                  \
+    "CREATE TABLE secrets (one INTEGER PRIMARY KEY CHECK (one = 1), signing BLOB NOT NULL,"        \
+    " agreement BLOB NOT NULL, transport BLOB NOT NULL);"                                          \
+    "CREATE TABLE setting (name BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"             \
+    "CREATE TABLE handle (handle BLOB PRIMARY KEY, account BLOB NOT NULL) WITHOUT ROWID;"          \
+    "CREATE INDEX handle_account ON handle (account, handle);"                                     \
+    "CREATE TABLE contact (account BLOB PRIMARY KEY, key_version INTEGER NOT NULL,"                \
+    " head BLOB NOT NULL, devices BLOB NOT NULL, checked_ms INTEGER NOT NULL) WITHOUT ROWID;"      \
+    "CREATE TABLE outbox (ord INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL,"          \
+    " caller_key BLOB NOT NULL UNIQUE, id BLOB UNIQUE, handle BLOB NOT NULL,"                      \
+    " target BLOB NOT NULL, state INTEGER NOT NULL, reason INTEGER NOT NULL,"                      \
+    " content BLOB NOT NULL, ttl_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"                \
+    " due_ms BLOB NOT NULL, ended_ms BLOB NOT NULL, tries INTEGER NOT NULL,"                       \
+    " rounds INTEGER NOT NULL, submitted INTEGER NOT NULL, doubtful INTEGER NOT NULL,"             \
+    " lost INTEGER NOT NULL, digest BLOB NOT NULL, attempts BLOB NOT NULL,"                        \
+    " level INTEGER NOT NULL, expires_ms INTEGER NOT NULL, store BLOB NOT NULL,"                   \
+    " term BLOB NOT NULL, receipt_commit BLOB NOT NULL, key_id INTEGER NOT NULL,"                  \
+    " accepted_ms INTEGER NOT NULL, mac BLOB NOT NULL, parts BLOB NOT NULL);"                      \
+    "CREATE INDEX outbox_class ON outbox (class, ord);"                                            \
+    "CREATE INDEX outbox_ended ON outbox (ended_ms, ord) WHERE class = 3;"                         \
+    "CREATE INDEX outbox_receipt ON outbox (store, term, receipt_commit, ord) WHERE class = 2;"    \
+    "CREATE TABLE body (ord INTEGER PRIMARY KEY REFERENCES outbox (ord) ON DELETE CASCADE,"        \
+    " payload BLOB NOT NULL, item BLOB NOT NULL, ciphertext BLOB NOT NULL,"                        \
+    " answer BLOB NOT NULL);"                                                                      \
+    "CREATE TABLE inbox (ord INTEGER PRIMARY KEY AUTOINCREMENT, sender_account BLOB NOT NULL,"     \
+    " sender_device BLOB NOT NULL, id BLOB NOT NULL, term BLOB NOT NULL, seq INTEGER NOT NULL,"    \
+    " accepted_ms INTEGER NOT NULL, received_ms BLOB NOT NULL, shown INTEGER NOT NULL,"            \
+    " body BLOB NOT NULL, UNIQUE (sender_device, id));"                                            \
+    "CREATE INDEX inbox_unshown ON inbox (ord) WHERE shown = 0;"                                   \
+    "CREATE INDEX inbox_shown ON inbox (received_ms, ord) WHERE shown = 1;"                        \
+    "CREATE INDEX inbox_body ON inbox (received_ms, ord) WHERE shown = 1 AND length(body) > 0;"    \
+    "CREATE TABLE ack (term BLOB, seq BLOB, reason INTEGER NOT NULL, PRIMARY KEY (term, seq))"     \
+    " WITHOUT ROWID;"                                                                              \
+    "CREATE TABLE term (store BLOB PRIMARY KEY, term BLOB NOT NULL) WITHOUT ROWID;"
+
+/* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and reads. */
+#define OUTBOX_COLUMNS                                                                             \
+    "caller_key, id, handle, target, state, reason, content, ttl_ms, created_ms, due_ms, ended_ms,"\
+    " tries, rounds, submitted, doubtful, lost, digest, attempts, level, expires_ms, store, term," \
+    " receipt_commit, key_id, accepted_ms, mac, parts"
+#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define OUTBOX_SELECT "SELECT ord, " OUTBOX_COLUMNS " FROM outbox "
+
+#define INBOX_SELECT                                                                               \
+    "SELECT ord, sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body,"    \
+    " shown FROM inbox "
+
+/* X(NAME, "text") */
+#define STATEMENT_LIST(X)                                                                          \
+    X(BEGIN_READ, "BEGIN DEFERRED")                                                                \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
+    X(SNAPSHOT, "SELECT count(*) FROM identity")                                                   \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(IDENTITY_GET, "SELECT account, device, signing, agreement, transport, entry, handle,"        \
+                    " endpoints, server, registered, claimed FROM identity")                       \
+    X(IDENTITY_PUT, "INSERT OR REPLACE INTO identity VALUES (1,?,?,?,?,?,?,?,?,?,?,?)")            \
+    X(SECRETS_GET, "SELECT signing, agreement, transport FROM secrets")                            \
+    X(SECRETS_PUT, "INSERT OR REPLACE INTO secrets VALUES (1,?,?,?)")                              \
+    X(SETTING_GET, "SELECT value FROM setting WHERE name = ?")                                     \
+    X(SETTING_PUT, "INSERT OR REPLACE INTO setting VALUES (?,?)")                                  \
+    X(SETTING_DROP, "DELETE FROM setting WHERE name = ?")                                          \
+    X(HANDLE_GET, "SELECT account FROM handle WHERE handle = ?")                                   \
+    X(HANDLE_PUT, "INSERT OR REPLACE INTO handle VALUES (?,?)")                                    \
+    X(CONTACT_GET, "SELECT key_version, head, devices, checked_ms FROM contact WHERE account = ?") \
+    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?,?,?)")                            \
+    X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
+    X(OUTBOX_ADD, "INSERT INTO outbox (class, " OUTBOX_COLUMNS ") VALUES (?," OUTBOX_VALUES ")")   \
+    X(OUTBOX_SET, "UPDATE outbox SET (class, " OUTBOX_COLUMNS ") = (?," OUTBOX_VALUES ")"          \
+                  " WHERE ord = ?")                                                                \
+    X(OUTBOX_GET, OUTBOX_SELECT "WHERE ord = ?")                                                   \
+    X(OUTBOX_FIND_KEY, OUTBOX_SELECT "WHERE caller_key = ?")                                       \
+    X(OUTBOX_FIND_ID, OUTBOX_SELECT "WHERE id = ?")                                                \
+    X(OUTBOX_SCAN, OUTBOX_SELECT "WHERE ord > ?1 AND (?2 OR due_ms <= ?3 OR due_ms > ?4)"          \
+                   " ORDER BY ord LIMIT ?5")                                                       \
+    X(OUTBOX_SCAN_CLASS, OUTBOX_SELECT "WHERE ord > ?1 AND (?2 OR due_ms <= ?3 OR due_ms > ?4)"    \
+                         " AND class = ?6 ORDER BY ord LIMIT ?5")                                  \
+    X(OUTBOX_RECEIPT, OUTBOX_SELECT "WHERE class = 2 AND store = ?1"                               \
+                      " AND (term, receipt_commit) >= (?2, ?3)"                                    \
+                      " AND NOT (term = ?2 AND receipt_commit = ?3 AND ord <= ?4)"                 \
+                      " ORDER BY term, receipt_commit, ord LIMIT 1")                               \
+    X(BODY_ADD, "INSERT INTO body VALUES (?, x'', x'', x'', x'')")                                 \
+    X(BODY_GET, "SELECT payload, item, ciphertext, answer FROM body WHERE ord = ?")                \
+    X(BODY_SET, "UPDATE body SET (payload, item, ciphertext, answer) = (?,?,?,?) WHERE ord = ?")   \
+    X(INBOX_ADD, "INSERT INTO inbox (sender_account, sender_device, id, term, seq, accepted_ms,"   \
+                 " received_ms, body, shown) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"            \
+                 " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE sender_device = ?2 AND id = ?3)")   \
+    X(INBOX_SCAN, INBOX_SELECT "WHERE ord > ? ORDER BY ord LIMIT ?")                               \
+    X(INBOX_SCAN_UNSHOWN, INBOX_SELECT "WHERE shown = 0 AND ord > ? ORDER BY ord LIMIT ?")         \
+    X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ?")                                      \
+    X(ACK_PUT, "INSERT OR REPLACE INTO ack VALUES (?,?,?)")                                        \
+    X(ACK_SCAN, "SELECT term, seq, reason FROM ack ORDER BY term, seq LIMIT ?")                    \
+    X(ACK_DROP, "DELETE FROM ack WHERE (term, seq) <= (?,?)")                                      \
+    X(TERM_GET, "SELECT term FROM term WHERE store = ?")                                           \
+    X(TERM_PUT, "INSERT OR REPLACE INTO term VALUES (?,?)")                                        \
+    X(PRUNE_OUTBOX_MORE, "SELECT 1 FROM outbox WHERE class = 3 AND ended_ms < ? LIMIT 1")          \
+    X(PRUNE_BODY_MORE, "SELECT 1 FROM inbox WHERE shown = 1 AND length(body) > 0"                  \
+                       " AND received_ms < ? LIMIT 1")                                             \
+    X(PRUNE_INBOX_MORE, "SELECT 1 FROM inbox WHERE shown = 1 AND received_ms < ? LIMIT 1")         \
+    X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE ord IN (SELECT ord FROM outbox WHERE class = 3"      \
+                    " AND ended_ms < ? ORDER BY ended_ms, ord LIMIT ?)")                           \
+    X(PRUNE_BODY, "UPDATE inbox SET body = x'' WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"\
+                  " AND length(body) > 0 AND received_ms < ? ORDER BY received_ms, ord LIMIT ?)")  \
+    X(PRUNE_INBOX, "DELETE FROM inbox WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"         \
+                   " AND received_ms < ? ORDER BY received_ms, ord LIMIT ?)")
+
+enum statement {
+#define X(NAME, text) STATEMENT_##NAME,
+    STATEMENT_LIST(X)
+#undef X
+    STATEMENT_COUNT
+};
+
+#endif

@@ -1,0 +1,301 @@
+/* state: what a client keeps on its own disk, as a contract with two backends: `memory` (the model)
+ * and `sqlite` (one file per home). The rule that all of it serves: what is handed to the network, or
+ * acknowledged, was committed here before.
+ *
+ * Everything happens inside a transaction: state_begin, reads and writes, then state_commit or
+ * state_rollback. A STATE_WRITE transaction excludes other writers, also those of another process on
+ * the same home, so nothing read in an earlier transaction may be believed in a later one. Writes are
+ * visible to later reads of the same transaction. Calling a row function outside a transaction, or a
+ * writing one in a STATE_READ, is our own bug (ENSURE). One thread at a time.
+ *
+ * Every function returns, besides what it names: IO (the disk, or a commit of unknown outcome: the
+ * caller gives up this process's work and starts again from what is stored) and DAMAGED (a stored row
+ * does not follow its format). After an error the transaction is still open and must be rolled back.
+ * What goes in is borrowed for the call. Views that come out live in the arena given. */
+#ifndef SEALMQ_CLIENTS_STATE_STATE_H
+#define SEALMQ_CLIENTS_STATE_STATE_H
+
+#include "broker/wire/messages.h"
+#include "clients/message.h"
+
+#define STATE_KEY_LEN_MAX       64u   /* a caller's id for a message */
+#define STATE_SETTING_NAME_MAX  64u
+#define STATE_SETTING_VALUE_MAX 1024u
+#define STATE_ENDPOINTS_LEN_MAX 2048u /* as TRANSPORT_LIST_LEN_MAX */
+#define STATE_ATTEMPTS_MAX      4u    /* earlier digests under one message id */
+#define STATE_SCAN_MAX          1024u /* rows in one scan */
+#define STATE_ANSWER_LEN_MAX    4096u
+
+/* ---- identity ---- */
+
+/* Secret keys: kept by the caller in sodium_malloc memory and wiped by it. */
+struct device_secrets {
+    uint8_t signing_sk[64];   /* Ed25519, libsodium's form */
+    uint8_t identity_sk[32];  /* X25519 */
+    uint8_t transport_sk[32]; /* CURVE */
+};
+
+struct state_identity {
+    struct account_id account;
+    struct device_id device;
+    struct msg_device_record record; /* the three public keys */
+    struct view entry;               /* the encoded first entry, <= ENTRY_LEN_MAX */
+    struct view handle;              /* <= HANDLE_LEN_MAX; empty = none wanted */
+    struct view endpoints;           /* relay endpoints, comma-separated */
+    struct transport_pk server;      /* the relay's public key */
+    bool registered;                 /* the relay has the entry */
+    bool claimed;                    /* the relay has pointed the handle here */
+};
+
+/* ---- contacts ---- */
+
+struct contact_device {
+    struct device_id device;
+    struct identity_pk identity; /* all zero where the relay named only the id */
+};
+
+/* What we know of another account; pinned by (key_version, head). */
+struct contact {
+    struct account_id account;
+    uint64_t key_version;
+    struct hash256 head;
+    struct contact_device devices[DEVICES_PER_ACCOUNT];
+    size_t device_count;
+    uint64_t checked_ms; /* wall: when the relay last told us */
+};
+
+/* ---- outbox ---- */
+
+/* What the application calls one message: its own id, or our message id as text. NUL-terminated,
+ * 1..64 bytes, no control characters. */
+struct message_key {
+    char text[STATE_KEY_LEN_MAX + 1];
+};
+
+/* One message of ours without its bytes. Unique: order, key, and id unless all zero. */
+struct outbox_row {
+    uint64_t order; /* given by outbox_put; grows, never reused */
+    struct message_key key;
+    struct message_id id;     /* all zero until made */
+    uint8_t handle[HANDLE_LEN_MAX];
+    size_t handle_len;
+    struct account_id target; /* all zero until the handle is resolved */
+    enum message_state state;
+    enum status reason;       /* why it is refused, or the last obstacle while it waits */
+    struct hash256 content;   /* hash of handle, payload and ttl: what "the same message" means */
+    uint64_t ttl_ms;
+    uint64_t created_ms;      /* wall */
+    uint64_t due_ms;          /* wall: when the next try may begin; a try under way is a lease on it */
+    uint64_t ended_ms;        /* wall: when it came to CLASS_ENDED, else 0 */
+    uint32_t tries;           /* without a definite answer, for the back-off */
+    uint32_t rounds;          /* of repair after stale_devices */
+    bool submitted;           /* handed to the network under this id; no answer to that yet */
+    bool doubtful;            /* an earlier submission under this id was never answered */
+    bool lost;                /* the receipt's acceptance was lost: resend with it */
+    struct hash256 digest;    /* of the bytes kept; all zero until encrypted */
+    struct hash256 attempts[STATE_ATTEMPTS_MAX]; /* of earlier bytes under this id */
+    size_t attempt_count;
+    uint32_t level;           /* of the acceptance: LEVEL_*, 0 before */
+    uint64_t expires_ms;      /* relay time */
+    struct msg_receipt receipt; /* all zero before the first acceptance */
+    struct msg_part_state parts[DEVICES_PER_ACCOUNT];
+    size_t part_count;
+};
+
+/* The bytes of one message; each empty where not needed (any more). */
+struct outbox_body {
+    struct view payload;    /* what the application gave; until settled (refused ones keep it) */
+    struct view item;       /* the encoded msg_send_item exactly as sent; until ended */
+    struct view ciphertext; /* of all parts, joined, in the item's order; until ended */
+    struct view answer;     /* the encoded msg_accepted */
+};
+
+/* How far ahead a due_ms can honestly be. Beyond that the clock was set back, and the row is due. */
+#define OUTBOX_DUE_AHEAD_MAX_MS (3600ull * 1000)
+
+struct outbox_scan {
+    enum message_class class; /* 0 = all */
+    uint64_t after;           /* rows with order > after */
+    uint64_t due_ms;          /* 0 = all; else only rows with due_ms <= this, or due_ms > this +
+                               * OUTBOX_DUE_AHEAD_MAX_MS */
+    struct outbox_row *rows;  /* caller's array of row_max rows, filled in ascending order number */
+    size_t row_max;           /* 1..STATE_SCAN_MAX */
+    size_t row_count;         /* out */
+};
+
+/* ---- inbox ---- */
+
+/* One message for us. Unique by (sender_device, id). */
+struct inbox_row {
+    uint64_t order; /* given by inbox_put; grows, never reused */
+    struct account_id sender_account;
+    struct device_id sender_device;
+    struct message_id id;
+    struct term term; /* where it was when it came first */
+    uint64_t seq;
+    uint64_t accepted_ms; /* relay time */
+    uint64_t received_ms; /* wall */
+    struct view body;     /* opened; empty after pruning */
+    bool shown;           /* the application has taken it */
+};
+
+struct inbox_scan {
+    bool unshown;            /* only rows not shown */
+    uint64_t after;          /* rows with order > after */
+    struct inbox_row *rows;  /* caller's array of row_max rows, filled in ascending order number */
+    size_t row_max;          /* 1..STATE_SCAN_MAX */
+    size_t row_count;        /* out */
+};
+
+/* ---- acknowledgements ---- */
+
+/* Not yet echoed by the relay. reason FAIL_NONE: everything up to here is settled; else this one
+ * delivery failed. Unique by position. */
+struct pending_ack {
+    struct position position;
+    enum fail_reason reason;
+};
+
+/* ---- housekeeping ---- */
+
+/* Rows whose time is strictly before a limit go; 0 = leave that kind alone. Inbox rows go only when
+ * shown; the row without its body is the 30 days' memory of ids. */
+struct state_prune {
+    uint64_t outbox_ended_before_ms;  /* whole outbox rows, by ended_ms (CLASS_ENDED) */
+    uint64_t inbox_body_before_ms;    /* bodies, by received_ms */
+    uint64_t inbox_before_ms;         /* whole rows, by received_ms */
+    size_t row_max;                   /* at most this many of each kind in this call, oldest first */
+};
+
+/* ---- the contract ---- */
+
+enum state_mode { STATE_READ, STATE_WRITE };
+
+struct state;
+
+struct state_ops {
+    const char *name; /* "memory", "sqlite" */
+
+    /* OK; LOCKED (another process holds it longer than the backend waits: nothing is open). */
+    enum status (*begin)(struct state *s, enum state_mode mode);
+    /* Synced when it returns OK. Ends the transaction in every case. */
+    enum status (*commit)(struct state *s);
+    void (*rollback)(struct state *s);
+    /* Rolls back what is open, releases everything. */
+    void (*close)(struct state *s);
+
+    /* NOT_FOUND before the first identity_put. put: the whole row; there is one. */
+    enum status (*identity_get)(struct state *s, struct arena *a, struct state_identity *out);
+    enum status (*identity_put)(struct state *s, const struct state_identity *in);
+    /* NOT_FOUND with *out zero. out is the caller's sodium_malloc memory. */
+    enum status (*secrets_get)(struct state *s, struct device_secrets *out);
+    enum status (*secrets_put)(struct state *s, const struct device_secrets *in);
+
+    /* NOT_FOUND with *out empty. Putting an empty value removes. */
+    enum status (*setting_get)(struct state *s, const char *name, struct arena *a,
+                               struct view *out);
+    enum status (*setting_put)(struct state *s, const char *name, struct view value);
+
+    /* handle -> account, account -> contact. NOT_FOUND with *out zero. put replaces. */
+    enum status (*handle_get)(struct state *s, struct view handle, struct account_id *out);
+    enum status (*handle_put)(struct state *s, struct view handle, struct account_id account);
+    enum status (*contact_get)(struct state *s, struct account_id account, struct contact *out);
+    enum status (*contact_put)(struct state *s, const struct contact *in);
+    /* contact_handle: a handle of the account (the smallest by bytes), copied; NOT_FOUND. */
+    enum status (*contact_handle)(struct state *s, struct account_id account, struct arena *a,
+                                  struct view *out);
+
+    /* put: inserts when row->order is 0 (and gives it one), else replaces that row; NOT_FOUND when
+     * there is none; STATE when key or id are another row's (nothing written). */
+    enum status (*outbox_put)(struct state *s, struct outbox_row *row);
+    /* By order, key, or id (not all zero). NOT_FOUND with *out zero. */
+    enum status (*outbox_get)(struct state *s, uint64_t order, struct outbox_row *out);
+    enum status (*outbox_find_key)(struct state *s, const struct message_key *key,
+                                   struct outbox_row *out);
+    enum status (*outbox_find_id)(struct state *s, struct message_id id, struct outbox_row *out);
+    /* body_get: NOT_FOUND (no such row) with *out empty; a row without bytes gives OK and empty views.
+     * body_put: NOT_FOUND when there is no such row. Both by order. */
+    enum status (*body_get)(struct state *s, uint64_t order, struct arena *a,
+                            struct outbox_body *out);
+    enum status (*body_put)(struct state *s, uint64_t order, const struct outbox_body *in);
+    enum status (*outbox_scan)(struct state *s, struct outbox_scan *scan);
+    /* The first row in CLASS_OPEN whose receipt is of this store and (term, commit) >= the one given,
+     * in order of (term, commit, order number); with an equal (term, commit) only order numbers > after.
+     * NOT_FOUND with *out zero when there is none. */
+    enum status (*outbox_receipt)(struct state *s, struct store_id store, struct term term,
+                                  uint64_t commit, uint64_t after, struct outbox_row *out);
+
+    /* Adds the row unless (sender_device, id) is known: *added tells; row->order is given when added. */
+    enum status (*inbox_put)(struct state *s, struct inbox_row *row, bool *added);
+    /* Bodies in the arena. */
+    enum status (*inbox_scan)(struct state *s, struct inbox_scan *scan, struct arena *a);
+    /* Marks shown. NOT_FOUND. Again: OK. */
+    enum status (*inbox_show)(struct state *s, uint64_t order);
+
+    /* put replaces. scan: ascending, at most max. drop: all up to and including the position. */
+    enum status (*ack_put)(struct state *s, const struct pending_ack *in);
+    enum status (*ack_scan)(struct state *s, struct pending_ack *out, size_t max, size_t *count);
+    enum status (*ack_drop)(struct state *s, struct position up_to);
+
+    /* The newest term of a store up to which our receipts have been compared. NOT_FOUND with *out zero. */
+    enum status (*term_get)(struct state *s, struct store_id store, struct term *out);
+    enum status (*term_put)(struct state *s, struct store_id store, struct term term);
+
+    /* *more: at least one kind stopped at row_max. */
+    enum status (*prune)(struct state *s, const struct state_prune *limits, bool *more);
+};
+
+/* Every backend's struct starts with this. open belongs to state.c: 0 = no transaction, else 1 + mode. */
+struct state {
+    const struct state_ops *ops;
+    unsigned open;
+};
+
+/* state_*: as the ops say; they check the rules (transaction open and of the right mode, bounds) so
+ * that a backend need not. */
+enum status state_begin(struct state *s, enum state_mode mode) MUST_USE;
+enum status state_commit(struct state *s) MUST_USE;
+void state_rollback(struct state *s);
+/* state_close: NULL-safe, nulls. */
+void state_close(struct state **s);
+
+enum status state_identity_get(struct state *s, struct arena *a,
+                               struct state_identity *out) MUST_USE;
+enum status state_identity_put(struct state *s, const struct state_identity *in) MUST_USE;
+enum status state_secrets_get(struct state *s, struct device_secrets *out) MUST_USE;
+enum status state_secrets_put(struct state *s, const struct device_secrets *in) MUST_USE;
+enum status state_setting_get(struct state *s, const char *name, struct arena *a,
+                              struct view *out) MUST_USE;
+enum status state_setting_put(struct state *s, const char *name, struct view value) MUST_USE;
+enum status state_handle_get(struct state *s, struct view handle, struct account_id *out) MUST_USE;
+enum status state_handle_put(struct state *s, struct view handle,
+                             struct account_id account) MUST_USE;
+enum status state_contact_get(struct state *s, struct account_id account,
+                              struct contact *out) MUST_USE;
+enum status state_contact_put(struct state *s, const struct contact *in) MUST_USE;
+enum status state_contact_handle(struct state *s, struct account_id account, struct arena *a,
+                                 struct view *out) MUST_USE;
+enum status state_outbox_put(struct state *s, struct outbox_row *row) MUST_USE;
+enum status state_outbox_get(struct state *s, uint64_t order, struct outbox_row *out) MUST_USE;
+enum status state_outbox_find_key(struct state *s, const struct message_key *key,
+                                  struct outbox_row *out) MUST_USE;
+enum status state_outbox_find_id(struct state *s, struct message_id id,
+                                 struct outbox_row *out) MUST_USE;
+enum status state_body_get(struct state *s, uint64_t order, struct arena *a,
+                           struct outbox_body *out) MUST_USE;
+enum status state_body_put(struct state *s, uint64_t order, const struct outbox_body *in) MUST_USE;
+enum status state_outbox_scan(struct state *s, struct outbox_scan *scan) MUST_USE;
+enum status state_outbox_receipt(struct state *s, struct store_id store, struct term term,
+                                 uint64_t commit, uint64_t after, struct outbox_row *out) MUST_USE;
+enum status state_inbox_put(struct state *s, struct inbox_row *row, bool *added) MUST_USE;
+enum status state_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a) MUST_USE;
+enum status state_inbox_show(struct state *s, uint64_t order) MUST_USE;
+enum status state_ack_put(struct state *s, const struct pending_ack *in) MUST_USE;
+enum status state_ack_scan(struct state *s, struct pending_ack *out, size_t max,
+                           size_t *count) MUST_USE;
+enum status state_ack_drop(struct state *s, struct position up_to) MUST_USE;
+enum status state_term_get(struct state *s, struct store_id store, struct term *out) MUST_USE;
+enum status state_term_put(struct state *s, struct store_id store, struct term term) MUST_USE;
+enum status state_prune(struct state *s, const struct state_prune *limits, bool *more) MUST_USE;
+
+#endif

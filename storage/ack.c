@@ -1,0 +1,179 @@
+/* ack: step 7: settle. Acks are cumulative over what the session was offered; consecutive settled
+ * deliveries become one run row, failed ones are parked with their payload. */
+#include "storage/delivery.h"
+
+#include <string.h>
+
+enum status ack_plan(struct storage *s, struct request *r)
+{
+    const struct msg_ack *m = r->meta;
+    for (size_t i = 0; i < m->failed_count; i++) {
+        struct position at = {m->failed[i].term, m->failed[i].seq};
+        struct store_key key = key_position(ROW_ENVELOPE, home_of_account(r->stamp.account),
+                                            r->stamp.device, at);
+        if (m->failed[i].reason != FAIL_HELD && m->failed[i].reason != FAIL_BROKEN)
+            return STATUS_MALFORMED;
+        turn_want(&s->turn, SPACE_PAYLOAD, &key);
+    }
+    return STATUS_OK;
+}
+
+static enum delivery_state offer_state(const struct mailbox *m, const struct offer *o)
+{
+    return position_compare(o->at, m->row.delivered) <= 0 ? DELIVERY_DELIVERED : DELIVERY_OFFERED;
+}
+
+static void tell_sender(struct storage *s, const struct mailbox *m, const struct offer *o,
+                        struct msg_part_state part)
+{
+    part.device = m->device;
+    part.at_ms = s->turn.now_ms;
+    hint_add(s, o->sender, o->target, o->id, &part);
+}
+
+static void count_closed(struct storage *s, struct mailbox *m, uint64_t len)
+{
+    mailbox_closed(m, len);
+    s->counters.queued_messages -= s->counters.queued_messages > 0;
+    s->counters.queued_bytes -= s->counters.queued_bytes < len ? s->counters.queued_bytes : len;
+}
+
+/* Writes the run [first, last] of one term. */
+static void put_run(struct storage *s, const struct mailbox *m, struct position last,
+                    uint64_t first)
+{
+    struct run_row run = {.first = first, .at_ms = s->turn.now_ms};
+    struct store_key key = key_position(ROW_RUN, m->home, m->device, last);
+    turn_put_new(&s->turn, SPACE_ROUTING, &key, run_row_write(&s->turn.arena, &run),
+                 view_of(NULL, 0));
+}
+
+static void park(struct storage *s, struct mailbox *m, const struct offer *o, uint32_t reason)
+{
+    struct store_key open = key_position(ROW_ENVELOPE, m->home, m->device, o->at);
+    struct store_key parked = key_position(ROW_PARKED, m->home, m->device, o->at);
+    struct store_key own = key_position(ROW_OUTCOME, m->home, m->device, o->at);
+    struct view value = turn_get(&s->turn, SPACE_PAYLOAD, &open);
+    struct outcome_row row = {.state = DELIVERY_FAILED, .reason = reason,
+                              .at_ms = s->turn.now_ms, .client_version = m->row.client_version};
+    if (value.at) turn_put_new(&s->turn, SPACE_PAYLOAD, &parked, value, view_of(NULL, 0));
+    turn_remove(&s->turn, SPACE_PAYLOAD, &open);
+    turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &row));
+    count_closed(s, m, o->len);
+    m->row.parked++;
+    s->counters.parked++;
+    tell_sender(s, m, o, (struct msg_part_state){.state = DELIVERY_FAILED, .reason = reason});
+    core_event(s, &(struct event){.kind = EVENT_DELIVERY_FAILED, .code = reason,
+                                  .value = m->row.client_version,
+                                  .device = mark_device(&s->config.mark_key, m->device),
+                                  .message = mark_message(&s->config.mark_key, o->id)});
+}
+
+static uint32_t failure_of(const struct msg_ack *ack, struct position at)
+{
+    for (size_t i = 0; i < ack->failed_count; i++) {
+        struct position failed = {ack->failed[i].term, ack->failed[i].seq};
+        if (position_compare(failed, at) == 0) return ack->failed[i].reason;
+    }
+    return FAIL_NONE;
+}
+
+/* false: the table refuses, which only a bug could cause; the delivery stays. */
+static bool step_allowed(struct storage *s, const struct mailbox *m, const struct offer *o,
+                         enum delivery_event event)
+{
+    enum delivery_state next, from = offer_state(m, o);
+    if (delivery_step(from, event, &next) == STATUS_OK) return true;
+    core_event(s, &(struct event){.kind = EVENT_TRANSITION_REFUSED, .code = (uint32_t)from,
+                                  .count = event,
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+    return false;
+}
+
+static void settle_one(struct storage *s, struct mailbox *m, const struct offer *o)
+{
+    struct store_key key = key_position(ROW_ENVELOPE, m->home, m->device, o->at);
+    turn_remove_blind(&s->turn, SPACE_PAYLOAD, &key);
+    count_closed(s, m, o->len);
+    s->counters.settled++;
+    tell_sender(s, m, o, (struct msg_part_state){.outcome = OUTCOME_SETTLED});
+}
+
+/* Settles the head of the window up to `upto`; returns how many left the window. */
+static size_t settle_upto(struct storage *s, struct mailbox *m, const struct msg_ack *ack,
+                          struct position upto)
+{
+    size_t n = 0;
+    uint64_t first = 0;
+    for (; n < m->window_len && position_compare(m->window[n].at, upto) <= 0; n++) {
+        const struct offer *o = &m->window[n];
+        uint32_t reason = failure_of(ack, o->at);
+        if (!step_allowed(s, m, o, reason ? EVENT_FAIL : EVENT_SETTLE)) break;
+        m->window_bytes -= o->len;
+        if (reason) {
+            park(s, m, o, reason);
+            continue;
+        }
+        settle_one(s, m, o);
+        if (!first) first = o->at.seq;
+        const struct offer *next = n + 1 < m->window_len ? o + 1 : NULL;
+        bool joins = next && position_compare(next->at, upto) <= 0 && !failure_of(ack, next->at) &&
+                     term_equal(next->at.term, o->at.term) && next->at.seq == o->at.seq + 1;
+        if (joins) continue;
+        put_run(s, m, o->at, first);
+        first = 0;
+    }
+    return n;
+}
+
+static void settle(struct storage *s, struct mailbox *m, const struct msg_ack *ack)
+{
+    struct position upto = {ack->settled_term, ack->settled_seq};
+    size_t n = settle_upto(s, m, ack, upto);
+    if (!n) return;
+    m->row.head = m->window[n - 1].at;
+    m->row_dirty = true;
+    memmove(m->window, m->window + n, (m->window_len - n) * sizeof *m->window);
+    m->window_len -= n;
+    m->slow_since_ms = 0;
+}
+
+/* `delivered` covers at most what was offered. */
+static void deliver(struct mailbox *m, const struct msg_ack *ack)
+{
+    struct position upto = {ack->delivered_term, ack->delivered_seq};
+    if (position_compare(upto, m->cursor) > 0) upto = m->cursor;
+    if (!m->window_len || position_compare(upto, m->row.delivered) <= 0) return;
+    m->row.delivered = upto;
+    m->row_dirty = true;
+    m->row_written_ms = 0; /* an echo follows: it must be in this group */
+}
+
+/* What the echo may say: after a restart an ack can name what is not offered again yet. */
+static struct position covered(const struct mailbox *m, struct position asked)
+{
+    return m->drained || position_compare(asked, m->cursor) <= 0 ? asked : m->cursor;
+}
+
+void ack_apply(struct storage *s, struct request *r)
+{
+    const struct msg_ack *ack = r->meta;
+    struct mailbox *m = core_mailbox_peek(s, r->stamp.device);
+    if (!m || !mailbox_attached(m) || session_compare(ack->session, r->stamp.session) != 0 ||
+        session_compare(m->session.session, r->stamp.session) != 0) {
+        request_fail(s, r, STATUS_NO_SESSION, 0);
+        return;
+    }
+    deliver(m, ack);
+    settle(s, m, ack);
+    mailbox_gap_seen(m, ack->gap_seen);
+    m->row.last_seen_ms = s->turn.now_ms;
+    core_hot(s, m);
+    struct position settled = covered(m, (struct position){ack->settled_term, ack->settled_seq});
+    struct position delivered = covered(m, (struct position){ack->delivered_term,
+                                                             ack->delivered_seq});
+    struct msg_acked echo = {.session = ack->session, .settled_term = settled.term,
+                             .settled_seq = settled.seq, .delivered_term = delivered.term,
+                             .delivered_seq = delivered.seq};
+    request_reply(s, r, KIND_ACKED, &msg_acked_desc, &echo);
+}

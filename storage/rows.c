@@ -1,0 +1,416 @@
+/* rows: encode and decode of all stored keys and values. A row that does not decode is damage, never
+ * a reason to stop: the callers answer `damaged` and say which. */
+#include "storage/rows.h"
+
+#include <string.h>
+
+static struct store_key key_start(enum row_kind kind, uint16_t home)
+{
+    struct store_key k = {.len = 3};
+    k.bytes[0] = (uint8_t)kind;
+    put_u16(k.bytes + 1, home);
+    return k;
+}
+
+static void key_add(struct store_key *k, const void *at, size_t len)
+{
+    ENSURE(k->len + len <= sizeof k->bytes);
+    memcpy(k->bytes + k->len, at, len);
+    k->len = (uint8_t)(k->len + len);
+}
+
+static void key_add_u64(struct store_key *k, uint64_t v)
+{
+    uint8_t bytes[8];
+    put_u64(bytes, v);
+    key_add(k, bytes, sizeof bytes);
+}
+
+struct store_key key_mailbox(enum row_kind kind, uint16_t home, struct device_id device)
+{
+    struct store_key k = key_start(kind, home);
+    key_add(&k, device.bytes, sizeof device.bytes);
+    return k;
+}
+
+struct store_key key_position(enum row_kind kind, uint16_t home, struct device_id device,
+                              struct position at)
+{
+    struct store_key k = key_mailbox(kind, home, device);
+    key_add(&k, at.term.bytes, sizeof at.term.bytes);
+    key_add_u64(&k, at.seq);
+    return k;
+}
+
+enum status key_position_read(struct view key, struct device_id *device, struct position *at)
+{
+    struct reader r = reader_of(key);
+    read_view(&r, 3);
+    read_bytes(&r, device->bytes, sizeof device->bytes);
+    read_bytes(&r, at->term.bytes, sizeof at->term.bytes);
+    at->seq = read_u64(&r);
+    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
+}
+
+/* The id is inverted, so that the first row of a (sender, target) group is the newest id. */
+struct store_key key_claim(struct device_id sender, struct target_id target, struct message_id id,
+                           uint32_t attempt)
+{
+    struct store_key k = key_start(ROW_CLAIM, home_of_target(target));
+    uint8_t last = (uint8_t)attempt;
+    for (size_t i = 0; i < sizeof id.bytes; i++)
+        id.bytes[i] = (uint8_t)~id.bytes[i];
+    key_add(&k, sender.bytes, sizeof sender.bytes);
+    key_add(&k, target.bytes, sizeof target.bytes);
+    key_add(&k, id.bytes, sizeof id.bytes);
+    key_add(&k, &last, 1);
+    return k;
+}
+
+enum status key_claim_read(struct view key, struct message_ref *ref, uint32_t *attempt)
+{
+    struct reader r = reader_of(key);
+    read_view(&r, 3);
+    read_bytes(&r, ref->sender.bytes, sizeof ref->sender.bytes);
+    read_bytes(&r, ref->target.bytes, sizeof ref->target.bytes);
+    read_bytes(&r, ref->id.bytes, sizeof ref->id.bytes);
+    *attempt = read_u8(&r);
+    for (size_t i = 0; i < sizeof ref->id.bytes; i++)
+        ref->id.bytes[i] = (uint8_t)~ref->id.bytes[i];
+    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
+}
+
+struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id device)
+{
+    return key_mailbox(kind, home, device);
+}
+
+struct store_key key_account(struct account_id account)
+{
+    struct store_key k = key_start(ROW_ACCOUNT, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    return k;
+}
+
+struct store_key key_handle(struct view handle)
+{
+    struct store_key k = key_start(ROW_HANDLE, home_of_handle(handle));
+    key_add(&k, handle.at, handle.len);
+    return k;
+}
+
+struct store_key key_single(enum row_kind kind)
+{
+    return key_start(kind, 0);
+}
+
+struct store_key key_term(struct term term)
+{
+    struct store_key k = key_start(ROW_TERM, 0);
+    key_add(&k, term.bytes, sizeof term.bytes);
+    return k;
+}
+
+struct store_key key_event(uint64_t at_ms, uint64_t number)
+{
+    struct store_key k = key_start(ROW_EVENT, 0);
+    key_add_u64(&k, at_ms);
+    key_add_u64(&k, number);
+    return k;
+}
+
+uint64_t key_event_number(struct view key)
+{
+    return key.len == 19 ? get_u64(key.at + 11) : 0;
+}
+
+struct store_key key_after(struct view key)
+{
+    struct store_key k = {.len = 0};
+    uint8_t zero = 0;
+    key_add(&k, key.at, key.len);
+    key_add(&k, &zero, 1);
+    return k;
+}
+
+struct store_key key_end(struct view prefix)
+{
+    struct store_key k = {.len = 0};
+    key_add(&k, prefix.at, prefix.len);
+    while (k.len && k.bytes[k.len - 1] == 0xff)
+        k.len--;
+    if (k.len) k.bytes[k.len - 1]++;
+    return k;
+}
+
+struct view key_view(const struct store_key *key)
+{
+    return view_of(key->bytes, key->len);
+}
+
+/* ---- values ---- */
+
+/* A cursor that writes fixed-size values into arena memory of a known length. */
+struct row_writer {
+    uint8_t *at;
+    uint8_t *start;
+    size_t cap;
+};
+
+static struct row_writer row_begin(struct arena *a, size_t cap)
+{
+    uint8_t *start = arena_alloc_raw(a, cap + 1);
+    start[0] = ROW_VERSION;
+    return (struct row_writer){.at = start + 1, .start = start, .cap = cap + 1};
+}
+
+static void row_bytes(struct row_writer *w, const void *at, size_t len)
+{
+    if (len) memcpy(w->at, at, len);
+    w->at += len;
+}
+
+static void row_u64(struct row_writer *w, uint64_t v)
+{
+    put_u64(w->at, v);
+    w->at += 8;
+}
+
+static struct view row_end(struct row_writer *w)
+{
+    size_t len = (size_t)(w->at - w->start);
+    ENSURE(len <= w->cap);
+    return view_of(w->start, len);
+}
+
+static struct reader row_open(struct view value)
+{
+    struct reader r = reader_of(value);
+    if (read_u8(&r) != ROW_VERSION) r.failed = true;
+    return r;
+}
+
+static enum status row_done(const struct reader *r)
+{
+    return reader_done(r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
+}
+
+struct view envelope_row_write(struct arena *a, const struct envelope_row *row)
+{
+    struct row_writer w = row_begin(a, ENVELOPE_HEAD_LEN - 1);
+    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt};
+    row_bytes(&w, small, sizeof small);
+    row_bytes(&w, row->sender_account.bytes, 32);
+    row_bytes(&w, row->sender_device.bytes, 16);
+    row_bytes(&w, row->target.bytes, 32);
+    row_bytes(&w, row->id.bytes, 16);
+    row_u64(&w, row->accepted_ms);
+    row_u64(&w, row->expires_ms);
+    row_bytes(&w, row->hash.bytes, 32);
+    struct view v = row_end(&w);
+    ENSURE(v.len == ENVELOPE_HEAD_LEN);
+    return v;
+}
+
+enum status envelope_row_read(struct view value, struct envelope_row *row, struct view *ciphertext)
+{
+    struct reader r = row_open(value);
+    memset(row, 0, sizeof *row);
+    row->sealed = read_u8(&r) == 1;
+    row->attempt = read_u8(&r);
+    read_view(&r, 5);
+    read_bytes(&r, row->sender_account.bytes, 32);
+    read_bytes(&r, row->sender_device.bytes, 16);
+    read_bytes(&r, row->target.bytes, 32);
+    read_bytes(&r, row->id.bytes, 16);
+    row->accepted_ms = read_u64(&r);
+    row->expires_ms = read_u64(&r);
+    read_bytes(&r, row->hash.bytes, 32);
+    *ciphertext = read_view(&r, reader_left(&r));
+    return row_done(&r);
+}
+
+struct view claim_row_write(struct arena *a, const struct claim_row *row)
+{
+    struct row_writer w = row_begin(a, 48 + row->answer.len);
+    row_u64(&w, row->accepted_ms);
+    row_u64(&w, row->expires_ms);
+    row_bytes(&w, row->digest.bytes, 32);
+    row_bytes(&w, row->answer.at, row->answer.len);
+    return row_end(&w);
+}
+
+enum status claim_row_read(struct view value, struct claim_row *row)
+{
+    struct reader r = row_open(value);
+    row->accepted_ms = read_u64(&r);
+    row->expires_ms = read_u64(&r);
+    read_bytes(&r, row->digest.bytes, 32);
+    row->answer = read_view(&r, reader_left(&r));
+    return row_done(&r);
+}
+
+struct view run_row_write(struct arena *a, const struct run_row *row)
+{
+    struct row_writer w = row_begin(a, 16);
+    row_u64(&w, row->first);
+    row_u64(&w, row->at_ms);
+    return row_end(&w);
+}
+
+enum status run_row_read(struct view value, struct run_row *row)
+{
+    struct reader r = row_open(value);
+    row->first = read_u64(&r);
+    row->at_ms = read_u64(&r);
+    return row_done(&r);
+}
+
+struct view outcome_row_write(struct arena *a, const struct outcome_row *row)
+{
+    struct row_writer w = row_begin(a, 43);
+    uint8_t small[3] = {(uint8_t)row->state, (uint8_t)row->outcome, (uint8_t)row->reason};
+    row_bytes(&w, small, sizeof small);
+    row_u64(&w, row->at_ms);
+    row_u64(&w, row->client_version);
+    row_bytes(&w, row->moved_to.term.bytes, 16);
+    row_u64(&w, row->moved_to.seq);
+    return row_end(&w);
+}
+
+enum status outcome_row_read(struct view value, struct outcome_row *row)
+{
+    struct reader r = row_open(value);
+    row->state = read_u8(&r);
+    row->outcome = read_u8(&r);
+    row->reason = read_u8(&r);
+    row->at_ms = read_u64(&r);
+    row->client_version = read_u64(&r);
+    read_bytes(&r, row->moved_to.term.bytes, 16);
+    row->moved_to.seq = read_u64(&r);
+    return row_done(&r);
+}
+
+struct view device_row_write(struct arena *a, const struct device_row *row)
+{
+    struct row_writer w = row_begin(a, 32 + 48 + 48 + GAP_REASONS * 8);
+    row_bytes(&w, row->account.bytes, 32);
+    row_bytes(&w, row->head.term.bytes, 16);
+    row_u64(&w, row->head.seq);
+    row_bytes(&w, row->delivered.term.bytes, 16);
+    row_u64(&w, row->delivered.seq);
+    row_u64(&w, row->count);
+    row_u64(&w, row->bytes);
+    row_u64(&w, row->parked);
+    row_u64(&w, row->last_seen_ms);
+    row_u64(&w, row->client_version);
+    row_u64(&w, row->gap_number);
+    for (size_t i = 0; i < GAP_REASONS; i++)
+        row_u64(&w, row->gaps[i]);
+    return row_end(&w);
+}
+
+enum status device_row_read(struct view value, struct device_row *row)
+{
+    struct reader r = row_open(value);
+    read_bytes(&r, row->account.bytes, 32);
+    read_bytes(&r, row->head.term.bytes, 16);
+    row->head.seq = read_u64(&r);
+    read_bytes(&r, row->delivered.term.bytes, 16);
+    row->delivered.seq = read_u64(&r);
+    row->count = read_u64(&r);
+    row->bytes = read_u64(&r);
+    row->parked = read_u64(&r);
+    row->last_seen_ms = read_u64(&r);
+    row->client_version = read_u64(&r);
+    row->gap_number = read_u64(&r);
+    for (size_t i = 0; i < GAP_REASONS; i++)
+        row->gaps[i] = read_u64(&r);
+    return row_done(&r);
+}
+
+struct view wake_row_write(struct arena *a, const struct wake_row *row)
+{
+    struct row_writer w = row_begin(a, 32 + 32);
+    row_bytes(&w, row->account.bytes, 32);
+    row_u64(&w, row->since_ms);
+    row_u64(&w, row->due_ms);
+    row_u64(&w, row->lease_until_ms);
+    row_u64(&w, row->attempt);
+    return row_end(&w);
+}
+
+enum status wake_row_read(struct view value, struct wake_row *row)
+{
+    struct reader r = row_open(value);
+    read_bytes(&r, row->account.bytes, 32);
+    row->since_ms = read_u64(&r);
+    row->due_ms = read_u64(&r);
+    row->lease_until_ms = read_u64(&r);
+    row->attempt = (uint32_t)read_u64(&r);
+    return row_done(&r);
+}
+
+struct view account_row_write(struct arena *a, const struct account_row *row)
+{
+    struct row_writer w = row_begin(a, 40 + row->entry.len);
+    row_u64(&w, row->key_version);
+    row_bytes(&w, row->head.bytes, 32);
+    row_bytes(&w, row->entry.at, row->entry.len);
+    return row_end(&w);
+}
+
+enum status account_row_read(struct view value, struct account_row *row)
+{
+    struct reader r = row_open(value);
+    row->key_version = read_u64(&r);
+    read_bytes(&r, row->head.bytes, 32);
+    row->entry = read_view(&r, reader_left(&r));
+    return row_done(&r);
+}
+
+struct view bytes_row_write(struct arena *a, struct view bytes)
+{
+    struct row_writer w = row_begin(a, bytes.len);
+    row_bytes(&w, bytes.at, bytes.len);
+    return row_end(&w);
+}
+
+enum status bytes_row_read(struct view value, void *out, size_t len)
+{
+    struct reader r = row_open(value);
+    read_bytes(&r, out, len);
+    return row_done(&r);
+}
+
+struct view commit_row_write(struct arena *a, const struct commit_row *row)
+{
+    struct row_writer w = row_begin(a, 24);
+    row_bytes(&w, row->term.bytes, 16);
+    row_u64(&w, row->commit);
+    return row_end(&w);
+}
+
+enum status commit_row_read(struct view value, struct commit_row *row)
+{
+    struct reader r = row_open(value);
+    read_bytes(&r, row->term.bytes, 16);
+    row->commit = read_u64(&r);
+    return row_done(&r);
+}
+
+struct view term_row_write(struct arena *a, const struct term_row *row)
+{
+    struct row_writer w = row_begin(a, 16);
+    row_u64(&w, row->end);
+    row_u64(&w, row->ended_ms);
+    return row_end(&w);
+}
+
+enum status term_row_read(struct view value, struct term_row *row)
+{
+    struct reader r = row_open(value);
+    row->end = read_u64(&r);
+    row->ended_ms = read_u64(&r);
+    return row_done(&r);
+}

@@ -1,0 +1,130 @@
+/* rows: every key and every value that storage writes, encode and decode side by side (STORAGE,
+ * rows). A key is: kind (1 byte), partition (2), then what the kind needs, all big-endian, so that
+ * one mailbox, one claim group, one partition is one range. A value starts with a format version. */
+#ifndef SEALMQ_STORAGE_ROWS_H
+#define SEALMQ_STORAGE_ROWS_H
+
+#include "broker/wire/messages.h"
+#include "storage/store.h"
+
+enum row_kind {
+    ROW_ENVELOPE = 'M', /* payload: one open delivery in a mailbox */
+    ROW_PARKED = 'P',   /* payload: one failed delivery, out of the mailbox */
+    ROW_CLAIM = 'C',    /* routing: idempotency record */
+    ROW_RUN = 'R',      /* routing: consecutive settled deliveries */
+    ROW_OUTCOME = 'O',  /* routing: every other outcome, failures and moves */
+    ROW_DEVICE = 'D',   /* routing: mailbox summary (a hint) and what must not be forgotten */
+    ROW_WAKE = 'W',     /* routing: one coalesced wake-up of an offline device */
+    ROW_ACCOUNT = 'A',  /* identity */
+    ROW_HANDLE = 'H',   /* identity */
+    ROW_STORE = 'S',    /* identity: the store's own id */
+    ROW_COMMIT = 'N',   /* identity: (term, commit) of the last group */
+    ROW_TERM = 'T',     /* identity: ended terms */
+    ROW_EVENT = 'E',    /* events */
+};
+
+#define ROW_VERSION 1u
+
+/* ---- keys ---- */
+struct store_key key_mailbox(enum row_kind kind, uint16_t home, struct device_id device);
+struct store_key key_position(enum row_kind kind, uint16_t home, struct device_id device,
+                              struct position at);
+/* key_position_read: the position at the end of a key_position or run key. */
+enum status key_position_read(struct view key, struct device_id *device,
+                              struct position *at) MUST_USE;
+struct store_key key_claim(struct device_id sender, struct target_id target, struct message_id id,
+                           uint32_t attempt);
+enum status key_claim_read(struct view key, struct message_ref *ref, uint32_t *attempt) MUST_USE;
+struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id device);
+struct store_key key_account(struct account_id account);
+struct store_key key_handle(struct view handle);
+struct store_key key_single(enum row_kind kind);
+struct store_key key_term(struct term term);
+struct store_key key_event(uint64_t at_ms, uint64_t number);
+/* key_after: the smallest key above `key`; key_end: the smallest key above all that start with it. */
+struct store_key key_after(struct view key);
+struct store_key key_end(struct view prefix);
+struct view key_view(const struct store_key *key);
+uint64_t key_event_number(struct view key);
+
+/* ---- values; *_write appends to an arena and returns the view ---- */
+
+struct envelope_row { /* head; the ciphertext follows it in the row */
+    struct account_id sender_account;
+    struct device_id sender_device;
+    struct target_id target;
+    struct message_id id;
+    uint64_t accepted_ms, expires_ms;
+    uint32_t attempt;
+    bool sealed;
+    struct hash256 hash; /* of the ciphertext */
+};
+#define ENVELOPE_HEAD_LEN 152u
+struct view envelope_row_write(struct arena *a, const struct envelope_row *row);
+enum status envelope_row_read(struct view value, struct envelope_row *row,
+                              struct view *ciphertext) MUST_USE;
+
+struct claim_row {
+    uint64_t accepted_ms, expires_ms;
+    struct hash256 digest;
+    struct view answer; /* encoded msg_accepted */
+};
+struct view claim_row_write(struct arena *a, const struct claim_row *row);
+enum status claim_row_read(struct view value, struct claim_row *row) MUST_USE;
+
+struct run_row { uint64_t first, at_ms; }; /* key: position of the last */
+struct view run_row_write(struct arena *a, const struct run_row *row);
+enum status run_row_read(struct view value, struct run_row *row) MUST_USE;
+
+struct outcome_row {
+    uint32_t state;    /* failed, or none when there is an outcome or a move */
+    uint32_t outcome;
+    uint32_t reason;
+    uint64_t at_ms;
+    uint64_t client_version;
+    struct position moved_to; /* offered again at this place; seq 0 = not moved */
+};
+struct view outcome_row_write(struct arena *a, const struct outcome_row *row);
+enum status outcome_row_read(struct view value, struct outcome_row *row) MUST_USE;
+
+#define GAP_REASONS 6u
+struct device_row {
+    struct account_id account;
+    struct position head;      /* nothing open before it */
+    struct position delivered; /* the device has everything up to it */
+    uint64_t count, bytes;     /* open (a hint) */
+    uint64_t parked;
+    uint64_t last_seen_ms, client_version;
+    uint64_t gap_number;
+    uint64_t gaps[GAP_REASONS]; /* not yet told, by enum gap_reason */
+};
+struct view device_row_write(struct arena *a, const struct device_row *row);
+enum status device_row_read(struct view value, struct device_row *row) MUST_USE;
+
+struct wake_row {
+    struct account_id account;
+    uint64_t since_ms, due_ms, lease_until_ms;
+    uint32_t attempt;
+};
+struct view wake_row_write(struct arena *a, const struct wake_row *row);
+enum status wake_row_read(struct view value, struct wake_row *row) MUST_USE;
+
+struct account_row {
+    uint64_t key_version;
+    struct hash256 head;
+    struct view entry; /* the first log entry */
+};
+struct view account_row_write(struct arena *a, const struct account_row *row);
+enum status account_row_read(struct view value, struct account_row *row) MUST_USE;
+
+/* Plain ones: handle -> account id; store -> store id; commit -> term, commit; term -> end, ended_ms. */
+struct view bytes_row_write(struct arena *a, struct view bytes);
+enum status bytes_row_read(struct view value, void *out, size_t len) MUST_USE;
+struct commit_row { struct term term; uint64_t commit; };
+struct view commit_row_write(struct arena *a, const struct commit_row *row);
+enum status commit_row_read(struct view value, struct commit_row *row) MUST_USE;
+struct term_row { uint64_t end, ended_ms; };
+struct view term_row_write(struct arena *a, const struct term_row *row);
+enum status term_row_read(struct view value, struct term_row *row) MUST_USE;
+
+#endif

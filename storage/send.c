@@ -1,0 +1,342 @@
+/* send: steps 3 and 4 of an envelope's way: gate and accept. Order of decisions per item (PROTOCOL 7):
+ * home, claim, time, disk, account, gate, room; a refusal stores nothing. */
+#include "storage/core.h"
+
+#include <sodium.h>
+#include <string.h>
+
+struct send_item {
+    struct msg_send_item item;
+    struct view ciphertexts[DEVICES_PER_ACCOUNT];
+    struct hash256 hashes[DEVICES_PER_ACCOUNT];
+    struct hash256 digest;
+    struct message_ref ref;
+    struct store_key claim;
+    const struct msg_lost_item *lost;
+    enum status early; /* decided before anything was loaded */
+};
+
+struct send_plan {
+    struct send_item *items;
+    size_t count;
+};
+
+/* PROTOCOL 7.1: each ciphertext is hashed once; the hash serves the claim and later the check. */
+static void digest_item(struct send_item *it, struct view raw)
+{
+    static const char label[] = "sealmq claim 1";
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof it->digest.bytes);
+    crypto_generichash_update(&state, (const uint8_t *)label, sizeof label);
+    crypto_generichash_update(&state, raw.at, raw.len);
+    for (size_t i = 0; i < it->item.part_count; i++) {
+        it->hashes[i] = hash_bytes("sealmq ciphertext 1", it->ciphertexts[i], view_of(NULL, 0),
+                                   view_of(NULL, 0));
+        crypto_generichash_update(&state, it->hashes[i].bytes, sizeof it->hashes[i].bytes);
+    }
+    crypto_generichash_final(&state, it->digest.bytes, sizeof it->digest.bytes);
+}
+
+static bool parts_are_distinct(const struct msg_send_item *item)
+{
+    for (size_t i = 0; i < item->part_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (device_equal(item->parts[i].device, item->parts[k].device)) return false;
+    return true;
+}
+
+/* Takes the item's ciphertexts off the body; what is wrong with the item alone becomes `early`, what
+ * is wrong with the frame fails the whole. */
+static enum status parse_item(struct storage *s, const struct request *r, struct view raw,
+                              struct reader *body, struct send_item *it)
+{
+    enum status status = codec_decode(&msg_send_item_desc, raw, &s->turn.arena, &it->item);
+    if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < it->item.part_count; i++) {
+        it->ciphertexts[i] = read_view(body, it->item.parts[i].len);
+        if (it->item.parts[i].len > CIPHERTEXT_LEN_MAX) it->early = STATUS_TOO_LARGE;
+        if (it->item.parts[i].len == 0) it->early = STATUS_MALFORMED;
+    }
+    if (body->failed) return STATUS_MALFORMED;
+    it->ref = (struct message_ref){r->stamp.device, it->item.target, it->item.id};
+    it->claim = key_claim(r->stamp.device, it->item.target, it->item.id, it->item.attempt);
+    if (!message_id_is_v7(it->item.id) || !parts_are_distinct(&it->item))
+        it->early = STATUS_MALFORMED;
+    else if (it->item.attempt)
+        it->early = STATUS_REFUSED; /* resends come with sealing */
+    else if (!core_owns(s, home_of_target(it->item.target)))
+        it->early = STATUS_WRONG_HOME;
+    if (it->early == STATUS_OK) digest_item(it, raw);
+    return STATUS_OK;
+}
+
+static void want_item(struct storage *s, const struct send_item *it)
+{
+    struct account_id account;
+    uint16_t home = home_of_target(it->item.target);
+    memcpy(account.bytes, it->item.target.bytes, sizeof account.bytes);
+    turn_want(&s->turn, SPACE_ROUTING, &it->claim);
+    account_want(s, account);
+    for (size_t i = 0; i < it->item.part_count; i++)
+        core_mailbox_want(s, home, it->item.parts[i].device);
+}
+
+enum status send_plan(struct storage *s, struct request *r)
+{
+    const struct msg_send *m = r->meta;
+    struct send_plan *plan = arena_alloc(&s->turn.arena, sizeof *plan);
+    struct reader body = reader_of(r->frame.body);
+    if (m->item_count == 0) return STATUS_MALFORMED;
+    plan->items = arena_array(&s->turn.arena, m->item_count, sizeof *plan->items);
+    plan->count = m->item_count;
+    for (size_t i = 0; i < plan->count; i++) {
+        enum status status = parse_item(s, r, m->items[i], &body, &plan->items[i]);
+        if (status != STATUS_OK) return status;
+    }
+    if (reader_done(&body) != STATUS_OK) return STATUS_MALFORMED;
+    for (size_t i = 0; i < m->lost_count; i++) {
+        if (m->lost[i].index >= plan->count) return STATUS_MALFORMED;
+        plan->items[m->lost[i].index].lost = &m->lost[i];
+    }
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->items[i].early == STATUS_OK) want_item(s, &plan->items[i]);
+    r->plan = plan;
+    return STATUS_OK;
+}
+
+/* ---- the claim ---- */
+
+static bool claim_answers(struct storage *s, const struct send_item *it, struct msg_sent_item *out)
+{
+    struct view value = turn_get(&s->turn, SPACE_ROUTING, &it->claim);
+    struct claim_row row;
+    if (!value.at) return false;
+    if (claim_row_read(value, &row) != STATUS_OK) {
+        *out = (struct msg_sent_item){.status = STATUS_BUSY, .retry_after_ms = 1000};
+        core_event(s, &(struct event){.kind = EVENT_STORE_DAMAGED, .code = STATUS_DAMAGED});
+        return true;
+    }
+    bool same = memcmp(row.digest.bytes, it->digest.bytes, sizeof row.digest.bytes) == 0;
+    out->status = same ? STATUS_OK : STATUS_ID_REUSED;
+    out->answer = arena_copy(&s->turn.arena, row.answer);
+    if (!same) {
+        out->digest = arena_copy(&s->turn.arena, view_of(row.digest.bytes, 32));
+        core_event(s, &(struct event){
+                          .kind = EVENT_ID_REUSED, .code = STATUS_ID_REUSED,
+                          .device = mark_device(&s->config.mark_key, it->ref.sender),
+                          .message = mark_message(&s->config.mark_key, it->ref.id)});
+    }
+    return true;
+}
+
+static enum status check_time(const struct storage *s, const struct send_item *it)
+{
+    uint64_t made = message_id_time_ms(it->item.id), now = s->turn.now_ms;
+    if (it->lost) {
+        if (receipt_verify(s->config.receipt_keys, s->config.receipt_key_count,
+                           &it->lost->receipt, &it->ref, &it->digest) == STATUS_OK)
+            return STATUS_OK;
+    }
+    if (made + ID_AGE_MAX_MS < now || made > now + ID_AHEAD_MAX_MS) return STATUS_ID_TIME;
+    return STATUS_OK;
+}
+
+/* ---- the gate ---- */
+
+/* Who must be addressed: all devices of the account, but never the sender's own. */
+static size_t expected_devices(const struct account *a, struct device_id sender,
+                               struct device_id out[DEVICES_PER_ACCOUNT])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->device_count; i++)
+        if (!device_equal(a->devices[i].id, sender)) out[count++] = a->devices[i].id;
+    return count;
+}
+
+static bool is_among(struct device_id id, const struct device_id *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (device_equal(list[i], id)) return true;
+    return false;
+}
+
+static bool gate_passes(const struct send_item *it, const struct account *a,
+                        const struct device_id *expected, size_t count)
+{
+    if (it->item.key_version != a->key_version || it->item.part_count != count) return false;
+    if (memcmp(it->item.head.bytes, a->head.bytes, sizeof a->head.bytes) != 0) return false;
+    for (size_t i = 0; i < it->item.part_count; i++)
+        if (!is_among(it->item.parts[i].device, expected, count)) return false;
+    return true;
+}
+
+static struct msg_stale *stale_of(struct storage *s, const struct send_item *it,
+                                  const struct account *a, const struct device_id *expected,
+                                  size_t count)
+{
+    struct arena *arena = &s->turn.arena;
+    struct msg_stale *stale = arena_alloc(arena, sizeof *stale);
+    struct device_id named[DEVICES_PER_ACCOUNT];
+    stale->key_version = a->key_version;
+    stale->head = a->head;
+    stale->missing = arena_array(arena, count, sizeof *stale->missing);
+    stale->extra = arena_array(arena, it->item.part_count, sizeof *stale->extra);
+    for (size_t i = 0; i < it->item.part_count; i++) {
+        named[i] = it->item.parts[i].device;
+        if (!is_among(named[i], expected, count)) stale->extra[stale->extra_count++].device = named[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!is_among(expected[i], named, it->item.part_count))
+            stale->missing[stale->missing_count++].device = expected[i];
+    stale->entries = arena_array(arena, 1, sizeof *stale->entries);
+    stale->entries[0] = arena_copy(arena, a->entry);
+    stale->entry_count = 1;
+    return stale;
+}
+
+static enum status gate(struct storage *s, const struct send_item *it, struct msg_sent_item *out)
+{
+    struct account_id id;
+    const struct account *account;
+    struct device_id expected[DEVICES_PER_ACCOUNT];
+    memcpy(id.bytes, it->item.target.bytes, sizeof id.bytes);
+    enum status status = account_find(s, id, &account);
+    if (status == STATUS_DAMAGED) return STATUS_BUSY;
+    if (status != STATUS_OK) return status;
+    size_t count = expected_devices(account, it->ref.sender, expected);
+    if (count == 0) return STATUS_REFUSED; /* to oneself, with no other device */
+    if (gate_passes(it, account, expected, count)) return STATUS_OK;
+    out->stale = stale_of(s, it, account, expected, count);
+    out->stale_count = 1;
+    return STATUS_STALE_DEVICES;
+}
+
+/* ---- accept ---- */
+
+static bool has_room(const struct storage *s, const struct mailbox *m, uint64_t len)
+{
+    return m->row.count + m->row.parked < s->config.mailbox_messages &&
+           m->row.bytes + len <= s->config.mailbox_bytes;
+}
+
+/* Finds the mailboxes and who has room, before anything is changed. */
+static enum status find_room(struct storage *s, const struct send_item *it,
+                             struct mailbox *boxes[DEVICES_PER_ACCOUNT],
+                             bool room[DEVICES_PER_ACCOUNT])
+{
+    bool any = false;
+    for (size_t i = 0; i < it->item.part_count; i++) {
+        enum status status = core_mailbox(s, home_of_target(it->item.target),
+                                          it->item.parts[i].device, &boxes[i]);
+        if (status != STATUS_OK) return STATUS_BUSY;
+        room[i] = has_room(s, boxes[i], it->item.parts[i].len);
+        any = any || room[i];
+    }
+    return any ? STATUS_OK : STATUS_MAILBOX_FULL;
+}
+
+static struct position store_part(struct storage *s, const struct request *r,
+                                  const struct send_item *it, size_t part, struct mailbox *m,
+                                  uint64_t expires_ms)
+{
+    struct fresh *fresh = arena_alloc(&s->turn.arena, sizeof *fresh);
+    struct view ciphertext = it->ciphertexts[part];
+    fresh->at = mailbox_take_position(m, s->term, ciphertext.len);
+    fresh->ciphertext = ciphertext;
+    fresh->row = (struct envelope_row){
+        .sender_account = r->stamp.account, .sender_device = r->stamp.device,
+        .target = it->item.target, .id = it->item.id, .accepted_ms = s->turn.now_ms,
+        .expires_ms = expires_ms, .attempt = it->item.attempt, .sealed = it->item.sealed,
+        .hash = it->hashes[part]};
+    struct store_key key = key_position(ROW_ENVELOPE, m->home, m->device, fresh->at);
+    turn_put_new(&s->turn, SPACE_PAYLOAD, &key, envelope_row_write(&s->turn.arena, &fresh->row),
+                 ciphertext);
+    if (m->fresh_last)
+        m->fresh_last->next = fresh;
+    else
+        m->fresh = fresh;
+    m->fresh_last = fresh;
+    s->counters.queued_messages++;
+    s->counters.queued_bytes += ciphertext.len;
+    core_hot(s, m);
+    if (!mailbox_attached(m)) wake_set(s, m);
+    return fresh->at;
+}
+
+static void refuse_part(struct storage *s, struct mailbox *m, struct msg_accepted_part *part)
+{
+    part->outcome = OUTCOME_OVER_QUOTA;
+    mailbox_gap(m, GAP_QUOTA, 1);
+    core_hot(s, m);
+    core_event(s, &(struct event){.kind = EVENT_MAILBOX_OVER_QUOTA, .count = m->row.count,
+                                  .value = m->row.bytes,
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+}
+
+static void accept_item(struct storage *s, const struct request *r, const struct send_item *it,
+                        struct mailbox **boxes, const bool *room, struct msg_sent_item *out)
+{
+    uint64_t keep = s->config.payload_keep_ms, ttl = it->item.ttl_ms;
+    struct msg_accepted accepted = {.id = it->item.id,
+                                    .level = s->durability == DURABILITY_SYNCED ? LEVEL_SYNCED
+                                                                                : LEVEL_MEMORY,
+                                    .expires_ms = s->turn.now_ms + (ttl && ttl < keep ? ttl : keep)};
+    accepted.parts = arena_array(&s->turn.arena, it->item.part_count, sizeof *accepted.parts);
+    accepted.part_count = it->item.part_count;
+    for (size_t i = 0; i < accepted.part_count; i++) {
+        struct msg_accepted_part *part = &accepted.parts[i];
+        part->device = it->item.parts[i].device;
+        if (room[i]) {
+            struct position at = store_part(s, r, it, i, boxes[i], accepted.expires_ms);
+            part->term = at.term;
+            part->seq = at.seq;
+        } else {
+            refuse_part(s, boxes[i], part);
+        }
+    }
+    accepted.receipt = (struct msg_receipt){.store = s->store_id, .term = s->term,
+                                            .commit = s->turn.commit,
+                                            .accepted_ms = s->turn.now_ms};
+    receipt_sign(&s->config.receipt_keys[0], &accepted.receipt, &it->ref, &it->digest);
+    struct buffer encoded = {0};
+    codec_encode(&msg_accepted_desc, &accepted, &encoded);
+    out->answer = arena_copy(&s->turn.arena, buffer_view(&encoded));
+    buffer_fini(&encoded);
+    struct claim_row claim = {.accepted_ms = s->turn.now_ms, .expires_ms = accepted.expires_ms,
+                              .digest = it->digest, .answer = out->answer};
+    turn_put(&s->turn, SPACE_ROUTING, &it->claim, claim_row_write(&s->turn.arena, &claim));
+    s->counters.accepted++;
+}
+
+static void decide(struct storage *s, const struct request *r, const struct send_item *it,
+                   struct msg_sent_item *out)
+{
+    struct mailbox *boxes[DEVICES_PER_ACCOUNT];
+    bool room[DEVICES_PER_ACCOUNT];
+    enum status status = it->early;
+    if (status == STATUS_OK && claim_answers(s, it, out)) return;
+    if (status == STATUS_OK) status = check_time(s, it);
+    if (status == STATUS_OK && s->state == STORE_READONLY) status = STATUS_STORE_READONLY;
+    if (status == STATUS_OK) status = gate(s, it, out);
+    if (status == STATUS_OK) status = find_room(s, it, boxes, room);
+    out->status = (uint32_t)status;
+    if (status == STATUS_OK) {
+        accept_item(s, r, it, boxes, room, out);
+        if (it->lost) core_event(s, &(struct event){.kind = EVENT_RESENT_AFTER_LOSS, .count = 1});
+        return;
+    }
+    if (status_client_action(status) == ACTION_RETRY) out->retry_after_ms = 1000;
+    core_event(s, &(struct event){.kind = EVENT_SEND_REFUSED, .code = (uint32_t)status,
+                                  .device = mark_device(&s->config.mark_key, it->ref.sender),
+                                  .message = mark_message(&s->config.mark_key, it->ref.id)});
+}
+
+void send_apply(struct storage *s, struct request *r)
+{
+    const struct send_plan *plan = r->plan;
+    struct msg_sent sent = {.item_count = plan->count};
+    sent.items = arena_array(&s->turn.arena, plan->count, sizeof *sent.items);
+    for (size_t i = 0; i < plan->count; i++)
+        decide(s, r, &plan->items[i], &sent.items[i]);
+    request_reply(s, r, KIND_SENT, &msg_sent_desc, &sent);
+}

@@ -1,0 +1,62 @@
+/* status: what became of a sender's own messages, from the state before this turn. Staged in bulk:
+ * claims first (planned), then all deliveries they name. */
+#include "storage/delivery.h"
+
+enum status status_plan(struct storage *s, struct request *r)
+{
+    const struct msg_status *m = r->meta;
+    for (size_t i = 0; i < m->item_count; i++) {
+        struct store_key key = key_claim(r->stamp.device, m->items[i].target, m->items[i].id, 0);
+        turn_want(&s->turn, SPACE_ROUTING, &key);
+    }
+    return STATUS_OK;
+}
+
+/* Decodes the claim's answer; false = no claim. */
+static bool read_claim(struct storage *s, const struct request *r, const struct msg_status_ask *ask,
+                       struct claim_row *claim, struct msg_accepted *accepted)
+{
+    struct store_key key = key_claim(r->stamp.device, ask->target, ask->id, 0);
+    struct view value = turn_get(&s->turn, SPACE_ROUTING, &key);
+    if (!value.at || claim_row_read(value, claim) != STATUS_OK) return false;
+    return codec_decode(&msg_accepted_desc, claim->answer, &s->turn.arena, accepted) == STATUS_OK;
+}
+
+void status_apply(struct storage *s, struct request *r)
+{
+    const struct msg_status *m = r->meta;
+    struct arena *a = &s->turn.arena;
+    size_t cap = m->item_count * DEVICES_PER_ACCOUNT, count = 0;
+    struct delivery_ask *asks = arena_array(a, cap, sizeof *asks);
+    struct msg_part_state **answers = arena_array(a, cap, sizeof(struct msg_part_state *));
+    struct msg_status_is reply = {.item_count = m->item_count};
+    reply.items = arena_array(a, m->item_count, sizeof *reply.items);
+    for (size_t i = 0; i < m->item_count; i++) {
+        struct msg_status_item *item = &reply.items[i];
+        struct claim_row claim;
+        struct msg_accepted accepted;
+        item->target = m->items[i].target;
+        item->id = m->items[i].id;
+        item->status = core_owns(s, home_of_target(item->target)) ? STATUS_NOT_FOUND
+                                                                  : STATUS_WRONG_HOME;
+        if (item->status == STATUS_WRONG_HOME || !read_claim(s, r, &m->items[i], &claim, &accepted))
+            continue;
+        item->status = STATUS_OK;
+        item->part_count = accepted.part_count;
+        item->parts = arena_array(a, accepted.part_count, sizeof *item->parts);
+        for (size_t k = 0; k < accepted.part_count; k++) {
+            struct delivery_ask *ask = &asks[count];
+            bool open = delivery_part_of(&accepted.parts[k], home_of_target(item->target),
+                                         claim.accepted_ms, ask);
+            item->parts[k] = ask->answer;
+            if (open) answers[count++] = &item->parts[k];
+        }
+    }
+    if (delivery_resolve(s, asks, count) != STATUS_OK) {
+        request_fail(s, r, STATUS_BUSY, 1000);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        *answers[i] = asks[i].answer;
+    request_reply(s, r, KIND_STATUS_IS, &msg_status_is_desc, &reply);
+}

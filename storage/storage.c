@@ -1,0 +1,557 @@
+/* storage: the core's round: take in, gather a turn, load, apply, commit, let go. The dispatcher is one
+ * table; what each kind does is in the file of its noun. Invariant: nothing leaves through `after`
+ * before the batch that caused it is written. */
+#include "storage/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_EVERY_MS    1000u
+#define STATS_EVERY_MS    1000u
+#define CLOCK_JUMP_MS     (3600u * 1000u)
+
+#define HANDLER(KIND, reads, name)                                                                 \
+    {KIND_##KIND, reads, &msg_##name##_desc, sizeof(struct msg_##name)
+static const struct handler handlers[] = {
+    HANDLER(SEND, false, send), send_plan, send_apply},
+    HANDLER(ACK, false, ack), ack_plan, ack_apply},
+    HANDLER(HELLO, false, hello), hello_plan, hello_apply},
+    HANDLER(BYE, false, empty), bye_plan, bye_apply},
+    HANDLER(REGISTER, false, register), register_plan, register_apply},
+    HANDLER(CLAIM_HANDLE, false, claim_handle), claim_handle_plan, claim_handle_apply},
+    HANDLER(LEASE, false, lease), lease_plan, lease_apply},
+    HANDLER(WOKEN, false, woken), woken_plan, woken_apply},
+    HANDLER(RECORD, false, record), record_plan, record_apply},
+    HANDLER(LOOKUP, true, lookup), lookup_plan, lookup_apply},
+    HANDLER(STATUS, true, status), status_plan, status_apply},
+    HANDLER(TERMS, true, terms), terms_plan, terms_apply},
+    HANDLER(EXPLAIN, true, explain), explain_plan, explain_apply},
+    HANDLER(EVENTS, true, events), events_plan, events_apply},
+};
+
+static const struct handler *handler_of(uint8_t kind)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        if (handlers[i].kind == (enum frame_kind)kind) return &handlers[i];
+    return NULL;
+}
+
+/* ---- answering ---- */
+
+static struct buffer *after_of(struct storage *s, size_t broker)
+{
+    struct buffer *out = &s->peers[broker].after;
+    if (!out->len) slab_begin(out);
+    return out;
+}
+
+static struct stamp stamp_back(const struct request *r)
+{
+    return (struct stamp){.origin = r->stamp.origin, .conn = r->stamp.conn,
+                          .session = r->stamp.session, .account = r->stamp.account,
+                          .device = r->stamp.device};
+}
+
+void request_reply(struct storage *s, const struct request *r, enum frame_kind kind,
+                   const struct codec_desc *desc, const void *meta)
+{
+    struct buffer *out = after_of(s, r->broker);
+    struct stamp stamp = stamp_back(r);
+    size_t start = slab_item_begin(out, &stamp);
+    frame_write(out, &(struct frame_header){.kind = (uint8_t)kind,
+                                            .correlation = r->frame.header.correlation,
+                                            .home = r->frame.header.home}, desc, meta);
+    slab_item_end(out, start);
+}
+
+void request_fail(struct storage *s, const struct request *r, enum status status,
+                  uint32_t retry_after_ms)
+{
+    struct buffer *out = after_of(s, r->broker);
+    struct stamp stamp = stamp_back(r);
+    if (r->handler && kind_rule_of(r->frame.header.kind)->reply == KIND_NONE) return;
+    if (status > STATUS_WIRE_MAX) status = STATUS_BUSY;
+    if (status_client_action(status) == ACTION_RETRY && !retry_after_ms) retry_after_ms = 100;
+    size_t start = slab_item_begin(out, &stamp);
+    frame_write_error(out, r->frame.header.correlation, r->frame.header.home, status,
+                      retry_after_ms);
+    slab_item_end(out, start);
+}
+
+size_t push_begin(struct storage *s, const struct mailbox *m, struct buffer **out)
+{
+    *out = after_of(s, m->session.broker);
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = m->session.conn,
+                          .session = m->session.session, .device = m->device};
+    return slab_item_begin(*out, &stamp);
+}
+
+void push_end(struct buffer *out, size_t start)
+{
+    slab_item_end(out, start);
+}
+
+void core_event(struct storage *s, const struct event *e)
+{
+    struct event full = *e;
+    full.at_ms = s->store_ms;
+    event_ring_put(&s->events, &full);
+    if (s->out.event) s->out.event(s->out.context, &full);
+}
+
+bool core_owns(const struct storage *s, uint16_t home)
+{
+    return home >= s->config.partition_first && home <= s->config.partition_last;
+}
+
+/* ---- mailboxes ---- */
+
+struct mailbox *core_mailbox_peek(const struct storage *s, struct device_id device)
+{
+    return table_get(s->mailboxes, device.bytes);
+}
+
+void core_mailbox_want(struct storage *s, uint16_t home, struct device_id device)
+{
+    const struct mailbox *m = core_mailbox_peek(s, device);
+    struct store_key key = key_device(ROW_DEVICE, home, device);
+    struct store_key wake = key_device(ROW_WAKE, home, device);
+    if (m && !m->row_unknown) return;
+    turn_want(&s->turn, SPACE_ROUTING, &key);
+    turn_want(&s->turn, SPACE_ROUTING, &wake);
+}
+
+/* The device row as stored; all zero for a device never seen. */
+static enum status read_device_row(struct storage *s, uint16_t home, struct device_id device,
+                                   struct device_row *row, bool *wake)
+{
+    struct store_key key = key_device(ROW_DEVICE, home, device);
+    struct store_key wake_key = key_device(ROW_WAKE, home, device);
+    struct view value = turn_get(&s->turn, SPACE_ROUTING, &key);
+    *wake = turn_get(&s->turn, SPACE_ROUTING, &wake_key).at != NULL;
+    if (value.at) return device_row_read(value, row);
+    *row = (struct device_row){0};
+    return STATUS_OK;
+}
+
+/* An adopted session's mailbox learns its row late: what happened since is added to it. */
+static void merge_row(struct storage *s, struct mailbox *m, const struct device_row *row)
+{
+    uint64_t count = m->row.count, bytes = m->row.bytes, version = m->row.client_version;
+    struct account_id account = m->row.account;
+    m->row = *row;
+    m->row.account = account;
+    m->row.client_version = version;
+    m->row.count += count;
+    m->row.bytes += bytes;
+    m->row_unknown = false;
+    if (!m->window_len) m->cursor = m->row.head;
+    s->counters.queued_messages += row->count;
+    s->counters.queued_bytes += row->bytes;
+}
+
+enum status core_mailbox(struct storage *s, uint16_t home, struct device_id device,
+                         struct mailbox **out)
+{
+    struct mailbox *m = core_mailbox_peek(s, device);
+    struct device_row row;
+    bool wake;
+    *out = m;
+    if (m && !m->row_unknown) return STATUS_OK;
+    enum status status = read_device_row(s, home, device, &row, &wake);
+    if (status != STATUS_OK) return status;
+    if (m) {
+        merge_row(s, m, &row);
+    } else {
+        m = mailbox_new(device, home, &row, s->term);
+        status = table_put(s->mailboxes, device.bytes, m);
+        if (status != STATUS_OK) {
+            mailbox_free(&m);
+            return status;
+        }
+        s->counters.queued_messages += row.count;
+        s->counters.queued_bytes += row.bytes;
+        s->counters.parked += row.parked;
+    }
+    m->wake_known = true;
+    m->wake_set = wake;
+    *out = m;
+    return STATUS_OK;
+}
+
+void core_hot(struct storage *s, struct mailbox *m)
+{
+    s->hot_at_ms = 0;
+    if (m->hot) return;
+    m->hot = true;
+    m->next_hot = s->hot;
+    s->hot = m;
+}
+
+/* ---- opening and closing ---- */
+
+enum status storage_open(const struct storage_config *config, struct store *store,
+                         const struct storage_out *out, const struct storage_seed *seed,
+                         struct now now, struct storage **result)
+{
+    ENSURE(config->broker_count <= STORAGE_BROKERS_MAX && config->receipt_key_count > 0);
+    struct storage *s = calloc(1, sizeof *s);
+    ENSURE(s != NULL);
+    *result = NULL;
+    s->config = *config;
+    s->store = store;
+    s->out = *out;
+    s->boot = seed->boot;
+    s->durability = store->ops->durability_max;
+    s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
+    s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_CACHED_MAX, seed->table);
+    s->wall_base_ms = now.wall_ms;
+    s->mono_base_ms = s->mono_ms = now.mono_ms;
+    s->disk_free_percent = 100;
+    turn_begin(&s->turn, now.wall_ms, s->term, 0);
+    enum status status = terms_open(s, seed, now);
+    if (status != STATUS_OK) {
+        storage_free(&s);
+        return status;
+    }
+    record_open(s);
+    *result = s;
+    return STATUS_OK;
+}
+
+static void free_tables(struct storage *s)
+{
+    size_t slot = 0;
+    for (struct mailbox *m; (m = table_next(s->mailboxes, &slot));)
+        mailbox_free(&m);
+    slot = 0;
+    for (struct account *a; (a = table_next(s->accounts, &slot));)
+        account_free(a);
+    table_free(&s->mailboxes);
+    table_free(&s->accounts);
+}
+
+void storage_free(struct storage **pointer)
+{
+    struct storage *s = *pointer;
+    if (!s) return;
+    free_tables(s);
+    for (size_t i = 0; i < STORAGE_BROKERS_MAX; i++) {
+        buffer_fini(&s->peers[i].at_once);
+        buffer_fini(&s->peers[i].after);
+        buffer_fini(&s->peers[i].map);
+    }
+    arena_fini(&s->input);
+    turn_fini(&s->turn);
+    free(s);
+    *pointer = NULL;
+}
+
+struct term storage_term(const struct storage *s)
+{
+    return s->term;
+}
+
+/* ---- time ---- */
+
+/* Store time never runs back, and does not follow a wall clock that jumped by more than an hour. */
+static void set_time(struct storage *s, struct now now)
+{
+    s->mono_ms = now.mono_ms;
+    uint64_t expected = s->wall_base_ms + (now.mono_ms - s->mono_base_ms);
+    uint64_t off = now.wall_ms > expected ? now.wall_ms - expected : expected - now.wall_ms;
+    bool jumped = off > CLOCK_JUMP_MS;
+    uint64_t wall = jumped ? expected : now.wall_ms;
+    if (wall > s->store_ms) s->store_ms = wall;
+    if (jumped && !s->clock_jumped)
+        core_event(s, &(struct event){.kind = EVENT_CLOCK_JUMPED, .count = off});
+    s->clock_jumped = jumped;
+}
+
+/* ---- taking in ---- */
+
+static struct request *request_new(struct storage *s, const struct stamp *stamp, size_t broker,
+                                   const struct frame *frame)
+{
+    struct request *r = arena_alloc(&s->input, sizeof *r);
+    r->stamp = *stamp;
+    r->broker = broker;
+    r->frame = *frame;
+    r->weight = frame->header.item_count ? frame->header.item_count : 1;
+    r->handler = handler_of(frame->header.kind);
+    return r;
+}
+
+static enum status admit(struct storage *s, struct request *r)
+{
+    if (!r->handler) return STATUS_UNSUPPORTED;
+    if (s->state == STORE_COLLECTING || s->state == STORE_DRAINING) return STATUS_BUSY;
+    if (s->queued >= 2 * (size_t)s->config.credit) return STATUS_BUSY;
+    r->meta = arena_alloc(&s->input, r->handler->meta_size);
+    return codec_decode(r->handler->desc, r->frame.meta, &s->input, r->meta);
+}
+
+static void take_item(struct storage *s, size_t broker, const struct stamp *stamp,
+                      struct view bytes)
+{
+    struct frame frame;
+    if (stamp->origin == ORIGIN_PEER && peer_item(s, broker, stamp, bytes)) return;
+    unsigned from = FROM_CLIENT | FROM_ADMIN | FROM_WORKER | FROM_RELAY;
+    if (frame_check(bytes, (enum frame_from)from, &frame) != STATUS_OK) return;
+    struct request *r = request_new(s, stamp, broker, &frame);
+    enum status status = admit(s, r);
+    if (status != STATUS_OK) {
+        request_fail(s, r, status, 100);
+        return;
+    }
+    if (s->last)
+        s->last->next = r;
+    else
+        s->first = r;
+    s->last = r;
+    s->queued++;
+    s->queued_weight += r->weight;
+    s->queued_bytes += bytes.len;
+}
+
+void storage_slab(struct storage *s, struct now now, size_t broker, struct view slab)
+{
+    struct slab_header header;
+    struct slab_reader reader;
+    struct stamp stamp;
+    struct view frame;
+    set_time(s, now);
+    ENSURE(broker < s->config.broker_count && !s->in_turn);
+    if (slab_open(slab, &header, &reader) != STATUS_OK || header.role != ROLE_BROKER) {
+        core_event(s, &(struct event){.kind = EVENT_FRAME_REFUSED, .code = STATUS_MALFORMED});
+        return;
+    }
+    if (storage_queue_empty(s)) arena_reset(&s->input);
+    peer_heard(s, broker, &header);
+    while (slab_next(&reader, &stamp, &frame))
+        take_item(s, broker, &stamp, frame);
+    if (slab_done(&reader) != STATUS_OK)
+        core_event(s, &(struct event){.kind = EVENT_FRAME_REFUSED, .code = STATUS_MALFORMED});
+    peer_flush(s, broker); /* refusals that rest on nothing */
+}
+
+bool storage_queue_empty(const struct storage *s)
+{
+    return !s->first && !s->in_turn;
+}
+
+bool storage_full(const struct storage *s)
+{
+    return s->queued_weight >= TURN_ITEMS_MAX || s->queued_bytes >= TURN_BYTES_MAX;
+}
+
+bool storage_wants_turn(const struct storage *s, struct now now)
+{
+    if (s->state == STORE_COLLECTING) return false;
+    if (s->first || s->sweep_due) return true;
+    return s->hot && now.mono_ms >= s->hot_at_ms;
+}
+
+/* ---- the turn ---- */
+
+/* Takes requests up to the limit. Reads run on the state before the turn, so one that came behind a
+ * write waits for the next turn. */
+static struct request *gather(struct storage *s)
+{
+    struct request *running = NULL, **running_end = &running, **link = &s->first;
+    size_t weight = 0, bytes = 0;
+    bool writes = false;
+    s->last = NULL;
+    while (*link) {
+        struct request *r = *link;
+        bool full = weight >= TURN_ITEMS_MAX || bytes >= TURN_BYTES_MAX;
+        if (full || (r->handler->reads && writes)) {
+            s->last = r;
+            link = &r->next;
+            continue;
+        }
+        *link = r->next;
+        r->next = NULL;
+        *running_end = r;
+        running_end = &r->next;
+        writes = writes || !r->handler->reads;
+        weight += r->weight;
+        bytes += r->frame.body.len + r->frame.meta.len + FRAME_HEADER_LEN;
+        s->queued--;
+        s->queued_weight -= r->weight;
+    }
+    s->queued_bytes -= s->queued_bytes < bytes ? s->queued_bytes : bytes;
+    if (!s->first) s->queued_bytes = 0;
+    return running;
+}
+
+static void plan_all(struct storage *s)
+{
+    for (struct request *r = s->running; r; r = r->next) {
+        enum status status = r->handler->plan(s, r);
+        if (status == STATUS_OK) continue;
+        request_fail(s, r, status, 0);
+        r->handler = NULL; /* answered */
+    }
+    for (struct mailbox *m = s->hot; m; m = m->next_hot)
+        if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
+    offer_plan(s);
+    expiry_plan(s);
+}
+
+static void apply_all(struct storage *s, bool reads)
+{
+    for (struct request *r = s->running; r; r = r->next)
+        if (r->handler && r->handler->reads == reads) {
+            r->handler->apply(s, r);
+            s->counters.items += r->weight;
+        }
+}
+
+/* Device rows are hints: rewritten at most once a second, or with what must not be forgotten. */
+static void flush_rows(struct storage *s)
+{
+    bool all = s->mono_ms >= s->flush_next_ms;
+    size_t slot = 0, written = 0;
+    if (!all) return;
+    s->flush_next_ms = s->mono_ms + FLUSH_EVERY_MS;
+    for (struct mailbox *m; written < 4096 && (m = table_next(s->mailboxes, &slot));) {
+        if (!m->row_dirty || m->row_unknown) continue;
+        struct store_key key = key_device(ROW_DEVICE, m->home, m->device);
+        turn_put(&s->turn, SPACE_ROUTING, &key, device_row_write(&s->turn.arena, &m->row));
+        m->row_dirty = false;
+        m->row_written_ms = s->mono_ms;
+        written++;
+    }
+}
+
+/* Of the mailboxes of this turn, those whose row carries a promise (gaps, delivered). */
+static void flush_promises(struct storage *s)
+{
+    for (struct mailbox *m = s->hot; m; m = m->next_hot) {
+        if (!m->row_dirty || m->row_unknown || m->row_written_ms) continue;
+        struct store_key key = key_device(ROW_DEVICE, m->home, m->device);
+        turn_put(&s->turn, SPACE_ROUTING, &key, device_row_write(&s->turn.arena, &m->row));
+        m->row_written_ms = s->mono_ms ? s->mono_ms : 1;
+        m->row_dirty = false;
+    }
+}
+
+static void adopt_rows(struct storage *s)
+{
+    for (struct mailbox *m = s->hot, *same; m; m = m->next_hot)
+        if (m->row_unknown && core_mailbox(s, m->home, m->device, &same) == STATUS_OK)
+            m->drained = false;
+}
+
+enum status storage_turn(struct storage *s, struct now now)
+{
+    ENSURE(!s->in_turn);
+    set_time(s, now);
+    s->in_turn = true;
+    turn_begin(&s->turn, s->store_ms, s->term, s->commit + 1);
+    s->running = gather(s);
+    plan_all(s);
+    enum status status = turn_load(&s->turn, s->store);
+    if (status != STATUS_OK) {
+        core_event(s, &(struct event){.kind = status == STATUS_DAMAGED ? EVENT_STORE_DAMAGED
+                                                                       : EVENT_STORE_FAILED,
+                                      .code = (uint32_t)status, .count = s->commit});
+        return status;
+    }
+    apply_all(s, true);
+    expiry_apply(s);
+    adopt_rows(s);
+    apply_all(s, false);
+    flush_promises(s);
+    flush_rows(s);
+    offer_apply(s);
+    hint_apply(s);
+    record_flush(s);
+    s->counters.turns++;
+    if (!turn_changes(&s->turn)) return STATUS_OK;
+    struct store_key key = key_single(ROW_COMMIT);
+    struct commit_row row = {.term = s->term, .commit = ++s->commit};
+    turn_put(&s->turn, SPACE_IDENTITY, &key, commit_row_write(&s->turn.arena, &row));
+    turn_seal(&s->turn);
+    return STATUS_OK;
+}
+
+enum status storage_commit(struct storage *s)
+{
+    ENSURE(s->in_turn);
+    if (!s->turn.batch.op_count) return STATUS_OK;
+    return store_write(s->store, &s->turn.batch, s->durability);
+}
+
+void storage_finish(struct storage *s, struct now now)
+{
+    ENSURE(s->in_turn);
+    set_time(s, now);
+    s->synced = s->commit;
+    s->in_turn = false;
+    s->running = NULL;
+    for (size_t i = 0; i < s->config.broker_count; i++)
+        peer_flush(s, i);
+    if (s->wakes_created) peer_tick(s);
+}
+
+/* ---- timers ---- */
+
+static void check_disk(struct storage *s)
+{
+    struct store_stats stats;
+    if (s->mono_ms < s->stats_next_ms) return;
+    s->stats_next_ms = s->mono_ms + STATS_EVERY_MS;
+    store_stats(s->store, &stats);
+    if (!stats.disk_total_bytes) return;
+    s->disk_free_percent = (uint32_t)(stats.disk_free_bytes * 100 / stats.disk_total_bytes);
+    bool low = s->disk_free_percent < s->config.disk_min_percent;
+    if (low && s->state == STORE_SERVING) {
+        s->state = STORE_READONLY;
+        core_event(s, &(struct event){.kind = EVENT_STORE_READONLY, .count = s->disk_free_percent});
+    } else if (!low && s->state == STORE_READONLY) {
+        s->state = STORE_SERVING;
+        core_event(s, &(struct event){.kind = EVENT_STORE_WRITABLE, .count = s->disk_free_percent});
+    }
+}
+
+void storage_tick(struct storage *s, struct now now)
+{
+    ENSURE(!s->in_turn);
+    set_time(s, now);
+    check_disk(s);
+    if (s->mono_ms >= s->sweep_next_ms) {
+        s->sweep_due = true;
+        s->sweep_next_ms = s->mono_ms + (s->config.sweep_every_ms ? s->config.sweep_every_ms : 500);
+    }
+    peer_tick(s);
+}
+
+uint64_t storage_deadline_ms(const struct storage *s)
+{
+    return s->mono_ms + 50;
+}
+
+void storage_drain(struct storage *s, struct now now)
+{
+    set_time(s, now);
+    if (s->state == STORE_DRAINING) return;
+    s->state = STORE_DRAINING;
+    peer_leaving(s);
+}
+
+void storage_broker_lost(struct storage *s, size_t broker)
+{
+    peer_lost(s, broker);
+}
+
+void storage_note_lag(struct storage *s, uint64_t microseconds)
+{
+    s->commit_lag_us = microseconds;
+}
+
+bool storage_drained(const struct storage *s)
+{
+    return s->state == STORE_DRAINING && storage_queue_empty(s);
+}

@@ -1,0 +1,90 @@
+/* storage: the core of the storage worker: every decision about state is made here. No socket, clock
+ * or randomness: slabs and time go in, slabs come out, rows go to the store.
+ *
+ * One round, as the glue (workers/storage/main.c) and the simulator drive it:
+ *   storage_slab*       what the brokers sent; the bytes are borrowed until storage_queue_empty
+ *   storage_turn        gather -> load -> apply
+ *   storage_commit      one synced write (may run in another thread; touch nothing else meanwhile)
+ *   storage_finish      only now replies, pushes and hints leave
+ */
+#ifndef SEALMQ_STORAGE_STORAGE_H
+#define SEALMQ_STORAGE_STORAGE_H
+
+#include "broker/wire/event.h"
+#include "broker/wire/now.h"
+#include "broker/wire/receipt.h"
+#include "storage/store.h"
+
+#define STORAGE_BROKERS_MAX 16u
+
+struct storage_config {
+    uint16_t partition_first, partition_last;
+    size_t broker_count;
+    uint32_t mailbox_messages;
+    uint64_t mailbox_bytes;
+    uint64_t payload_keep_ms, ledger_keep_ms, events_keep_ms;
+    uint32_t disk_min_percent;
+    uint32_t credit;
+    uint32_t ping_ms; /* told to clients */
+    struct mark_key mark_key;
+    const struct receipt_key *receipt_keys; /* borrowed for the core's life */
+    size_t receipt_key_count;
+    uint64_t sweep_every_ms; /* expiry sweeps; 0 = 500 */
+};
+
+struct storage_seed { /* random bytes from the host */
+    struct boot_id boot;
+    struct store_id store; /* used when the store is new */
+    uint64_t term;
+    uint8_t table[16];
+};
+
+struct storage_out {
+    void *context;
+    /* A slab for a broker; borrowed during the call. */
+    void (*slab)(void *context, size_t broker, struct view slab);
+    void (*event)(void *context, const struct event *e);
+};
+
+struct storage;
+
+/* storage_open: takes a store (stays the caller's, to close after storage_free), ends its previous
+ * term and starts a new one, synced. OK; DAMAGED, IO. */
+enum status storage_open(const struct storage_config *config, struct store *store,
+                         const struct storage_out *out, const struct storage_seed *seed,
+                         struct now now, struct storage **result) MUST_USE;
+void storage_free(struct storage **s);
+
+/* storage_slab: takes in what broker number `broker` sent. Malformed slabs are counted and dropped. */
+void storage_slab(struct storage *s, struct now now, size_t broker, struct view slab);
+/* storage_queue_empty: no request borrows slab bytes any more. */
+bool storage_queue_empty(const struct storage *s);
+/* storage_full: no more slabs should be given before a turn. */
+bool storage_full(const struct storage *s);
+/* storage_wants_turn: there is something to do now. */
+bool storage_wants_turn(const struct storage *s, struct now now);
+
+/* storage_turn: OK; a store error otherwise: answer nothing, exit (the supervisor restarts). */
+enum status storage_turn(struct storage *s, struct now now) MUST_USE;
+/* storage_commit: OK, or IO: outcome unknown, answer nothing, exit. */
+enum status storage_commit(struct storage *s) MUST_USE;
+void storage_finish(struct storage *s, struct now now);
+
+/* storage_broker_lost: a slab could not be handed to this broker: what it knew of us is in doubt; its
+ * sessions end here and are collected again. */
+void storage_broker_lost(struct storage *s, size_t broker);
+
+/* storage_tick: heartbeats, liveness, disk, timers; call at storage_deadline_ms (mono) or earlier. */
+void storage_tick(struct storage *s, struct now now);
+uint64_t storage_deadline_ms(const struct storage *s);
+
+/* storage_drain: tell the brokers, take nothing new. storage_drained: all is answered. */
+void storage_drain(struct storage *s, struct now now);
+bool storage_drained(const struct storage *s);
+
+/* storage_note_lag: how long the last group took, for operators (the core has no clock to measure). */
+void storage_note_lag(struct storage *s, uint64_t microseconds);
+
+struct term storage_term(const struct storage *s);
+
+#endif

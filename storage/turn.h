@@ -1,0 +1,65 @@
+/* turn: one round of the storage core: what it reads, what it has changed so far, what it will say.
+ *
+ *   want keys and scans -> load everything at once -> get / put / remove -> one batch
+ *
+ * A get sees the turn's earlier puts. Nothing here is visible outside before the batch is written;
+ * the slabs leave after the commit (ARCHITECTURE, step 4). */
+#ifndef SEALMQ_STORAGE_TURN_H
+#define SEALMQ_STORAGE_TURN_H
+
+#include "storage/rows.h"
+#include "storage/store.h"
+
+enum turn_entry_state { ENTRY_WANTED, ENTRY_LOADED, ENTRY_PUT, ENTRY_REMOVED };
+
+struct turn_entry {
+    enum store_space space;
+    enum turn_entry_state state;
+    uint64_t hash;
+    struct view key;
+    struct view value; /* NULL at = no row */
+};
+
+/* Open parts are for the files of storage/ only. */
+struct turn {
+    struct arena arena;
+    struct turn_entry *entries;
+    size_t entry_count, entry_cap;
+    uint32_t *slots; /* entry index + 1 */
+    size_t slot_count;
+    struct store_scan **scans;
+    size_t scan_count, scan_cap;
+    struct store_batch batch;
+    uint64_t now_ms; /* store time */
+    struct term term;
+    uint64_t commit; /* the number this turn's group will have */
+};
+
+/* turn_begin: forgets the last turn. turn_fini: frees everything. */
+void turn_begin(struct turn *t, uint64_t now_ms, struct term term, uint64_t commit);
+void turn_fini(struct turn *t);
+
+/* turn_want: the row will be loaded; the key is copied. May be wanted many times. */
+void turn_want(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_scan: a scan that runs with the loads; result in the returned struct (arena). */
+struct store_scan *turn_scan(struct turn *t, enum store_space space, const struct store_key *from,
+                             const struct store_key *to, size_t row_max, size_t byte_max);
+/* turn_load: loads all that was wanted. OK, DAMAGED, IO; calling it again loads what was added. */
+enum status turn_load(struct turn *t, struct store *s) MUST_USE;
+
+/* turn_get: the row as of this turn's changes; NULL at = none. It must have been wanted or put. */
+struct view turn_get(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_put: value bytes must live as long as the turn's arena. */
+void turn_put(struct turn *t, enum store_space space, const struct store_key *key,
+              struct view value);
+void turn_remove(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_put_new / turn_remove_blind: for keys that nothing in this turn reads again. */
+void turn_put_new(struct turn *t, enum store_space space, const struct store_key *key,
+                  struct view head, struct view body);
+void turn_remove_blind(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_changes: whether anything is to be written. */
+bool turn_changes(const struct turn *t);
+/* turn_seal: moves all changes into the batch; no put after it. */
+void turn_seal(struct turn *t);
+
+#endif

@@ -1,0 +1,44 @@
+# libFuzzer targets, clang only: cmake -S . -B build/fuzz -DSEALMQ_FUZZ=ON -DCMAKE_C_COMPILER=clang.
+# Only what they need is built here: the code under test once more, instrumented; all else in the tree
+# leaves the default build. Short runs with a fixed seed are ctest tests; for long ones run a target
+# by hand: build/fuzz/tests/fuzz_frame -max_total_time=3600 DIR tests/fuzz/corpus/frame
+if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "SEALMQ_FUZZ needs clang: add -DCMAKE_C_COMPILER=clang")
+endif()
+foreach(folder broker storage workers clients)
+    set_property(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} PROPERTY EXCLUDE_FROM_ALL ON)
+endforeach()
+
+# gcc -Werror is the tree's measure; clang's own ideas of -Wconversion are not errors here.
+set(fuzz_options -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+    -fno-sanitize-recover=all -Wno-error)
+
+# The code under test: a library of the named sources, instrumented.
+function(sealmq_fuzz_library name pattern)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${pattern})
+    add_library(${name} STATIC ${sources})
+    target_compile_options(${name} PRIVATE ${fuzz_options})
+    target_link_libraries(${name} PUBLIC ${ARGN})
+endfunction()
+
+# tests/fuzz/fuzz_NAME.c with the seeds of tests/fuzz/corpus/NAME; RUNS bounds the test, not time.
+function(sealmq_fuzz name runs)
+    add_executable(fuzz_${name} ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/fuzz_${name}.c)
+    target_compile_options(fuzz_${name} PRIVATE ${fuzz_options})
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+    target_link_libraries(fuzz_${name} PRIVATE ${ARGN})
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${name}) # new inputs land here, never in the tree
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME fuzz_${name} COMMAND fuzz_${name} -runs=${runs} -seed=1 -max_len=4096
+        -artifact_prefix=${found}- -verbosity=0 ${found}
+        ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+    set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 600 FAIL_REGULAR_EXPRESSION
+        "LeakSanitizer|AddressSanitizer|runtime error:|internal error:")
+endfunction()
+
+sealmq_fuzz_library(fuzz_wire broker/wire/*.c PkgConfig::SODIUM)
+sealmq_fuzz(messages 200000 fuzz_wire)
+sealmq_fuzz(frame 200000 fuzz_wire)
+sealmq_fuzz(slab 200000 fuzz_wire)
+sealmq_fuzz(text 200000 fuzz_wire)
+sealmq_fuzz(founding 50000 fuzz_wire)

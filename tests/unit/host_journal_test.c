@@ -1,0 +1,121 @@
+/* journal: the words of a line, and a sink that fails. */
+#include "broker/host/journal.h"
+#include "tests/unit/host_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+TestSuite(journal, .init = fixture_start, .fini = fixture_end);
+
+static const struct event refused = {.at_ms = 1700000000123, .kind = EVENT_SEND_REFUSED,
+                                     .code = STATUS_ID_TIME, .count = 2,
+                                     .value = 2ull << 32 | 4 << 16 | 1};
+
+#define REFUSED_REST                                                                               \
+    "\"event\":\"send_refused\",\"level\":\"info\",\"status\":\"id_time\",\"attempt\":2,"           \
+    "\"client_version\":\"2.4.1\"}"
+#define AT "{\"at\":\"2023-11-14T22:13:20.123Z\","
+
+Test(journal, an_event_has_its_own_words)
+{
+    char line[1024];
+    event_json(&refused, line, sizeof line);
+    cr_assert_str_eq(line, AT REFUSED_REST);
+}
+
+Test(journal, marks_and_store_are_hex_and_only_when_set)
+{
+    char line[1024];
+    struct event e = {.kind = EVENT_STORE_OPENED, .code = 1, .count = 9, .value = 12};
+    e.store.bytes[7] = 0xab;
+    e.message.bytes[0] = 0x01;
+    event_json(&e, line, sizeof line);
+    cr_assert_str_eq(line, "{\"at\":\"1970-01-01T00:00:00.000Z\",\"event\":\"store_opened\","
+                           "\"level\":\"info\",\"recovery\":\"point_in_time\",\"commit\":9,"
+                           "\"recovery_ms\":12,\"message\":\"0100000000000000\","
+                           "\"store\":\"00000000000000ab\"}");
+}
+
+Test(journal, numbers_outside_their_list_do_not_become_anything_else)
+{
+    char line[1024];
+    struct event e = {.kind = EVENT_PROCESS_DIED, .code = 4000000000u, .value = 137};
+    event_json(&e, line, sizeof line);
+    cr_assert(strstr(line, "\"role\":\"?\",\"restarts\":0,\"signal_or_exit_code\":137}"), "%s", line);
+    e.kind = (enum event_kind)9999;
+    event_json(&e, line, sizeof line);
+    cr_assert(strstr(line, "\"event\":\"?\",\"level\":\"info\"}"), "%s", line);
+}
+
+Test(journal, a_line_that_does_not_fit_is_left_out_whole)
+{
+    char line[64];
+    event_json(&refused, line, sizeof line);
+    cr_assert_str_eq(line, "");
+}
+
+Test(journal, lines_are_appended_with_their_process)
+{
+    char text[1024];
+    for (int i = 0; i < 2; i++) {
+        struct journal *j = journal_open(fixture_path("log"), i ? "storage" : "broker");
+        journal_write(j, &refused);
+        journal_close(&j);
+        cr_assert_null(j);
+        journal_close(&j);
+    }
+    fixture_read("log", text, sizeof text);
+    cr_assert_str_eq(text, AT "\"process\":\"broker\"," REFUSED_REST "\n" AT
+                              "\"process\":\"storage\"," REFUSED_REST "\n");
+}
+
+Test(journal, what_is_dropped_is_told_when_the_sink_is_back)
+{
+    char text[1024];
+    struct journal *j = journal_open(fixture_path("later/log"), "broker");
+    for (int i = 0; i < 3; i++)
+        journal_write(j, &refused);
+    cr_assert_eq(mkdir(fixture_path("later"), 0700), 0);
+    journal_write(j, &refused);
+    journal_close(&j);
+    fixture_read("later/log", text, sizeof text);
+    cr_assert_str_eq(text, AT "\"process\":\"broker\",\"event\":\"events_dropped\","
+                              "\"level\":\"warn\",\"count\":3}\n" AT
+                              "\"process\":\"broker\"," REFUSED_REST "\n");
+}
+
+/* A reader that does not read fills the pipe; nothing waits, nothing is cut. */
+Test(journal, a_full_pipe_drops_and_never_blocks)
+{
+    char text[4096], *last = NULL;
+    const char *path = fixture_path("pipe");
+    size_t lines = 0;
+    signal(SIGPIPE, SIG_IGN);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    cr_assert(reader >= 0);
+    struct journal *j = journal_open(path, "broker");
+    for (int i = 0; i < 2000; i++)
+        journal_write(j, &refused);
+    for (ssize_t got; (got = read(reader, text, sizeof text - 1)) > 0;)
+        for (ssize_t k = 0; k < got; k++)
+            lines += text[k] == '\n';
+    cr_assert(lines > 0 && lines < 2000);
+    journal_write(j, &refused);
+    ssize_t got = read(reader, text, sizeof text - 1);
+    cr_assert(got > 0);
+    text[got] = '\0';
+    last = strstr(text, "\"events_dropped\",\"level\":\"warn\",\"count\":");
+    cr_assert(last != NULL, "%s", text);
+    cr_assert_eq(strtoul(strrchr(strtok(last, "}"), ':') + 1, NULL, 10), 2000 - lines);
+    journal_close(&j);
+    close(reader);
+}
+
+Test(journal, a_full_disk_drops_and_counts)
+{
+    struct journal *j = journal_open("/dev/full", "broker");
+    for (int i = 0; i < 10; i++)
+        journal_write(j, &refused);
+    journal_close(&j);
+}

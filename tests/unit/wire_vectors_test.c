@@ -1,0 +1,426 @@
+/* The frozen bytes of tests/vectors: this code must make exactly them from the inputs named there,
+ * and read them back. They were computed by another implementation; they are never regenerated. */
+#include "broker/wire/identity.h"
+#include "broker/wire/receipt.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VECTORS_MAX 128
+#define LINE_LEN_MAX   512
+
+struct vector {
+    char name[64];
+    struct buffer value; /* decoded, where it is hex */
+};
+
+static struct vector vectors[VECTORS_MAX];
+static size_t vector_count;
+static struct arena arena;
+
+static void append_hex(struct vector *v, const char *hex)
+{
+    size_t len = strlen(hex) / 2;
+    uint8_t *at = buffer_extend(&v->value, len);
+    if (len) cr_assert_eq(hex_decode(hex, at, len), STATUS_OK, "%s: %s", v->name, hex);
+}
+
+static void take_line(char *line)
+{
+    line[strcspn(line, "\n")] = '\0';
+    if (!*line || *line == '#') return;
+    if (*line == ' ') {
+        append_hex(&vectors[vector_count - 1], line + strspn(line, " "));
+        return;
+    }
+    cr_assert_lt(vector_count, VECTORS_MAX);
+    struct vector *v = &vectors[vector_count++];
+    char *type = strchr(line, ' ');
+    *type++ = '\0';
+    cr_assert_lt(strlen(line), sizeof v->name, "%s", line);
+    memcpy(v->name, line, strlen(line) + 1);
+    char *value = type + strcspn(type, " ");
+    if (*value) *value++ = '\0';
+    if (strcmp(type, "hex") == 0)
+        append_hex(v, value);
+    else
+        write_bytes(&v->value, value, strlen(value) + 1); /* number, text: with its NUL */
+}
+
+static void load(void)
+{
+    char line[LINE_LEN_MAX];
+    FILE *f = fopen(SEALMQ_VECTORS, "r");
+    cr_assert_not_null(f, "%s", SEALMQ_VECTORS);
+    cr_assert_geq(sodium_init(), 0);
+    while (fgets(line, sizeof line, f))
+        take_line(line);
+    fclose(f);
+}
+
+static void unload(void)
+{
+    for (size_t i = 0; i < vector_count; i++)
+        buffer_fini(&vectors[i].value);
+    arena_fini(&arena);
+}
+
+TestSuite(vectors, .init = load, .fini = unload);
+
+static struct view hex(const char *name)
+{
+    for (size_t i = 0; i < vector_count; i++)
+        if (strcmp(vectors[i].name, name) == 0) return buffer_view(&vectors[i].value);
+    cr_assert(false, "no vector %s", name);
+    return view_of(NULL, 0);
+}
+
+static const char *text(const char *name)
+{
+    return (const char *)hex(name).at;
+}
+
+static uint64_t number(const char *name)
+{
+    return strtoull(text(name), NULL, 10);
+}
+
+static void fixed(const char *name, void *out, size_t len)
+{
+    struct view v = hex(name);
+    cr_assert_eq(v.len, len, "%s", name);
+    memcpy(out, v.at, len);
+}
+
+#define FIXED(name, out) fixed(name, &(out), sizeof(out))
+
+static void is(struct view got, const char *name)
+{
+    char *shown = calloc(1, 2 * got.len + 1);
+    hex_encode(got.at, got.len, shown);
+    cr_assert(view_equal(got, hex(name)), "%s is %s", name, shown);
+    free(shown);
+}
+
+#define IS(struct_, name) is(view_of(&(struct_), sizeof(struct_)), name)
+
+static struct hash256 hash(const char *label, struct view a, struct view b)
+{
+    return hash_bytes(label, a, b, view_of(NULL, 0));
+}
+
+/* ---- who and what ---- */
+
+static void check_account(const char *who)
+{
+    char name[64];
+    uint8_t seed[32], sk[64], salt[16];
+    struct msg_device_record record;
+    struct founding f;
+    struct buffer entry = {0};
+#define OF(what) (snprintf(name, sizeof name, "%s." what, who), name)
+    FIXED(OF("signing_seed"), seed);
+    FIXED(OF("identity_pk"), record.identity);
+    FIXED(OF("transport_pk"), record.transport);
+    FIXED(OF("salt"), salt);
+    crypto_sign_seed_keypair(record.signing.bytes, sk, seed);
+    IS(record.signing, OF("signing_pk"));
+    founding_make(&record, sk, number(OF("made_ms")), salt, &entry);
+    is(buffer_view(&entry), OF("entry"));
+    cr_assert_eq(founding_check(hex(OF("entry")), &arena, &f), STATUS_OK);
+    IS(f.account, OF("account"));
+    IS(f.head, OF("account"));
+    IS(f.device, OF("device"));
+    IS(f.record.transport, OF("transport_pk"));
+    cr_assert_eq(home_of_account(f.account), number(OF("home")));
+#undef OF
+    buffer_fini(&entry);
+}
+
+Test(vectors, entries_name_accounts_and_devices)
+{
+    check_account("alice");
+    check_account("bob");
+}
+
+Test(vectors, an_entry_is_its_body_and_signature)
+{
+    struct msg_entry e;
+    cr_assert_eq(codec_decode(&msg_entry_desc, hex("alice.entry"), &arena, &e), STATUS_OK);
+    is(e.body, "alice.entry_body");
+    IS(e.signature, "alice.entry_signature");
+}
+
+static struct view handle_text(void)
+{
+    return view_of(text("handle.text"), strlen(text("handle.text")));
+}
+
+Test(vectors, a_handle_has_its_home_and_signature)
+{
+    struct account_id account;
+    struct signature s;
+    struct signing_pk pk;
+    uint8_t seed[32], sk[64];
+    FIXED("alice.account", account);
+    FIXED("alice.signing_seed", seed);
+    crypto_sign_seed_keypair(pk.bytes, sk, seed);
+    struct hash256 h = hash("sealmq handle home 1", handle_text(), view_of(NULL, 0));
+    IS(h, "handle.hash");
+    cr_assert_eq(home_of_handle(handle_text()), number("handle.home"));
+    handle_sign(account, handle_text(), sk, &s);
+    IS(s, "handle.signature");
+    cr_assert_eq(handle_verify(account, handle_text(), &pk, &s), STATUS_OK);
+}
+
+Test(vectors, a_message_id_has_its_time_and_text)
+{
+    uint8_t random[10];
+    FIXED("message.random", random);
+    struct message_id id = message_id_make(number("message.time_ms"), random), read;
+    char shown[MESSAGE_ID_TEXT_LEN + 1];
+    IS(id, "message.id");
+    message_id_text(id, shown);
+    cr_assert_str_eq(shown, text("message.id_text"));
+    cr_assert_eq(message_id_parse(text("message.id_text"), &read), STATUS_OK);
+    cr_assert(message_equal(id, read) && message_id_is_v7(read));
+}
+
+static struct message_ref reference(void)
+{
+    struct message_ref ref;
+    FIXED("alice.device", ref.sender);
+    FIXED("bob.account", ref.target);
+    FIXED("message.id", ref.id);
+    return ref;
+}
+
+Test(vectors, a_reference_has_its_text)
+{
+    struct message_ref ref = reference(), read;
+    char shown[REFERENCE_TEXT_LEN + 1];
+    reference_text(&ref, shown);
+    cr_assert_str_eq(shown, text("reference.text"));
+    cr_assert_eq(reference_parse(text("reference.text"), &read), STATUS_OK);
+    cr_assert_eq(memcmp(&ref, &read, sizeof ref), 0);
+}
+
+/* ---- frames: made from a struct, and read back to one that gives the same bytes ---- */
+
+struct expected {
+    const char *name;
+    struct frame_header header;
+    enum frame_from from;
+    const struct codec_desc *desc;
+    struct view body;
+};
+
+static void check_frame(const struct expected *x, const void *message)
+{
+    struct buffer made = {0}, again = {0};
+    struct frame f;
+    void *read = arena_alloc(&arena, x->desc->size);
+    frame_write(&made, &x->header, x->desc, message);
+    write_view(&made, x->body);
+    is(buffer_view(&made), x->name);
+    cr_assert_eq(frame_check(hex(x->name), x->from, &f), STATUS_OK);
+    cr_assert(view_equal(f.body, x->body));
+    cr_assert_eq(codec_decode(x->desc, f.meta, &arena, read), STATUS_OK);
+    frame_write(&again, &f.header, x->desc, read);
+    write_view(&again, f.body);
+    is(buffer_view(&again), x->name);
+    buffer_fini(&made);
+    buffer_fini(&again);
+}
+
+static uint16_t home(const char *name)
+{
+    return (uint16_t)number(name);
+}
+
+Test(vectors, ping)
+{
+    struct expected x = {"ping.frame", {KIND_PING, 0, 0x0102030405060708u, 0xabc}, FROM_CLIENT,
+                         &msg_empty_desc, view_of(NULL, 0)};
+    check_frame(&x, &(struct msg_empty){0});
+}
+
+Test(vectors, claim_handle)
+{
+    struct expected x = {"claim_handle.frame", {KIND_CLAIM_HANDLE, 0, 2, home("handle.home")},
+                         FROM_CLIENT, &msg_claim_handle_desc, view_of(NULL, 0)};
+    struct msg_claim_handle m = {.handle = handle_text(), .entry = hex("alice.entry")};
+    FIXED("handle.signature", m.signature);
+    check_frame(&x, &m);
+}
+
+Test(vectors, hello)
+{
+    struct expected x = {"hello.frame", {KIND_HELLO, 0, 1, home("alice.home")}, FROM_CLIENT,
+                         &msg_hello_desc, view_of(NULL, 0)};
+    struct msg_hello m = {.client_version = view_of("2.4.1", 5), .protocol_min = 1,
+                          .protocol_max = 1, .attach = true, .credit_messages = 256,
+                          .credit_bytes = 4194304};
+    FIXED("alice.device", m.device);
+    FIXED("alice.account", m.account);
+    check_frame(&x, &m);
+}
+
+Test(vectors, welcome)
+{
+    struct expected x = {"welcome.frame", {KIND_WELCOME, 0, 1, home("alice.home")}, FROM_RELAY,
+                         &msg_welcome_desc, view_of(NULL, 0)};
+    struct msg_range range = {.first = 0, .last = 4095};
+    struct msg_welcome m = {.session.number = 7, .relay_ms = 1700000001000u, .ping_ms = 10000,
+                            .credit_messages = 256, .credit_bytes = 4194304,
+                            .map = {.version = 1, .ranges = &range, .range_count = 1}};
+    struct term term = term_make(1700000000500u, 0x1122334455667788u);
+    IS(term, "term");
+    m.session.term = term;
+    range.term = term;
+    FIXED("store", range.store);
+    check_frame(&x, &m);
+}
+
+Test(vectors, send_and_its_digest)
+{
+    struct view ciphertext = hex("message.ciphertext");
+    struct expected x = {"send.frame", {KIND_SEND, 1, 3, home("bob.home")}, FROM_CLIENT,
+                         &msg_send_desc, ciphertext};
+    struct msg_part part = {.len = (uint32_t)ciphertext.len};
+    struct msg_send_item item = {.key_version = 1, .ttl_ms = 86400000, .parts = &part,
+                                 .part_count = 1};
+    struct buffer encoded = {0};
+    FIXED("message.id", item.id);
+    FIXED("bob.account", item.target);
+    FIXED("bob.account", item.head);
+    FIXED("bob.device", part.device);
+    codec_encode(&msg_send_item_desc, &item, &encoded);
+    struct view bytes = buffer_view(&encoded);
+    is(bytes, "send.item");
+    check_frame(&x, &(struct msg_send){.items = &bytes, .item_count = 1});
+    struct hash256 h1 = hash("sealmq ciphertext 1", ciphertext, view_of(NULL, 0));
+    IS(h1, "send.h1");
+    struct hash256 digest = hash("sealmq claim 1", bytes, view_of(h1.bytes, sizeof h1.bytes));
+    IS(digest, "send.digest");
+    buffer_fini(&encoded);
+}
+
+static struct msg_receipt receipt_signed(void)
+{
+    struct receipt_key key = {.id = (uint32_t)number("receipt.key_id")};
+    struct msg_receipt r = {.commit = number("receipt.commit"),
+                            .accepted_ms = number("receipt.accepted_ms")};
+    struct message_ref ref = reference();
+    struct hash256 digest;
+    FIXED("receipt.key", key.bytes);
+    FIXED("send.digest", digest);
+    FIXED("store", r.store);
+    FIXED("term", r.term);
+    receipt_sign(&key, &r, &ref, &digest);
+    cr_assert_eq(receipt_verify(&key, 1, &r, &ref, &digest), STATUS_OK);
+    return r;
+}
+
+Test(vectors, sent_with_its_receipt)
+{
+    struct expected x = {"sent.frame", {KIND_SENT, 1, 3, home("bob.home")}, FROM_RELAY,
+                         &msg_sent_desc, view_of(NULL, 0)};
+    struct msg_accepted_part part = {.seq = 1};
+    struct msg_accepted m = {.level = LEVEL_SYNCED, .receipt = receipt_signed(), .parts = &part,
+                             .part_count = 1};
+    struct buffer encoded = {0};
+    IS(m.receipt.mac, "receipt.mac");
+    m.expires_ms = m.receipt.accepted_ms + 86400000;
+    FIXED("message.id", m.id);
+    FIXED("bob.device", part.device);
+    FIXED("term", part.term);
+    codec_encode(&msg_accepted_desc, &m, &encoded);
+    is(buffer_view(&encoded), "accepted");
+    struct msg_sent_item item = {.answer = buffer_view(&encoded)};
+    check_frame(&x, &(struct msg_sent){.items = &item, .item_count = 1});
+    buffer_fini(&encoded);
+}
+
+Test(vectors, a_receipt_for_anything_else_is_refused)
+{
+    struct msg_receipt r = receipt_signed();
+    struct receipt_key keys[2] = {{.id = 9}, {.id = (uint32_t)number("receipt.key_id")}};
+    struct message_ref ref = reference();
+    struct hash256 digest;
+    FIXED("receipt.key", keys[1].bytes);
+    FIXED("send.digest", digest);
+    cr_assert_eq(receipt_verify(keys, 2, &r, &ref, &digest), STATUS_OK, "an older key verifies");
+    cr_assert_eq(receipt_verify(keys, 1, &r, &ref, &digest), STATUS_REFUSED, "unknown key");
+    cr_assert_eq(receipt_verify(keys, 0, &r, &ref, &digest), STATUS_REFUSED, "no key");
+    r.commit++;
+    cr_assert_eq(receipt_verify(keys, 2, &r, &ref, &digest), STATUS_REFUSED, "commit");
+    r.commit--;
+    ref.sender.bytes[0] ^= 1;
+    cr_assert_eq(receipt_verify(keys, 2, &r, &ref, &digest), STATUS_REFUSED, "sender");
+    ref.sender.bytes[0] ^= 1;
+    digest.bytes[31] ^= 1;
+    cr_assert_eq(receipt_verify(keys, 2, &r, &ref, &digest), STATUS_REFUSED, "digest");
+}
+
+Test(vectors, deliver)
+{
+    struct view ciphertext = hex("message.ciphertext");
+    struct expected x = {"deliver.frame", {KIND_DELIVER, 1, 0, home("bob.home")}, FROM_RELAY,
+                         &msg_deliver_desc, ciphertext};
+    struct msg_delivery d = {.seq = 1, .accepted_ms = number("receipt.accepted_ms"),
+                             .len = (uint32_t)ciphertext.len};
+    struct msg_deliver m = {.session.number = 8, .items = &d, .item_count = 1};
+    FIXED("term", m.session.term);
+    FIXED("term", d.term);
+    FIXED("alice.account", d.sender_account);
+    FIXED("alice.device", d.sender_device);
+    FIXED("bob.account", d.target);
+    FIXED("message.id", d.id);
+    check_frame(&x, &m);
+}
+
+Test(vectors, ack_and_its_echo)
+{
+    struct expected x = {"ack.frame", {KIND_ACK, 0, 4, home("bob.home")}, FROM_CLIENT,
+                         &msg_ack_desc, view_of(NULL, 0)};
+    struct expected y = {"acked.frame", {KIND_ACKED, 0, 4, home("bob.home")}, FROM_RELAY,
+                         &msg_acked_desc, view_of(NULL, 0)};
+    struct msg_ack ack = {.session.number = 8, .settled_seq = 1, .delivered_seq = 1};
+    FIXED("term", ack.session.term);
+    ack.settled_term = ack.delivered_term = ack.session.term;
+    struct msg_acked acked = {.session = ack.session, .settled_term = ack.settled_term,
+                              .settled_seq = 1, .delivered_term = ack.delivered_term,
+                              .delivered_seq = 1};
+    check_frame(&x, &ack);
+    check_frame(&y, &acked);
+}
+
+Test(vectors, error)
+{
+    struct expected x = {"error.frame", {KIND_ERROR, 0, 3, home("bob.home")}, FROM_RELAY,
+                         &msg_error_desc, view_of(NULL, 0)};
+    check_frame(&x, &(struct msg_error){.status = STATUS_BUSY, .retry_after_ms = 250});
+}
+
+/* "refuse.what[.status]": by frame_check, or, where its header is right, as a HELLO. */
+Test(vectors, what_must_be_refused_is)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < vector_count; i++) {
+        const char *name = vectors[i].name, *expected = "malformed";
+        if (strncmp(name, "refuse.", 7) != 0) continue;
+        if (strrchr(name, '.') != name + 6) expected = strrchr(name, '.') + 1;
+        struct frame f;
+        struct msg_hello hello;
+        enum status s = frame_check(buffer_view(&vectors[i].value), FROM_CLIENT, &f);
+        cr_assert_eq(s == STATUS_OK, strncmp(name + 7, "hello_", 6) == 0, "%s", name);
+        if (s == STATUS_OK) s = codec_decode(&msg_hello_desc, f.meta, &arena, &hello);
+        cr_assert_str_eq(status_name(s), expected, "%s", name);
+        count++;
+    }
+    cr_assert_gt(count, 10u);
+}

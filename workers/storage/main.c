@@ -1,0 +1,194 @@
+/* sealmq-storage: the memory of the relay. Thin glue: sockets (workers/link), the store, time and
+ * randomness go into the storage core; everything that is decided is decided there. */
+#include "broker/host/command.h"
+#include "broker/host/config.h"
+#include "broker/host/host.h"
+#include "broker/host/journal.h"
+#include "broker/host/keys.h"
+#include "storage/backends/memory.h"
+#include "storage/backends/rocksdb.h"
+#include "storage/storage.h"
+#include "workers/link.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ERROR_LEN 512
+
+struct worker {
+    struct config config;
+    struct receipt_keys receipt_keys;
+    struct journal *journal;
+    struct link *link;
+    struct store *store;
+    struct storage *core;
+    int signals;
+    bool lost[STORAGE_BROKERS_MAX];
+};
+
+static void on_slab(void *context, size_t broker, struct view slab)
+{
+    struct worker *w = context;
+    if (link_send(w->link, broker, slab) != STATUS_OK) w->lost[broker] = true;
+}
+
+static void on_event(void *context, const struct event *e)
+{
+    struct worker *w = context;
+    journal_write(w->journal, e);
+}
+
+static enum status open_store(struct worker *w, char *error)
+{
+    if (w->config.backend == BACKEND_MEMORY) return memory_open(NULL, &w->store);
+    struct rocksdb_config config = {.dir = w->config.data_dir,
+                                    .accept_damaged = w->config.accept_damaged};
+    return rocksdb_store_open(&config, &w->store, error, ERROR_LEN);
+}
+
+/* A predecessor may still be closing the store: wait for it, a bounded time. */
+static enum status open_store_patiently(struct worker *w, char *error)
+{
+    enum status status = open_store(w, error);
+    for (int i = 0; status == STATUS_LOCKED && i < 100; i++) {
+        usleep(50000);
+        status = open_store(w, error);
+    }
+    return status;
+}
+
+static enum status open_core(struct worker *w, char *error)
+{
+    struct storage_seed seed;
+    struct storage_config config = {
+        .partition_first = (uint16_t)w->config.partition_first,
+        .partition_last = (uint16_t)w->config.partition_last, .broker_count = 1,
+        .mailbox_messages = w->config.mailbox_messages, .mailbox_bytes = w->config.mailbox_bytes,
+        .payload_keep_ms = w->config.payload_keep_ms, .ledger_keep_ms = w->config.ledger_keep_ms,
+        .events_keep_ms = w->config.events_keep_ms, .disk_min_percent = w->config.disk_min_percent,
+        .credit = w->config.credit, .ping_ms = w->config.ping_ms,
+        .receipt_keys = w->receipt_keys.keys, .receipt_key_count = w->receipt_keys.count};
+    enum status status = mark_key_load(&w->config, &config.mark_key, error, ERROR_LEN);
+    if (status != STATUS_OK) return status;
+    host_random(&seed, sizeof seed);
+    struct storage_out out = {.context = w, .slab = on_slab, .event = on_event};
+    return storage_open(&config, w->store, &out, &seed, host_now(), &w->core);
+}
+
+static enum status open_all(struct worker *w, char *error)
+{
+    const char *endpoints[] = {w->config.backend_endpoint};
+    w->journal = journal_open(w->config.log_file, "storage");
+    enum status status = receipt_keys_load(&w->config, &w->receipt_keys, error, ERROR_LEN);
+    if (status == STATUS_OK) status = open_store_patiently(w, error);
+    if (status == STATUS_OK) status = open_core(w, error);
+    if (status == STATUS_OK) status = link_open(&w->link, NULL, endpoints, 1);
+    if (status == STATUS_DAMAGED)
+        journal_write(w->journal, &(struct event){.at_ms = host_now().wall_ms,
+                                                  .kind = EVENT_STORE_DAMAGED,
+                                                  .code = (uint32_t)status});
+    return status;
+}
+
+/* A failed commit has an unknown outcome: say nothing more, leave at once; whoever restarts us finds
+ * the truth on disk, clients retry the same bytes. */
+static void leave_if_failed(struct worker *w, enum status status)
+{
+    if (status == STATUS_OK) return;
+    journal_write(w->journal, &(struct event){.at_ms = host_now().wall_ms,
+                                              .kind = EVENT_STORE_FAILED,
+                                              .code = (uint32_t)status});
+    _exit(EXIT_FAILED);
+}
+
+static void run_turns(struct worker *w)
+{
+    while (storage_wants_turn(w->core, host_now())) {
+        uint64_t start_us = host_mono_us();
+        leave_if_failed(w, storage_turn(w->core, host_now()));
+        leave_if_failed(w, storage_commit(w->core));
+        storage_note_lag(w->core, host_mono_us() - start_us);
+        storage_finish(w->core, host_now());
+        if (storage_queue_empty(w->core)) return;
+    }
+}
+
+static void take_slabs(struct worker *w)
+{
+    size_t broker;
+    struct view slab;
+    while (!storage_full(w->core) && link_receive(w->link, &broker, &slab))
+        storage_slab(w->core, host_now(), broker, slab);
+}
+
+static void tell_losses(struct worker *w)
+{
+    for (size_t i = 0; i < link_count(w->link); i++) {
+        if (w->lost[i]) storage_broker_lost(w->core, i);
+        w->lost[i] = false;
+    }
+}
+
+static long wait_ms(const struct worker *w)
+{
+    struct now now = host_now();
+    uint64_t deadline = storage_deadline_ms(w->core);
+    if (storage_wants_turn(w->core, now)) return 0;
+    return deadline > now.mono_ms ? (long)(deadline - now.mono_ms) : 0;
+}
+
+static void serve(struct worker *w)
+{
+    while (!storage_drained(w->core)) {
+        struct link_wait signal = {.fd = w->signals};
+        if (link_poll(w->link, &signal, 1, wait_ms(w)) != STATUS_OK) return;
+        if (signal.ready && host_signal_take(w->signals)) storage_drain(w->core, host_now());
+        take_slabs(w);
+        run_turns(w);
+        if (storage_queue_empty(w->core)) link_release_all(w->link);
+        storage_tick(w->core, host_now());
+        tell_losses(w);
+    }
+}
+
+static void close_all(struct worker *w)
+{
+    storage_free(&w->core);
+    link_close(&w->link);
+    store_close(&w->store);
+    receipt_keys_fini(&w->receipt_keys);
+    journal_close(&w->journal);
+}
+
+static int run(struct command *c)
+{
+    struct worker w = {.signals = -1};
+    char error[ERROR_LEN] = "";
+    if (config_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
+        return command_fail(c, EXIT_USAGE, "%s", error);
+    if (host_start() != STATUS_OK || (w.signals = host_signal_fd()) < 0)
+        return command_fail(c, EXIT_FAILED, "cannot set up signals or randomness");
+    enum status status = open_all(&w, error);
+    if (status == STATUS_OK) serve(&w);
+    close_all(&w);
+    if (status == STATUS_OK) return EXIT_OK;
+    return command_fail(c, status == STATUS_CONFIG || status == STATUS_DAMAGED ? EXIT_USAGE
+                                                                              : EXIT_FAILED,
+                        "storage cannot start: %s%s%s", status_meaning(status),
+                        error[0] ? ": " : "", error);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option_rule options[] = {
+        {"config", "FILE", "the relay's sealmq.zpl", true},
+    };
+    static const struct command_rule commands[] = {
+        {NULL, "", "runs until SIGTERM, then drains", options, 1, run},
+    };
+    static const struct program_rule program = {
+        "sealmq-storage", "SealMQ's storage worker: keeps envelopes and their states", NULL, 0,
+        commands, 1};
+    return command_main(&program, argc, argv);
+}
