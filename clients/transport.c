@@ -256,7 +256,9 @@ bool transport_wait(struct transport *t, uint64_t timeout_ms, int extra_fd)
     }
     if (extra_fd >= 0)
         items[count++] = (zmq_pollitem_t){.fd = extra_fd, .events = ZMQ_POLLIN};
-    long timeout = timeout_ms > 60000 ? 60000 : (long)timeout_ms;
+    /* Without sockets (after transport_move) transport_next has work to do, soon. */
+    uint64_t max_ms = t->dealer != NULL ? 60000 : RECONNECT_MS;
+    long timeout = (long)(timeout_ms < max_ms ? timeout_ms : max_ms);
     if (zmq_poll(items, count, timeout) <= 0)
         return false;
     return extra_fd >= 0 && items[count - 1].revents != 0;

@@ -1,9 +1,9 @@
 /* link: see link.h. The only file of the workers that includes zmq.h; a zmq_msg_t never leaves it.
  * It is no protocol: it moves slabs and says which broker they came from.
  *
- * Invariants: held messages are messages[0..held), their views are valid; a peer's `up` follows its
- * monitor (one HANDSHAKE_SUCCEEDED, one DISCONNECTED per connection), read in link_poll only, so that it
- * does not change within a turn. Each peer's HWM and the held table bound the memory. */
+ * Invariants: held messages are messages[0..held), their views are valid; a peer's `up` follows
+ * its monitor (one HANDSHAKE_SUCCEEDED, one DISCONNECTED per connection), read in link_poll only,
+ * so that it does not change within a turn. Each peer's HWM and the held table bound the memory. */
 #include "workers/link.h"
 #include "broker/wire/slab.h"
 
@@ -56,7 +56,8 @@ static enum status peer_open(struct link *l, struct peer *p, const char *endpoin
     p->monitor = zmq_socket(l->context, ZMQ_PAIR);
     if (!p->socket || !p->monitor || !options_set(p->socket)) return STATUS_IO;
     if (!option_set(p->monitor, ZMQ_LINGER, 0)) return STATUS_IO;
-    if (zmq_socket_monitor(p->socket, name, ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) ||
+    if (zmq_socket_monitor(p->socket, name,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) ||
         zmq_connect(p->monitor, name))
         return STATUS_IO;
     return zmq_connect(p->socket, endpoint) == 0 ? STATUS_OK : STATUS_CONFIG;
@@ -110,7 +111,8 @@ static bool monitor_take(struct peer *p)
     zmq_msg_t part;
     zmq_msg_init(&part);
     bool got = zmq_msg_recv(&part, p->monitor, ZMQ_DONTWAIT) >= 0;
-    if (got && zmq_msg_size(&part) >= sizeof event) memcpy(&event, zmq_msg_data(&part), sizeof event);
+    if (got && zmq_msg_size(&part) >= sizeof event)
+        memcpy(&event, zmq_msg_data(&part), sizeof event);
     while (got && zmq_msg_more(&part))
         if (zmq_msg_recv(&part, p->monitor, ZMQ_DONTWAIT) < 0) break;
     zmq_msg_close(&part);
@@ -119,8 +121,8 @@ static bool monitor_take(struct peer *p)
     return got;
 }
 
-/* Reading the socket's events makes it take the new connection's pipe in, so that a send in this turn
- * finds it. */
+/* Reading the socket's events makes it take the new connection's pipe in, so that a send in this
+ * turn finds it. */
 static void connection_follow(struct peer *p)
 {
     int events = 0;

@@ -82,8 +82,8 @@ static void usage_print(FILE *out, const struct program_rule *program,
     fprintf(out, "Usage: %s", call);
     for (size_t i = 0; i < option_count(program, rule); i++) {
         const struct option_rule *o = option_at(program, rule, i);
-        if (o->required) fprintf(out, " --%s%s%s", o->name, o->value ? " " : "",
-                                 o->value ? o->value : "");
+        if (o->required)
+            fprintf(out, " --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
     }
     fprintf(out, " [OPTIONS]%s", rule ? "" : " COMMAND");
     if (rule && rule->arguments) fprintf(out, " %s", rule->arguments);

@@ -42,7 +42,7 @@ static bool number_within(const struct config_rule *r, const char *text, uint64_
 }
 
 static bool set_u32(const struct config_rule *r, const char *text, const char *base,
-                     struct config *c)
+                    struct config *c)
 {
     uint64_t value;
     (void)base;
@@ -52,14 +52,14 @@ static bool set_u32(const struct config_rule *r, const char *text, const char *b
 }
 
 static bool set_u64(const struct config_rule *r, const char *text, const char *base,
-                     struct config *c)
+                    struct config *c)
 {
     (void)base;
     return number_within(r, text, field_of(r, c));
 }
 
 static bool set_path(const struct config_rule *r, const char *text, const char *base,
-                      struct config *c)
+                     struct config *c)
 {
     char path[CONFIG_PATH_MAX];
     if (!*text || !path_join(path, base, text)) return false;
@@ -68,7 +68,7 @@ static bool set_path(const struct config_rule *r, const char *text, const char *
 }
 
 static bool set_log(const struct config_rule *r, const char *text, const char *base,
-                     struct config *c)
+                    struct config *c)
 {
     if (strcmp(text, "-") != 0) return set_path(r, text, base, c);
     memcpy(field_of(r, c), "-", 2);
@@ -77,7 +77,7 @@ static bool set_log(const struct config_rule *r, const char *text, const char *b
 
 /* tcp://HOST:PORT; a port that the system chooses would be a port that nobody knows. */
 static bool set_tcp(const struct config_rule *r, const char *text, const char *base,
-                     struct config *c)
+                    struct config *c)
 {
     uint64_t port;
     const char *colon = strrchr(text, ':');
@@ -91,7 +91,7 @@ static bool set_tcp(const struct config_rule *r, const char *text, const char *b
 
 /* ipc://PATH. Not the abstract namespace ("ipc://@…"): it has no owner and no mode. */
 static bool set_ipc(const struct config_rule *r, const char *text, const char *base,
-                     struct config *c)
+                    struct config *c)
 {
     char path[CONFIG_PATH_MAX];
     if (strncmp(text, "ipc://", 6) != 0 || text[6] == '\0' || strchr("@*", text[6])) return false;
@@ -101,7 +101,7 @@ static bool set_ipc(const struct config_rule *r, const char *text, const char *b
 }
 
 static bool set_backend(const struct config_rule *r, const char *text, const char *base,
-                         struct config *c)
+                        struct config *c)
 {
     bool rocksdb = strcmp(text, "rocksdb") == 0;
     (void)base;
@@ -111,7 +111,7 @@ static bool set_backend(const struct config_rule *r, const char *text, const cha
 }
 
 static bool set_bool(const struct config_rule *r, const char *text, const char *base,
-                      struct config *c)
+                     struct config *c)
 {
     bool yes = strcmp(text, "yes") == 0;
     (void)base;
@@ -122,7 +122,7 @@ static bool set_bool(const struct config_rule *r, const char *text, const char *
 
 /* "FIRST-LAST" into partition_first and partition_last. */
 static bool set_partitions(const struct config_rule *r, const char *text, const char *base,
-                            struct config *c)
+                           struct config *c)
 {
     char first_text[8] = "";
     uint64_t first, last;
@@ -139,7 +139,7 @@ static bool set_partitions(const struct config_rule *r, const char *text, const 
 }
 
 static bool set_webhook(const struct config_rule *r, const char *text, const char *base,
-                         struct config *c)
+                        struct config *c)
 {
     bool http = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
     (void)base;
@@ -158,13 +158,15 @@ const struct config_rule config_rules[] = {
     {"relay", "dir", set_path, AT(dir), NULL, 0, 0, 0, 0, PATH},
     {"relay", "run", set_path, AT(run_dir), "run", AT(dir), 0, 0, 0, PATH},
     {"relay", "keys", set_path, AT(keys_dir), "keys", AT(dir), 0, 0, 0, PATH},
-    {"relay", "log", set_log, AT(log_file), "log", AT(dir), 0, 0, 0, "a path, or - for standard error"},
+    {"relay", "log", set_log, AT(log_file), "log", AT(dir), 0, 0, 0,
+     "a path, or - for standard error"},
     {"broker", "client", set_tcp, AT(client_endpoint), NULL, 0, 0, 0, 0,
      "tcp://HOST:PORT, e.g. tcp://127.0.0.1:7400"},
     {"broker", "backend", set_ipc, AT(backend_endpoint), "ipc://backend.ipc", AT(run_dir), 0, 0, 0,
      IPC},
     {"broker", "admin", set_ipc, AT(admin_endpoint), "ipc://admin.ipc", AT(run_dir), 0, 0, 0, IPC},
-    {"broker", "connections", set_u32, AT(connections_max), "16384", 0, 1, CONNECTIONS_MAX, 1, NULL},
+    {"broker", "connections", set_u32, AT(connections_max), "16384", 0, 1, CONNECTIONS_MAX, 1,
+     NULL},
     {"broker", "ping_ms", set_u32, AT(ping_ms), "10000", 0, 100, 600000, 1, NULL},
     {"broker", "drain_ms", set_u32, AT(drain_ms), "2000", 0, 0, 60000, 1, NULL},
     {"storage", "backend", set_backend, AT(backend), "rocksdb", 0, 0, 0, 0, "rocksdb or memory"},

@@ -17,8 +17,8 @@ bool path_folder(char out[CONFIG_PATH_MAX], const char *path) MUST_USE;
 
 /* Who else may touch a file or folder for it to be acceptable. */
 enum file_privacy {
-    FILE_SECRET,    /* nobody may read or write: no mode bit for group and others */
-    FILE_READABLE,  /* others may read */
+    FILE_SECRET,   /* nobody may read or write: no mode bit for group and others */
+    FILE_READABLE, /* others may read */
 };
 
 /* privacy_check: of a file or folder that exists; also refuses another user's. OK, CONFIG, IO. */

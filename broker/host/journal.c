@@ -15,8 +15,8 @@
 struct journal {
     char *path; /* NULL = standard error */
     const char *role;
-    int fd;          /* -1 = no sink: tried again with each event */
-    bool torn;       /* the last line was written in part: end it first */
+    int fd;           /* -1 = no sink: tried again with each event */
+    bool torn;        /* the last line was written in part: end it first */
     uint64_t dropped; /* since the last line that got through */
 };
 
@@ -24,8 +24,8 @@ struct journal {
 static void journal_reopen(struct journal *j)
 {
     if (j->fd < 0 && j->path)
-        j->fd = open(j->path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-                     0600);
+        j->fd =
+            open(j->path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
 struct journal *journal_open(const char *path, const char *role)

@@ -1,5 +1,5 @@
-/* admin: see admin.h. One DEALER over ipc; one frame each way (PROTOCOL 3). An answer to an earlier, given
- * up question is recognised by its correlation id and dropped. */
+/* admin: see admin.h. One DEALER over ipc; one frame each way (PROTOCOL 3). An answer to an
+ * earlier, given up question is recognised by its correlation id and dropped. */
 #include "clients/ctl/admin.h"
 #include "broker/host/host.h"
 
@@ -67,8 +67,10 @@ static bool reply_take(struct admin *a)
     buffer_clear(&a->reply);
     do {
         if (zmq_msg_recv(&m, a->socket, ZMQ_DONTWAIT) < 0) break;
-        if (more || zmq_msg_more(&m)) buffer_clear(&a->reply);
-        else write_bytes(&a->reply, zmq_msg_data(&m), zmq_msg_size(&m));
+        if (more || zmq_msg_more(&m))
+            buffer_clear(&a->reply);
+        else
+            write_bytes(&a->reply, zmq_msg_data(&m), zmq_msg_size(&m));
         more = zmq_msg_more(&m);
     } while (more);
     zmq_msg_close(&m);
@@ -113,11 +115,12 @@ int admin_fail(const struct admin *a, const struct command *c, enum status s)
     if (s == STATUS_GONE)
         return command_fail(c, EXIT_FAILED, "no relay answers at %s: is sealmqd running?", at);
     if (s == STATUS_TIMEOUT)
-        return command_fail(c, EXIT_FAILED, "the relay at %s gave no answer within %d s: try again", at,
-                            ADMIN_ANSWER_MS / 1000);
+        return command_fail(c, EXIT_FAILED, "the relay at %s gave no answer within %d s: try again",
+                            at, ADMIN_ANSWER_MS / 1000);
     if (s == STATUS_BUSY || s == STATUS_UNKNOWN)
-        return command_fail(c, EXIT_FAILED,
-                            "the storage worker asked is starting, overloaded or was lost: try again");
+        return command_fail(
+            c, EXIT_FAILED,
+            "the storage worker asked is starting, overloaded or was lost: try again");
     return command_fail(c, EXIT_FAILED, "the relay answered %s: %s", status_name(s),
                         status_meaning(s));
 }

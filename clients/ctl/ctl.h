@@ -1,4 +1,5 @@
-/* ctl: the commands of sealmqctl; each returns the program's exit status. The table is in main.c. */
+/* ctl: the commands of sealmqctl; each returns the program's exit status. The table is in main.c.
+ */
 #ifndef SEALMQ_CTL_CTL_H
 #define SEALMQ_CTL_CTL_H
 

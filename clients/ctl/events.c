@@ -1,5 +1,6 @@
-/* events: the operational records that the store keeps, newest last; with --follow the ones to come. The store's
- * cursor says where to go on, so that nothing is shown twice or left out, also over a restart. */
+/* events: the operational records that the store keeps, newest last; with --follow the ones to
+ * come. The store's cursor says where to go on, so that nothing is shown twice or left out, also
+ * over a restart. */
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "clients/ctl/admin.h"
@@ -24,7 +25,8 @@ struct tail {
     bool silent; /* the last question failed; said once */
 };
 
-/* "2026-…Z warn  wake_failed http_status=503 attempt=2 …": the JSON line's own fields in its order. */
+/* "2026-…Z warn  wake_failed http_status=503 attempt=2 …": the JSON line's own fields in its
+ * order. */
 static void event_print(const char *line)
 {
     const char *key;
@@ -49,19 +51,26 @@ static void events_print(const struct command *c, const struct msg_events_are *a
     for (size_t i = 0; i < are->event_count; i++) {
         struct event e = event_of_msg(&are->events[i]);
         event_json(&e, line, sizeof line);
-        if (c->json) puts(line);
-        else event_print(line);
+        if (c->json)
+            puts(line);
+        else
+            event_print(line);
     }
     fflush(stdout);
 }
 
 /* One question; shows what came and moves the cursor. *more: ask again at once. */
-static enum status events_fetch(struct admin *a, const struct command *c, struct tail *t, bool *more)
+static enum status events_fetch(struct admin *a, const struct command *c, struct tail *t,
+                                bool *more)
 {
     struct msg_events_are are;
     struct msg_events ask = {.cursor = view_of(t->cursor, t->cursor_len), .limit = t->limit};
-    struct question q = {KIND_EVENTS, (uint16_t)a->config.partition_first, &msg_events_desc, &ask,
-                         &msg_events_are_desc, &are};
+    struct question q = {.kind = KIND_EVENTS,
+                         .home = (uint16_t)a->config.partition_first,
+                         .desc = &msg_events_desc,
+                         .message = &ask,
+                         .answer_desc = &msg_events_are_desc,
+                         .answer = &are};
     *more = false;
     enum status s = admin_ask(a, &q);
     if (s != STATUS_OK) return s;
@@ -102,8 +111,10 @@ int ctl_events(struct command *c)
     int failed = admin_open(&a, c);
     if (failed) return failed;
     enum status s = events_fetch(&a, c, &t, &more);
-    if (s != STATUS_OK) failed = admin_fail(&a, c, s);
-    else if (command_option(c, "follow")) failed = events_follow(&a, c, &t);
+    if (s != STATUS_OK)
+        failed = admin_fail(&a, c, s);
+    else if (command_option(c, "follow"))
+        failed = events_follow(&a, c, &t);
     admin_close(&a);
     return failed;
 }

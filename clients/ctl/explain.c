@@ -1,5 +1,6 @@
 /* explain: what became of one message, for each device of its recipient, from the closed list of
- * broker/wire/states.h. The question is the reference that a person reads out; the answer has no content. */
+ * broker/wire/states.h. The question is the reference that a person reads out; the answer has no
+ * content. */
 #include "clients/ctl/admin.h"
 #include "clients/ctl/ctl.h"
 #include "clients/ctl/show.h"
@@ -16,11 +17,13 @@ static int reference_fail(const struct command *c, const char *text)
     for (const char *at = text; *at; at++)
         len += isalnum((unsigned char)*at) != 0;
     if (len != REFERENCE_TEXT_LEN)
-        return command_fail(c, EXIT_FAILED,
-                            "the reference has %zu letters and digits, not %u: a part is missing or too much",
-                            len, REFERENCE_TEXT_LEN);
-    return command_fail(c, EXIT_FAILED,
-                        "the reference's check-sum is wrong: a character was misread; ask for it again");
+        return command_fail(
+            c, EXIT_FAILED,
+            "the reference has %zu letters and digits, not %u: a part is missing or too much", len,
+            REFERENCE_TEXT_LEN);
+    return command_fail(
+        c, EXIT_FAILED,
+        "the reference's check-sum is wrong: a character was misread; ask for it again");
 }
 
 static int question_read(const struct command *c, struct msg_explain *ask)
@@ -123,8 +126,10 @@ int ctl_explain(struct command *c)
     if (s != STATUS_OK) {
         failed = admin_fail(&a, c, s);
     } else {
-        if (c->json) explained_json(&ask, &explained);
-        else explained_print(&ask, &explained);
+        if (c->json)
+            explained_json(&ask, &explained);
+        else
+            explained_print(&ask, &explained);
         if (explained.code == EXPLAIN_NEVER_ACCEPTED) failed = EXIT_FAILED;
     }
     admin_close(&a);

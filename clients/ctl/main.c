@@ -1,5 +1,5 @@
-/* sealmqctl: the operator's and supporter's program. It asks the relay's admin socket and shows what it says;
- * it changes nothing and sees no content, because the relay has none to show. */
+/* sealmqctl: the operator's and supporter's program. It asks the relay's admin socket and shows
+ * what it says; it changes nothing and sees no content, because the relay has none to show. */
 #include "clients/ctl/ctl.h"
 
 static const struct option_rule options[] = {
@@ -17,14 +17,20 @@ static const struct option_rule explain_options[] = {
 
 static const struct command_rule commands[] = {
     {"status", NULL, "brokers, workers, stores, queue depths, commit lag", NULL, 0, ctl_status},
-    {"events", NULL, "what happened: failures, operations, refusals", events_options, 2, ctl_events},
-    {"explain", "REFERENCE", "what became of the message that somebody read out", explain_options, 1,
-     ctl_explain},
+    {"events", NULL, "what happened: failures, operations, refusals", events_options, 2,
+     ctl_events},
+    {"explain", "REFERENCE", "what became of the message that somebody read out", explain_options,
+     1, ctl_explain},
 };
 
 static const struct program_rule program = {
-    "sealmqctl", "look at a SealMQ relay from its own machine",
-    options, 1, commands, sizeof commands / sizeof commands[0]};
+    .name = "sealmqctl",
+    .help = "look at a SealMQ relay from its own machine",
+    .options = options,
+    .option_count = 1,
+    .commands = commands,
+    .command_count = sizeof commands / sizeof commands[0],
+};
 
 int main(int argc, char **argv)
 {

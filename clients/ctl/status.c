@@ -1,5 +1,5 @@
-/* status: what the broker knows of the relay at this moment, as a table or one JSON object. The words of
- * each column stand once, here, and serve both. */
+/* status: what the broker knows of the relay at this moment, as a table or one JSON object. The
+ * words of each column stand once, here, and serve both. */
 #include "clients/ctl/admin.h"
 #include "clients/ctl/ctl.h"
 #include "clients/ctl/show.h"
@@ -9,9 +9,10 @@
 
 static const char *role_name(const struct msg_worker_row *row)
 {
-    static const char *const names[] = {
-        [ROLE_BROKER] = "broker", [ROLE_STORAGE] = "storage", [ROLE_FANOUT] = "fanout",
-        [ROLE_OPS] = "ops"};
+    static const char *const names[] = {[ROLE_BROKER] = "broker",
+                                        [ROLE_STORAGE] = "storage",
+                                        [ROLE_FANOUT] = "fanout",
+                                        [ROLE_OPS] = "ops"};
     return row->role >= ROLE_BROKER && row->role <= ROLE_OPS ? names[row->role] : "?";
 }
 
@@ -92,8 +93,9 @@ static void broker_print(const struct msg_overview *o)
 
 static void stores_print(const struct msg_overview *o)
 {
-    printf("\n%-17s %-10s %9s %9s %10s %8s %7s %7s %10s %9s %9s %5s\n", "STORE", "STATE", "SESSIONS",
-           "MAILBOXES", "QUEUED", "BYTES", "PARKED", "WAKES", "COMMIT", "LAG", "SILENCE", "DISK");
+    printf("\n%-17s %-10s %9s %9s %10s %8s %7s %7s %10s %9s %9s %5s\n", "STORE", "STATE",
+           "SESSIONS", "MAILBOXES", "QUEUED", "BYTES", "PARKED", "WAKES", "COMMIT", "LAG",
+           "SILENCE", "DISK");
     for (size_t i = 0; i < o->worker_count; i++) {
         const struct msg_worker_row *r = &o->workers[i];
         char lag[32], disk[32];

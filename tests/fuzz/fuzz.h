@@ -1,5 +1,5 @@
-/* fuzz: the one function that libFuzzer calls. The input is a heap block of that very size, so ASan
- * sees a read behind its end. */
+/* fuzz: the one function that libFuzzer calls, with a heap block of that very size (ASan sees a read
+ * behind its end). A target ends in abort (ENSURE) or a sanitizer's report, or the input was fine. */
 #ifndef SEALMQ_TESTS_FUZZ_H
 #define SEALMQ_TESTS_FUZZ_H
 

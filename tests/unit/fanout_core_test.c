@@ -1,4 +1,5 @@
-/* The fan-out core against a scripted broker and store (fanout_script.h): brokers, leases, results, drain. */
+/* The fan-out core against a scripted broker and store (fanout_script.h): brokers, leases,
+ * results, drain. */
 #include "tests/unit/fanout_script.h"
 
 /* ---- brokers ---- */
@@ -172,7 +173,8 @@ Test(fanout, more_asks_at_once_and_no_more_does_not)
     script_end(&s);
 }
 
-/* A store that looked at many rows and found none due says "more" and gives nothing: no busy loop. */
+/* A store that looked at many rows and found none due says "more" and gives nothing: no busy loop.
+ */
 Test(fanout, more_without_any_wake_waits)
 {
     struct script s = script_new(true);
@@ -187,7 +189,8 @@ Test(fanout, refused_lease_waits_as_told)
     struct script s = script_new(true);
     struct msg_error busy = {.status = STATUS_BUSY, .retry_after_ms = 600};
     struct frame lease = *script_ready(&s);
-    script_say(&s, &(struct frame_header){.kind = KIND_ERROR, .correlation = lease.header.correlation},
+    script_say(&s,
+               &(struct frame_header){.kind = KIND_ERROR, .correlation = lease.header.correlation},
                &msg_error_desc, &busy);
     script_run(&s, 599);
     cr_assert_null(script_sent(&s, KIND_LEASE));

@@ -1,5 +1,5 @@
-/* link against real ROUTERs over ipc in this process (abstract socket names: no files). Waiting is link_poll's
- * own, until what is waited for happens. */
+/* link against real ROUTERs over ipc in this process (abstract socket names: no files). Waiting is
+ * link_poll's own, until what is waited for happens. */
 #include "workers/link.h"
 
 #include <criterion/criterion.h>
@@ -36,8 +36,8 @@ static struct rig rig_new(size_t count, int queue_max)
     static int number;
     struct rig r = {.context = zmq_ctx_new()};
     for (size_t i = 0; i < count; i++) {
-        snprintf(r.endpoint[i], sizeof r.endpoint[i], "ipc://@sealmq-link-test-%d-%d", (int)getpid(),
-                 number++);
+        snprintf(r.endpoint[i], sizeof r.endpoint[i], "ipc://@sealmq-link-test-%d-%d",
+                 (int)getpid(), number++);
         r.router[i] = router_new(&r, i, queue_max);
     }
     const char *endpoints[2] = {r.endpoint[0], r.endpoint[1]};
@@ -161,7 +161,8 @@ Test(link, endpoint_that_cannot_be_is_config)
     cr_assert_eq(link_open(&l, NULL, bad, 0), STATUS_CONFIG);
 }
 
-/* The promise of link.h: the next process at the endpoint sees nothing that was meant for this one. */
+/* The promise of link.h: the next process at the endpoint sees nothing that was meant for this
+ * one. */
 Test(link, broken_connection_drops_its_queue_and_replays_nothing)
 {
     struct rig r = rig_new(1, 1);
@@ -170,8 +171,7 @@ Test(link, broken_connection_drops_its_queue_and_replays_nothing)
     size_t broker;
     int sent = 0;
     wait_up(&r, 0, true);
-    while (sent < LINK_QUEUE_MAX / 2 &&
-           link_send(r.link, 0, view_of(big, sizeof big)) == STATUS_OK)
+    while (sent < LINK_QUEUE_MAX / 2 && link_send(r.link, 0, view_of(big, sizeof big)) == STATUS_OK)
         sent++;
     cr_assert_eq(sent, LINK_QUEUE_MAX / 2); /* the broker reads none of them */
     zmq_close(r.router[0]);

@@ -1,5 +1,5 @@
-/* fanout_script: a scripted broker and store around the fan-out core: builds the slabs that a broker would
- * send and takes apart what the core sends. Time is a variable. */
+/* fanout_script: a scripted broker and store around the fan-out core: builds the slabs that a
+ * broker would send and takes apart what the core sends. Time is a variable. */
 #ifndef SEALMQ_TESTS_FANOUT_SCRIPT_H
 #define SEALMQ_TESTS_FANOUT_SCRIPT_H
 
@@ -27,8 +27,11 @@ static const struct store_id store_a = {{0xa}}, store_b = {{0xb}};
 static inline struct script script_new(bool webhook)
 {
     struct script s = {.now = {.wall_ms = 1700000000000, .mono_ms = 5000}, .broker_boot = {{1}}};
-    s.config = (struct fanout_config){.boot = {{0xf}}, .broker_count = 1, .webhook = webhook,
-                                      .wake_retry_ms = 1000, .wake_attempts = 4,
+    s.config = (struct fanout_config){.boot = {{0xf}},
+                                      .broker_count = 1,
+                                      .webhook = webhook,
+                                      .wake_retry_ms = 1000,
+                                      .wake_attempts = 4,
                                       .mark_key = {{7}}};
     s.f = fanout_new(&s.config, s.now);
     return s;
@@ -55,7 +58,8 @@ static inline void script_say(struct script *s, const struct frame_header *h,
     buffer_fini(&b);
 }
 
-/* One step of the core `later_ms` later; what it sends to broker 0 is taken (with `sent`) and parsed. */
+/* One step of the core `later_ms` later; what it sends to broker 0 is taken (with `sent`) and
+ * parsed. */
 static inline void script_run_to(struct script *s, uint64_t later_ms, enum status sent)
 {
     struct view slab, bytes;
@@ -142,8 +146,8 @@ static inline void script_lease(struct script *s, const struct frame *lease, str
                                 size_t count, bool more)
 {
     struct msg_leased leased = {.wakes = wakes, .wake_count = count, .more = more};
-    struct frame_header h = {.kind = KIND_LEASED, .correlation = lease->header.correlation,
-                             .home = lease->header.home};
+    struct frame_header h = {
+        .kind = KIND_LEASED, .correlation = lease->header.correlation, .home = lease->header.home};
     script_say(s, &h, &msg_leased_desc, &leased);
 }
 
@@ -166,7 +170,8 @@ static inline struct msg_wake_result script_result(struct script *s)
     return woken.results[0];
 }
 
-/* The next event of this kind for the journal; other kinds are skipped; kind 0 in the result = none. */
+/* The next event of this kind for the journal; other kinds are skipped; kind 0 in the result =
+ * none. */
 static inline struct event script_event(struct script *s, enum event_kind kind)
 {
     struct event e;

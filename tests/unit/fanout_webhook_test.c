@@ -1,5 +1,6 @@
-/* webhook against a small HTTP server on loopback in this process: what bytes leave, their signature, and what
- * each kind of answer becomes. One thread: the test turns webhook and server in the same loop. */
+/* webhook against a small HTTP server on loopback in this process: what bytes leave, their
+ * signature, and what each kind of answer becomes. One thread: the test turns webhook and server
+ * in the same loop. */
 #include "workers/fanout/webhook.h"
 
 #include <arpa/inet.h>
@@ -63,8 +64,8 @@ static void server_turn(struct server *s)
         if (s->peer < 0) return;
         s->request_len = 0;
     }
-    ssize_t got = recv(s->peer, s->request + s->request_len,
-                       sizeof s->request - 1 - s->request_len, 0);
+    ssize_t got =
+        recv(s->peer, s->request + s->request_len, sizeof s->request - 1 - s->request_len, 0);
     if (got > 0) s->request_len += (size_t)got;
     s->request[s->request_len] = '\0';
     if (!request_whole(s) || !s->answer) return;
@@ -96,8 +97,8 @@ static struct now rig_now(const struct rig *r)
 
 static void post(struct rig *r, uint64_t token)
 {
-    struct webhook_post p = {.token = token, .device = {{0xde, 0x01}}, .account = {{0xac, 0x02}},
-                             .id = {{0x1d, 0x03}}};
+    struct webhook_post p = {
+        .token = token, .device = {{0xde, 0x01}}, .account = {{0xac, 0x02}}, .id = {{0x1d, 0x03}}};
     webhook_send(r->w, rig_now(r), &p);
 }
 
@@ -129,10 +130,10 @@ static unsigned status_for(const char *reply)
 
 #define OK_ANSWER "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
-#define BODY                                                                                        \
-    "{\"device\":\"de010000000000000000000000000000\","                                             \
-    "\"account\":\"ac02000000000000000000000000000000000000000000000000000000000000\","             \
-    "\"reason\":\"waiting\",\"at\":\"2023-11-14T22:13:20Z\","                                       \
+#define BODY                                                                            \
+    "{\"device\":\"de010000000000000000000000000000\","                                 \
+    "\"account\":\"ac02000000000000000000000000000000000000000000000000000000000000\"," \
+    "\"reason\":\"waiting\",\"at\":\"2023-11-14T22:13:20Z\","                           \
     "\"id\":\"1d030000000000000000000000000000\"}"
 
 Test(webhook, these_bytes_leave_and_no_others)
@@ -173,9 +174,12 @@ Test(webhook, another_key_gives_another_signature)
 
 Test(webhook, status_of_the_answer_is_reported)
 {
-    cr_assert_eq(status_for("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"), 200);
-    cr_assert_eq(status_for("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), 410);
-    cr_assert_eq(status_for("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), 503);
+    cr_assert_eq(status_for("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"),
+                 200);
+    cr_assert_eq(status_for("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+                 410);
+    cr_assert_eq(status_for("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+                 503);
 }
 
 Test(webhook, redirect_is_not_followed)

@@ -1,9 +1,10 @@
-/* fanout: see fanout.h. Brokers (who is there), stores (whom to ask, from the map), wakes (wakes.c) and
- * the frames between them. It is no HTTP client (webhook.c) and no socket (workers/link.c); in step 5 of
- * docs/ARCHITECTURE, "deliver", it is the part for devices that are offline.
+/* fanout: see fanout.h. Brokers (who is there), stores (whom to ask, from the map), wakes
+ * (wakes.c) and the frames between them. It is no HTTP client (webhook.c) and no socket
+ * (workers/link.c); in step 5 of docs/ARCHITECTURE, "deliver", it is the part for devices that are
+ * offline.
  *
- * Invariants: all requests go to one broker, the first that is ready; when that one is lost,
- * every open request counts as unheard and is made again elsewhere. What is asked for (stores_reserved)
+ * Invariants: all requests go to one broker, the first that is ready; when that one is lost, every
+ * open request counts as unheard and is made again elsewhere. What is asked for (stores_reserved)
  * plus what is held never exceeds WAKES_MAX. */
 #include "workers/fanout/fanout.h"
 #include "workers/fanout/stores.h"
@@ -218,7 +219,8 @@ static enum status on_error(struct fanout *f, struct peer *p, const struct frame
     struct msg_error error;
     enum status status = codec_decode(&msg_error_desc, frame->meta, &f->arena, &error);
     if (status != STATUS_OK) return status;
-    uint64_t wait_ms = error.retry_after_ms > FANOUT_BEAT_MS ? error.retry_after_ms : FANOUT_BEAT_MS;
+    uint64_t wait_ms =
+        error.retry_after_ms > FANOUT_BEAT_MS ? error.retry_after_ms : FANOUT_BEAT_MS;
     uint64_t due_ms = now.mono_ms + (wait_ms < FANOUT_POLL_MS ? wait_ms : FANOUT_POLL_MS);
     struct store *s = stores_asked(&f->stores, frame->header.correlation);
     if (s) store_answered(s, due_ms, due_ms);
@@ -237,8 +239,12 @@ static const struct {
     enum frame_kind kind;
     enum status (*run)(struct fanout *, struct peer *, const struct frame *, struct now);
 } handlers[] = {
-    {KIND_PEER, on_peer},         {KIND_HEARTBEAT, on_heartbeat}, {KIND_WAKES_WAITING, on_wakes_waiting},
-    {KIND_LEASED, on_leased},     {KIND_WOKEN_OK, on_woken_ok},   {KIND_ERROR, on_error},
+    {KIND_PEER, on_peer},
+    {KIND_HEARTBEAT, on_heartbeat},
+    {KIND_WAKES_WAITING, on_wakes_waiting},
+    {KIND_LEASED, on_leased},
+    {KIND_WOKEN_OK, on_woken_ok},
+    {KIND_ERROR, on_error},
 };
 
 static enum status frame_take(struct fanout *f, struct peer *p, struct view bytes, unsigned *kind,
@@ -382,7 +388,8 @@ static void events_tell(struct fanout *f, struct peer *p)
         while (record.event_count < EVENTS_PER_FRAME && event_ring_take(&f->records, &e))
             events[record.event_count++] = msg_event_of(&e);
         if (!record.event_count) return;
-        struct frame_header h = {.kind = KIND_RECORD, .item_count = (uint16_t)record.event_count,
+        struct frame_header h = {.kind = KIND_RECORD,
+                                 .item_count = (uint16_t)record.event_count,
                                  .home = stores_record_home(&f->stores)};
         peer_write(p, &h, &msg_record_desc, &record);
     }
@@ -398,15 +405,18 @@ static void ready_tell(struct fanout *f, struct peer *p, struct now now)
 static void beat_tell(struct fanout *f, struct peer *p)
 {
     size_t held = wakes_used(&f->wakes);
-    struct msg_heartbeat beat = {.row = {.role = ROLE_FANOUT, .boot = f->config.boot,
-                                         .pending = held, .wakes = held, .turns = f->turns,
+    struct msg_heartbeat beat = {.row = {.role = ROLE_FANOUT,
+                                         .boot = f->config.boot,
+                                         .pending = held,
+                                         .wakes = held,
+                                         .turns = f->turns,
                                          .items = f->posted,
                                          .state = f->leave_by_ms ? 3u : 1u}};
     peer_write_plain(p, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 
-/* Leases that ended and reports without an answer; after results_tell, so that a result that came late is
- * still told once. */
+/* Leases that ended and reports without an answer; after results_tell, so that a result that came
+ * late is still told once. */
 static void wakes_age(struct fanout *f, struct now now)
 {
     for (size_t i = 0; i < WAKES_MAX; i++) {
@@ -482,7 +492,8 @@ void fanout_leave(struct fanout *f, struct now now)
     event_blank(&e, now, EVENT_PROCESS_DRAINING)->code = ROLE_FANOUT;
     event_put(f, &e);
     for (size_t i = 0; i < f->config.broker_count; i++)
-        if (f->peers[i].ready) peer_write_plain(&f->peers[i], KIND_LEAVING, &msg_empty_desc, &empty);
+        if (f->peers[i].ready)
+            peer_write_plain(&f->peers[i], KIND_LEAVING, &msg_empty_desc, &empty);
 }
 
 bool fanout_left(const struct fanout *f, struct now now)
@@ -515,7 +526,7 @@ void fanout_free(struct fanout **f)
     for (size_t i = 0; i < (*f)->config.broker_count; i++)
         buffer_fini(&(*f)->peers[i].out);
     arena_fini(&(*f)->arena);
-    sodium_memzero(&(*f)->config.mark_key, sizeof (*f)->config.mark_key);
+    sodium_memzero(&(*f)->config.mark_key, sizeof(*f)->config.mark_key);
     free(*f);
     *f = NULL;
 }

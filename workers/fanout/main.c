@@ -1,7 +1,9 @@
-/* sealmq-fanout: carries wake-ups of offline devices to the push gateway. Thin glue: sockets (link), HTTP
- * (webhook), clock, randomness, signals and the journal around the core (fanout). It decides nothing.
+/* sealmq-fanout: carries wake-ups of offline devices to the push gateway. Thin glue: sockets
+ * (link), HTTP (webhook), clock, randomness, signals and the journal around the core (fanout). It
+ * decides nothing.
  *
- * SIGTERM or SIGINT once: drain (no more leases; what is held is finished), then exit 0. Twice: at once. */
+ * SIGTERM or SIGINT once: drain (no more leases; what is held is finished), then exit 0. Twice: at
+ * once. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
 #include "broker/host/host.h"
@@ -101,7 +103,8 @@ static int serve(struct process *p, struct command *c)
     for (;;) {
         enum status s = turn(p);
         if (s != STATUS_OK)
-            return command_fail(c, EXIT_FAILED, "waiting for sockets failed: %s", status_meaning(s));
+            return command_fail(c, EXIT_FAILED, "waiting for sockets failed: %s",
+                                status_meaning(s));
         if (p->signals > 1 || fanout_left(p->fanout, host_now())) break;
     }
     struct event stopped = {
@@ -127,7 +130,8 @@ static int start(struct process *p, struct command *c)
 {
     char error[256];
     if (host_start() != STATUS_OK || (p->signal_fd = host_signal_fd()) < 0)
-        return command_fail(c, EXIT_FAILED, "the operating system refuses random numbers or signals");
+        return command_fail(c, EXIT_FAILED,
+                            "the operating system refuses random numbers or signals");
     if (config_load(command_option(c, "config"), &p->config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_FAILED, "%s", error);
     if (mark_key_load(&p->config, &p->mark_key, error, sizeof error) != STATUS_OK)
@@ -170,7 +174,13 @@ static const struct command_rule commands[] = {
     {.help = "carry wake-ups of offline devices to the configured webhook", .run = run},
 };
 static const struct program_rule program = {
-    "sealmq-fanout", "SealMQ's fan-out worker", options, 1, commands, 1};
+    .name = "sealmq-fanout",
+    .help = "SealMQ's fan-out worker",
+    .options = options,
+    .option_count = 1,
+    .commands = commands,
+    .command_count = 1,
+};
 
 int main(int argc, char **argv)
 {

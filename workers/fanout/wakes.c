@@ -5,15 +5,12 @@
 
 static const enum wake_state transitions[WAKE_REPORTED + 1][WAKE_LEASE_OVER + 1] = {
     [WAKE_FREE] = {[WAKE_LEASED] = WAKE_QUEUED},
-    [WAKE_QUEUED] = {[WAKE_HANDED_OUT] = WAKE_POSTING,
-                     [WAKE_LEASE_OVER] = WAKE_FREE},
+    [WAKE_QUEUED] = {[WAKE_HANDED_OUT] = WAKE_POSTING, [WAKE_LEASE_OVER] = WAKE_FREE},
     [WAKE_POSTING] = {[WAKE_ANSWERED] = WAKE_DONE,
                       [WAKE_LEASE_OVER] = WAKE_POSTING}, /* its answer is still worth telling */
-    [WAKE_DONE] = {[WAKE_TOLD] = WAKE_REPORTED,
-                   [WAKE_LEASE_OVER] = WAKE_FREE},
-    [WAKE_REPORTED] = {[WAKE_CONFIRMED] = WAKE_FREE,
-                       [WAKE_UNHEARD] = WAKE_DONE,
-                       [WAKE_LEASE_OVER] = WAKE_FREE},
+    [WAKE_DONE] = {[WAKE_TOLD] = WAKE_REPORTED, [WAKE_LEASE_OVER] = WAKE_FREE},
+    [WAKE_REPORTED] =
+        {[WAKE_CONFIRMED] = WAKE_FREE, [WAKE_UNHEARD] = WAKE_DONE, [WAKE_LEASE_OVER] = WAKE_FREE},
 };
 
 void wakes_init(struct wakes *w)
@@ -43,8 +40,10 @@ struct wake *wakes_lease(struct wakes *w, struct device_id device)
     struct wake *place = NULL;
     for (size_t i = 0; i < WAKES_MAX; i++) {
         struct wake *wake = &w->table[i];
-        if (wake->state == WAKE_FREE) place = wake;
-        else if (device_equal(wake->device, device)) return NULL;
+        if (wake->state == WAKE_FREE)
+            place = wake;
+        else if (device_equal(wake->device, device))
+            return NULL;
     }
     if (!place) return NULL;
     *place = (struct wake){.state = WAKE_FREE, .token = ++w->last_token, .device = device};

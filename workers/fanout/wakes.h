@@ -1,8 +1,8 @@
-/* wakes: the wake-ups that this worker holds under lease, each on its way from the store that leased it
- * to the poster and back. A bounded table and a state machine; no clock, no frames.
+/* wakes: the wake-ups that this worker holds under lease, each on its way from the store that
+ * leased it to the poster and back. A bounded table and a state machine; no clock, no frames.
  *
  *   free → queued → posting → done → reported → free
- */
+ * / */
 #ifndef SEALMQ_FANOUT_WAKES_H
 #define SEALMQ_FANOUT_WAKES_H
 
@@ -52,17 +52,18 @@ struct wakes {
 
 void wakes_init(struct wakes *w);
 size_t wakes_used(const struct wakes *w);
-/* wake_step: the only place that assigns a state; an event that the table does not list is our bug. */
+/* wake_step: the only place that assigns a state; an event that the table does not list is our
+ * bug. */
 void wake_step(struct wake *w, enum wake_event event);
-/* wakes_lease: a queued wake with a token; the caller fills in the rest. NULL when the table is full or the
- * device is in it already. */
+/* wakes_lease: a queued wake with a token; the caller fills in the rest. NULL when the table is
+ * full or the device is in it already. */
 struct wake *wakes_lease(struct wakes *w, struct device_id device);
 /* wakes_queued: the one that waits longest; NULL = none. */
 struct wake *wakes_queued(struct wakes *w);
 /* wakes_posting: the one with this token, NULL when it is not with the poster. */
 struct wake *wakes_posting(struct wakes *w, uint64_t token);
-/* wake_backoff_ms: how long to wait when this attempt failed: first_ms, doubled with each one before it;
- * 1..max_ms. */
+/* wake_backoff_ms: how long to wait when this attempt failed: first_ms, doubled with each one
+ * before it; 1..max_ms. */
 uint64_t wake_backoff_ms(const struct wake *w, uint64_t first_ms, uint64_t max_ms);
 
 #endif

@@ -1,8 +1,9 @@
-/* webhook: see webhook.h. The only file that includes curl.h. It decides nothing about wake-ups (fanout.c
- * does); it signs, posts and reports the status.
+/* webhook: see webhook.h. The only file that includes curl.h. It decides nothing about wake-ups
+ * (fanout.c does); it signs, posts and reports the status.
  *
- * Invariants: a post is busy from webhook_send until webhook_answered gave it out; curl's sockets are in
- * the epoll set exactly as its socket callback last said; curl's one timer is deadline_ms. */
+ * Invariants: a post is busy from webhook_send until webhook_answered gave it out; curl's sockets
+ * are in the epoll set exactly as its socket callback last said; curl's one timer is deadline_ms.
+ */
 #include "workers/fanout/webhook.h"
 
 #include <curl/curl.h>
@@ -15,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BODY_MAX   320u
-#define HEADER_MAX 160u
+#define BODY_MAX    320u
+#define HEADER_MAX  160u
 #define STEP_EVENTS 64
 
 struct post {
@@ -64,7 +65,8 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
-/* Reads the answer to the end so that the connection can be used again, but not any length of it. */
+/* Reads the answer to the end so that the connection can be used again, but not any length of it.
+ */
 static size_t on_answer(char *at, size_t size, size_t count, void *context)
 {
     (void)at;
@@ -175,13 +177,13 @@ static void signature_write(char header[HEADER_MAX], const uint8_t *key, const c
     crypto_auth_hmacsha256_state state;
     int len = snprintf(time_text, sizeof time_text, "%" PRIu64 ".", wall_ms / 1000);
     crypto_auth_hmacsha256_init(&state, key, WEBHOOK_KEY_LEN);
-    crypto_auth_hmacsha256_update(&state, (const uint8_t *)time_text,
-                                  (unsigned long long)len);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)time_text, (unsigned long long)len);
     crypto_auth_hmacsha256_update(&state, (const uint8_t *)body, strlen(body));
     crypto_auth_hmacsha256_final(&state, mac);
     sodium_memzero(&state, sizeof state);
     hex_encode(mac, sizeof mac, hex);
-    len = snprintf(header, HEADER_MAX, "SealMQ-Signature: t=%" PRIu64 ",v1=%s", wall_ms / 1000, hex);
+    len =
+        snprintf(header, HEADER_MAX, "SealMQ-Signature: t=%" PRIu64 ",v1=%s", wall_ms / 1000, hex);
     ENSURE(len > 0 && (size_t)len < HEADER_MAX);
 }
 
@@ -195,14 +197,13 @@ static bool post_prepare(struct webhook *w, struct post *p, const char *signatur
     return c && p->headers && !curl_easy_setopt(c, CURLOPT_URL, w->url) &&
            !curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") &&
            !curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) &&
-           !curl_easy_setopt(c, CURLOPT_PROXY, "") &&
-           !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
+           !curl_easy_setopt(c, CURLOPT_PROXY, "") && !curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) &&
            !curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, WEBHOOK_TIMEOUT_MS) &&
            !curl_easy_setopt(c, CURLOPT_HTTPHEADER, p->headers) &&
            !curl_easy_setopt(c, CURLOPT_POSTFIELDS, p->body) &&
            !curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer) &&
-           !curl_easy_setopt(c, CURLOPT_WRITEDATA, p) &&
-           !curl_easy_setopt(c, CURLOPT_PRIVATE, p) && !curl_multi_add_handle(w->multi, c);
+           !curl_easy_setopt(c, CURLOPT_WRITEDATA, p) && !curl_easy_setopt(c, CURLOPT_PRIVATE, p) &&
+           !curl_multi_add_handle(w->multi, c);
 }
 
 void webhook_send(struct webhook *w, struct now now, const struct webhook_post *post)
@@ -257,7 +258,8 @@ bool webhook_answered(struct webhook *w, struct now now, struct webhook_answer *
         long code = 0;
         if (!p->finished) continue;
         if (p->easy) curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &code);
-        *out = (struct webhook_answer){.token = p->token, .http_status = (unsigned)code,
+        *out = (struct webhook_answer){.token = p->token,
+                                       .http_status = (unsigned)code,
                                        .latency_ms = now.mono_ms - p->started_ms};
         w->now_ms = now.mono_ms;
         post_end(w, p);

@@ -1,6 +1,6 @@
-/* webhook: posts wake-ups to the push gateway over HTTP(S), several at once, without blocking (libcurl's
- * multi interface over one epoll). Content-free: a request says which device should connect, and nothing
- * about messages or senders. Every byte of it:
+/* webhook: posts wake-ups to the push gateway over HTTP(S), several at once, without blocking
+ * (libcurl's multi interface over one epoll). Content-free: a request says which device should
+ * connect, and nothing about messages or senders. Every byte of it:
  *
  *   POST URL
  *   Content-Type: application/json
@@ -8,18 +8,19 @@
  *
  *   {"device":"<hex>","account":"<hex>","reason":"waiting","at":"<RFC 3339>","id":"<hex, random>"}
  *
- * beside Host, Accept and Content-Length. No redirects, cookies, proxies or .netrc; of the answer only
- * the status counts. The gateway must check the signature and should refuse an old t or an id seen before. */
+ * beside Host, Accept and Content-Length. No redirects, cookies, proxies or .netrc; of the answer
+ * only the status counts. The gateway must check the signature and should refuse an old t or an id
+ * seen before. */
 #ifndef SEALMQ_FANOUT_WEBHOOK_H
 #define SEALMQ_FANOUT_WEBHOOK_H
 
 #include "broker/wire/ids.h"
 #include "broker/wire/now.h"
 
-#define WEBHOOK_POSTS_MAX    16u
-#define WEBHOOK_TIMEOUT_MS   5000L
-#define WEBHOOK_ANSWER_MAX   16384u /* bytes of an answer's body read before hanging up */
-#define WEBHOOK_KEY_LEN      32u
+#define WEBHOOK_POSTS_MAX  16u
+#define WEBHOOK_TIMEOUT_MS 5000L
+#define WEBHOOK_ANSWER_MAX 16384u /* bytes of an answer's body read before hanging up */
+#define WEBHOOK_KEY_LEN    32u
 
 struct webhook;
 
@@ -37,14 +38,14 @@ struct webhook_answer {
     uint64_t latency_ms;
 };
 
-/* webhook_open: url must be http:// or https://; key (WEBHOOK_KEY_LEN bytes) is borrowed until webhook_close.
- * OK; CONFIG (not such a URL); IO. *out is NULL after a failure. */
+/* webhook_open: url must be http:// or https://; key (WEBHOOK_KEY_LEN bytes) is borrowed until
+ * webhook_close. OK; CONFIG (not such a URL); IO. *out is NULL after a failure. */
 enum status webhook_open(struct webhook **out, const char *url, const uint8_t *key) MUST_USE;
 /* webhook_close: abandons what is under way; NULL-safe, nulls. */
 void webhook_close(struct webhook **w);
 
-/* webhook_fd: readable when webhook_step has something to do. webhook_deadline_ms: mono time by which to call
- * it anyway; UINT64_MAX = no need. */
+/* webhook_fd: readable when webhook_step has something to do. webhook_deadline_ms: mono time by
+ * which to call it anyway; UINT64_MAX = no need. */
 int webhook_fd(const struct webhook *w);
 uint64_t webhook_deadline_ms(const struct webhook *w);
 

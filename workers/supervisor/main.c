@@ -93,7 +93,8 @@ static int wait_ms(const struct supervisor *s)
 
 static void daemon_loop(struct daemon *d)
 {
-    struct pollfd fds[] = {{.fd = d->stop_fd, .events = POLLIN}, {.fd = d->child_fd, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = d->stop_fd, .events = POLLIN},
+                           {.fd = d->child_fd, .events = POLLIN}};
     struct orders orders;
     supervisor_init(&d->core, d->config.drain_ms, host_now().mono_ms);
     for (;;) {
@@ -137,9 +138,9 @@ static int daemon_prepare(const struct command *c, struct daemon *d)
 static int daemon_verdict(const struct command *c, const struct daemon *d)
 {
     if (d->core.refused)
-        return command_fail(c, EXIT_USAGE,
-                            "%s refuses to start: see what it said above, correct that, start again",
-                            child_program(d->core.refuser));
+        return command_fail(
+            c, EXIT_USAGE, "%s refuses to start: see what it said above, correct that, start again",
+            child_program(d->core.refuser));
     return d->core.overdue ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -203,7 +204,8 @@ static int sealmqd_run(struct command *c)
         return command_fail(c, EXIT_USAGE, "give either --config FILE or --init DIR");
     if (config && command_option(c, "port"))
         return command_fail(c, EXIT_USAGE, "--port goes with --init: a config file names its own");
-    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, "the system gives no randomness");
+    if (host_start() != STATUS_OK)
+        return command_fail(c, EXIT_FAILED, "the system gives no randomness");
     return init ? init_run(c) : daemon_run(c);
 }
 

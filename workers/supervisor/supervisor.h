@@ -9,18 +9,12 @@
 enum child_id { CHILD_BROKER, CHILD_STORAGE, CHILD_FANOUT };
 #define CHILD_COUNT 3
 
-/* X(NAME, "name") */
-#define CHILD_STATE_LIST(X)                                                                        \
-    X(STOPPED, "stopped")         /* no process, and none wanted */                                \
-    X(STARTING, "starting")       /* the caller was or will be told to start it */                 \
-    X(RUNNING, "running")         /* there is a process */                                         \
-    X(BACKING_OFF, "backing_off") /* it ended; started again when its time comes */                \
-    X(STOPPING, "stopping")       /* told to drain; killed when its time is over */
-
 enum child_state {
-#define X(NAME, text) CHILD_##NAME,
-    CHILD_STATE_LIST(X)
-#undef X
+    CHILD_STOPPED,     /* no process, and none wanted */
+    CHILD_STARTING,    /* the caller was or will be told to start it */
+    CHILD_RUNNING,     /* there is a process */
+    CHILD_BACKING_OFF, /* it ended; started again when its time comes */
+    CHILD_STOPPING,    /* told to drain; killed when its time is over */
 };
 #define CHILD_STATE_COUNT 5
 

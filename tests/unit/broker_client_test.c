@@ -1,0 +1,307 @@
+/* Frames from the edge: what is answered, what is forwarded, and that every request gets one reply. */
+#include "tests/unit/broker_fixture.h"
+
+#include <criterion/criterion.h>
+
+#define CLIENT 5u
+#define STORE  1u
+
+static struct relay *with_store(struct slab_header *h, uint32_t credit)
+{
+    struct relay *r = relay_new(64);
+    *h = storage_header(1, 1000, 1);
+    storage_readies(r, STORE, 1, h, 0, 4095, credit);
+    return r;
+}
+
+static void says(struct relay *r, uint8_t kind, uint64_t correlation, uint16_t home)
+{
+    client_says(r, CLIENT,
+                (struct frame_header){.kind = kind, .correlation = correlation, .home = home},
+                &msg_empty_desc, &(struct msg_empty){0});
+    relay_flush(r);
+}
+
+Test(client, ping_is_answered_by_the_broker_without_a_session)
+{
+    struct relay *r = relay_new(4);
+    says(r, KIND_PING, 3, 0);
+    struct output *pong = client_takes(r, CLIENT, KIND_PONG);
+    cr_assert(pong != NULL);
+    cr_assert_eq(pong->frame.header.correlation, 3);
+    relay_free(r);
+}
+
+Test(client, requests_without_a_session_are_told_so)
+{
+    static const uint8_t kinds[] = {KIND_LOOKUP, KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS,
+                                    KIND_BYE};
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    for (size_t i = 0; i < sizeof kinds; i++) {
+        says(r, kinds[i], i + 1, 0);
+        cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    }
+    relay_free(r);
+}
+
+Test(client, register_goes_to_the_owner_without_a_session)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    says(r, KIND_REGISTER, 8, 16);
+    struct output *o = worker_takes(r, STORE, KIND_REGISTER);
+    cr_assert(o != NULL);
+    cr_assert_eq(o->stamp.origin, ORIGIN_EDGE);
+    cr_assert_eq(o->stamp.session.number, 0);
+    cr_assert_eq(o->stamp.transport.bytes[0], CLIENT);
+    worker_answers(r, STORE, &h, o, KIND_REGISTERED, &msg_empty_desc, &(struct msg_empty){0});
+    cr_assert(client_takes(r, CLIENT, KIND_REGISTERED) != NULL);
+    relay_free(r);
+}
+
+Test(client, bound_requests_carry_session_account_and_device)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    client_sends(r, CLIENT, 3, 2);
+    struct output *o = worker_takes(r, STORE, KIND_SEND);
+    cr_assert(o != NULL);
+    cr_assert_eq(o->stamp.session.number, 42);
+    cr_assert(device_equal(o->stamp.device, device_n(3)));
+    cr_assert_eq(o->stamp.account.bytes[0], 3);
+    relay_free(r);
+}
+
+Test(client, ack_at_a_foreign_home_is_refused)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    says(r, KIND_ACK, 2, home_n(4));
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_WRONG_HOME);
+    says(r, KIND_ACK, 3, home_n(3));
+    cr_assert(worker_takes(r, STORE, KIND_ACK) != NULL);
+    relay_free(r);
+}
+
+Test(client, hello_that_does_not_decode_is_malformed_and_not_forwarded)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    says(r, KIND_HELLO, 2, 0);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_MALFORMED);
+    cr_assert(worker_takes(r, STORE, KIND_HELLO) == NULL);
+    cr_assert_eq(relay_events(r, EVENT_FRAME_REFUSED), 1);
+    relay_free(r);
+}
+
+Test(client, only_welcome_binds)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_greets(r, CLIENT, 3, 1);
+    relay_flush(r);
+    client_sends(r, CLIENT, 3, 2);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    struct msg_error refused = {.status = STATUS_UNAUTHENTICATED};
+    worker_answers(r, STORE, &h, worker_takes(r, STORE, KIND_HELLO), KIND_ERROR, &msg_error_desc,
+                   &refused);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_UNAUTHENTICATED);
+    client_sends(r, CLIENT, 3, 3);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    client_binds(r, CLIENT, 3, STORE, &h, 1);
+    relay_free(r);
+}
+
+Test(client, second_hello_at_once_is_busy)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_greets(r, CLIENT, 3, 1);
+    client_greets(r, CLIENT, 3, 2);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_BUSY);
+    relay_free(r);
+}
+
+Test(client, new_session_on_a_connection_closes_the_one_before)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    client_binds(r, CLIENT, 4, STORE, &h, 43);
+    relay_flush(r);
+    struct output *closed = worker_takes(r, STORE, KIND_CLOSED);
+    cr_assert(closed != NULL);
+    cr_assert_eq(closed->stamp.session.number, 42);
+    cr_assert_eq(closed->frame.header.home, home_n(3));
+    cr_assert(worker_takes(r, STORE, KIND_CLOSED) == NULL);
+    relay_free(r);
+}
+
+Test(client, no_owner_means_busy_and_an_owner_means_forwarded)
+{
+    struct relay *r = relay_new(4);
+    says(r, KIND_REGISTER, 1, 16);
+    struct output *o = client_takes(r, CLIENT, KIND_NONE);
+    cr_assert_eq(error_status(o), STATUS_BUSY);
+    struct slab_header h = storage_header(1, 1000, 1);
+    storage_readies(r, STORE, 1, &h, 0, 15, 8);
+    says(r, KIND_REGISTER, 2, 16);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_BUSY);
+    says(r, KIND_REGISTER, 3, 15);
+    cr_assert(worker_takes(r, STORE, KIND_REGISTER) != NULL);
+    relay_free(r);
+}
+
+Test(client, pending_requests_of_a_connection_are_bounded)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 1000);
+    for (uint64_t i = 1; i <= PENDING_REQUESTS_MAX; i++)
+        says(r, KIND_REGISTER, i, 0);
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
+    says(r, KIND_REGISTER, 1000, 0);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_BUSY);
+    worker_answers(r, STORE, &h, worker_takes(r, STORE, KIND_REGISTER), KIND_REGISTERED,
+                   &msg_empty_desc, &(struct msg_empty){0});
+    cr_assert(client_takes(r, CLIENT, KIND_REGISTERED) != NULL);
+    says(r, KIND_REGISTER, 1000, 0);
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
+    relay_free(r);
+}
+
+Test(client, workers_credit_is_kept)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 2);
+    for (uint64_t i = 1; i <= 3; i++)
+        says(r, KIND_REGISTER, i, 0);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_BUSY);
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
+    relay_free(r);
+}
+
+Test(client, correlation_ids_must_be_unique_and_not_zero)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    says(r, KIND_REGISTER, 0, 0);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_MALFORMED);
+    says(r, KIND_REGISTER, 6, 0);
+    says(r, KIND_REGISTER, 6, 0);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_MALFORMED);
+    cr_assert(worker_takes(r, STORE, KIND_REGISTER) != NULL);
+    cr_assert(worker_takes(r, STORE, KIND_REGISTER) == NULL);
+    relay_free(r);
+}
+
+Test(client, kinds_of_others_are_unsupported)
+{
+    static const uint8_t kinds[] = {KIND_WELCOME, KIND_DELIVER, KIND_OVERVIEW, KIND_READY, KIND_LEASE,
+                                    200};
+    struct relay *r = relay_new(4);
+    for (size_t i = 0; i < sizeof kinds; i++) {
+        says(r, kinds[i], i + 1, 0);
+        struct output *o = client_takes(r, CLIENT, KIND_NONE);
+        cr_assert_eq(error_status(o), STATUS_UNSUPPORTED);
+        cr_assert_eq(o->frame.header.correlation, i + 1);
+    }
+    cr_assert_eq(relay_events(r, EVENT_FRAME_REFUSED), 1, "told once per connection");
+    relay_free(r);
+}
+
+Test(client, garbage_is_answered_and_unproven_speakers_are_not)
+{
+    struct relay *r = relay_new(4);
+    struct transport_pk key = {{1}};
+    broker_client_frame(r->broker, r->now, CLIENT, NULL, view_of("x", 1));
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
+    cr_assert_not(broker_knows(r->broker, CLIENT));
+    broker_client_frame(r->broker, r->now, CLIENT, &key, view_of("x", 1));
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_MALFORMED);
+    cr_assert(broker_knows(r->broker, CLIENT));
+    relay_free(r);
+}
+
+Test(client, full_table_of_connections_is_busy)
+{
+    struct relay *r = relay_new(1);
+    says(r, KIND_PING, 1, 0);
+    client_says(r, 6, (struct frame_header){.kind = KIND_PING, .correlation = 4}, &msg_empty_desc,
+                &(struct msg_empty){0});
+    struct output *o = client_takes(r, 6, KIND_NONE);
+    cr_assert_eq(error_status(o), STATUS_BUSY);
+    cr_assert_eq(o->frame.header.correlation, 4);
+    cr_assert_not(broker_knows(r->broker, 6));
+    relay_free(r);
+}
+
+Test(client, goodbye_unbinds)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    says(r, KIND_BYE, 2, home_n(3));
+    worker_answers(r, STORE, &h, worker_takes(r, STORE, KIND_BYE), KIND_GOODBYE, &msg_empty_desc,
+                   &(struct msg_empty){0});
+    cr_assert(client_takes(r, CLIENT, KIND_GOODBYE) != NULL);
+    client_sends(r, CLIENT, 3, 3);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    cr_assert(worker_takes(r, STORE, KIND_CLOSED) == NULL, "the store said goodbye itself");
+    relay_free(r);
+}
+
+Test(client, silent_connection_is_forgotten_and_its_requests_answered)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    for (uint64_t passed = 0; passed < 29000; passed += 500) {
+        relay_pass(r, 500);
+        worker_beats(r, STORE, &h);
+    }
+    client_sends(r, 99, 3, 1); /* another client's frame changes nothing for this one */
+    cr_assert(broker_knows(r->broker, CLIENT));
+    for (uint64_t passed = 0; passed < 2000; passed += 500) {
+        relay_pass(r, 500);
+        worker_beats(r, STORE, &h);
+    }
+    cr_assert_not(broker_knows(r->broker, CLIENT));
+    struct output *closed = worker_takes(r, STORE, KIND_CLOSED);
+    cr_assert(closed != NULL);
+    cr_assert_eq(closed->stamp.session.number, 42);
+    relay_free(r);
+}
+
+Test(client, drain_is_told_to_all_and_refuses_what_is_new)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    client_sends(r, CLIENT, 3, 2);
+    broker_drain(r->broker, r->now);
+    cr_assert(client_takes(r, CLIENT, KIND_DRAIN) != NULL);
+    client_sends(r, CLIENT, 3, 3);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_DRAINING);
+    cr_assert_not(broker_drained(r->broker, r->now));
+    worker_answers(r, STORE, &h, worker_takes(r, STORE, KIND_SEND), KIND_SENT, &msg_empty_desc,
+                   &(struct msg_empty){0});
+    cr_assert(client_takes(r, CLIENT, KIND_SENT) != NULL);
+    cr_assert(broker_drained(r->broker, r->now));
+    relay_free(r);
+}
+
+Test(client, drain_ends_at_its_deadline_whatever_is_pending)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    says(r, KIND_REGISTER, 1, 0);
+    broker_drain(r->broker, r->now);
+    relay_pass(r, 1900);
+    cr_assert_not(broker_drained(r->broker, r->now));
+    relay_pass(r, 100);
+    cr_assert(broker_drained(r->broker, r->now));
+    relay_free(r);
+}
