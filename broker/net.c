@@ -242,13 +242,13 @@ static long poll_ms(const struct broker *b)
     return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
 }
 
-/* true = leave at once. */
+/* true = leave at once. The edge stays bound while draining: a listener owns the connections that it
+ * accepted, and zmq_unbind would cut those that still wait for answers. */
 static bool signal_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
 {
     if (!host_signal_take(fd)) return false;
     if (*draining) return true;
     *draining = true;
-    (void)zmq_unbind(n->edge, n->config->client_endpoint); /* newcomers go elsewhere */
     struct event e = {.at_ms = now.wall_ms, .kind = EVENT_PROCESS_DRAINING, .code = ROLE_BROKER};
     journal_write(n->journal, &e);
     broker_drain(b, now);

@@ -93,14 +93,14 @@ enum status identity_load(struct engine *e)
     return STATUS_OK;
 }
 
-enum mark { MARK_REGISTERED, MARK_CLAIMED };
+enum identity_flag { FLAG_REGISTERED, FLAG_CLAIMED };
 
-static enum status identity_mark_in(struct engine *e, enum mark mark)
+static enum status identity_mark_in(struct engine *e, enum identity_flag flag)
 {
     struct state_identity identity;
     enum status s = state_identity_get(e->state, &e->arena, &identity);
     if (s != STATUS_OK) return s;
-    if (mark == MARK_REGISTERED)
+    if (flag == FLAG_REGISTERED)
         identity.registered = true;
     else if (view_equal(identity.handle, e->identity.handle)) /* another process may want another */
         identity.claimed = true;
@@ -108,10 +108,10 @@ static enum status identity_mark_in(struct engine *e, enum mark mark)
 }
 
 /* Where another process keeps the state locked the mark is lost; the relay is asked again then. */
-static void identity_mark(struct engine *e, enum mark mark)
+static void identity_mark(struct engine *e, enum identity_flag flag)
 {
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, identity_mark_in(e, mark));
+    if (s == STATUS_OK) s = tx_end(e, identity_mark_in(e, flag));
     if (!engine_fault(e, s) || !engine_fault(e, identity_load(e))) return;
     if (e->identity.registered && e->claim_settled)
         event_put(e, &(struct engine_event){.kind = ENGINE_REGISTERED});
@@ -137,7 +137,8 @@ void registered_reply(struct engine *e, struct now now, struct request *r, const
         hello_failed(e, now, r, STATUS_UNKNOWN, 0);
         return;
     }
-    if (!e->identity.registered) identity_mark(e, MARK_REGISTERED);
+    if (!e->identity.registered) identity_mark(e, FLAG_REGISTERED);
+    if (e->introduced) e->claim_settled = !e->identity.handle.len; /* it may have lost both */
     if (e->broken == STATUS_OK) session_registered(e, now);
 }
 
@@ -166,8 +167,11 @@ void claim_drive(struct engine *e, struct now now)
     struct msg_claim_handle m = {.handle = e->identity.handle, .entry = e->identity.entry};
     e->claim_ms = now.mono_ms + RETRY_MIN_MS;
     if (!engine_fault(e, claim_sign(e, &m))) return;
-    e->claim_under_way = request_make(e, now, KIND_CLAIM_HANDLE, home_of_handle(m.handle),
-                                      &msg_claim_handle_desc, &m) != NULL;
+    struct request *r = request_make(e, now, KIND_CLAIM_HANDLE, home_of_handle(m.handle),
+                                     &msg_claim_handle_desc, &m);
+    if (!r) return;
+    r->claim = e->claim_count;
+    e->claim_under_way = true;
 }
 
 uint64_t claim_deadline_ms(const struct engine *e)
@@ -179,6 +183,7 @@ void claimed_reply(struct engine *e, struct now now, struct request *r, const st
 {
     struct msg_handle_claimed m;
     e->claim_under_way = false;
+    if (r->claim != e->claim_count) return;
     if (codec_decode(&msg_handle_claimed_desc, f->meta, &e->arena, &m) != STATUS_OK ||
         sodium_memcmp(&m.account, &e->identity.account, sizeof m.account) != 0) {
         e->counts.frames_bad++;
@@ -186,14 +191,14 @@ void claimed_reply(struct engine *e, struct now now, struct request *r, const st
         return;
     }
     e->claim_settled = true;
-    identity_mark(e, MARK_CLAIMED);
+    identity_mark(e, FLAG_CLAIMED);
 }
 
 void claim_failed(struct engine *e, struct now now, struct request *r, enum status s,
                   uint32_t retry_after_ms)
 {
-    (void)r;
     e->claim_under_way = false;
+    if (r->claim != e->claim_count) return;
     if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) {
         e->claim_settled = true;
         event_put(e, &(struct engine_event){.kind = ENGINE_HANDLE_REFUSED, .status = s});
@@ -220,6 +225,7 @@ enum status engine_register(struct engine *e, struct now now, struct view handle
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, handle_want_in(e, handle));
     if (s == STATUS_OK) s = identity_load(e);
+    e->claim_count++;
     e->claim_ms = now.mono_ms;
     (void)engine_fault(e, s);
     return s;

@@ -55,7 +55,9 @@ struct request {
     uint64_t session_count;   /* e->session_count when it was made */
     size_t lookup;            /* LOOKUP: index into lookups */
     struct send_batch *batch; /* SEND: owned */
-    struct store_id store;    /* TERMS */
+    struct store_id store;    /* TERMS, with since */
+    struct term since;
+    uint64_t claim;           /* CLAIM_HANDLE: e->claim_count when it was made */
 };
 
 enum lookup_stage { LOOKUP_FREE, LOOKUP_HANDLE, LOOKUP_ACCOUNT };
@@ -79,7 +81,8 @@ struct waiting {
 struct acks {
     struct position settled;   /* the highest committed position; seq 0 = none yet */
     struct position asked;     /* what the ACK under way says */
-    struct position echoed;    /* what the relay has echoed */
+    struct position echoed;    /* what the relay has echoed in this session */
+    struct position drop;      /* rows up to here go from the state at drop_ms */
     bool under_way;
     uint64_t send_ms;          /* mono: not before (back-off) */
     unsigned tries;
@@ -111,6 +114,7 @@ struct engine {
     struct state_identity identity;
     bool claim_settled;        /* claimed, refused, or no handle: nothing to do until engine_register */
     bool claim_under_way;
+    uint64_t claim_count;      /* of handles wanted, ever: an answer to an earlier wish says nothing */
     uint64_t claim_ms;
 
     /* session */
@@ -124,6 +128,7 @@ struct engine {
     uint64_t drain_ms;         /* mono: latest moment to move */
     uint64_t hello_ms;         /* mono: when to say REGISTER or HELLO (again) */
     unsigned hello_tries;
+    uint64_t welcome_ms;       /* mono: the last WELCOME */
     uint32_t ping_ms;
     uint64_t said_ms;          /* mono: when we last said something */
     bool ping_under_way, ping_wanted;
@@ -144,8 +149,11 @@ struct engine {
 
     struct lookup lookups[LOOKUPS_MAX];
     struct waiting waiting[WAITING_MAX];
-    uint64_t outbox_ms;        /* mono: when to look into the outbox */
+    uint64_t outbox_ms;        /* mono: when to look for messages behind outbox_after */
+    uint64_t sweep_ms;         /* mono: when to look from the beginning: retries, other processes */
+    uint64_t outbox_after;     /* order number: rows up to here were looked at since the last sweep */
     size_t sends_under_way, send_bytes;
+    size_t batch_max;          /* items in a SEND: 1 for a while after a whole frame was refused */
 
     uint64_t status_ms;        /* mono: when to ask on */
     uint64_t status_after;     /* order number */
@@ -228,11 +236,12 @@ failure_fn register_failed, claim_failed;
 
 /* ---- contact.c ---- */
 
-/* contact_resolve_in: OK with *known, the contact of a row's handle; else *known false, a look-up has
- * begun, and the row has been leased to it (row put by the caller). */
-enum status contact_resolve_in(struct engine *e, struct now now, struct outbox_row *row,
-                               struct contact *out, bool *known) MUST_USE;
-/* contact_repair_in: what stale_devices said of a contact. */
+/* contact_find_in: the contact that a row's handle names, where we know it; sets row->target. */
+enum status contact_find_in(struct engine *e, struct outbox_row *row, struct contact *out,
+                            bool *known) MUST_USE;
+/* contact_wait_in: the relay is asked for it; the row is leased to that (and written). */
+enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
+/* contact_repair_in: what stale_devices said of a contact; BAD_ENTRY when it cannot be. */
 enum status contact_repair_in(struct engine *e, struct now now, struct account_id account,
                               const struct msg_stale *stale) MUST_USE;
 void contact_drive(struct engine *e, struct now now);
@@ -243,6 +252,9 @@ failure_fn lookup_failed;
 /* ---- outbox.c ---- */
 
 void outbox_drive(struct engine *e, struct now now);
+uint64_t outbox_deadline_ms(const struct engine *e);
+/* outbox_wake: a row is due again in delay_ms. */
+void outbox_wake(struct engine *e, struct now now, uint64_t delay_ms);
 /* outbox_step_in: the one place that changes a row's state; then writes the row and tells the
  * application. The pair must be in the table. */
 enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *row,
@@ -250,7 +262,10 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
 /* outbox_later_in: tries again in delay_ms. */
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
                             enum status reason, uint64_t delay_ms) MUST_USE;
-/* outbox_new_id_in: another message id, as if never sent; the row is not written. */
+/* outbox_reseal_in: surely not accepted as it is: back to a draft, due now. */
+enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row *row,
+                             enum status reason) MUST_USE;
+/* outbox_new_id: another message id, as if never sent; the row is not written. */
 void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
 
 /* ---- answer.c ---- */

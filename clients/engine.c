@@ -144,7 +144,8 @@ enum status engine_new(const struct engine_config *config, struct state *state,
     e->attach = config->attach;
     e->ping_ms = PING_DEFAULT_MS;
     e->map.ranges = heap(MAP_RANGES_MAX, sizeof *e->map.ranges);
-    e->outbox_ms = e->status_ms = NEVER;
+    e->outbox_ms = e->sweep_ms = e->status_ms = NEVER;
+    e->batch_max = SENDS_PER_FRAME;
     acks_reset(e);
     enum status s = identity_load(e);
     if (s == STATUS_OK)
@@ -254,7 +255,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
-    earlier(&deadline, e->outbox_ms);
+    earlier(&deadline, outbox_deadline_ms(e));
     earlier(&deadline, e->status_ms);
     return deadline;
 }

@@ -83,7 +83,8 @@ bool may_ask(const struct engine *e)
 
 bool request_room(const struct engine *e)
 {
-    return e->request_count < REQUESTS_MAX && e->frame_count < FRAMES_MAX;
+    return e->broken == STATUS_OK && e->request_count < REQUESTS_MAX &&
+           e->frame_count < FRAMES_MAX;
 }
 
 static struct request *request_free_slot(struct engine *e)

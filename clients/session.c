@@ -45,6 +45,8 @@ static bool session_step(struct engine *e, enum session_event event)
     return true;
 }
 
+#define SESSION_SHORT_MS 5000u /* a session that ends sooner is not at once followed by another */
+
 static void hello_at(struct engine *e, uint64_t ms)
 {
     e->hello_ms = ms;
@@ -70,9 +72,21 @@ void session_down(struct engine *e, struct now now)
     hello_at(e, NEVER);
 }
 
+static void hello_later(struct engine *e, struct now now, uint32_t retry_after_ms)
+{
+    uint64_t delay = backoff_ms(e, e->hello_tries++, RETRY_MIN_MS, RETRY_MAX_MS);
+    hello_at(e, now.mono_ms + (delay > retry_after_ms ? delay : retry_after_ms));
+}
+
 void session_lost(struct engine *e, struct now now)
 {
-    if (session_step(e, ON_UNBOUND)) hello_at(e, now.mono_ms);
+    if (!session_step(e, ON_UNBOUND)) return;
+    if (now.mono_ms - e->welcome_ms < SESSION_SHORT_MS) {
+        hello_later(e, now, 0);
+        return;
+    }
+    e->hello_tries = 0;
+    hello_at(e, now.mono_ms);
 }
 
 void session_registered(struct engine *e, struct now now)
@@ -126,12 +140,6 @@ static void move_tell(struct engine *e)
     if (e->move_told) return;
     e->move_told = true;
     event_put(e, &(struct engine_event){.kind = ENGINE_MOVE});
-}
-
-static void hello_later(struct engine *e, struct now now, uint32_t retry_after_ms)
-{
-    uint64_t delay = backoff_ms(e, e->hello_tries++, RETRY_MIN_MS, RETRY_MAX_MS);
-    hello_at(e, now.mono_ms + (delay > retry_after_ms ? delay : retry_after_ms));
 }
 
 /* Also for REGISTER, which stands in HELLO's place. */
@@ -191,11 +199,12 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     if (!session_step(e, ON_WELCOME)) return;
     e->session = w.session;
     e->session_count++;
-    e->hello_tries = e->pings_lost = 0;
+    e->welcome_ms = now.mono_ms;
+    e->pings_lost = 0;
     e->ping_ms = w.ping_ms ? w.ping_ms : PING_DEFAULT_MS;
     clock_take(e, now, w.relay_ms);
     acks_reset(e);
-    e->outbox_ms = e->claim_ms = e->status_ms = now.mono_ms;
+    e->outbox_ms = e->sweep_ms = e->claim_ms = e->status_ms = now.mono_ms;
     e->status_after = 0;
     event_put(e, &(struct engine_event){.kind = ENGINE_CONNECTED, .attached = e->attached});
     (void)engine_fault(e, map_take(e, now, &w.map));

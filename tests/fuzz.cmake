@@ -5,8 +5,10 @@
 if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
     message(FATAL_ERROR "SEALMQ_FUZZ needs clang: add -DCMAKE_C_COMPILER=clang")
 endif()
-foreach(folder broker storage workers clients)
-    set_property(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} PROPERTY EXCLUDE_FROM_ALL ON)
+get_property(folders DIRECTORY ${PROJECT_SOURCE_DIR} PROPERTY SUBDIRECTORIES)
+list(REMOVE_ITEM folders ${CMAKE_CURRENT_SOURCE_DIR})
+foreach(folder IN LISTS folders)
+    set_property(DIRECTORY ${folder} PROPERTY EXCLUDE_FROM_ALL ON)
 endforeach()
 
 # gcc -Werror is the tree's measure; clang's own ideas of -Wconversion are not errors here.

@@ -114,6 +114,7 @@ enum status file_read(const char *path, enum file_privacy privacy, size_t max, c
     size_t got = 0;
     *out = NULL;
     *len = 0;
+    if (sodium_init() < 0) return fault(error, error_cap, STATUS_IO, "libsodium does not start");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return errno_fault("cannot read", path, error, error_cap);
     bytes = sodium_malloc(max + 2);

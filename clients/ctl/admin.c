@@ -16,7 +16,7 @@ int admin_open(struct admin *a, const struct command *c)
     if (host_start() != STATUS_OK)
         return command_fail(c, EXIT_FAILED, "the operating system gives no random numbers");
     if (config_load(command_option(c, "config"), &a->config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_FAILED, "%s", error);
+        return command_fail(c, EXIT_USAGE, "%s", error);
     a->context = zmq_ctx_new();
     a->socket = a->context ? zmq_socket(a->context, ZMQ_DEALER) : NULL;
     if (!a->socket || zmq_setsockopt(a->socket, ZMQ_IMMEDIATE, &one, sizeof one) ||

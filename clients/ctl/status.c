@@ -93,6 +93,7 @@ static void broker_print(const struct msg_overview *o)
 
 static void stores_print(const struct msg_overview *o)
 {
+    bool any = false;
     printf("\n%-17s %-10s %9s %9s %10s %8s %7s %7s %10s %9s %9s %5s\n", "STORE", "STATE",
            "SESSIONS", "MAILBOXES", "QUEUED", "BYTES", "PARKED", "WAKES", "COMMIT", "LAG",
            "SILENCE", "DISK");
@@ -100,6 +101,7 @@ static void stores_print(const struct msg_overview *o)
         const struct msg_worker_row *r = &o->workers[i];
         char lag[32], disk[32];
         if (r->role != ROLE_STORAGE) continue;
+        any = true;
         snprintf(lag, sizeof lag, "%.1f ms", (double)r->commit_lag_us / 1000);
         snprintf(disk, sizeof disk, "%" PRIu64 "%%", r->disk_free_percent);
         printf("%-17s %-10s %9" PRIu64 " %9" PRIu64 " %10" PRIu64 " %8s %7" PRIu64 " %7" PRIu64
@@ -110,6 +112,7 @@ static void stores_print(const struct msg_overview *o)
                row_is_orphan(r) ? "-" : show_span(r->silence_ms).text,
                row_is_orphan(r) ? "-" : disk);
     }
+    if (!any) printf("none: nothing can be accepted or delivered until a storage worker comes\n");
 }
 
 static void workers_print(const struct msg_overview *o)
@@ -121,7 +124,7 @@ static void workers_print(const struct msg_overview *o)
         printf("%-17s %-10s %9" PRIu64 " %10" PRIu64 " %9s\n", role_name(r), state_name(r),
                r->pending, r->items, show_span(r->silence_ms).text);
     }
-    if (!o->worker_count) printf("none: nothing is stored or delivered until a worker comes\n");
+    if (!o->worker_count) printf("none\n");
 }
 
 int ctl_status(struct command *c)

@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (slab_next(&reader, &stamp, &frame)) {
         ENSURE(slab_next(&reader2, &stamp2, &frame2) && view_equal(frame, frame2));
         ENSURE(stamp.conn == stamp2.conn && stamp.origin == stamp2.origin);
+        ENSURE(stamp.origin <= ORIGIN_ADMIN);
     }
     ENSURE(slab_done(&reader2) == STATUS_OK && header2.commit == header.commit);
     (void)!slab_done(&reader);

@@ -29,9 +29,10 @@ cut -d/ -f1 "$tmp/files" | sort -u | { grep -vE "^(($top)|\..*)$" || true; } |
 
 # The operating system and other people's libraries are met in glue only; cores get time, randomness
 # and bytes as arguments.
-glue='^(broker/host/.*|broker/(net|zap|main)\.c|storage/backends/rocksdb\.c|workers/link\.c'
-glue="$glue|workers/[a-z]+/main\.c|workers/fanout/webhook\.c|clients/(transport|client)\.c"
-glue="$glue|clients/state/sqlite\.c|clients/(cli|ctl|examples)/.*|tests/.*|bench/.*)\$"
+glue='^(broker/host/.*|broker/(net|zap|main)\.c|storage/backends/rocksdb[a-z_]*\.[ch]|workers/link\.c'
+glue="$glue|workers/[a-z]+/main\.c|workers/fanout/webhook\.c|workers/supervisor/processes\.[ch]"
+glue="$glue|clients/(transport|client)\.c|clients/state/sqlite[a-z_]*\.[ch]"
+glue="$glue|clients/(cli|ctl|examples)/.*|tests/.*|bench/.*)\$"
 system='zmq|czmq|rocksdb/c|sqlite3|time|unistd|fcntl|poll|pthread|signal|sys/[a-z]+|curl/[a-z]+'
 { grep -vE "$glue" "$tmp/sources" || true; } |
     search "^ *# *include *[<\"]($system)\.h[>\"]" |
@@ -43,7 +44,7 @@ among '^(broker|storage|workers|bench)/' | search '^ *# *include *["<](.*/)?seal
     complain "something besides the clients includes seal"
 
 # State is the first argument: nothing that changes stands at file scope.
-among '^(broker|storage|workers|clients)/' |
+among '^(broker|storage|workers|clients)/.*\.c$' |
     search '^(static |_Thread_local )*[a-z_][a-z0-9_ ]* \**[a-z0-9_]+(\[[^]]*\])*( =.*|;)$' |
     { grep -vE '\.[ch]:[0-9]+:((typedef|extern|return|struct|enum|union) [a-z0-9_]+;|typedef |extern |.*\<const\>)' || true; } |
     complain "a global that can change"

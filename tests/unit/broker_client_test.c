@@ -275,6 +275,26 @@ Test(client, silent_connection_is_forgotten_and_its_requests_answered)
     relay_free(r);
 }
 
+Test(client, request_of_a_client_that_fell_silent_is_answered)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    for (uint64_t passed = 0; passed < 20000; passed += 500) {
+        relay_pass(r, 500);
+        worker_beats(r, STORE, &h);
+        if (passed == 10000) says(r, KIND_REGISTER, 3, 0);
+    }
+    says(r, KIND_REGISTER, 4, 0);
+    for (uint64_t passed = 0; passed < 32000; passed += 500) {
+        relay_pass(r, 500);
+        worker_beats(r, STORE, &h);
+    }
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_UNKNOWN);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_UNKNOWN);
+    cr_assert_not(broker_knows(r->broker, CLIENT));
+    relay_free(r);
+}
+
 Test(client, drain_is_told_to_all_and_refuses_what_is_new)
 {
     struct slab_header h;

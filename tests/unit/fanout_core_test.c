@@ -78,6 +78,30 @@ Test(fanout, broker_with_a_new_boot_id_is_greeted_again)
     script_end(&s);
 }
 
+Test(fanout, one_broker_is_asked_and_the_next_one_when_it_is_lost)
+{
+    struct script s = script_new_of(true, 2);
+    struct msg_wake wake = script_wake(9, 1);
+    struct fanout_post post;
+    for (s.broker = 0; s.broker < 2; s.broker++) {
+        script_run(&s, 0);
+        script_peer(&s, 1);
+    }
+    s.broker = 1;
+    script_run(&s, 1);
+    cr_assert_null(script_sent(&s, KIND_LEASE)); /* it went to broker 0 */
+    s.broker = 0;
+    script_run(&s, 0);
+    script_lease(&s, script_sent(&s, KIND_LEASE), &wake, 1, false);
+    cr_assert(fanout_post_next(s.f, &post));
+    fanout_posted(s.f, s.now, post.token, 200, 5);
+    script_run_to(&s, 1, STATUS_GONE); /* with the WOKEN in it */
+    s.broker = 1;
+    script_run(&s, 1);
+    cr_assert(script_result(&s).sent);
+    script_end(&s);
+}
+
 Test(fanout, slab_of_another_role_or_of_rubbish_is_recorded_and_changes_nothing)
 {
     struct script s = script_new(true);

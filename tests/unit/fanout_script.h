@@ -17,6 +17,7 @@ struct script {
     struct now now;
     struct fanout_config config;
     struct boot_id broker_boot;
+    size_t broker; /* who speaks and is listened to */
     struct arena arena;
     struct frame frames[SCRIPT_FRAMES_MAX]; /* of the last script_run; views live in the arena */
     size_t frame_count;
@@ -24,11 +25,11 @@ struct script {
 
 static const struct store_id store_a = {{0xa}}, store_b = {{0xb}};
 
-static inline struct script script_new(bool webhook)
+static inline struct script script_new_of(bool webhook, size_t broker_count)
 {
     struct script s = {.now = {.wall_ms = 1700000000000, .mono_ms = 5000}, .broker_boot = {{1}}};
     s.config = (struct fanout_config){.boot = {{0xf}},
-                                      .broker_count = 1,
+                                      .broker_count = broker_count,
                                       .webhook = webhook,
                                       .wake_retry_ms = 1000,
                                       .wake_attempts = 4,
@@ -43,6 +44,11 @@ static inline void script_end(struct script *s)
     arena_fini(&s->arena);
 }
 
+static inline struct script script_new(bool webhook)
+{
+    return script_new_of(webhook, 1);
+}
+
 /* The broker says one frame. */
 static inline void script_say(struct script *s, const struct frame_header *h,
                               const struct codec_desc *desc, const void *message)
@@ -54,11 +60,11 @@ static inline void script_say(struct script *s, const struct frame_header *h,
     frame_write(&b, h, desc, message);
     slab_item_end(&b, item);
     slab_finish(&b, &(struct slab_header){.role = ROLE_BROKER, .boot = s->broker_boot});
-    fanout_receive(s->f, s->now, 0, buffer_view(&b));
+    fanout_receive(s->f, s->now, s->broker, buffer_view(&b));
     buffer_fini(&b);
 }
 
-/* One step of the core `later_ms` later; what it sends to broker 0 is taken (with `sent`) and
+/* One step of the core `later_ms` later; what it sends to the broker is taken (with `sent`) and
  * parsed. */
 static inline void script_run_to(struct script *s, uint64_t later_ms, enum status sent)
 {
@@ -70,9 +76,9 @@ static inline void script_run_to(struct script *s, uint64_t later_ms, enum statu
     s->now.wall_ms += later_ms;
     s->frame_count = 0;
     fanout_step(s->f, s->now);
-    if (!fanout_outgoing(s->f, 0, &slab)) return;
+    if (!fanout_outgoing(s->f, s->broker, &slab)) return;
     slab = arena_copy(&s->arena, slab);
-    fanout_sent(s->f, s->now, 0, sent);
+    fanout_sent(s->f, s->now, s->broker, sent);
     cr_assert_eq(slab_open(slab, &header, &items), STATUS_OK);
     cr_assert_eq(header.role, ROLE_FANOUT);
     while (slab_next(&items, &stamp, &bytes)) {

@@ -198,6 +198,19 @@ Test(ids, a_reference_of_another_length_or_alphabet_is_refused)
     }
 }
 
+/* Without its last digit, a zero, the bits are all there; it is still not what was read out. */
+Test(ids, a_reference_without_its_final_zero_is_refused)
+{
+    struct message_ref ref = ref_make();
+    char text[REFERENCE_TEXT_LEN + 1];
+    do {
+        ref.id.bytes[0]++;
+        reference_text(&ref, text);
+    } while (text[REFERENCE_TEXT_LEN - 1] != '0');
+    text[REFERENCE_TEXT_LEN - 1] = '\0';
+    refuses(text);
+}
+
 Test(ids, hashes_are_separated_by_their_label)
 {
     struct hash256 a = hash_bytes("one", view_of("x", 1), view_of(NULL, 0), view_of(NULL, 0));

@@ -156,6 +156,19 @@ Test(slab, stopping_before_the_last_item_is_not_done)
     buffer_fini(&b);
 }
 
+Test(slab, a_count_with_nothing_behind_it_is_not_done)
+{
+    struct buffer b = {0};
+    struct slab_header h;
+    struct slab_reader r;
+    slab_begin(&b);
+    slab_finish(&b, &header);
+    put_u32(b.at + 4, 1);
+    cr_assert_eq(slab_open(buffer_view(&b), &h, &r), STATUS_OK);
+    cr_assert_eq(slab_done(&r), STATUS_MALFORMED);
+    buffer_fini(&b);
+}
+
 static enum status open_with(size_t at, uint8_t byte)
 {
     struct buffer b = {0};

@@ -18,7 +18,7 @@
 #define FANOUT_BEAT_MS      250u  /* heartbeat; also the grain of all timers here */
 #define FANOUT_READY_MS     1000u /* READY again until PEER */
 #define FANOUT_SILENCE_MS   2000u /* a broker silent for so long is lost */
-#define FANOUT_POLL_MS      2000u /* a store is asked at least this often */
+#define FANOUT_POLL_MS      2000u /* a store is asked at least this often: a retry's grain */
 #define FANOUT_LEASE_MS     30000u
 #define FANOUT_ANSWER_MS    3000u   /* a LEASE or WOKEN unanswered for so long is repeated */
 #define FANOUT_RETRY_MAX_MS 600000u /* the back-off's cap */

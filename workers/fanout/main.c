@@ -3,7 +3,7 @@
  * decides nothing.
  *
  * SIGTERM or SIGINT once: drain (no more leases; what is held is finished), then exit 0. Twice: at
- * once. */
+ * once. What starting again cannot help (config, keys) exits with EXIT_USAGE. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
 #include "broker/host/host.h"
@@ -118,10 +118,10 @@ static int webhook_start(struct process *p, struct command *c)
     char error[256];
     if (!p->config.webhook_url[0]) return EXIT_OK;
     if (webhook_key_load(&p->config, &p->webhook_key, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_FAILED, "%s", error);
+        return command_fail(c, EXIT_USAGE, "%s", error);
     enum status s = webhook_open(&p->webhook, p->config.webhook_url, p->webhook_key.bytes);
     if (s == STATUS_CONFIG)
-        return command_fail(c, EXIT_FAILED, "fanout.webhook: give a URL of http:// or https://");
+        return command_fail(c, EXIT_USAGE, "fanout.webhook: give a URL of http:// or https://");
     if (s != STATUS_OK) return command_fail(c, EXIT_FAILED, "libcurl does not start");
     return EXIT_OK;
 }
@@ -133,14 +133,14 @@ static int start(struct process *p, struct command *c)
         return command_fail(c, EXIT_FAILED,
                             "the operating system refuses random numbers or signals");
     if (config_load(command_option(c, "config"), &p->config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_FAILED, "%s", error);
+        return command_fail(c, EXIT_USAGE, "%s", error);
     if (mark_key_load(&p->config, &p->mark_key, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_FAILED, "%s", error);
+        return command_fail(c, EXIT_USAGE, "%s", error);
     int failed = webhook_start(p, c);
     if (failed) return failed;
     const char *endpoints[] = {p->config.backend_endpoint};
     if (link_open(&p->link, NULL, endpoints, 1) != STATUS_OK)
-        return command_fail(c, EXIT_FAILED, "broker.backend: %s is no endpoint to connect to",
+        return command_fail(c, EXIT_USAGE, "broker.backend: %s is no endpoint to connect to",
                             p->config.backend_endpoint);
     struct fanout_config core = {.broker_count = 1,
                                  .webhook = p->webhook != NULL,

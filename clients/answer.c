@@ -1,0 +1,224 @@
+/* answer: what SENT says of each message, or that a SEND was not answered (PROTOCOL 5 and 7). Every
+ * status leads to exactly one of: accepted, again with the same bytes, again repaired, given up.
+ * Invariant: an answer changes a row only if the row still stands for the bytes that were sent. */
+#include "clients/core.h"
+
+#include <string.h>
+
+static bool hash_equal(const struct hash256 *a, const struct hash256 *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Among the bytes that we ever made for this id. */
+static bool is_ours(const struct outbox_row *row, const struct hash256 *digest)
+{
+    bool found = hash_equal(&row->digest, digest);
+    for (size_t i = 0; i < row->attempt_count; i++)
+        found = found || hash_equal(&row->attempts[i], digest);
+    return found;
+}
+
+/* ---- again ---- */
+
+static uint64_t again_delay_ms(struct engine *e, const struct outbox_row *row, enum status s,
+                               uint32_t retry_after_ms)
+{
+    if (s == STATUS_GONE || s == STATUS_NO_SESSION || s == STATUS_DRAINING) return 0;
+    uint64_t delay = s == STATUS_MAILBOX_FULL
+                         ? backoff_ms(e, row->tries, MAILBOX_RETRY_MS, MAILBOX_RETRY_MAX_MS)
+                         : backoff_ms(e, row->tries, RETRY_MIN_MS, RETRY_MAX_MS);
+    return delay > retry_after_ms ? delay : retry_after_ms;
+}
+
+/* Whether the message may have been taken all the same. */
+static bool leaves_doubt(enum status s)
+{
+    return s == STATUS_UNKNOWN || s == STATUS_TIMEOUT || s == STATUS_GONE || s == STATUS_MALFORMED;
+}
+
+/* The same bytes again. */
+static enum status again_in(struct engine *e, struct now now, struct outbox_row *row,
+                            enum status s, uint32_t retry_after_ms)
+{
+    uint64_t delay = again_delay_ms(e, row, s, retry_after_ms);
+    if (!leaves_doubt(s)) row->submitted = false;
+    if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
+    if (delay) row->tries++;
+    return outbox_later_in(e, now, row, s, delay);
+}
+
+/* ---- accepted ---- */
+
+static void parts_take(struct outbox_row *row, const struct msg_accepted *m)
+{
+    row->part_count = m->part_count;
+    for (size_t i = 0; i < m->part_count; i++) {
+        const struct msg_accepted_part *part = &m->parts[i];
+        row->parts[i] = (struct msg_part_state){.device = part->device, .outcome = part->outcome,
+                                                .at_ms = m->receipt.accepted_ms};
+        if (part->outcome == OUTCOME_OPEN) row->parts[i].state = DELIVERY_QUEUED;
+    }
+}
+
+static enum status accept_in(struct engine *e, struct now now, struct outbox_row *row,
+                             struct view answer)
+{
+    struct msg_accepted m;
+    struct outbox_body body;
+    if (codec_decode(&msg_accepted_desc, answer, &e->arena, &m) != STATUS_OK ||
+        !message_equal(m.id, row->id) || m.part_count == 0) {
+        e->counts.frames_bad++;
+        return again_in(e, now, row, STATUS_UNKNOWN, 0);
+    }
+    enum status s = state_body_get(e->state, row->order, &e->arena, &body);
+    body.answer = answer;
+    if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
+    if (s != STATUS_OK) return s;
+    row->submitted = row->doubtful = row->lost = false;
+    row->tries = 0;
+    row->level = m.level;
+    row->expires_ms = m.expires_ms;
+    row->receipt = m.receipt;
+    parts_take(row, &m);
+    s = outbox_step_in(e, now, row, MESSAGE_EVENT_ACCEPT, STATUS_OK);
+    return s == STATUS_OK ? parts_ended_in(e, now, row) : s;
+}
+
+/* Accepted before, under this id: by us with these or earlier bytes, or by something else. */
+static enum status reused_in(struct engine *e, struct now now, struct outbox_row *row,
+                             const struct msg_sent_item *item)
+{
+    struct hash256 first;
+    if (item->digest.len == sizeof first) {
+        memcpy(&first, item->digest.at, sizeof first);
+        if (is_ours(row, &first)) return accept_in(e, now, row, item->answer);
+    }
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, STATUS_ID_REUSED);
+}
+
+/* ---- repaired ---- */
+
+static enum status refuse_in(struct engine *e, struct now now, struct outbox_row *row,
+                             enum status why)
+{
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, why);
+}
+
+static enum status stale_in(struct engine *e, struct now now, struct outbox_row *row,
+                            const struct msg_sent_item *item)
+{
+    if (item->stale_count == 0 || row->rounds++ >= REPAIR_ROUNDS_MAX)
+        return refuse_in(e, now, row, STATUS_STALE_DEVICES);
+    enum status s = contact_repair_in(e, now, row->target, item->stale);
+    if (s == STATUS_BAD_ENTRY) return refuse_in(e, now, row, s);
+    return s == STATUS_OK ? outbox_reseal_in(e, now, row, STATUS_STALE_DEVICES) : s;
+}
+
+/* The relay has no claim under this id and takes none. Only when no submission is unaccounted for is it
+ * sure that it never had one. */
+static enum status id_time_in(struct engine *e, struct now now, struct outbox_row *row)
+{
+    if (row->doubtful || row->lost)
+        return outbox_step_in(e, now, row, MESSAGE_EVENT_DOUBT, STATUS_ID_TIME);
+    if (row->rounds++ >= REPAIR_ROUNDS_MAX) return refuse_in(e, now, row, STATUS_ID_TIME);
+    e->ping_wanted = true; /* for the relay's clock */
+    outbox_new_id(e, now, row);
+    return outbox_reseal_in(e, now, row, STATUS_ID_TIME);
+}
+
+/* ---- one answer ---- */
+
+static enum status repair_in(struct engine *e, struct now now, struct outbox_row *row,
+                             const struct msg_sent_item *item, enum status s)
+{
+    if (s == STATUS_STALE_DEVICES) return stale_in(e, now, row, item);
+    if (s == STATUS_ID_TIME) return id_time_in(e, now, row);
+    return again_in(e, now, row, s, item->retry_after_ms); /* no_session, wrong_home */
+}
+
+static enum status answer_in(struct engine *e, struct now now, struct outbox_row *row,
+                             const struct msg_sent_item *item)
+{
+    enum status s = status_from_wire(item->status);
+    if (s == STATUS_OK) return accept_in(e, now, row, item->answer);
+    if (s == STATUS_ID_REUSED) return reused_in(e, now, row, item);
+    if (s == STATUS_SUPERSEDED) return again_in(e, now, row, s, item->retry_after_ms);
+    switch (status_client_action(s)) {
+    case ACTION_RETRY: return again_in(e, now, row, s, item->retry_after_ms);
+    case ACTION_REPAIR: return repair_in(e, now, row, item, s);
+    case ACTION_NONE:
+    case ACTION_GIVE_UP: break;
+    }
+    return refuse_in(e, now, row, s);
+}
+
+/* ---- a whole frame ---- */
+
+typedef enum status each_fn(struct engine *e, struct now now, struct outbox_row *row,
+                            const struct msg_sent_item *item);
+
+/* Calls `each` for every message of the batch that still stands for what was sent; anything else has
+ * been decided meanwhile, by an earlier answer or another process. items NULL = one for all. */
+static enum status batch_in(struct engine *e, struct now now, const struct send_batch *batch,
+                            const struct msg_sent_item *items,
+                            const struct msg_sent_item *for_all, each_fn *each)
+{
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < batch->count && s == STATUS_OK; i++) {
+        struct outbox_row row;
+        s = state_outbox_get(e->state, batch->items[i].order, &row);
+        if (s == STATUS_NOT_FOUND) {
+            s = STATUS_OK;
+            continue;
+        }
+        if (s == STATUS_OK && row.state == MESSAGE_QUEUED &&
+            hash_equal(&row.digest, &batch->items[i].digest))
+            s = each(e, now, &row, items ? &items[i] : for_all);
+    }
+    return s;
+}
+
+static void batch_end(struct engine *e, struct now now, const struct request *r,
+                      const struct msg_sent_item *items, const struct msg_sent_item *for_all,
+                      each_fn *each)
+{
+    e->sends_under_way--;
+    e->send_bytes -= r->batch->bytes;
+    earlier(&e->outbox_ms, now.mono_ms);
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, batch_in(e, now, r->batch, items, for_all, each));
+    if (engine_fault(e, s)) return;
+    outbox_wake(e, now, e->config.request_timeout_ms + 1000); /* the leases end */
+}
+
+void sent_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
+{
+    struct msg_sent m;
+    if (codec_decode(&msg_sent_desc, f->meta, &e->arena, &m) != STATUS_OK ||
+        m.item_count != r->batch->count) {
+        e->counts.frames_bad++;
+        send_failed(e, now, r, STATUS_UNKNOWN, 0);
+        return;
+    }
+    if (e->batch_max < SENDS_PER_FRAME) e->batch_max++;
+    batch_end(e, now, r, m.items, NULL, answer_in);
+}
+
+static enum status failed_in(struct engine *e, struct now now, struct outbox_row *row,
+                             const struct msg_sent_item *item)
+{
+    return again_in(e, now, row, (enum status)item->status, item->retry_after_ms);
+}
+
+/* The frame as a whole. Where the relay refuses it for good, one of its messages may be to blame: they
+ * are sent one by one, so that only that one is given up. */
+void send_failed(struct engine *e, struct now now, struct request *r, enum status s,
+                 uint32_t retry_after_ms)
+{
+    struct msg_sent_item all = {.status = (uint32_t)s, .retry_after_ms = retry_after_ms};
+    bool give_up = status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED;
+    if (give_up && r->batch->count > 1) e->batch_max = 1;
+    bool final = give_up && r->batch->count == 1;
+    batch_end(e, now, r, NULL, &all, final ? answer_in : failed_in);
+}

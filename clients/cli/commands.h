@@ -1,0 +1,19 @@
+/* commands: the commands of `sealmq`, one file each. Each prints its result on standard output and
+ * returns the exit status. */
+#ifndef SEALMQ_CLI_COMMANDS_H
+#define SEALMQ_CLI_COMMANDS_H
+
+#include "broker/host/command.h"
+
+#define EXIT_QUEUED  3 /* kept here; the relay can't be reached, or has not answered yet */
+#define EXIT_TIMEOUT 4 /* recv: the time given passed first */
+
+#define NOT_SEALED "not sealed yet: this version hands the text to the relay as it is, readable there"
+
+int init_run(struct command *c);
+int send_run(struct command *c);
+int recv_run(struct command *c);
+int status_run(struct command *c);
+int outbox_run(struct command *c);
+
+#endif

@@ -1,0 +1,71 @@
+/* sealmq: the command line of one device. This file is its table of commands; each command has a file
+ * of its own, and command.h does the parsing. */
+#include "broker/host/host.h"
+#include "clients/cli/commands.h"
+
+#include <stdio.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct option_rule PROGRAM_OPTIONS[] = {
+    {"home", "DIR", "the directory of this device: keys, inbox, outbox", true},
+};
+
+static const struct option_rule INIT_OPTIONS[] = {
+    {"relay", "tcp://HOST:PORT[,...]", "the relay's address; several: tried in turn", true},
+    {"server-key", "FILE", "the relay's public key (its server.pub)", true},
+    {"handle", "NAME", "the name that others send to", true},
+    {"timeout", "S", "how long to try to reach the relay (10)", false},
+};
+
+static const struct option_rule SEND_OPTIONS[] = {
+    {"id", "UUID", "your name for the message: the same one again is the same message", false},
+    {"ttl", "S", "how long it may wait for its recipient (the relay's default)", false},
+    {"timeout", "S", "how long to wait for the relay's acceptance (10)", false},
+};
+
+static const struct option_rule RECV_OPTIONS[] = {
+    {"count", "N", "stop after N messages (1)", false},
+    {"timeout", "S", "give up after S seconds, exit 4 (wait for ever)", false},
+    {"follow", NULL, "go on until stopped", false},
+};
+
+static const struct option_rule STATUS_OPTIONS[] = {
+    {"timeout", "S", "how long to try to ask the relay (2)", false},
+};
+
+static const struct option_rule OUTBOX_OPTIONS[] = {
+    {"flush", NULL, "first try to send what waits; exit 3 if something still does", false},
+    {"timeout", "S", "how long to try (10)", false},
+};
+
+static const struct command_rule COMMANDS[] = {
+    {"init", "", "make this device's keys and register its handle; again: finish that", INIT_OPTIONS,
+     COUNT_OF(INIT_OPTIONS), init_run},
+    {"send", "NAME TEXT|-", "send a text (or standard input); exit 3: queued, relay not reached",
+     SEND_OPTIONS, COUNT_OF(SEND_OPTIONS), send_run},
+    {"recv", "", "show messages, the oldest first; waits for them", RECV_OPTIONS,
+     COUNT_OF(RECV_OPTIONS), recv_run},
+    {"status", "MESSAGE", "what became of a sent message (its id, or yours)", STATUS_OPTIONS,
+     COUNT_OF(STATUS_OPTIONS), status_run},
+    {"outbox", "", "list the sent messages that are not settled", OUTBOX_OPTIONS,
+     COUNT_OF(OUTBOX_OPTIONS), outbox_run},
+};
+
+static const struct program_rule PROGRAM = {
+    .name = "sealmq",
+    .help = "send and receive messages as one device of a SealMQ relay",
+    .options = PROGRAM_OPTIONS,
+    .option_count = COUNT_OF(PROGRAM_OPTIONS),
+    .commands = COMMANDS,
+    .command_count = COUNT_OF(COMMANDS),
+};
+
+int main(int argc, char **argv)
+{
+    if (host_start() != STATUS_OK) {
+        fprintf(stderr, "sealmq: the operating system gives no random numbers: cannot work\n");
+        return EXIT_FAILED;
+    }
+    return command_main(&PROGRAM, argc, argv);
+}
