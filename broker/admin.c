@@ -1,5 +1,6 @@
-/* admin: the operators' socket: OVERVIEW is answered here, EVENTS and EXPLAIN by the store that owns
- * the header's home. Who may open the socket is the file system's matter (a 0700 directory). */
+/* admin: the operators' socket: OVERVIEW is answered here, EVENTS and EXPLAIN by the store that
+ * owns the header's home. Who may open the socket is the file system's matter (a 0700
+ * directory). */
 #include "broker/core.h"
 
 static enum status admin_forward(struct broker *b, uint32_t caller, const struct frame *frame,

@@ -1,6 +1,7 @@
 /* backend: slabs from workers: announcements, pushes (step 5 of an envelope's way), hints (step 7),
- * their own requests, and replies (reply.c). One table says which role may say what. Invariants: only
- * READY makes a worker known; whoever is unknown, fenced or of an older term is not listened to. */
+ * their own requests, and replies (reply.c). One table says which role may say what. Invariants:
+ * only READY makes a worker known; whoever is unknown, fenced or of an older term is not
+ * listened to. */
 #include "broker/core.h"
 
 #include <string.h>
@@ -71,7 +72,8 @@ static void on_hint_device(struct broker *b, const struct item *item)
     struct connection *c = session_by_device(&b->sessions, message.device), *next;
     for (; c; c = next) {
         next = session_next(&b->sessions, c);
-        (void)client_push(b, c, buffer_view(&b->scratch)); /* hints may be lost; STATUS is the truth */
+        /* A hint may be lost; STATUS is the truth. */
+        (void)client_push(b, c, buffer_view(&b->scratch));
     }
 }
 

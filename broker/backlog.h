@@ -1,6 +1,6 @@
-/* backlog: frames that a client must get (replies, SUPERSEDED, DRAIN) and that its queue had no room
- * for. They wait here, in order, and are tried again at every flush. Bounded in number and bytes; off
- * the hot path, so entries are heap memory of their own. */
+/* backlog: frames that a client must get (replies, SUPERSEDED, DRAIN) and that its queue had no
+ * room for. They wait here, in order, and are tried again at every flush. Bounded in number and
+ * bytes; off the hot path, so entries are heap memory of their own. */
 #ifndef SEALMQ_BROKER_BACKLOG_H
 #define SEALMQ_BROKER_BACKLOG_H
 

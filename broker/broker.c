@@ -1,6 +1,7 @@
-/* broker: the core's life and its turn: flush, heartbeats, silence, time-outs, draining. What frames
- * mean is in client.c, backend.c and admin.c. Invariants: workers and connections vanish only here, or
- * where a send said GONE; every table has its bound at broker_new; nothing durable. */
+/* broker: the core's life and its turn: flush, heartbeats, silence, time-outs, draining. What
+ * frames mean is in client.c, backend.c and admin.c. Invariants: workers and connections vanish
+ * only here, or where a send said GONE; every table has its bound at broker_new; nothing
+ * durable. */
 #include "broker/core.h"
 
 #include <stdlib.h>

@@ -1,13 +1,15 @@
-/* broker: the hub's core. It knows connections, workers and pending requests and moves frames between
- * them; it reads headers and session messages, never what clients send each other. Sans-I/O: no
- * socket, clock, randomness or log inside; everything leaves through struct broker_out.
+/* broker: the hub's core. It knows connections, workers and pending requests and moves frames
+ * between them; it reads headers and session messages, never what clients send each other.
+ * Sans-I/O: no socket, clock, randomness or log inside; everything leaves through struct
+ * broker_out.
  *
  *     struct broker *b = broker_new(&config, now);
- *     per turn:  broker_client_frame / broker_worker_slab / broker_admin_frame ... then broker_flush;
+ *     per turn: broker_client_frame, broker_worker_slab, broker_admin_frame; then broker_flush;
  *     whenever broker_deadline_ms has come: broker_tick, then broker_flush.
  *
  * Not thread-safe: one loop owns it. Frames and slabs given in are borrowed for the call only. The
- * callbacks of broker_out are called from inside these functions and must not call back into them. */
+ * callbacks of broker_out are called from inside these functions and must not call back into
+ * them. */
 #ifndef SEALMQ_BROKER_BROKER_H
 #define SEALMQ_BROKER_BROKER_H
 
@@ -19,7 +21,8 @@
 struct broker;
 
 /* Where the core's bytes go. The views are borrowed for the call. Each returns at once:
- * OK = taken; GONE = there is no such peer any more; BUSY = its queue is full, nothing was taken. */
+ * OK = taken; GONE = there is no such peer any more; BUSY = its queue is full, nothing was
+ * taken. */
 struct broker_out {
     void *context;
     enum status (*to_client)(void *context, uint32_t routing, struct view frame);
@@ -37,7 +40,8 @@ struct broker_config {
     struct broker_out out;
 };
 
-/* broker_new: never NULL (out of memory ends the process). broker_free: NULL-safe, nulls; tells nobody. */
+/* broker_new: never NULL (out of memory ends the process). broker_free: NULL-safe, nulls; tells
+ * nobody. */
 struct broker *broker_new(const struct broker_config *config, struct now now);
 void broker_free(struct broker **b);
 
@@ -54,16 +58,17 @@ void broker_worker_slab(struct broker *b, struct now now, uint32_t peer, struct 
 /* broker_admin_frame: one frame from the admin socket. */
 void broker_admin_frame(struct broker *b, struct now now, uint32_t caller, struct view frame);
 
-/* broker_flush: end of a loop turn: every worker with something waiting gets one slab. A worker whose
- * queue is full keeps its slab for the next flush. */
+/* broker_flush: end of a loop turn: every worker with something waiting gets one slab. A worker
+ * whose queue is full keeps its slab for the next flush. */
 void broker_flush(struct broker *b, struct now now);
-/* broker_tick: heartbeats, silence, time-outs. broker_deadline_ms: the mono_ms by which it wants to be
- * called next; calling it earlier or later does no harm. */
+/* broker_tick: heartbeats, silence, time-outs. broker_deadline_ms: the mono_ms by which it wants
+ * to be called next; calling it earlier or later does no harm. */
 void broker_tick(struct broker *b, struct now now);
 uint64_t broker_deadline_ms(const struct broker *b);
 
-/* broker_drain: DRAIN to every connection; from now on requests are answered `draining`, pending ones
- * finish. Idempotent. broker_drained: nothing is pending any more, or the deadline has passed. */
+/* broker_drain: DRAIN to every connection; from now on requests are answered `draining`, pending
+ * ones finish. Idempotent. broker_drained: nothing is pending any more, or the deadline has
+ * passed. */
 void broker_drain(struct broker *b, struct now now);
 bool broker_drained(const struct broker *b, struct now now);
 

@@ -1,6 +1,6 @@
 /* client: frames from the edge, step 2 of an envelope's way (submit): may this connection say this,
- * and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every request that comes
- * in is answered here, or stands in pending. */
+ * and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every request that
+ * comes in is answered here, or stands in pending. */
 #include "broker/core.h"
 
 /* What one frame is: c lives at least until the handler answers. */

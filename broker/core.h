@@ -1,8 +1,8 @@
-/* core: what the files of the broker's core share: its state, and the few moves that more than one of
- * them makes. Who does what: broker.c the turn (flush, tick, drain) · client.c frames from the edge ·
- * deliver.c frames to clients · backend.c slabs from workers · worker.c slabs to workers · reply.c
- * answers to forwarded requests · admin.c the operators' socket, overview.c its one own answer ·
- * session, pending, route, backlog the tables. */
+/* core: what the files of the broker's core share: its state, and the few moves that more than
+ * one of them makes. Who does what: broker.c the turn (flush, tick, drain) · client.c frames
+ * from the edge · deliver.c frames to clients · backend.c slabs from workers · worker.c slabs to
+ * workers · reply.c answers to forwarded requests · admin.c the operators' socket, overview.c
+ * its one own answer · session, pending, route, backlog the tables. */
 #ifndef SEALMQ_BROKER_CORE_H
 #define SEALMQ_BROKER_CORE_H
 
@@ -17,7 +17,7 @@
 #define ADMIN_PENDING_MAX   64u
 #define WORKER_PENDING_MAX  64u    /* a worker's own requests */
 #define SLAB_SENDS_LEN      (2u * 1024u * 1024u)  /* does not wait for the end of the turn */
-#define SLAB_TAKES_MAX      (16u * 1024u * 1024u) /* waiting bytes above this: requests are `busy` */
+#define SLAB_TAKES_MAX      (16u * 1024u * 1024u) /* more waits: requests are `busy` */
 #define SLAB_LOSES_LEN      (32u * 1024u * 1024u) /* above this the worker does not read: lost */
 #define SLAB_KEEPS_LEN      (8u * 1024u * 1024u)  /* a larger buffer is given back once sent */
 #define RETRY_AFTER_MS      100u
@@ -58,12 +58,14 @@ struct broker {
 /* client_push: a frame that may be lost. OK; BUSY: its queue is full; GONE: the connection was
  * forgotten, c is dead. */
 enum status client_push(struct broker *b, struct connection *c, struct view frame);
-/* client_reply: a frame that the client must get while its connection lives: waits in the backlog if
- * it has to. true: c is still there. false: it was forgotten (gone, or too slow for the backlog). */
+/* client_reply: a frame that the client must get while its connection lives: waits in the
+ * backlog if it has to. true: c is still there. false: it was forgotten (gone, or too slow for
+ * the backlog). */
 bool client_reply(struct broker *b, struct connection *c, struct view frame);
 bool client_reply_error(struct broker *b, struct connection *c, uint64_t correlation,
                         uint16_t home, enum status s);
-/* client_forget: tells the home's owner CLOSED if c is bound, orphans its requests, frees the slot. */
+/* client_forget: tells the home's owner CLOSED if c is bound, orphans its requests, frees the
+ * slot. */
 void client_forget(struct broker *b, struct connection *c);
 void backlog_retry(struct broker *b);
 
@@ -75,15 +77,15 @@ void worker_add(struct worker *w, const struct stamp *stamp, struct view frame);
 void worker_add_message(struct worker *w, const struct stamp *stamp,
                         const struct frame_header *header, const struct codec_desc *desc,
                         const void *message);
-/* worker_forward: sends a request on to the owner of its home, and remembers who asked. OK; BUSY: no
- * owner can take it now; MALFORMED: its correlation id is pending already. */
+/* worker_forward: sends a request on to the owner of its home, and remembers who asked. OK;
+ * BUSY: no owner can take it now; MALFORMED: its correlation id is pending already. */
 enum status worker_forward(struct broker *b, const struct stamp *stamp, struct pending_list *asker,
                            const struct frame_header *header, struct view frame) MUST_USE;
-/* worker_lose: answers everything pending at w `unknown`, tells WORKER_LOST, and forgets w unless it is
- * fenced. */
+/* worker_lose: answers everything pending at w `unknown`, tells WORKER_LOST, and forgets w
+ * unless it is fenced. */
 void worker_lose(struct broker *b, struct worker *w);
-/* worker_flush: sends what waits for w. A worker that is gone or does not read is lost: w may be dead
- * afterwards, and other connections too. */
+/* worker_flush: sends what waits for w. A worker that is gone or does not read is lost: w may be
+ * dead afterwards, and other connections too. */
 void worker_flush(struct broker *b, struct worker *w);
 void worker_beat(struct broker *b, struct worker *w);
 /* worker_closed: CLOSED for the session in this stamp, to whoever holds its home now. */

@@ -1,6 +1,6 @@
-/* deliver: frames to clients, step 5 of an envelope's way (and every reply). A push may be lost, the
- * store keeps the envelope; a reply may not while its connection lives. Invariant: nothing overtakes
- * what waits in the backlog for the same connection. */
+/* deliver: frames to clients, step 5 of an envelope's way (and every reply). A push may be lost,
+ * the store keeps the envelope; a reply may not while its connection lives. Invariant: nothing
+ * overtakes what waits in the backlog for the same connection. */
 #include "broker/core.h"
 
 #include <stdlib.h>

@@ -19,7 +19,7 @@ static void files_allow(uint32_t connections)
     rlim_t wanted = (rlim_t)connections + FILES_BESIDES;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* where it may not be, libzmq stops accepting in time */
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* where that fails, libzmq stops accepting in time */
 }
 
 static void tell(struct journal *journal, enum event_kind kind)

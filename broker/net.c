@@ -148,7 +148,7 @@ static enum status transmit(void *socket, uint32_t routing, struct view bytes)
     put_u32(id + 1, routing);
     if (zmq_send(socket, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
         return zmq_errno() == EHOSTUNREACH ? STATUS_GONE : STATUS_BUSY;
-    /* Room was checked with the id; if the peer ends in between, libzmq drops the rest in silence. */
+    /* Room was checked with the id; if the peer ends in between, libzmq drops the rest silently. */
     return zmq_send(socket, bytes.at, bytes.len, ZMQ_DONTWAIT) < 0 ? STATUS_GONE : STATUS_OK;
 }
 
@@ -180,8 +180,8 @@ struct broker_out net_out(struct net *n)
 
 /* --- in ------------------------------------------------------------------------------------ */
 
-/* One message into n->payload. OK; BUSY: nothing is waiting; REFUSED: taken and dropped (a routing id
- * that the peer chose itself, or more than one part). */
+/* One message into n->payload. OK; BUSY: nothing is waiting; REFUSED: taken and dropped (a
+ * routing id that the peer chose itself, or more than one part). */
 static enum status receive(struct net *n, void *socket, uint32_t *routing)
 {
     uint8_t id[ROUTING_LEN + 1];
@@ -242,8 +242,8 @@ static long poll_ms(const struct broker *b)
     return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
 }
 
-/* true = leave at once. The edge stays bound while draining: a listener owns the connections that it
- * accepted, and zmq_unbind would cut those that still wait for answers. */
+/* true = leave at once. The edge stays bound while draining: a listener owns the connections
+ * that it accepted, and zmq_unbind would cut those that still wait for answers. */
 static bool signal_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
 {
     if (!host_signal_take(fd)) return false;
@@ -263,7 +263,8 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
     bool draining = false, leave = false;
     struct now now = host_now();
     while (!leave && !broker_drained(b, now)) {
-        if (zmq_poll(items, sizeof items / sizeof items[0], poll_ms(b)) < 0 && errno != EINTR) break;
+        int ready = zmq_poll(items, sizeof items / sizeof items[0], poll_ms(b));
+        if (ready < 0 && errno != EINTR) break;
         now = host_now();
         if (items[3].revents) zap_serve(n->zap);
         if (items[1].revents) socket_take(n, n->backend, b, now, broker_worker_slab);

@@ -1,6 +1,7 @@
-/* pending: requests that were forwarded to a worker and not yet answered. Each entry stands in a hash
- * by (origin, conn, correlation), in the list of whoever asked, and in the list of the worker that
- * owes the answer; the lists' counts are the limits' numbers. Fixed memory, no allocation after init. */
+/* pending: requests that were forwarded to a worker and not yet answered. Each entry stands in a
+ * hash by (origin, conn, correlation), in the list of whoever asked, and in the list of the
+ * worker that owes the answer; the lists' counts are the limits' numbers. Fixed memory, no
+ * allocation after init. */
 #ifndef SEALMQ_BROKER_PENDING_H
 #define SEALMQ_BROKER_PENDING_H
 
@@ -45,8 +46,8 @@ struct pendings {
 void pendings_init(struct pendings *p, uint32_t capacity);
 void pendings_fini(struct pendings *p);
 
-/* pending_add: registers a request of `asker` that `worker` shall answer. OK, FULL (nothing changed),
- * STATE (the same key is pending already; nothing changed). */
+/* pending_add: registers a request of `asker` that `worker` shall answer. OK, FULL (nothing
+ * changed), STATE (the same key is pending already; nothing changed). */
 enum status pending_add(struct pendings *p, const struct pending_key *key,
                         const struct frame_header *header, uint64_t sent_ms,
                         struct pending_list *asker, struct pending_list *worker) MUST_USE;

@@ -1,6 +1,6 @@
-/* reply: from a worker's reply to whoever asked, by (origin, conn, correlation). Everything that was
- * forwarded ends here exactly once: with its reply, with an error in its place, or, when the asker is
- * gone, with nothing. WELCOME binds and GOODBYE unbinds on the way. */
+/* reply: from a worker's reply to whoever asked, by (origin, conn, correlation). Everything that
+ * was forwarded ends here exactly once: with its reply, with an error in its place, or, when the
+ * asker is gone, with nothing. WELCOME binds and GOODBYE unbinds on the way. */
 #include "broker/core.h"
 
 /* A WELCOME that binds nothing leaves a session at the store that nobody has: tell it so. */

@@ -1,6 +1,6 @@
-/* route: workers, stores and the map. Part of steps 2 and 5 of an envelope's way. Not here: sending,
- * pending requests' answers. Invariants: a store's term never falls; at most one worker holds a store;
- * state changes only in move(); the map's version rises with every change of it. */
+/* route: workers, stores and the map. Part of steps 2 and 5 of an envelope's way. Not here:
+ * sending, pending requests' answers. Invariants: a store's term never falls; at most one worker
+ * holds a store; state changes only in move(); the map's version rises with every change of it. */
 #include "broker/route.h"
 
 #include <string.h>
@@ -122,7 +122,7 @@ static void map_rebuild(struct route *r, uint64_t wall_ms)
             r->ranges[count - 1].last = p;
             continue;
         }
-        if (count == MAP_RANGES_MAX) break; /* a shredded map is told in part; routing is not affected */
+        if (count == MAP_RANGES_MAX) break; /* a shredded map is told in part; routing is whole */
         r->ranges[count++] = (struct msg_range){p, p, store->id, store->term};
     }
     r->map.range_count = count;

@@ -1,6 +1,7 @@
 /* route: which workers there are, which store owns which partition, and who may be asked right now.
- * Also the two memories that outlive a worker: each store's highest term, and its witness, the highest
- * (term, commit) that anybody may have been told of. Decides; sends nothing (worker.c does). */
+ * Also the two memories that outlive a worker: each store's highest term, and its witness, the
+ * highest (term, commit) that anybody may have been told of. Decides; sends nothing (worker.c
+ * does). */
 #ifndef SEALMQ_BROKER_ROUTE_H
 #define SEALMQ_BROKER_ROUTE_H
 
@@ -61,7 +62,7 @@ struct store_owner {
     struct term term;       /* the highest known */
     struct worker *worker;  /* NULL: none now */
     struct witness witness; /* the highest (term, commit) seen */
-    struct witness before;  /* as it was when this term began: what the new owner must not be below */
+    struct witness before;  /* as it was when this term began: no owner may be below it */
 };
 
 struct route {
@@ -81,16 +82,18 @@ struct worker *route_by_handle(struct route *r, uint64_t handle);
 uint64_t route_handle(const struct route *r, const struct worker *w);
 
 /* route_ready: a READY came from `peer`. OK with *out the worker, live now (also when it repeats
- * itself), and *displaced the one that lost its place to it, or NULL: fenced (another process had the
- * store) or to be dropped (the same process on an older connection); the caller answers for its
- * pending requests, then calls route_drop unless it is fenced.
+ * itself), and *displaced the one that lost its place to it, or NULL: fenced (another process
+ * had the store) or to be dropped (the same process on an older connection); the caller answers
+ * for its pending requests, then calls route_drop unless it is fenced.
  * REFUSED: an older term of the store, or its partitions belong to another store that is alive.
  * MALFORMED: impossible content. FULL. After an error nothing has changed. */
-enum status route_ready(struct route *r, struct now now, uint32_t peer, const struct msg_ready *ready,
-                        struct worker **out, struct worker **displaced) MUST_USE;
+enum status route_ready(struct route *r, struct now now, uint32_t peer,
+                        const struct msg_ready *ready, struct worker **out,
+                        struct worker **displaced) MUST_USE;
 /* route_heard: a slab with this header came from w. OK: w is alive, the witness raised. REFUSED: it
  * speaks for an older term or is fenced, or its header is not the one it announced. */
-enum status route_heard(struct worker *w, struct now now, const struct slab_header *header) MUST_USE;
+enum status route_heard(struct worker *w, struct now now,
+                        const struct slab_header *header) MUST_USE;
 void route_leaving(struct worker *w);
 /* route_drop: forgets the worker; its store keeps its term and its partitions. The worker's pending
  * lists must be empty. */

@@ -1,6 +1,7 @@
 /* session: table of connections with two hash chains through it, by routing id and by bound device.
  * Not here: what is sent to whom (client.c, worker.c). Invariants: state changes only in move();
- * a connection is in the device chain exactly while it is bound; free slots keep their generation. */
+ * a connection is in the device chain exactly while it is bound; free slots keep their
+ * generation. */
 #include "broker/session.h"
 
 #include <stdlib.h>

@@ -61,7 +61,8 @@ struct sessions {
     uint64_t seed;
 };
 
-/* sessions_init: seed makes the device hash unpredictable and handles differ from start to start. */
+/* sessions_init: seed makes the device hash unpredictable and handles differ from start to
+ * start. */
 void sessions_init(struct sessions *s, uint32_t capacity, uint64_t seed);
 void sessions_fini(struct sessions *s);
 
@@ -75,7 +76,8 @@ uint64_t session_handle(const struct sessions *s, const struct connection *c);
 /* session_is: c is bound to this very session. */
 bool session_is(const struct connection *c, struct session_id id);
 bool session_bound(const struct connection *c);
-/* session_by_device / session_next: the connections bound to a device, in no order. NULL = no more. */
+/* session_by_device / session_next: the connections bound to a device, in no order. NULL = no
+ * more. */
 struct connection *session_by_device(const struct sessions *s, struct device_id device);
 struct connection *session_next(const struct sessions *s, const struct connection *c);
 

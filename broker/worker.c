@@ -1,6 +1,7 @@
-/* worker: what leaves for workers: forwarded requests (step 2), the broker's own words, one slab per
- * worker and turn; and what becomes of requests when a worker is lost. Frames are only appended here;
- * worker_flush alone sends, from the top of a turn, so that nobody vanishes under a caller's feet. */
+/* worker: what leaves for workers: forwarded requests (step 2), the broker's own words, one slab
+ * per worker and turn; and what becomes of requests when a worker is lost. Frames are only
+ * appended here; worker_flush alone sends, from the top of a turn, so that nobody vanishes under
+ * a caller's feet. */
 #include "broker/core.h"
 
 static void item_open(struct worker *w)

@@ -1,6 +1,6 @@
-/* zap: glue; one REP socket. A request is read whole into fixed memory before it is judged; what does
- * not fit is malformed (500), what is not CURVE of our domain is refused (400), the rest is 200 with
- * the key's text. No I/O, no allocation, no way to wait. */
+/* zap: glue; one REP socket. A request is read whole into fixed memory before it is judged; what
+ * does not fit is malformed (500), what is not CURVE of our domain is refused (400), the rest is
+ * 200 with the key's text. No I/O, no allocation, no way to wait. */
 #include "broker/zap.h"
 
 #include "broker/wire/bytes.h"
@@ -77,9 +77,11 @@ static void answer_write(void *socket, const struct zap_request *r, const struct
                            view_of(a->code, strlen(a->code)), view_of(a->text, strlen(a->text)),
                            view_of(a->user, strlen(a->user)), view_of("", 0)};
     size_t last = sizeof parts / sizeof parts[0] - 1;
-    for (size_t i = 0; i <= last; i++)
-        if (zmq_send(socket, parts[i].at, parts[i].len, ZMQ_DONTWAIT | (i < last ? ZMQ_SNDMORE : 0)) < 0)
+    for (size_t i = 0; i <= last; i++) {
+        int flags = i < last ? ZMQ_DONTWAIT | ZMQ_SNDMORE : ZMQ_DONTWAIT;
+        if (zmq_send(socket, parts[i].at, parts[i].len, flags) < 0)
             return; /* whoever asked is gone; the handshake fails without an answer */
+    }
 }
 
 void zap_serve(struct zap *z)

@@ -1,6 +1,6 @@
-/* zap: who may connect at all (ZeroMQ's ZAP, RFC 27). Admits every CURVE key and tells its name with
- * each frame (User-Id = the key's Z85 text); HELLO makes it a device. Answers from memory alone, in
- * the broker's own loop. Anything but CURVE in our domain is refused. */
+/* zap: who may connect at all (ZeroMQ's ZAP, RFC 27). Admits every CURVE key and tells its name
+ * with each frame (User-Id = the key's Z85 text); HELLO makes it a device. Answers from memory
+ * alone, in the broker's own loop. Anything but CURVE in our domain is refused. */
 #ifndef SEALMQ_BROKER_ZAP_H
 #define SEALMQ_BROKER_ZAP_H
 

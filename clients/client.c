@@ -1,8 +1,8 @@
 /* client: glue between the engine (a core), the transport (a socket), the state (a file) and the
  * clock. Decides nothing about messages: it carries frames and events, and waits.
- * Invariants: after each turn the engine has seen everything that had arrived, and the transport has
- * everything that it would take; a run always ends (deadline, signal, or the engine's own end); no
- * secret key stays in memory after client_connect but in the transport. */
+ * Invariants: after each turn the engine has seen everything that had arrived, and the transport
+ * has everything that it would take; a run always ends (deadline, signal, or the engine's own
+ * end); no secret key stays in memory after client_connect but in the transport. */
 #include "clients/client.h"
 
 #include "broker/host/host.h"
@@ -79,7 +79,8 @@ static enum status home_check(const char *home, char *error, size_t cap)
         return STATUS_CONFIG;
     }
     if ((st.st_mode & 077) != 0) {
-        snprintf(error, cap, "%s is open to others, and secret keys are kept there: chmod 700 it", home);
+        snprintf(error, cap, "%s is open to others, and secret keys are kept there: chmod 700 it",
+                 home);
         return STATUS_CONFIG;
     }
     return STATUS_OK;
@@ -124,27 +125,29 @@ static void state_explain(const struct state *s, enum status status, char *error
     if (status == STATUS_LOCKED)
         snprintf(error, cap, "another process is writing to this home: try again");
     else if (status == STATUS_DAMAGED)
-        snprintf(error, cap, "the home's " STATE_FILE " is damaged: restore it from a copy, or make "
-                             "a new home");
+        snprintf(error, cap,
+                 "the home's " STATE_FILE " is damaged: restore it from a copy, or make "
+                 "a new home");
     else
-        snprintf(error, cap, "the home's " STATE_FILE " cannot be used: %s", sqlite_state_reason(s));
+        snprintf(error, cap, "the home's " STATE_FILE " cannot be used: %s",
+                 sqlite_state_reason(s));
 }
 
-enum status client_create(const char *home, const struct account_wish *wish, bool *made,
-                          char *error, size_t cap)
+enum status client_create(const char *home, const struct account_wish *wish, char *error,
+                          size_t cap)
 {
     struct state *state = NULL;
     struct random_source random = random_host();
-    *made = false;
     enum status s = home_make(home, error, cap);
     if (s == STATUS_OK) s = home_state_open(home, &state, error, cap);
     if (s != STATUS_OK) return s;
     s = account_create(state, &random, host_now(), wish);
-    *made = s == STATUS_OK;
     if (s == STATUS_STATE) s = STATUS_OK; /* there is an identity */
     if (s == STATUS_MALFORMED)
-        snprintf(error, cap, "a handle is 1 to %u bytes of UTF-8 without spaces, control characters "
-                             "or '/'", HANDLE_LEN_MAX);
+        snprintf(error, cap,
+                 "a handle is 1 to %u bytes of UTF-8 without spaces, control characters "
+                 "or '/'",
+                 HANDLE_LEN_MAX);
     else if (s != STATUS_OK)
         state_explain(state, s, error, cap);
     state_close(&state);
@@ -463,9 +466,8 @@ static enum status lookup_send(struct client *c, struct view handle)
     struct msg_lookup ask = {.handle = handle};
     c->lookup = (struct lookup_call){.correlation = LOOKUP_BIT | ++c->lookup_count,
                                      .status = STATUS_TIMEOUT};
-    struct frame_header header = {.kind = KIND_LOOKUP,
-                                  .correlation = c->lookup.correlation,
-                                  .home = home_of_handle(handle)};
+    struct frame_header header = {
+        .kind = KIND_LOOKUP, .correlation = c->lookup.correlation, .home = home_of_handle(handle)};
     frame_write(&frame, &header, &msg_lookup_desc, &ask);
     enum status s = transport_send(c->transport, buffer_view(&frame));
     buffer_fini(&frame);
@@ -504,7 +506,8 @@ void client_trouble(const struct client *c, char *out, size_t cap)
         enum transport_trouble trouble =
             c->transport != NULL ? transport_trouble(c->transport) : TROUBLE_NONE;
         if (trouble == TROUBLE_HANDSHAKE)
-            snprintf(out, cap, "%s answers, but not as the relay of this home: check its server key",
+            snprintf(out, cap,
+                     "%s answers, but not as the relay of this home: check its server key",
                      endpoint);
         else
             snprintf(out, cap, "no relay answers at %s: check that it runs and can be reached",

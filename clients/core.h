@@ -14,6 +14,7 @@
 #define SEND_FRAMES_MAX     8u   /* SENDs under way */
 #define SEND_BATCH_BYTES    (1024u * 1024u) /* a SEND of several items stops growing here */
 #define SEND_FLIGHT_BYTES   (16u * 1024u * 1024u) /* ciphertext under way in all SENDs */
+#define WAKES_MAX           16u  /* retry times remembered; what finds no place waits for the poll */
 #define LOOKUPS_MAX         16u  /* contacts being resolved */
 #define WAITING_MAX         256u /* messages waiting for one of them, remembered */
 #define FRAMES_MAX          64u  /* made and not taken */
@@ -21,7 +22,7 @@
 #define EVENTS_MAX          4096u
 #define REPAIR_ROUNDS_MAX   3u
 #define RETRY_MIN_MS        250u
-#define RETRY_MAX_MS        30000u
+#define RETRY_MAX_MS        5000u
 #define MAILBOX_RETRY_MS    60000u /* mailbox_full: the first wait */
 #define MAILBOX_RETRY_MAX_MS 1800000u
 #define LOOKUP_LEASE_MS     20000u
@@ -150,7 +151,8 @@ struct engine {
     struct lookup lookups[LOOKUPS_MAX];
     struct waiting waiting[WAITING_MAX];
     uint64_t outbox_ms;        /* mono: when to look for messages behind outbox_after */
-    uint64_t sweep_ms;         /* mono: when to look from the beginning: retries, other processes */
+    uint64_t sweep_ms;         /* mono: when to look from the beginning: for other processes' rows */
+    uint64_t wakes[WAKES_MAX]; /* mono: and for retries; NEVER = free */
     uint64_t outbox_after;     /* order number: rows up to here were looked at since the last sweep */
     size_t sends_under_way, send_bytes;
     size_t batch_max;          /* items in a SEND: 1 for a while after a whole frame was refused */

@@ -146,6 +146,8 @@ enum status engine_new(const struct engine_config *config, struct state *state,
     e->map.ranges = heap(MAP_RANGES_MAX, sizeof *e->map.ranges);
     e->outbox_ms = e->sweep_ms = e->status_ms = NEVER;
     e->batch_max = SENDS_PER_FRAME;
+    for (size_t i = 0; i < WAKES_MAX; i++)
+        e->wakes[i] = NEVER;
     acks_reset(e);
     enum status s = identity_load(e);
     if (s == STATUS_OK)
@@ -238,9 +240,9 @@ void engine_tick(struct engine *e, struct now now)
     ack_drive(e, now);
     session_drive(e, now);
     claim_drive(e, now);
-    contact_drive(e, now);
     terms_drive(e, now);
     outbox_drive(e, now);
+    contact_drive(e, now); /* after the outbox, which begins look-ups */
     receipt_drive(e, now);
 }
 

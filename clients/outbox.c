@@ -12,7 +12,7 @@
 
 #define GROUPS_MAX      4u
 #define ID_MARGIN_MS    60000u /* a new id is taken this long before the relay would refuse the old */
-#define SWEEP_MIN_MS    50u
+#define WAKE_STEP_MS    50u /* retries are looked for together */
 
 /* ---- rows ---- */
 
@@ -66,8 +66,30 @@ enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row 
 
 void outbox_wake(struct engine *e, struct now now, uint64_t delay_ms)
 {
-    bool soon = delay_ms > 0 && delay_ms < SWEEP_MIN_MS;
-    earlier(&e->sweep_ms, now.mono_ms + (soon ? SWEEP_MIN_MS : delay_ms));
+    uint64_t at = now.mono_ms;
+    if (delay_ms) at += delay_ms + WAKE_STEP_MS - (at + delay_ms) % WAKE_STEP_MS;
+    size_t free_slot = WAKES_MAX;
+    for (size_t i = 0; i < WAKES_MAX; i++) {
+        if (e->wakes[i] == at) return;
+        if (e->wakes[i] == NEVER) free_slot = i;
+    }
+    if (free_slot < WAKES_MAX) e->wakes[free_slot] = at;
+}
+
+static bool sweep_is_due(const struct engine *e, struct now now)
+{
+    bool due = e->sweep_ms <= now.mono_ms;
+    for (size_t i = 0; i < WAKES_MAX; i++)
+        due = due || e->wakes[i] <= now.mono_ms;
+    return due;
+}
+
+static void sweep_begin(struct engine *e, struct now now)
+{
+    for (size_t i = 0; i < WAKES_MAX; i++)
+        if (e->wakes[i] <= now.mono_ms) e->wakes[i] = NEVER;
+    e->sweep_ms = now.mono_ms + e->config.poll_ms;
+    e->outbox_after = 0;
 }
 
 static bool is_zero(const void *at, size_t len)
@@ -481,7 +503,7 @@ static bool outbox_round(struct engine *e, struct now now)
     if (!engine_fault(e, s)) {
         e->send_bytes = bytes;
         e->outbox_after = after;
-        earlier(&e->outbox_ms, now.mono_ms + SWEEP_MIN_MS);
+        earlier(&e->outbox_ms, now.mono_ms + WAKE_STEP_MS);
         return false;
     }
     for (size_t i = 0; i < groups->count; i++)
@@ -492,10 +514,7 @@ static bool outbox_round(struct engine *e, struct now now)
 void outbox_drive(struct engine *e, struct now now)
 {
     if (!may_ask(e) || outbox_deadline_ms(e) > now.mono_ms) return;
-    if (e->sweep_ms <= now.mono_ms) {
-        e->sweep_ms = now.mono_ms + e->config.poll_ms;
-        e->outbox_after = 0;
-    }
+    if (sweep_is_due(e, now)) sweep_begin(e, now);
     e->outbox_ms = NEVER;
     while (outbox_round(e, now))
         ;
@@ -503,5 +522,9 @@ void outbox_drive(struct engine *e, struct now now)
 
 uint64_t outbox_deadline_ms(const struct engine *e)
 {
-    return e->outbox_ms < e->sweep_ms ? e->outbox_ms : e->sweep_ms;
+    uint64_t deadline = e->outbox_ms;
+    earlier(&deadline, e->sweep_ms);
+    for (size_t i = 0; i < WAKES_MAX; i++)
+        earlier(&deadline, e->wakes[i]);
+    return deadline;
 }

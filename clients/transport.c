@@ -1,10 +1,10 @@
-/* transport: the client's only socket. A DEALER under CURVE and its monitor; libzmq reconnects to the
- * endpoint in use, and this file moves on after FAILURES_TO_MOVE failures in a row.
+/* transport: the client's only socket. A DEALER under CURVE and its monitor; libzmq reconnects
+ * to the endpoint in use, and this file moves on after FAILURES_TO_MOVE failures in a row.
  *
- * It is not a session: HELLO, requests and retries are the engine's (steps 2 and 6 of the way of an
- * envelope). Invariants: frames are single-part and at most FRAME_LEN_MAX; UP and DOWN alternate, UP
- * first (transport_move aside); after UP a send does not fail for want of a pipe; nothing here blocks but transport_wait and,
- * bounded by LINGER_MS, transport_close. */
+ * It is not a session: HELLO, requests and retries are the engine's (steps 2 and 6 of the way of
+ * an envelope). Invariants: frames are single-part and at most FRAME_LEN_MAX; UP and DOWN
+ * alternate, UP first (transport_move aside); after UP a send does not fail for want of a pipe;
+ * nothing here blocks but transport_wait and, bounded by LINGER_MS, transport_close. */
 #include "clients/transport.h"
 
 #include "broker/wire/limits.h"
@@ -65,11 +65,10 @@ static enum status endpoint_check(const char *at, size_t len, char *error, size_
     const char *colon = memrchr(host, ':', len - strlen("tcp://"));
     unsigned long port = 0;
     char *end = NULL;
-    if (colon != NULL && colon > host)
-        port = strtoul(colon + 1, &end, 10);
+    if (colon != NULL && colon > host) port = strtoul(colon + 1, &end, 10);
     if (port == 0 || port > 65535 || end != at + len || memchr(host, '*', len - 6) != NULL) {
-        snprintf(error, cap, "the relay address needs a host and a port (1 to 65535): %.*s", (int)len,
-                 at);
+        snprintf(error, cap, "the relay address needs a host and a port (1 to 65535): %.*s",
+                 (int)len, at);
         return STATUS_CONFIG;
     }
     return STATUS_OK;
@@ -82,8 +81,7 @@ static enum status endpoints_parse(const char *list, struct endpoint *out, unsig
     for (const char *at = list;; at++) {
         size_t len = strcspn(at, ",");
         enum status s = endpoint_check(at, len, error, cap);
-        if (s != STATUS_OK)
-            return s;
+        if (s != STATUS_OK) return s;
         if (*count == TRANSPORT_ENDPOINTS_MAX) {
             snprintf(error, cap, "at most %u relay addresses", TRANSPORT_ENDPOINTS_MAX);
             return STATUS_CONFIG;
@@ -92,8 +90,7 @@ static enum status endpoints_parse(const char *list, struct endpoint *out, unsig
         out[*count].text[len] = '\0';
         (*count)++;
         at += len;
-        if (*at == '\0')
-            return STATUS_OK;
+        if (*at == '\0') return STATUS_OK;
     }
 }
 
@@ -112,8 +109,7 @@ enum status transport_server_key_load(const char *path, struct transport_pk *out
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     int reason = errno;
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     if (len < 0) {
         snprintf(error, cap, "cannot read the server key %s: %s", path, strerror(reason));
         return STATUS_IO;
@@ -122,7 +118,8 @@ enum status transport_server_key_load(const char *path, struct transport_pk *out
     text[end] = '\0';
     uint8_t key[32];
     if (end != Z85_KEY_LEN || zmq_z85_decode(key, text) == NULL) {
-        snprintf(error, cap, "%s is not a server key (40 characters of Z85): take the relay's server.pub",
+        snprintf(error, cap,
+                 "%s is not a server key (40 characters of Z85): take the relay's server.pub",
                  path);
         return STATUS_CONFIG;
     }
@@ -164,24 +161,19 @@ static void *monitor_open(struct transport *t, void *dealer)
                        ZMQ_EVENT_CONNECTED;
     char address[64];
     snprintf(address, sizeof address, "inproc://monitor-%u", t->sockets++);
-    if (zmq_socket_monitor(dealer, address, events) != 0)
-        return NULL;
+    if (zmq_socket_monitor(dealer, address, events) != 0) return NULL;
     void *monitor = zmq_socket(t->context, ZMQ_PAIR);
     if (monitor != NULL && set_int(monitor, ZMQ_LINGER, 0) && zmq_connect(monitor, address) == 0)
         return monitor;
-    if (monitor != NULL)
-        zmq_close(monitor);
+    if (monitor != NULL) zmq_close(monitor);
     return NULL;
 }
 
 static void sockets_close(struct transport *t)
 {
-    if (t->dealer != NULL)
-        zmq_socket_monitor(t->dealer, NULL, 0);
-    if (t->monitor != NULL)
-        zmq_close(t->monitor);
-    if (t->dealer != NULL)
-        zmq_close(t->dealer);
+    if (t->dealer != NULL) zmq_socket_monitor(t->dealer, NULL, 0);
+    if (t->monitor != NULL) zmq_close(t->monitor);
+    if (t->dealer != NULL) zmq_close(t->dealer);
     t->monitor = NULL;
     t->dealer = NULL;
     t->up = false;
@@ -193,10 +185,8 @@ static enum status sockets_open(struct transport *t)
 {
     t->failures = 0;
     t->dealer = zmq_socket(t->context, ZMQ_DEALER);
-    if (t->dealer != NULL && options_set(t, t->dealer))
-        t->monitor = monitor_open(t, t->dealer);
-    if (t->monitor != NULL && zmq_connect(t->dealer, transport_endpoint(t)) == 0)
-        return STATUS_OK;
+    if (t->dealer != NULL && options_set(t, t->dealer)) t->monitor = monitor_open(t, t->dealer);
+    if (t->monitor != NULL && zmq_connect(t->dealer, transport_endpoint(t)) == 0) return STATUS_OK;
     sockets_close(t);
     return STATUS_IO;
 }
@@ -213,27 +203,24 @@ enum status transport_open(const struct transport_options *options, struct trans
     t->device_sk = sodium_malloc(32);
     ENSURE(t->device_sk != NULL);
     memcpy(t->device_sk, options->device_sk, 32);
-    enum status s = endpoints_parse(options->endpoints, t->endpoints, &t->endpoint_count, error, cap);
-    if (s != STATUS_OK)
-        goto out;
+    enum status s =
+        endpoints_parse(options->endpoints, t->endpoints, &t->endpoint_count, error, cap);
+    if (s != STATUS_OK) goto out;
     s = STATUS_IO;
     t->context = zmq_ctx_new();
-    if (t->context != NULL)
-        s = sockets_open(t);
+    if (t->context != NULL) s = sockets_open(t);
     if (s != STATUS_OK)
         snprintf(error, cap, "cannot open a socket for %s: %s", transport_endpoint(t),
                  zmq_strerror(errno));
 out:
-    if (s != STATUS_OK)
-        transport_close(&t);
+    if (s != STATUS_OK) transport_close(&t);
     *out = t;
     return s;
 }
 
 void transport_close(struct transport **t)
 {
-    if (*t == NULL)
-        return;
+    if (*t == NULL) return;
     sockets_close(*t);
     zmq_msg_close(&(*t)->message);
     if ((*t)->context != NULL)
@@ -254,13 +241,11 @@ bool transport_wait(struct transport *t, uint64_t timeout_ms, int extra_fd)
         items[count++] = (zmq_pollitem_t){.socket = t->dealer, .events = wanted};
         items[count++] = (zmq_pollitem_t){.socket = t->monitor, .events = ZMQ_POLLIN};
     }
-    if (extra_fd >= 0)
-        items[count++] = (zmq_pollitem_t){.fd = extra_fd, .events = ZMQ_POLLIN};
+    if (extra_fd >= 0) items[count++] = (zmq_pollitem_t){.fd = extra_fd, .events = ZMQ_POLLIN};
     /* Without sockets (after transport_move) transport_next has work to do, soon. */
     uint64_t max_ms = t->dealer != NULL ? 60000 : RECONNECT_MS;
     long timeout = (long)(timeout_ms < max_ms ? timeout_ms : max_ms);
-    if (zmq_poll(items, count, timeout) <= 0)
-        return false;
+    if (zmq_poll(items, count, timeout) <= 0) return false;
     return extra_fd >= 0 && items[count - 1].revents != 0;
 }
 
@@ -268,10 +253,8 @@ bool transport_wait(struct transport *t, uint64_t timeout_ms, int extra_fd)
 static bool frame_receive(struct transport *t)
 {
     for (;;) {
-        if (zmq_msg_recv(&t->message, t->dealer, ZMQ_DONTWAIT) < 0)
-            return false;
-        if (!zmq_msg_more(&t->message))
-            return true;
+        if (zmq_msg_recv(&t->message, t->dealer, ZMQ_DONTWAIT) < 0) return false;
+        if (!zmq_msg_more(&t->message)) return true;
         while (zmq_msg_more(&t->message) && zmq_msg_recv(&t->message, t->dealer, ZMQ_DONTWAIT) >= 0)
             ;
     }
@@ -283,8 +266,7 @@ static unsigned monitor_receive(struct transport *t)
     uint8_t event[16];
     char address[512];
     int len = zmq_recv(t->monitor, event, sizeof event, ZMQ_DONTWAIT);
-    if (len < (int)sizeof(uint16_t))
-        return 0;
+    if (len < (int)sizeof(uint16_t)) return 0;
     (void)zmq_recv(t->monitor, address, sizeof address, ZMQ_DONTWAIT);
     uint16_t kind;
     memcpy(&kind, event, sizeof kind); /* libzmq: in host order */
@@ -301,8 +283,7 @@ static void pipe_attach(struct transport *t)
 
 static void attempt_failed(struct transport *t)
 {
-    if (!t->reached && t->trouble != TROUBLE_LOST)
-        t->trouble = TROUBLE_CONNECT;
+    if (!t->reached && t->trouble != TROUBLE_LOST) t->trouble = TROUBLE_CONNECT;
     t->reached = false;
     t->failures++;
 }
@@ -328,8 +309,7 @@ static bool connection_step(struct transport *t, unsigned kind, struct transport
     default: /* DISCONNECTED, HANDSHAKE_FAILED_* */
         t->up = false;
         t->blocked = false;
-        if (was_up || t->reached)
-            t->trouble = was_up ? TROUBLE_LOST : TROUBLE_HANDSHAKE;
+        if (was_up || t->reached) t->trouble = was_up ? TROUBLE_LOST : TROUBLE_HANDSHAKE;
         out->kind = TRANSPORT_DOWN;
         return was_up;
     }
@@ -347,17 +327,14 @@ bool transport_next(struct transport *t, struct transport_event *out)
         return true;
     }
     for (unsigned kind; (kind = monitor_receive(t)) != 0;)
-        if (connection_step(t, kind, out))
-            return true;
-    if (t->failures >= FAILURES_TO_MOVE && t->endpoint_count > 1)
-        transport_move(t);
+        if (connection_step(t, kind, out)) return true;
+    if (t->failures >= FAILURES_TO_MOVE && t->endpoint_count > 1) transport_move(t);
     return false;
 }
 
 enum status transport_send(struct transport *t, struct view frame)
 {
-    if (!t->up)
-        return STATUS_GONE;
+    if (!t->up) return STATUS_GONE;
     if (zmq_send(t->dealer, frame.at, frame.len, ZMQ_DONTWAIT) >= 0) {
         t->blocked = false;
         return STATUS_OK;

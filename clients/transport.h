@@ -12,10 +12,10 @@
 struct transport;
 
 struct transport_options {
-    const char *endpoints;       /* "tcp://HOST:PORT[,tcp://HOST:PORT...]" */
-    struct transport_pk server;  /* the relay's public key */
-    struct transport_pk device;  /* this device's transport key */
-    const uint8_t *device_sk;    /* its 32-byte secret; used during the call, copied by libzmq */
+    const char *endpoints;      /* "tcp://HOST:PORT[,tcp://HOST:PORT...]" */
+    struct transport_pk server; /* the relay's public key */
+    struct transport_pk device; /* this device's transport key */
+    const uint8_t *device_sk;   /* its 32-byte secret; used during the call, copied by libzmq */
 };
 
 enum transport_event_kind {
@@ -41,28 +41,28 @@ enum transport_trouble {
  * error (what is wrong, what to do). */
 enum status transport_endpoints_check(const char *endpoints, char *error, size_t cap) MUST_USE;
 
-/* transport_server_key_load: reads server.pub (Z85 text, one line). OK; IO (no such file), CONFIG (not
- * a key), with one line in error. *out is zero after a failure. */
+/* transport_server_key_load: reads server.pub (Z85 text, one line). OK; IO (no such file),
+ * CONFIG (not a key), with one line in error. *out is zero after a failure. */
 enum status transport_server_key_load(const char *path, struct transport_pk *out, char *error,
                                       size_t cap) MUST_USE;
 
-/* transport_open: starts connecting, does not wait. OK, CONFIG (endpoints), IO; with one line in error
- * and *out NULL. host_start() comes first. Free with transport_close. */
+/* transport_open: starts connecting, does not wait. OK, CONFIG (endpoints), IO; with one line in
+ * error and *out NULL. host_start() comes first. Free with transport_close. */
 enum status transport_open(const struct transport_options *options, struct transport **out,
                            char *error, size_t cap) MUST_USE;
 /* transport_close: gives what was sent at most half a second to leave; NULL-safe, nulls. */
 void transport_close(struct transport **t);
 
-/* transport_wait: until something may be there for transport_next, extra_fd (-1 = none) is readable,
- * or timeout_ms have passed. true = extra_fd is readable. */
+/* transport_wait: until something may be there for transport_next, extra_fd (-1 = none) is
+ * readable, or timeout_ms have passed. true = extra_fd is readable. */
 bool transport_wait(struct transport *t, uint64_t timeout_ms, int extra_fd);
 /* transport_next: the next event; false = nothing more now. Call until false before waiting. */
 bool transport_next(struct transport *t, struct transport_event *out);
 /* transport_send: takes a copy. OK; GONE (not connected); FULL (the relay does not read; try again
  * after the next wait). */
 enum status transport_send(struct transport *t, struct view frame) MUST_USE;
-/* transport_move: leaves this connection and tries the next endpoint (the same one again, if it is the
- * only one). Gives no DOWN for what it leaves; call transport_next before waiting. */
+/* transport_move: leaves this connection and tries the next endpoint (the same one again, if it
+ * is the only one). Gives no DOWN for what it leaves; call transport_next before waiting. */
 void transport_move(struct transport *t);
 
 bool transport_is_up(const struct transport *t);

@@ -22,6 +22,8 @@ struct config {
     char run_dir[CONFIG_PATH_MAX];  /* relay.run: ipc sockets; 0700; default dir/run */
     char keys_dir[CONFIG_PATH_MAX]; /* relay.keys: secret keys; 0700; default dir/keys */
     char log_file[CONFIG_PATH_MAX]; /* relay.log: JSON lines; "-" = standard error; default dir/log */
+    uint32_t restart_ms;            /* relay.restart_ms: the longest pause before a dead process is
+                                     * started again: 5000 */
     /* broker */
     char client_endpoint[CONFIG_URL_MAX];  /* broker.client: tcp://HOST:PORT */
     char backend_endpoint[CONFIG_URL_MAX]; /* broker.backend: default ipc://RUN/backend.ipc */

@@ -160,6 +160,7 @@ const struct config_rule config_rules[] = {
     {"relay", "keys", set_path, AT(keys_dir), "keys", AT(dir), 0, 0, 0, PATH},
     {"relay", "log", set_log, AT(log_file), "log", AT(dir), 0, 0, 0,
      "a path, or - for standard error"},
+    {"relay", "restart_ms", set_u32, AT(restart_ms), "5000", 0, 10, 600000, 1, NULL},
     {"broker", "client", set_tcp, AT(client_endpoint), NULL, 0, 0, 0, 0,
      "tcp://HOST:PORT, e.g. tcp://127.0.0.1:7400"},
     {"broker", "backend", set_ipc, AT(backend_endpoint), "ipc://backend.ipc", AT(run_dir), 0, 0, 0,

@@ -6,7 +6,8 @@ int device_open(struct device *d, const struct command *c, const struct client_o
 {
     char error[CLIENT_ERROR_MAX];
     *d = (struct device){.command = c, .waiting = "waiting for the relay"};
-    if (client_open(command_option(c, "home"), options, &d->client, error, sizeof error) == STATUS_OK)
+    if (client_open(command_option(c, "home"), options, &d->client, error, sizeof error) ==
+        STATUS_OK)
         return EXIT_OK;
     return command_fail(c, EXIT_FAILED, "%s", error);
 }

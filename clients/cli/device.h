@@ -15,7 +15,8 @@ struct device {
     struct arena arena;  /* of whoever needs one; reset by its user */
 };
 
-/* device_open: EXIT_OK, or the exit status after one line. device_close always: NULL-safe inside. */
+/* device_open: EXIT_OK, or the exit status after one line. device_close always: NULL-safe
+ * inside. */
 int device_open(struct device *d, const struct command *c, const struct client_options *options);
 void device_close(struct device *d);
 /* device_connect: EXIT_OK, or the exit status after one line. */

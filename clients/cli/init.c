@@ -1,5 +1,5 @@
-/* init: makes a home with its keys and registers account and handle. Keys come first and are kept, so
- * that calling it again goes on where it stopped, whatever interrupted it.
+/* init: makes a home with its keys and registers account and handle. Keys come first and are
+ * kept, so that calling it again goes on where it stopped, whatever interrupted it.
  * Invariant: a home belongs to one account for ever, and to one handle once the relay has it. */
 #include "clients/cli/device.h"
 #include "clients/transport.h"
@@ -53,9 +53,10 @@ static bool was_refused(struct init *i)
 static void refusal_keep(struct init *i)
 {
     struct state *state = client_state(i->device.client);
-    if (state_begin(state, STATE_WRITE) != STATUS_OK) return; /* then the next init asks once more */
-    enum status s = state_setting_put(state, REFUSED_SETTING,
-                                      client_identity(i->device.client)->handle);
+    if (state_begin(state, STATE_WRITE) != STATUS_OK)
+        return; /* then the next init asks once more */
+    enum status s =
+        state_setting_put(state, REFUSED_SETTING, client_identity(i->device.client)->handle);
     if (s == STATUS_OK)
         s = state_commit(state);
     else
@@ -70,14 +71,17 @@ static int handle_adopt(struct init *i, const struct account_wish *wish)
     const struct command *c = i->device.command;
     if (view_equal(me->handle, wish->handle)) return EXIT_OK;
     if (me->claimed || !was_refused(i))
-        return command_fail(c, EXIT_FAILED, "this home belongs to %.*s: use another --home for %.*s",
+        return command_fail(c, EXIT_FAILED,
+                            "this home belongs to %.*s: use another --home for %.*s",
                             (int)me->handle.len, (const char *)me->handle.at, (int)wish->handle.len,
                             (const char *)wish->handle.at);
     enum status s = engine_register(client_engine(i->device.client), client_now(), wish->handle);
     if (s == STATUS_OK) s = client_identity_load(i->device.client);
     if (s == STATUS_MALFORMED)
-        return command_fail(c, EXIT_FAILED, "a handle is 1 to %u bytes of UTF-8 without spaces, "
-                                            "control characters or '/'", HANDLE_LEN_MAX);
+        return command_fail(c, EXIT_FAILED,
+                            "a handle is 1 to %u bytes of UTF-8 without spaces, "
+                            "control characters or '/'",
+                            HANDLE_LEN_MAX);
     return s == STATUS_OK ? EXIT_OK : device_state_fail(&i->device, s);
 }
 
@@ -85,11 +89,13 @@ static int relay_adopt(struct init *i, const struct account_wish *wish)
 {
     const struct state_identity *me = client_identity(i->device.client);
     if (me->registered && key_differs(me, wish))
-        return command_fail(i->device.command, EXIT_FAILED,
-                            "this home is registered at a relay with another key: check --server-key, "
-                            "or use another --home");
+        return command_fail(
+            i->device.command, EXIT_FAILED,
+            "this home is registered at a relay with another key: check --server-key, "
+            "or use another --home");
     if (!key_differs(me, wish) && view_equal(me->endpoints, wish->endpoints)) return EXIT_OK;
-    if (client_relay_set(i->device.client, wish->endpoints, wish->server) == STATUS_OK) return EXIT_OK;
+    if (client_relay_set(i->device.client, wish->endpoints, wish->server) == STATUS_OK)
+        return EXIT_OK;
     return command_fail(i->device.command, EXIT_FAILED, "%s", client_error(i->device.client));
 }
 
@@ -117,9 +123,9 @@ static int queued(struct init *i)
     char trouble[CLIENT_ERROR_MAX];
     progress_end(&i->device.progress);
     client_trouble(i->device.client, trouble, sizeof trouble);
-    return command_fail(i->device.command, EXIT_QUEUED,
-                        "the keys are made, but not registered yet (%s); then run the same init again",
-                        trouble);
+    return command_fail(
+        i->device.command, EXIT_QUEUED,
+        "the keys are made, but not registered yet (%s); then run the same init again", trouble);
 }
 
 static int relay_register(struct init *i, long long timeout_s)
@@ -143,9 +149,9 @@ static int relay_register(struct init *i, long long timeout_s)
 
 static int result_json(const struct state_identity *me, const char *account, const char *device)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s%, s:s, s:s, s:b}", "id", account, "state", "registered",
-                               "handle", (const char *)me->handle.at, me->handle.len, "account", account,
-                               "device", device, "sealed", 0);
+    json_t *object = json_pack("{s:s, s:s, s:s%, s:s, s:s, s:b}", "id", account, "state",
+                               "registered", "handle", (const char *)me->handle.at, me->handle.len,
+                               "account", account, "device", device, "sealed", 0);
     return output_json(object) ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -160,8 +166,10 @@ static int result_print(const struct init *i)
     printf("%.*s is registered\n  account  %s\n  device   %s\n", (int)me->handle.len,
            (const char *)me->handle.at, account, device);
     printf("%s.\n", NOT_SEALED);
-    printf("%s has the only copy of this device's keys and messages: if it is lost, neither the relay "
-           "nor anybody else can restore the account or what was sent to it.\n", home);
+    printf(
+        "%s has the only copy of this device's keys and messages: if it is lost, neither the relay "
+        "nor anybody else can restore the account or what was sent to it.\n",
+        home);
     return EXIT_OK;
 }
 
@@ -182,11 +190,10 @@ int init_run(struct command *c)
     struct account_wish wish;
     char error[CLIENT_ERROR_MAX];
     long long timeout_s;
-    bool made;
     if (!command_number(c, "timeout", 0, 3600, 10, &timeout_s)) return EXIT_USAGE;
     int failed = wish_read(c, &wish);
     if (failed) return failed;
-    if (client_create(command_option(c, "home"), &wish, &made, error, sizeof error) != STATUS_OK)
+    if (client_create(command_option(c, "home"), &wish, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_FAILED, "%s", error);
     failed = device_open(&i.device, c, &options);
     if (!failed) failed = init_home(&i, &wish, timeout_s);

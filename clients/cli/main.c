@@ -1,5 +1,5 @@
-/* sealmq: the command line of one device. This file is its table of commands; each command has a file
- * of its own, and command.h does the parsing. */
+/* sealmq: the command line of one device. This file is its table of commands; each command has a
+ * file of its own, and command.h does the parsing. */
 #include "broker/host/host.h"
 #include "clients/cli/commands.h"
 
@@ -40,8 +40,8 @@ static const struct option_rule OUTBOX_OPTIONS[] = {
 };
 
 static const struct command_rule COMMANDS[] = {
-    {"init", "", "make this device's keys and register its handle; again: finish that", INIT_OPTIONS,
-     COUNT_OF(INIT_OPTIONS), init_run},
+    {"init", "", "make this device's keys and register its handle; again: finish that",
+     INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
     {"send", "NAME TEXT|-", "send a text (or standard input); exit 3: queued, relay not reached",
      SEND_OPTIONS, COUNT_OF(SEND_OPTIONS), send_run},
     {"recv", "", "show messages, the oldest first; waits for them", RECV_OPTIONS,

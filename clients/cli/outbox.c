@@ -1,8 +1,10 @@
-/* outbox: lists the messages of ours that are not settled: waiting to be sent, accepted and waiting for
- * their recipient, or waiting for the user. With --flush it first tries to have them accepted. */
+/* outbox: lists the messages of ours that are not settled: waiting to be sent, accepted and
+ * waiting for their recipient, or waiting for the user. With --flush it first tries to have them
+ * accepted. */
 #include "clients/cli/device.h"
 #include "clients/cli/show.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define PAGE_ROWS 32
@@ -10,6 +12,7 @@
 struct outbox {
     struct device device;
     uint64_t listed;
+    uint64_t refused; /* while flushing */
 };
 
 /* ---- flushing ---- */
@@ -28,6 +31,22 @@ static enum status work_left(struct outbox *o, bool *left)
     return s;
 }
 
+/* A message that will not arrive is told here: it is in no list afterwards. */
+static void on_event(void *self, const struct engine_event *event)
+{
+    struct outbox *o = self;
+    struct outbox_row row;
+    const struct state_identity *me = client_identity(o->device.client);
+    if (event->kind != ENGINE_MESSAGE || event->state != MESSAGE_REFUSED) return;
+    if (device_row(&o->device, event->order, &row) != STATUS_OK) return;
+    o->refused++;
+    progress_end(&o->device.progress);
+    if (o->device.command->json)
+        (void)output_json(show_json(&row, me, SHOW_SHORT));
+    else
+        show_print(&row, me, SHOW_SHORT);
+}
+
 static bool is_flushed(void *self)
 {
     bool left;
@@ -37,7 +56,7 @@ static bool is_flushed(void *self)
 /* EXIT_OK, EXIT_QUEUED when something still waits, or EXIT_FAILED after one line. */
 static int flush(struct outbox *o, long long timeout_s)
 {
-    const struct client_watch watch = {o, NULL, is_flushed, device_tick};
+    const struct client_watch watch = {o, on_event, is_flushed, device_tick};
     bool left;
     enum status s = work_left(o, &left);
     if (s != STATUS_OK) return device_state_fail(&o->device, s);
@@ -84,12 +103,17 @@ static int list(struct outbox *o)
     return EXIT_OK;
 }
 
-static int flush_tell(const struct outbox *o)
+static int flush_tell(const struct outbox *o, int flushed)
 {
     char trouble[CLIENT_ERROR_MAX];
+    if (flushed == EXIT_OK && o->refused == 0) return EXIT_OK;
+    if (flushed == EXIT_OK)
+        return command_fail(o->device.command, EXIT_FAILED,
+                            "%" PRIu64 " message(s) will not arrive: see the reasons above",
+                            o->refused);
     client_trouble(o->device.client, trouble, sizeof trouble);
-    return command_fail(o->device.command, EXIT_QUEUED, "some messages still wait (%s); try again later",
-                        trouble);
+    return command_fail(o->device.command, EXIT_QUEUED,
+                        "some messages still wait (%s); try again later", trouble);
 }
 
 int outbox_run(struct command *c)
@@ -102,8 +126,10 @@ int outbox_run(struct command *c)
     int failed = device_open(&o.device, c, &options);
     if (!failed && command_option(c, "flush") != NULL) flushed = flush(&o, timeout_s);
     if (!failed && (flushed == EXIT_OK || flushed == EXIT_QUEUED)) failed = list(&o);
-    if (!failed && !c->json && o.listed == 0) fprintf(stderr, "nothing waits\n");
-    if (!failed && flushed == EXIT_QUEUED) flushed = flush_tell(&o);
+    if (!failed && flushed == EXIT_OK && !c->json && o.listed == 0)
+        fprintf(stderr, "nothing waits\n");
+    if (!failed && (flushed == EXIT_OK || flushed == EXIT_QUEUED))
+        flushed = flush_tell(&o, flushed);
     device_close(&o.device);
     return failed ? failed : flushed;
 }

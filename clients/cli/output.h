@@ -8,8 +8,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* output_json: prints the object on one line, flushes, and gives the object back to jansson. false when
- * standard output cannot be written. */
+/* output_json: prints the object on one line, flushes, and gives the object back to jansson.
+ * false when standard output cannot be written. */
 bool output_json(json_t *object);
 
 /* output_text: adds "text"; for bytes that are not UTF-8 "base64" and "encoding":"base64". */

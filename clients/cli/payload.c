@@ -23,6 +23,7 @@ enum status payload_read(struct view bytes, struct payload *out)
     struct view text = read_view(&r, reader_left(&r));
     bool known = !r.failed && version == PAYLOAD_VERSION &&
                  (handle.len == 0 || handle_check(handle) == STATUS_OK);
-    *out = (struct payload){.handle = known ? handle : view_of(NULL, 0), .text = known ? text : bytes};
+    *out =
+        (struct payload){.handle = known ? handle : view_of(NULL, 0), .text = known ? text : bytes};
     return known ? STATUS_OK : STATUS_MALFORMED;
 }

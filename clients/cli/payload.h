@@ -1,5 +1,5 @@
-/* payload: what `sealmq` itself puts into a message: the text, and the handle that the sender says is
- * its own. The handle is a claim by whoever sent it; sender.h tells whether it is true. */
+/* payload: what `sealmq` itself puts into a message: the text, and the handle that the sender
+ * says is its own. The handle is a claim by whoever sent it; sender.h tells whether it is true. */
 #ifndef SEALMQ_CLI_PAYLOAD_H
 #define SEALMQ_CLI_PAYLOAD_H
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEAVE_MS      2000
-#define LOCKED_TRIES  3
+#define LEAVE_MS     2000
+#define LOCKED_TRIES 3
 
 struct recv {
     struct device device;
@@ -34,8 +34,8 @@ static void gap_tell(struct recv *r, const struct engine_event *event)
         fprintf(stderr, "%" PRIu64 " message(s) will not come (%s)\n", event->count, reason);
         return;
     }
-    json_t *object = json_pack("{s:n, s:s, s:s, s:I}", "id", "state", "gap", "reason", reason, "count",
-                               (json_int_t)event->count);
+    json_t *object = json_pack("{s:n, s:s, s:s, s:I}", "id", "state", "gap", "reason", reason,
+                               "count", (json_int_t)event->count);
     if (!output_json(object)) r->output_failed = true;
 }
 
@@ -76,9 +76,9 @@ static json_t *row_json(const struct inbox_row *row, const char *from, struct vi
     hex_encode(row->sender_account.bytes, sizeof row->sender_account.bytes, account);
     hex_encode(row->sender_device.bytes, sizeof row->sender_device.bytes, device);
     output_time(row->accepted_ms, accepted);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "id", id, "state", "received",
-                               "from", from, "account", account, "device", device, "accepted", accepted,
-                               "sealed", 0);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "id", id, "state", "received", "from",
+                  from, "account", account, "device", device, "accepted", accepted, "sealed", 0);
     ENSURE(object != NULL);
     output_text(object, text);
     return object;
@@ -119,8 +119,9 @@ static int inbox_show(struct recv *r)
     enum status s = STATUS_OK;
     while (r->shown < r->wanted && (s = inbox_next(r, &row)) == STATUS_OK) {
         if (!row_print(r, &row) || r->output_failed)
-            return command_fail(r->device.command, EXIT_FAILED,
-                                "standard output cannot be written: the message stays in the inbox");
+            return command_fail(
+                r->device.command, EXIT_FAILED,
+                "standard output cannot be written: the message stays in the inbox");
         s = row_mark(r, row.order);
         if (s != STATUS_OK) break;
         r->shown++;
@@ -135,7 +136,8 @@ static int run_end(struct recv *r, enum client_end end)
     char trouble[CLIENT_ERROR_MAX];
     progress_end(&r->device.progress);
     if (end == CLIENT_STOPPED || end == CLIENT_FAILED) return device_end(&r->device, end);
-    if (end == CLIENT_SIGNAL) return r->wanted == UINT64_MAX ? EXIT_OK : device_end(&r->device, end);
+    if (end == CLIENT_SIGNAL)
+        return r->wanted == UINT64_MAX ? EXIT_OK : device_end(&r->device, end);
     if (engine_is_bound(client_engine(r->device.client)))
         return command_fail(r->device.command, EXIT_TIMEOUT, "no message came in time");
     client_trouble(r->device.client, trouble, sizeof trouble);

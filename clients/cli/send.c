@@ -1,5 +1,5 @@
-/* send: keeps a message in the outbox (synced), then tries to have it accepted within the time given.
- * A message that is kept is never lost by a failure here: exit 3 says that it waits.
+/* send: keeps a message in the outbox (synced), then tries to have it accepted within the time
+ * given. A message that is kept is never lost by a failure here: exit 3 says that it waits.
  * Invariant: the same --id, recipient and text is one message, however often it is sent. */
 #include "clients/cli/device.h"
 #include "clients/cli/payload.h"
@@ -25,7 +25,8 @@ static int input_read(const struct command *c, struct buffer *out)
         out->len -= len > 0 ? 16384 - (size_t)len : 16384;
         if (len < 0 && errno == EINTR) continue;
         if (len < 0)
-            return command_fail(c, EXIT_FAILED, "standard input cannot be read: %s", strerror(errno));
+            return command_fail(c, EXIT_FAILED, "standard input cannot be read: %s",
+                                strerror(errno));
         if (len == 0) return EXIT_OK;
         if (out->len > TEXT_LEN_MAX) return EXIT_OK; /* text_check says so */
     }
@@ -54,9 +55,11 @@ static int refused_kept(const struct send *s, enum status status)
                             "the id %s belongs to another message (to %.*s): take a new one",
                             s->row.key.text, (int)s->row.handle_len, (const char *)s->row.handle);
     if (status == STATUS_MALFORMED)
-        return command_fail(c, EXIT_FAILED, "the name or the --id cannot be used: a name is 1 to %u "
-                                            "bytes without spaces or '/', an id 1 to %u printable "
-                                            "characters", HANDLE_LEN_MAX, STATE_KEY_LEN_MAX);
+        return command_fail(c, EXIT_FAILED,
+                            "the name or the --id cannot be used: a name is 1 to %u "
+                            "bytes without spaces or '/', an id 1 to %u printable "
+                            "characters",
+                            HANDLE_LEN_MAX, STATE_KEY_LEN_MAX);
     if (status == STATUS_TOO_LARGE)
         return command_fail(c, EXIT_FAILED, "the text is too long: send it in parts");
     return device_state_fail(&s->device, status);
@@ -72,7 +75,8 @@ static int message_keep(struct send *s, struct view text, long long ttl_s)
                                      .payload = buffer_view(&bytes),
                                      .key = command_option(c, "id"),
                                      .ttl_ms = (uint64_t)ttl_s * 1000};
-    enum status status = engine_send(client_engine(s->device.client), client_now(), &message, &s->row);
+    enum status status =
+        engine_send(client_engine(s->device.client), client_now(), &message, &s->row);
     buffer_fini(&bytes);
     return status == STATUS_OK ? EXIT_OK : refused_kept(s, status);
 }
@@ -116,18 +120,21 @@ static int state_tell(const struct send *s)
     case MESSAGE_ENCRYPTED:
     case MESSAGE_QUEUED:
         client_trouble(s->device.client, trouble, sizeof trouble);
-        return command_fail(c, EXIT_QUEUED, "kept, not accepted yet (%s); outbox --flush tries again",
+        return command_fail(c, EXIT_QUEUED,
+                            "kept, not accepted yet (%s); outbox --flush tries again",
                             s->row.reason != STATUS_OK ? status_meaning(s->row.reason) : trouble);
     case MESSAGE_REFUSED:
         return command_fail(c, EXIT_FAILED, "not sent to %.*s (%s: %s)", (int)s->row.handle_len,
                             (const char *)s->row.handle, status_name(s->row.reason),
                             status_meaning(s->row.reason));
     case MESSAGE_UNKNOWN:
-        return command_fail(c, EXIT_FAILED, "it may have arrived long ago: ask the recipient before "
-                                            "you send it under a new id");
+        return command_fail(c, EXIT_FAILED,
+                            "it may have arrived long ago: ask the recipient before "
+                            "you send it under a new id");
     case MESSAGE_HELD:
-        return command_fail(c, EXIT_FAILED, "held: the recipient's keys have changed; ask the "
-                                            "recipient, then send it again");
+        return command_fail(c, EXIT_FAILED,
+                            "held: the recipient's keys have changed; ask the "
+                            "recipient, then send it again");
     case MESSAGE_NONE:
     case MESSAGE_STATE_END:
         break;

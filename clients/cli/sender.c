@@ -1,5 +1,5 @@
-/* sender: confirms claimed names (there is no way to ask the relay for the name of an account, so the
- * message brings it and the directory confirms it).
+/* sender: confirms claimed names (there is no way to ask the relay for the name of an account,
+ * so the message brings it and the directory confirms it).
  * Invariant: no name is returned that is not this account's, here or in the relay's directory. */
 #include "clients/cli/sender.h"
 
@@ -72,8 +72,8 @@ static bool confirmed(struct senders *s, struct device *d, const struct client_w
     struct account_id found;
     if (was_unconfirmed(s, account)) return false;
     if (s->unreachable && !engine_is_bound(client_engine(d->client))) return false;
-    enum status status = client_lookup(d->client, watch, claimed, client_now().mono_ms + ASK_MS,
-                                       &found);
+    enum status status =
+        client_lookup(d->client, watch, claimed, client_now().mono_ms + ASK_MS, &found);
     s->unreachable = status == STATUS_TIMEOUT || status == STATUS_GONE;
     if (status == STATUS_OK && account_equal(found, account)) return true;
     if (!s->unreachable) s->unconfirmed[s->count++ % SENDERS_MAX] = account;

@@ -1,6 +1,6 @@
-/* sender: what a received message's sender may be called. The name in a message is only a claim; it is
- * shown when this home knows the account by it, or the relay's directory says that it points to the very
- * account that sent. Otherwise the sender is its account id. */
+/* sender: what a received message's sender may be called. The name in a message is only a claim;
+ * it is shown when this home knows the account by it, or the relay's directory says that it
+ * points to the very account that sent. Otherwise the sender is its account id. */
 #ifndef SEALMQ_CLI_SENDER_H
 #define SEALMQ_CLI_SENDER_H
 
@@ -8,15 +8,16 @@
 
 #define SENDERS_MAX 64u
 
-/* Names that could not be confirmed in this process, so that they are not asked for again and again. */
+/* Names that could not be confirmed in this process, so that they are not asked for again and
+ * again. */
 struct senders {
     struct account_id unconfirmed[SENDERS_MAX]; /* ring */
     size_t count;
     bool unreachable; /* the relay did not answer: only ask again in a session */
 };
 
-/* sender_name: text for `account`; claimed may be empty. Waits for the relay for at most two seconds,
- * through the watch; keeps what it learns in the home. The text is NUL-terminated. */
+/* sender_name: text for `account`; claimed may be empty. Waits for the relay for at most two
+ * seconds, through the watch; keeps what it learns in the home. The text is NUL-terminated. */
 #define SENDER_NAME_MAX (2u * 32u + HANDLE_LEN_MAX + 1u)
 void sender_name(struct senders *s, struct device *d, const struct client_watch *watch,
                  struct account_id account, struct view claimed, char out[SENDER_NAME_MAX]);

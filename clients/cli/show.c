@@ -34,9 +34,8 @@ void show_name(const struct outbox_row *row, char out[SHOW_NAME_MAX])
 static void reference_of(const struct outbox_row *row, const struct state_identity *me,
                          char out[REFERENCE_TEXT_LEN + 1])
 {
-    struct message_ref ref = {.sender = me->device,
-                              .target = target_of_account(row->target),
-                              .id = row->id};
+    struct message_ref ref = {
+        .sender = me->device, .target = target_of_account(row->target), .id = row->id};
     reference_text(&ref, out);
 }
 
@@ -153,8 +152,8 @@ static void receipt_print(const struct outbox_row *row)
     hex_encode(row->receipt.store.bytes, sizeof row->receipt.store.bytes, store);
     hex_encode(row->receipt.term.bytes, sizeof row->receipt.term.bytes, term);
     output_time(row->receipt.accepted_ms, at);
-    printf("  receipt    %s at %s: store %s term %s commit %" PRIu64 "\n", level_name(row->level), at,
-           store, term, row->receipt.commit);
+    printf("  receipt    %s at %s: store %s term %s commit %" PRIu64 "\n", level_name(row->level),
+           at, store, term, row->receipt.commit);
 }
 
 void show_print(const struct outbox_row *row, const struct state_identity *me, enum show how)

@@ -54,8 +54,8 @@ static void on_event(void *self, const struct engine_event *event)
     if (event->kind == ENGINE_CONNECTED) q->connected = true;
 }
 
-/* In a new session the engine asks for every open message at once: when nothing is pending any more,
- * all has been answered. */
+/* In a new session the engine asks for every open message at once: when nothing is pending any
+ * more, all has been answered. */
 static bool is_refreshed(void *self)
 {
     struct status_call *q = self;

@@ -1,9 +1,10 @@
-/* sqlite: opens the client's state file, keeps its schema up to date and does transactions; the rows
- * are in sqlite_rows.c and sqlite_outbox.c. Glue of steps 1 and 6 of the way of an envelope: what the
- * engine hands to the network, or acknowledges, is in this file, synced, before.
- * Invariants: WAL with synchronous=FULL, so a COMMIT that succeeded is on the disk; a writer holds
- * BEGIN IMMEDIATE, so what it read stays true until it commits; the file is 0600 before a byte of it
- * is written. */
+/* sqlite: opens the client's state file, keeps its schema up to date and does transactions; the
+ * rows are in sqlite_rows.c and sqlite_outbox.c. Glue of steps 1 and 6 of the way of an
+ * envelope: what the engine hands to the network, or acknowledges, is in this file, synced,
+ * before.
+ * Invariants: WAL with synchronous=FULL, so a COMMIT that succeeded is on the disk; a writer
+ * holds BEGIN IMMEDIATE, so what it read stays true until it commits; the file is 0600 before a
+ * byte of it is written. */
 #include "clients/state/sqlite.h"
 
 #include "clients/state/sqlite_call.h"
@@ -163,8 +164,9 @@ static long long pragma(struct sqlite_state *s, const char *text)
     return value;
 }
 
-/* Makes the file, empty and private, unless it is there; one that others may touch is refused. It is
- * not opened here when it exists: closing it would drop the locks of another state_open in this process. */
+/* Makes the file, empty and private, unless it is there; one that others may touch is refused.
+ * It is not opened here when it exists: closing it would drop the locks of another state_open in
+ * this process. */
 static enum status file_prepare(const char *path, char *error, size_t cap)
 {
     struct stat st;
@@ -178,8 +180,10 @@ static enum status file_prepare(const char *path, char *error, size_t cap)
         return STATUS_IO;
     }
     if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-        snprintf(error, cap, "%s holds secret keys and must be your own file, closed to others: "
-                             "check who wrote it, then chmod 600", path);
+        snprintf(error, cap,
+                 "%s holds secret keys and must be your own file, closed to others: "
+                 "check who wrote it, then chmod 600",
+                 path);
         return STATUS_CONFIG;
     }
     return STATUS_OK;
@@ -197,8 +201,9 @@ static enum status settings_set(struct sqlite_state *s, char *error, size_t cap)
     if (pragma(s, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'") == 1 &&
         pragma(s, "PRAGMA synchronous") == 2)
         return STATUS_OK;
-    snprintf(error, cap, "the home's file system has no shared memory for SQLite's WAL: take a local "
-                         "disk");
+    snprintf(error, cap,
+             "the home's file system has no shared memory for SQLite's WAL: take a local "
+             "disk");
     return STATUS_CONFIG;
 }
 

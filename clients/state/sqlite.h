@@ -13,8 +13,8 @@
 enum status sqlite_state_open(const char *path, struct state **out, char *error,
                               size_t cap) MUST_USE;
 
-/* sqlite_state_reason: why the last call on s failed, for a person: static text such as "the disk is
- * full". s must come from sqlite_state_open. */
+/* sqlite_state_reason: why the last call on s failed, for a person: static text such as "the
+ * disk is full". s must come from sqlite_state_open. */
 const char *sqlite_state_reason(const struct state *s);
 
 #endif

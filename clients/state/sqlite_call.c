@@ -1,9 +1,9 @@
-/* sqlite_call: how the backend talks to SQLite: statements are prepared once and kept, parameters and
- * columns go in order, and the first error of a call sticks until its end. What the rows mean is in
- * sqlite_rows.c and sqlite_outbox.c.
- * Invariants: a statement is reset and its bindings are cleared when its call ends, so nothing borrowed
- * outlives a call; after a failure in a transaction (SQLite may have rolled it back by itself) no
- * further statement runs until state_rollback, so nothing can commit on its own. */
+/* sqlite_call: how the backend talks to SQLite: statements are prepared once and kept,
+ * parameters and columns go in order, and the first error of a call sticks until its end. What
+ * the rows mean is in sqlite_rows.c and sqlite_outbox.c.
+ * Invariants: a statement is reset and its bindings are cleared when its call ends, so nothing
+ * borrowed outlives a call; after a failure in a transaction (SQLite may have rolled it back by
+ * itself) no further statement runs until state_rollback, so nothing can commit on its own. */
 #include "clients/state/sqlite_call.h"
 
 #include <string.h>
@@ -45,8 +45,8 @@ struct call call_begin(struct state *state, enum statement which)
     struct call c = {.s = s, .status = s->failed ? STATUS_IO : STATUS_OK};
     if (c.status != STATUS_OK) return c;
     if (s->statements[which] == NULL) {
-        int result = sqlite3_prepare_v3(s->db, STATEMENT_TEXTS[which], -1, SQLITE_PREPARE_PERSISTENT,
-                                        &s->statements[which], NULL);
+        int result = sqlite3_prepare_v3(s->db, STATEMENT_TEXTS[which], -1,
+                                        SQLITE_PREPARE_PERSISTENT, &s->statements[which], NULL);
         if (result != SQLITE_OK) call_fail(&c, result);
     }
     c.statement = s->statements[which];
@@ -74,7 +74,8 @@ void bind_bytes(struct call *c, const void *at, size_t len)
 {
     if (c->status != STATUS_OK) return;
     /* A null pointer would bind NULL, not an empty blob. */
-    int result = sqlite3_bind_blob64(c->statement, ++c->bound, len > 0 ? at : "", len, SQLITE_STATIC);
+    int result =
+        sqlite3_bind_blob64(c->statement, ++c->bound, len > 0 ? at : "", len, SQLITE_STATIC);
     if (result != SQLITE_OK) call_fail(c, result);
 }
 
@@ -159,7 +160,8 @@ struct view column_view(struct call *c, size_t max)
 {
     int at;
     if (!column_take(c, SQLITE_BLOB, &at)) return view_of(NULL, 0);
-    const void *bytes = sqlite3_column_blob(c->statement, at); /* NULL when empty, or out of memory */
+    const void *bytes =
+        sqlite3_column_blob(c->statement, at); /* NULL when empty, or out of memory */
     size_t len = (size_t)sqlite3_column_bytes(c->statement, at);
     if (bytes == NULL && sqlite3_errcode(c->s->db) == SQLITE_NOMEM) call_fail(c, SQLITE_NOMEM);
     if (len > max) call_damaged(c);

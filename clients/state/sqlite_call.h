@@ -16,8 +16,8 @@ struct sqlite_state {
     bool failed; /* in this transaction: nothing more may be done in it */
 };
 
-/* A call: bind_* fill the parameters in order, call_step runs, column_* take the row's columns in order.
- * Errors stick: after the first one steps and reads give zeros, and call_end tells. */
+/* A call: bind_* fill the parameters in order, call_step runs, column_* take the row's columns
+ * in order. Errors stick: after the first one steps and reads give zeros, and call_end tells. */
 struct call {
     struct sqlite_state *s;
     sqlite3_stmt *statement;
@@ -39,7 +39,8 @@ void bind_null(struct call *c);
 bool call_step(struct call *c);
 /* call_end: OK, or the first error; the statement is free again. */
 enum status call_end(struct call *c) MUST_USE;
-/* call_run: steps to the end, for statements without rows; *changes (may be NULL) gets their number. */
+/* call_run: steps to the end, for statements without rows; *changes (may be NULL) gets their
+ * number. */
 enum status call_run(struct call *c, size_t *changes) MUST_USE;
 
 /* column_*: the next column. A value of another type, size or range makes the call DAMAGED. */

@@ -1,7 +1,7 @@
-/* sqlite_outbox: the messages that we send, and their bytes. A row of `outbox` has everything but the
- * bytes, so that scans stay small; its row in `body` is made and removed with it.
- * Packed lists: attempts = 32 bytes each; parts = device, state, outcome, reason (u32), at_ms (u64),
- * big-endian, PART_LEN each.
+/* sqlite_outbox: the messages that we send, and their bytes. A row of `outbox` has everything
+ * but the bytes, so that scans stay small; its row in `body` is made and removed with it.
+ * Packed lists: attempts = 32 bytes each; parts = device, state, outcome, reason (u32), at_ms
+ * (u64), big-endian, PART_LEN each.
  * Invariant: `class` is always message_class_of(state). */
 #include "clients/state/sqlite_call.h"
 
@@ -228,8 +228,8 @@ enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
                          : scan->due_ms + OUTBOX_DUE_AHEAD_MAX_MS;
     scan->row_count = 0;
     if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
-    struct call c = call_begin(s, scan->class == 0 ? STATEMENT_OUTBOX_SCAN
-                                                   : STATEMENT_OUTBOX_SCAN_CLASS);
+    struct call c =
+        call_begin(s, scan->class == 0 ? STATEMENT_OUTBOX_SCAN : STATEMENT_OUTBOX_SCAN_CLASS);
     bind_u64(&c, scan->after);
     bind_u64(&c, scan->due_ms == 0);
     bind_ordered(&c, scan->due_ms);

@@ -78,8 +78,7 @@ enum status sqlite_secrets_put(struct state *s, const struct device_secrets *in)
     return call_run(&c, NULL);
 }
 
-enum status sqlite_setting_get(struct state *s, const char *name, struct arena *a,
-                               struct view *out)
+enum status sqlite_setting_get(struct state *s, const char *name, struct arena *a, struct view *out)
 {
     struct call c = call_begin(s, STATEMENT_SETTING_GET);
     bind_bytes(&c, name, strlen(name));
@@ -188,8 +187,7 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_u64(&c, row->shown);
     enum status status = call_run(&c, &changes);
     *added = changes > 0;
-    if (*added)
-        row->order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
+    if (*added) row->order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
     return status;
 }
 
@@ -212,8 +210,8 @@ enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct a
 {
     scan->row_count = 0;
     if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
-    struct call c = call_begin(s, scan->unshown ? STATEMENT_INBOX_SCAN_UNSHOWN
-                                                : STATEMENT_INBOX_SCAN);
+    struct call c =
+        call_begin(s, scan->unshown ? STATEMENT_INBOX_SCAN_UNSHOWN : STATEMENT_INBOX_SCAN);
     bind_u64(&c, scan->after);
     bind_u64(&c, scan->row_max);
     while (scan->row_count < scan->row_max && call_step(&c))

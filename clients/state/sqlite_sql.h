@@ -1,8 +1,9 @@
 /* sqlite_sql: the schema and every statement of the SQLite backend; private to it.
  *
  * Bytes are blobs. A u64 that SQL compares is a blob of 8 bytes, big-endian, whose order is the
- * number's; other numbers are INTEGER, a u64 as its bit pattern. Lists of fixed-size things (devices,
- * attempts, parts) are packed into one blob; sqlite_outbox.c and sqlite_rows.c say how. */
+ * number's; other numbers are INTEGER, a u64 as its bit pattern. Lists of fixed-size things
+ * (devices, attempts, parts) are packed into one blob; sqlite_outbox.c and sqlite_rows.c say
+ * how. */
 #ifndef SEALMQ_CLIENTS_STATE_SQLITE_SQL_H
 #define SEALMQ_CLIENTS_STATE_SQLITE_SQL_H
 
@@ -49,7 +50,8 @@
     " WITHOUT ROWID;"                                                                              \
     "CREATE TABLE term (store BLOB PRIMARY KEY, term BLOB NOT NULL) WITHOUT ROWID;"
 
-/* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and reads. */
+/* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and
+ * reads. */
 #define OUTBOX_COLUMNS                                                                             \
     "caller_key, id, handle, target, state, reason, content, ttl_ms, created_ms, due_ms, ended_ms,"\
     " tries, rounds, submitted, doubtful, lost, digest, attempts, level, expires_ms, store, term," \

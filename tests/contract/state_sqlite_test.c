@@ -1,5 +1,5 @@
-/* What only the sqlite backend of the client's state can meet: files of others, damage, a full disk,
- * other processes, a process that dies in a transaction. */
+/* What only the sqlite backend of the client's state can meet: files of others, damage, a full
+ * disk, other processes, a process that dies in a transaction. */
 #include "clients/state/sqlite.h"
 
 #include <criterion/criterion.h>
@@ -44,7 +44,8 @@ static void place_drop(const struct place *p)
 static struct state *must_open(struct place *p)
 {
     struct state *s;
-    cr_assert_eq(sqlite_state_open(p->path, &s, p->error, sizeof p->error), STATUS_OK, "%s", p->error);
+    cr_assert_eq(sqlite_state_open(p->path, &s, p->error, sizeof p->error), STATUS_OK, "%s",
+                 p->error);
     return s;
 }
 

@@ -1,6 +1,7 @@
-/* The broker under a seeded storm: clients that vanish or do not read, workers that answer, lie, leave,
- * come back at higher terms or fall silent, broken frames. What must hold: no request is answered twice,
- * and in the end every request of a client that is still there has been answered. */
+/* The broker under a seeded storm: clients that vanish or do not read, workers that answer, lie,
+ * leave, come back at higher terms or fall silent, broken frames. What must hold: no request is
+ * answered twice, and in the end every request of a client that is still there has been
+ * answered. */
 #include "broker/broker.h"
 #include "broker/wire/messages.h"
 

@@ -1,4 +1,5 @@
-/* Frames from the edge: what is answered, what is forwarded, and that every request gets one reply. */
+/* Frames from the edge: what is answered, what is forwarded, and that every request gets one
+ * reply. */
 #include "tests/unit/broker_fixture.h"
 
 #include <criterion/criterion.h>
@@ -199,8 +200,8 @@ Test(client, correlation_ids_must_be_unique_and_not_zero)
 
 Test(client, kinds_of_others_are_unsupported)
 {
-    static const uint8_t kinds[] = {KIND_WELCOME, KIND_DELIVER, KIND_OVERVIEW, KIND_READY, KIND_LEASE,
-                                    200};
+    static const uint8_t kinds[] = {KIND_WELCOME, KIND_DELIVER, KIND_OVERVIEW,
+                                    KIND_READY,   KIND_LEASE,   200};
     struct relay *r = relay_new(4);
     for (size_t i = 0; i < sizeof kinds; i++) {
         says(r, kinds[i], i + 1, 0);

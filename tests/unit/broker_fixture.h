@@ -1,5 +1,5 @@
-/* broker_fixture: a broker core between scripted clients and workers. Nothing is answered by itself:
- * the test says what each side says, moves the clock, and takes what came out in order. */
+/* broker_fixture: a broker core between scripted clients and workers. Nothing is answered by
+ * itself: the test says what each side says, moves the clock, and takes what came out in order. */
 #ifndef SEALMQ_TESTS_BROKER_FIXTURE_H
 #define SEALMQ_TESTS_BROKER_FIXTURE_H
 
@@ -49,8 +49,8 @@ void worker_says(struct relay *r, uint32_t peer, const struct slab_header *slab,
 void admin_says(struct relay *r, uint32_t caller, struct frame_header header,
                 const struct codec_desc *desc, const void *message);
 
-/* The oldest frame of this kind sent there and not taken yet; NULL when there is none. KIND_NONE = of
- * any kind. Good until relay_free. */
+/* The oldest frame of this kind sent there and not taken yet; NULL when there is none. KIND_NONE
+ * = of any kind. Good until relay_free. */
 struct output *client_takes(struct relay *r, uint32_t routing, enum frame_kind kind);
 struct output *worker_takes(struct relay *r, uint32_t peer, enum frame_kind kind);
 struct output *admin_takes(struct relay *r, uint32_t caller, enum frame_kind kind);

@@ -89,7 +89,7 @@ Test(route, older_term_is_refused_and_changes_nothing)
     struct worker *owner = n->w;
     uint64_t version = n->route.map.version;
     cr_assert_eq(ready(n, 2, storage(2, 1, 9, 0, 4095)), STATUS_REFUSED);
-    cr_assert_eq(ready(n, 2, storage(2, 1, 10, 0, 4095)), STATUS_REFUSED, "same term, other process");
+    cr_assert_eq(ready(n, 2, storage(2, 1, 10, 0, 4095)), STATUS_REFUSED, "same term");
     cr_assert_eq(route_owner(&n->route, 0, n->now), owner);
     cr_assert_eq(n->route.map.version, version);
     cr_assert_null(route_by_peer(&n->route, 2));
@@ -187,7 +187,8 @@ Test(route, headers_of_another_term_or_process_are_refused)
 {
     struct net *n = net_new();
     cr_assert_eq(ready(n, 1, storage(1, 1, 10, 0, 4095)), STATUS_OK);
-    struct slab_header older = header(1, 9, 70), newer = header(1, 11, 70), other = header(2, 10, 70);
+    struct slab_header older = header(1, 9, 70), newer = header(1, 11, 70);
+    struct slab_header other = header(2, 10, 70);
     cr_assert_eq(route_heard(n->w, n->now, &older), STATUS_REFUSED);
     cr_assert_eq(route_heard(n->w, n->now, &newer), STATUS_REFUSED);
     cr_assert_eq(route_heard(n->w, n->now, &other), STATUS_REFUSED);
@@ -212,8 +213,9 @@ Test(route, new_term_is_told_the_witness_of_the_terms_before)
 Test(route, full_table_of_workers_refuses)
 {
     struct net *n = net_new();
+    struct msg_ready fanout = {.role = ROLE_FANOUT, .boot = {{1}}};
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
-        cr_assert_eq(ready(n, i, (struct msg_ready){.role = ROLE_FANOUT, .boot = {{1}}}), STATUS_OK);
+        cr_assert_eq(ready(n, i, fanout), STATUS_OK);
     cr_assert_eq(ready(n, 99, storage(1, 1, 10, 0, 4095)), STATUS_FULL);
     cr_assert_eq(n->route.map.range_count, 0);
     route_drop(route_by_peer(&n->route, 3));

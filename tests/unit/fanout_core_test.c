@@ -158,7 +158,7 @@ Test(fanout, store_is_asked_again_every_two_seconds_and_not_before)
     script_end(&s);
 }
 
-Test(fanout, wakes_waiting_asks_at_once)
+Test(fanout, wakes_waiting_asks_at_once_and_once)
 {
     struct script s = script_new(true);
     struct msg_empty empty = {0};
@@ -167,6 +167,9 @@ Test(fanout, wakes_waiting_asks_at_once)
                &empty);
     script_run(&s, 1);
     cr_assert_not_null(script_sent(&s, KIND_LEASE));
+    script_lease(&s, script_sent(&s, KIND_LEASE), NULL, 0, false);
+    script_run(&s, 1);
+    cr_assert_null(script_sent(&s, KIND_LEASE)); /* once */
     script_end(&s);
 }
 

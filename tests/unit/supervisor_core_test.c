@@ -27,7 +27,7 @@ static struct event ended(enum child_id child, int exit_code, int signal, uint64
 
 static void all_running(void)
 {
-    supervisor_init(&s, 2000, 0);
+    supervisor_init(&s, 2000, 5000, 0);
     step(0);
     for (size_t i = 0; i < CHILD_COUNT; i++)
         supervisor_started(&s, (enum child_id)i, true, 0);
@@ -37,7 +37,7 @@ TestSuite(supervisor, .init = all_running);
 
 Test(supervisor, starts_all_three_once)
 {
-    supervisor_init(&s, 2000, 0);
+    supervisor_init(&s, 2000, 5000, 0);
     step(0);
     cr_assert_eq(orders.count, 3);
     cr_assert(ordered(ORDER_START, CHILD_BROKER) && ordered(ORDER_START, CHILD_FANOUT));

@@ -165,10 +165,10 @@ static int run(struct command *c)
 {
     struct worker w = {.signals = -1};
     char error[ERROR_LEN] = "";
-    if (config_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_USAGE, "%s", error);
     if (host_start() != STATUS_OK || (w.signals = host_signal_fd()) < 0)
         return command_fail(c, EXIT_FAILED, "cannot set up signals or randomness");
+    if (config_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
+        return command_fail(c, EXIT_USAGE, "%s", error);
     enum status status = open_all(&w, error);
     if (status == STATUS_OK) serve(&w);
     close_all(&w);

@@ -59,26 +59,27 @@ static void child_move(struct child *c, enum child_event event, uint64_t now_ms)
     if (c->state != before) c->since_ms = now_ms;
 }
 
-void supervisor_init(struct supervisor *s, uint32_t drain_ms, uint64_t now_ms)
+void supervisor_init(struct supervisor *s, uint32_t drain_ms, uint32_t backoff_max_ms,
+                     uint64_t now_ms)
 {
-    *s = (struct supervisor){.drain_ms = drain_ms};
+    *s = (struct supervisor){.drain_ms = drain_ms, .backoff_max_ms = backoff_max_ms};
     for (size_t i = 0; i < CHILD_COUNT; i++)
         child_move(&s->children[i], CHILD_WANTED, now_ms);
 }
 
-/* Immediate, then 100 ms doubling to 5 s. */
-static void child_back_off(struct child *c, uint64_t now_ms)
+/* Immediate, then 100 ms doubling to the longest pause. */
+static void child_back_off(const struct supervisor *s, struct child *c, uint64_t now_ms)
 {
     c->deadline_ms = now_ms + c->backoff_ms;
     c->backoff_ms = c->backoff_ms ? c->backoff_ms * 2 : BACKOFF_FIRST_MS;
-    if (c->backoff_ms > BACKOFF_MAX_MS) c->backoff_ms = BACKOFF_MAX_MS;
+    if (c->backoff_ms > s->backoff_max_ms) c->backoff_ms = s->backoff_max_ms;
 }
 
 void supervisor_started(struct supervisor *s, enum child_id child, bool ok, uint64_t now_ms)
 {
     struct child *c = &s->children[child];
     child_move(c, ok ? CHILD_STARTED : CHILD_ENDED, now_ms);
-    if (!ok) child_back_off(c, now_ms);
+    if (!ok) child_back_off(s, c, now_ms);
 }
 
 /* The one that refuses is not tried again while the others are taken down. */
@@ -103,7 +104,7 @@ struct event supervisor_ended(struct supervisor *s, enum child_id child, struct 
     if (now_ms - c->since_ms >= STEADY_MS) c->backoff_ms = 0;
     child_move(c, CHILD_ENDED, now_ms);
     if (wanted) {
-        child_back_off(c, now_ms);
+        child_back_off(s, c, now_ms);
         c->restarts++;
         refusal_count(s, child, how, now_ms);
     }

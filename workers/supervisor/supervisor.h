@@ -22,7 +22,6 @@ enum child_event { CHILD_WANTED, CHILD_STARTED, CHILD_ENDED, CHILD_DUE, CHILD_UN
 #define CHILD_EVENT_COUNT 5
 
 #define BACKOFF_FIRST_MS 100u   /* after the second death; the first restart is immediate */
-#define BACKOFF_MAX_MS   5000u
 #define STEADY_MS        30000u /* a life this long makes the next restart immediate again */
 #define KILL_MARGIN_MS   3000u  /* what a process gets beyond drain_ms */
 #define REFUSALS_MAX     4u     /* in a row, then the relay stops: trying again cannot help */
@@ -40,6 +39,7 @@ struct child {
 struct supervisor {
     struct child children[CHILD_COUNT];
     uint32_t drain_ms;
+    uint32_t backoff_max_ms;
     bool stopping;
     bool refused;          /* a child refused to start REFUSALS_MAX times */
     bool overdue;          /* a child had to be killed */
@@ -63,8 +63,10 @@ struct orders {
     size_t count;
 };
 
-/* supervisor_init: all three are wanted; the first step orders their start. */
-void supervisor_init(struct supervisor *s, uint32_t drain_ms, uint64_t now_ms);
+/* supervisor_init: all three are wanted; the first step orders their start. backoff_max_ms: the longest
+ * pause before a restart. */
+void supervisor_init(struct supervisor *s, uint32_t drain_ms, uint32_t backoff_max_ms,
+                     uint64_t now_ms);
 /* supervisor_step: what is due now. Call after every event and at supervisor_deadline. An order to
  * start is answered with supervisor_started, before the next step. */
 void supervisor_step(struct supervisor *s, uint64_t now_ms, struct orders *out);

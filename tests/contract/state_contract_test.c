@@ -1,0 +1,753 @@
+/* The contract of clients/state/state.h, one test per rule, each run on every backend. What only one
+ * backend can meet is in state_memory_test.c and state_sqlite_test.c. */
+#include "clients/state/memory.h"
+#include "clients/state/sqlite.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum backend { BACKEND_MEMORY, BACKEND_SQLITE };
+
+struct fixture {
+    enum backend backend;
+    struct state *s;
+    struct arena arena;
+    char dir[64];
+    char path[96];
+};
+
+static void fixture_open(struct fixture *f)
+{
+    char error[512] = "";
+    if (f->backend == BACKEND_MEMORY)
+        f->s = memory_state_new();
+    else
+        cr_assert_eq(sqlite_state_open(f->path, &f->s, error, sizeof error), STATUS_OK, "%s",
+                     error);
+}
+
+/* The process dies and another one opens the same home. */
+static void fixture_restart(struct fixture *f)
+{
+    if (f->backend == BACKEND_MEMORY) {
+        memory_state_crash(f->s);
+        return;
+    }
+    state_close(&f->s);
+    fixture_open(f);
+}
+
+static void fixture_run(enum backend backend, void (*body)(struct fixture *f))
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    struct fixture f = {.backend = backend, .dir = "/tmp/state_contract_XXXXXX"};
+    char path[112];
+    cr_assert_not_null(mkdtemp(f.dir));
+    snprintf(f.path, sizeof f.path, "%s/state.db", f.dir);
+    fixture_open(&f);
+    body(&f);
+    state_close(&f.s);
+    cr_assert_null(f.s);
+    arena_fini(&f.arena);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", f.path, suffixes[i]);
+        (void)unlink(path);
+    }
+    cr_assert_eq(rmdir(f.dir), 0);
+}
+
+#define CONTRACT_TEST(name)                                                                        \
+    static void name(struct fixture *f);                                                           \
+    Test(state_memory, name)                                                                       \
+    {                                                                                              \
+        fixture_run(BACKEND_MEMORY, name);                                                         \
+    }                                                                                              \
+    Test(state_sqlite, name)                                                                       \
+    {                                                                                              \
+        fixture_run(BACKEND_SQLITE, name);                                                         \
+    }                                                                                              \
+    static void name(struct fixture *f)
+
+static void ok(enum status s)
+{
+    cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
+}
+
+static void writing(struct fixture *f)
+{
+    ok(state_begin(f->s, STATE_WRITE));
+}
+
+static void reading(struct fixture *f)
+{
+    ok(state_begin(f->s, STATE_READ));
+}
+
+static void commit(struct fixture *f)
+{
+    ok(state_commit(f->s));
+}
+
+static struct view text(const char *s)
+{
+    return view_of(s, strlen(s));
+}
+
+static struct account_id account_of(uint8_t n)
+{
+    struct account_id id = {{n, 1}};
+    return id;
+}
+
+static struct term term_of(uint8_t n)
+{
+    struct term t = {{n}};
+    return t;
+}
+
+static const struct store_id store_one = {{1}}, store_two = {{2}};
+
+static struct message_id id_of(uint64_t n)
+{
+    struct message_id id = {{0x01, 0x90}};
+    put_u64(id.bytes + 8, n);
+    return id;
+}
+
+static struct outbox_row row_of(const char *key, uint64_t id)
+{
+    struct outbox_row row = {.state = MESSAGE_DRAFTED, .target = account_of(7), .due_ms = 100};
+    snprintf(row.key.text, sizeof row.key.text, "%s", key);
+    if (id) row.id = id_of(id);
+    return row;
+}
+
+/* Within a transaction. */
+static uint64_t put_row(struct fixture *f, struct outbox_row row)
+{
+    ok(state_outbox_put(f->s, &row));
+    cr_assert_neq(row.order, 0u);
+    return row.order;
+}
+
+static uint64_t put_open(struct fixture *f, const char *key, struct store_id store, struct term term,
+                         uint64_t commit_number)
+{
+    struct outbox_row row = row_of(key, 0);
+    row.state = MESSAGE_ACCEPTED;
+    row.receipt.store = store;
+    row.receipt.term = term;
+    row.receipt.commit = commit_number;
+    return put_row(f, row);
+}
+
+static uint64_t put_inbox(struct fixture *f, uint8_t device, uint64_t id, const char *body,
+                          uint64_t received_ms)
+{
+    struct inbox_row row = {.sender_device = {{device}}, .id = id_of(id),
+                            .received_ms = received_ms, .body = text(body)};
+    bool added;
+    ok(state_inbox_put(f->s, &row, &added));
+    return added ? row.order : 0;
+}
+
+/* ---- transactions ---- */
+
+CONTRACT_TEST(committed_changes_outlive_the_process)
+{
+    struct outbox_row row;
+    writing(f);
+    uint64_t order = put_row(f, row_of("a", 1));
+    commit(f);
+    fixture_restart(f);
+    reading(f);
+    ok(state_outbox_get(f->s, order, &row));
+    cr_assert_str_eq(row.key.text, "a");
+    commit(f);
+}
+
+CONTRACT_TEST(uncommitted_changes_do_not)
+{
+    struct outbox_row row;
+    writing(f);
+    uint64_t order = put_row(f, row_of("a", 1));
+    if (f->backend == BACKEND_SQLITE) state_rollback(f->s); /* its crash: state_sqlite_test.c */
+    fixture_restart(f);
+    reading(f);
+    cr_assert_eq(state_outbox_get(f->s, order, &row), STATUS_NOT_FOUND);
+    cr_assert_eq(row.order, 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(rollback_restores_every_table)
+{
+    struct account_id account;
+    struct outbox_row row;
+    struct outbox_body body = {.payload = text("old")};
+    struct contact contact = {.account = account_of(1), .key_version = 1};
+    struct pending_ack acks[4];
+    struct term term;
+    struct view value;
+    size_t count;
+    writing(f);
+    uint64_t order = put_row(f, row_of("kept", 1));
+    ok(state_body_put(f->s, order, &body));
+    ok(state_setting_put(f->s, "name", text("old")));
+    ok(state_contact_put(f->s, &contact));
+    commit(f);
+
+    writing(f);
+    row = row_of("changed", 2);
+    row.order = order;
+    ok(state_outbox_put(f->s, &row));
+    body.payload = text("new");
+    ok(state_body_put(f->s, order, &body));
+    ok(state_setting_put(f->s, "name", text("new")));
+    contact.key_version = 2;
+    ok(state_contact_put(f->s, &contact));
+    ok(state_handle_put(f->s, text("bob"), account_of(1)));
+    ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(1), .seq = 1}}));
+    ok(state_term_put(f->s, store_one, term_of(1)));
+    cr_assert_neq(put_inbox(f, 1, 1, "x", 1), 0u);
+    state_rollback(f->s);
+
+    writing(f);
+    ok(state_outbox_get(f->s, order, &row));
+    cr_assert_str_eq(row.key.text, "kept");
+    cr_assert_eq(state_outbox_find_key(f->s, &(struct message_key){"changed"}, &row),
+                 STATUS_NOT_FOUND);
+    ok(state_body_get(f->s, order, &f->arena, &body));
+    cr_assert(view_equal(body.payload, text("old")));
+    ok(state_setting_get(f->s, "name", &f->arena, &value));
+    cr_assert(view_equal(value, text("old")));
+    ok(state_contact_get(f->s, account_of(1), &contact));
+    cr_assert_eq(contact.key_version, 1u);
+    cr_assert_eq(state_handle_get(f->s, text("bob"), &account), STATUS_NOT_FOUND);
+    ok(state_ack_scan(f->s, acks, 4, &count));
+    cr_assert_eq(count, 0u);
+    cr_assert_eq(state_term_get(f->s, store_one, &term), STATUS_NOT_FOUND);
+    cr_assert_neq(put_inbox(f, 1, 1, "x", 1), 0u, "the rolled back one is not known");
+    commit(f);
+}
+
+/* ---- identity, secrets, settings ---- */
+
+CONTRACT_TEST(identity_is_not_found_before_it_is_put)
+{
+    struct state_identity identity;
+    reading(f);
+    cr_assert_eq(state_identity_get(f->s, &f->arena, &identity), STATUS_NOT_FOUND);
+    cr_assert_eq(identity.entry.len, 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(identity_comes_back_whole)
+{
+    struct state_identity in = {.account = account_of(3), .device = {{4}}, .entry = text("entry"),
+                                .handle = text("ann"), .endpoints = text("tcp://a:1,tcp://b:2"),
+                                .server = {{5}}, .registered = true};
+    struct state_identity out;
+    in.record.signing.bytes[0] = 6;
+    in.record.identity.bytes[0] = 7;
+    in.record.transport.bytes[0] = 8;
+    writing(f);
+    ok(state_identity_put(f->s, &in));
+    commit(f);
+    fixture_restart(f);
+    reading(f);
+    ok(state_identity_get(f->s, &f->arena, &out));
+    commit(f);
+    cr_assert(memcmp(&out.account, &in.account, 32) == 0 && device_equal(out.device, in.device));
+    cr_assert(memcmp(&out.record, &in.record, sizeof in.record) == 0);
+    cr_assert(view_equal(out.entry, in.entry) && view_equal(out.handle, in.handle));
+    cr_assert(view_equal(out.endpoints, in.endpoints) && out.server.bytes[0] == 5);
+    cr_assert(out.registered && !out.claimed);
+    writing(f);
+    in.claimed = true;
+    in.handle = text("anna");
+    ok(state_identity_put(f->s, &in));
+    ok(state_identity_get(f->s, &f->arena, &out));
+    cr_assert(out.claimed && view_equal(out.handle, text("anna")));
+    commit(f);
+}
+
+CONTRACT_TEST(secrets_come_back_whole_and_are_not_found_before)
+{
+    struct device_secrets in, out;
+    memset(&in, 0x5a, sizeof in);
+    in.transport_sk[31] = 1;
+    writing(f);
+    cr_assert_eq(state_secrets_get(f->s, &out), STATUS_NOT_FOUND);
+    ok(state_secrets_put(f->s, &in));
+    commit(f);
+    fixture_restart(f);
+    reading(f);
+    ok(state_secrets_get(f->s, &out));
+    cr_assert(memcmp(&in, &out, sizeof in) == 0);
+    commit(f);
+}
+
+CONTRACT_TEST(setting_is_replaced_and_removed_by_an_empty_value)
+{
+    struct view value;
+    writing(f);
+    cr_assert_eq(state_setting_get(f->s, "a", &f->arena, &value), STATUS_NOT_FOUND);
+    ok(state_setting_put(f->s, "a", text("1")));
+    ok(state_setting_put(f->s, "a", text("2")));
+    ok(state_setting_get(f->s, "a", &f->arena, &value));
+    cr_assert(view_equal(value, text("2")));
+    ok(state_setting_put(f->s, "a", text("")));
+    cr_assert_eq(state_setting_get(f->s, "a", &f->arena, &value), STATUS_NOT_FOUND);
+    ok(state_setting_put(f->s, "never", text("")));
+    commit(f);
+}
+
+/* ---- contacts ---- */
+
+CONTRACT_TEST(handle_leads_to_account_and_back)
+{
+    struct account_id account;
+    struct view handle;
+    writing(f);
+    ok(state_handle_put(f->s, text("zoe"), account_of(1)));
+    ok(state_handle_put(f->s, text("bob"), account_of(1)));
+    ok(state_handle_put(f->s, text("ann"), account_of(2)));
+    ok(state_handle_get(f->s, text("zoe"), &account));
+    cr_assert_eq(account.bytes[0], 1);
+    cr_assert_eq(state_handle_get(f->s, text("zo"), &account), STATUS_NOT_FOUND);
+    cr_assert_eq(account.bytes[0], 0);
+    ok(state_contact_handle(f->s, account_of(1), &f->arena, &handle));
+    cr_assert(view_equal(handle, text("bob")));
+    cr_assert_eq(state_contact_handle(f->s, account_of(9), &f->arena, &handle), STATUS_NOT_FOUND);
+    ok(state_handle_put(f->s, text("bob"), account_of(2)));
+    ok(state_contact_handle(f->s, account_of(1), &f->arena, &handle));
+    cr_assert(view_equal(handle, text("zoe")), "bob has moved");
+    commit(f);
+}
+
+CONTRACT_TEST(contact_comes_back_with_its_devices)
+{
+    struct contact in = {.account = account_of(1), .key_version = 3, .head = {{9}},
+                         .device_count = DEVICES_PER_ACCOUNT, .checked_ms = 77};
+    struct contact out;
+    for (uint8_t i = 0; i < DEVICES_PER_ACCOUNT; i++)
+        in.devices[i] = (struct contact_device){.device = {{i}}, .identity = {{(uint8_t)(i + 1)}}};
+    writing(f);
+    cr_assert_eq(state_contact_get(f->s, account_of(1), &out), STATUS_NOT_FOUND);
+    cr_assert_eq(out.device_count, 0u);
+    ok(state_contact_put(f->s, &in));
+    ok(state_contact_get(f->s, account_of(1), &out));
+    cr_assert(memcmp(&in.head, &out.head, 32) == 0 && out.key_version == 3 &&
+              out.checked_ms == 77 && out.device_count == DEVICES_PER_ACCOUNT);
+    for (uint8_t i = 0; i < DEVICES_PER_ACCOUNT; i++)
+        cr_assert(out.devices[i].device.bytes[0] == i && out.devices[i].identity.bytes[0] == i + 1);
+    in.device_count = 1;
+    ok(state_contact_put(f->s, &in));
+    ok(state_contact_get(f->s, account_of(1), &out));
+    cr_assert_eq(out.device_count, 1u);
+    commit(f);
+}
+
+/* ---- outbox ---- */
+
+static void fill_row(struct outbox_row *row)
+{
+    row->handle_len = 3;
+    memcpy(row->handle, "bob", 3);
+    row->reason = STATUS_BUSY;
+    memset(row->content.bytes, 1, 32);
+    memset(row->digest.bytes, 2, 32);
+    row->attempt_count = STATE_ATTEMPTS_MAX;
+    for (uint8_t i = 0; i < STATE_ATTEMPTS_MAX; i++)
+        memset(row->attempts[i].bytes, 3 + i, 32);
+    row->ttl_ms = UINT64_MAX >> 1;
+    row->created_ms = 4;
+    row->ended_ms = 5;
+    row->tries = 6;
+    row->rounds = 7;
+    row->submitted = row->lost = true;
+    row->level = LEVEL_SYNCED;
+    row->expires_ms = 8;
+    row->receipt = (struct msg_receipt){.store = {{1}}, .term = {{2}}, .commit = 9, .key_id = 10,
+                                        .accepted_ms = 11, .mac = {{12}}};
+    row->part_count = DEVICES_PER_ACCOUNT;
+    for (uint8_t i = 0; i < DEVICES_PER_ACCOUNT; i++)
+        row->parts[i] = (struct msg_part_state){.device = {{i}}, .state = DELIVERY_OFFERED,
+                                                .outcome = OUTCOME_DEAD, .reason = FAIL_HELD,
+                                                .at_ms = i};
+}
+
+CONTRACT_TEST(outbox_row_comes_back_field_by_field)
+{
+    struct outbox_row in = row_of("full", 5), out;
+    fill_row(&in);
+    writing(f);
+    in.order = put_row(f, in);
+    commit(f);
+    fixture_restart(f);
+    reading(f);
+    ok(state_outbox_get(f->s, in.order, &out));
+    commit(f);
+    cr_assert(out.order == in.order && message_equal(out.id, in.id) && out.state == in.state);
+    cr_assert(memcmp(&out.target, &in.target, 32) == 0 && out.reason == in.reason);
+    cr_assert(out.handle_len == 3 && memcmp(out.handle, "bob", 3) == 0);
+    cr_assert(memcmp(&out.content, &in.content, 32) == 0);
+    cr_assert(memcmp(&out.digest, &in.digest, 32) == 0);
+    cr_assert(out.attempt_count == in.attempt_count &&
+              memcmp(out.attempts, in.attempts, sizeof in.attempts) == 0);
+    cr_assert(out.ttl_ms == in.ttl_ms && out.created_ms == 4 && out.due_ms == 100 &&
+              out.ended_ms == 5 && out.tries == 6 && out.rounds == 7);
+    cr_assert(out.submitted && !out.doubtful && out.lost);
+    cr_assert(out.level == in.level && out.expires_ms == 8);
+    cr_assert(memcmp(&out.receipt.mac, &in.receipt.mac, 32) == 0 && out.receipt.commit == 9 &&
+              out.receipt.key_id == 10 && out.receipt.accepted_ms == 11 &&
+              out.receipt.store.bytes[0] == 1 && term_equal(out.receipt.term, in.receipt.term));
+    cr_assert_eq(out.part_count, in.part_count);
+    for (size_t i = 0; i < in.part_count; i++)
+        cr_assert(device_equal(out.parts[i].device, in.parts[i].device) &&
+                  out.parts[i].state == DELIVERY_OFFERED && out.parts[i].at_ms == i &&
+                  out.parts[i].outcome == OUTCOME_DEAD && out.parts[i].reason == FAIL_HELD);
+}
+
+CONTRACT_TEST(outbox_row_is_found_by_key_and_by_id_and_not_by_others)
+{
+    struct outbox_row row;
+    writing(f);
+    uint64_t order = put_row(f, row_of("k", 5));
+    put_row(f, row_of("other", 0));
+    ok(state_outbox_find_key(f->s, &(struct message_key){"k"}, &row));
+    cr_assert_eq(row.order, order);
+    ok(state_outbox_find_id(f->s, id_of(5), &row));
+    cr_assert_eq(row.order, order);
+    cr_assert_eq(state_outbox_find_key(f->s, &(struct message_key){"k2"}, &row), STATUS_NOT_FOUND);
+    cr_assert_eq(state_outbox_find_id(f->s, id_of(6), &row), STATUS_NOT_FOUND);
+    cr_assert_eq(row.order, 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(outbox_put_follows_a_changed_id)
+{
+    struct outbox_row row;
+    writing(f);
+    uint64_t order = put_row(f, row_of("k", 5));
+    row = row_of("k", 6);
+    row.order = order;
+    ok(state_outbox_put(f->s, &row));
+    cr_assert_eq(state_outbox_find_id(f->s, id_of(5), &row), STATUS_NOT_FOUND);
+    ok(state_outbox_find_id(f->s, id_of(6), &row));
+    cr_assert_eq(put_row(f, row_of("l", 5)), order + 1, "the old id is free");
+    commit(f);
+}
+
+CONTRACT_TEST(outbox_put_refuses_a_taken_key_or_id)
+{
+    struct outbox_row row;
+    writing(f);
+    put_row(f, row_of("a", 1));
+    uint64_t second = put_row(f, row_of("b", 2));
+    row = row_of("a", 3);
+    cr_assert_eq(state_outbox_put(f->s, &row), STATUS_STATE);
+    row = row_of("c", 1);
+    cr_assert_eq(state_outbox_put(f->s, &row), STATUS_STATE);
+    row = row_of("a", 2);
+    row.order = second;
+    cr_assert_eq(state_outbox_put(f->s, &row), STATUS_STATE);
+    ok(state_outbox_get(f->s, second, &row));
+    cr_assert_str_eq(row.key.text, "b");
+    row = row_of("d", 4);
+    row.order = 999;
+    cr_assert_eq(state_outbox_put(f->s, &row), STATUS_NOT_FOUND);
+    put_row(f, row_of("e", 0));
+    put_row(f, row_of("f", 0));
+    commit(f);
+}
+
+CONTRACT_TEST(body_belongs_to_its_row)
+{
+    static uint8_t large[CIPHERTEXT_LEN_MAX];
+    struct outbox_body body = {.payload = text("p"), .item = text("i"),
+                               .ciphertext = view_of(large, sizeof large), .answer = text("a")};
+    struct outbox_body out;
+    memset(large, 7, sizeof large);
+    writing(f);
+    cr_assert_eq(state_body_put(f->s, 1, &body), STATUS_NOT_FOUND);
+    cr_assert_eq(state_body_get(f->s, 1, &f->arena, &out), STATUS_NOT_FOUND);
+    uint64_t order = put_row(f, row_of("a", 1));
+    ok(state_body_get(f->s, order, &f->arena, &out));
+    cr_assert(!out.payload.len && !out.item.len && !out.ciphertext.len && !out.answer.len);
+    ok(state_body_put(f->s, order, &body));
+    ok(state_body_get(f->s, order, &f->arena, &out));
+    cr_assert(view_equal(out.payload, body.payload) && view_equal(out.item, body.item) &&
+              view_equal(out.ciphertext, body.ciphertext) && view_equal(out.answer, body.answer));
+    body = (struct outbox_body){.payload = text("only")};
+    ok(state_body_put(f->s, order, &body));
+    ok(state_body_get(f->s, order, &f->arena, &out));
+    cr_assert(view_equal(out.payload, text("only")) && !out.ciphertext.len);
+    commit(f);
+}
+
+static size_t scan(struct fixture *f, enum message_class class, uint64_t after, uint64_t due_ms,
+                   struct outbox_row *rows, size_t max)
+{
+    struct outbox_scan s = {.class = class, .after = after, .due_ms = due_ms, .rows = rows,
+                            .row_max = max};
+    ok(state_outbox_scan(f->s, &s));
+    for (size_t i = 1; i < s.row_count; i++)
+        cr_assert_lt(rows[i - 1].order, rows[i].order);
+    return s.row_count;
+}
+
+CONTRACT_TEST(outbox_scan_pages_one_class_in_order)
+{
+    static struct outbox_row rows[64];
+    writing(f);
+    for (unsigned i = 0; i < 40; i++) {
+        struct outbox_row row = row_of("", 0);
+        snprintf(row.key.text, sizeof row.key.text, "%u", i);
+        row.state = i % 4 == 0 ? MESSAGE_ACCEPTED : i % 4 == 1 ? MESSAGE_SETTLED : MESSAGE_QUEUED;
+        put_row(f, row);
+    }
+    cr_assert_eq(scan(f, 0, 0, 0, rows, 64), 40u);
+    cr_assert_eq(scan(f, CLASS_OPEN, 0, 0, rows, 64), 10u);
+    cr_assert_eq(scan(f, CLASS_ENDED, 0, 0, rows, 64), 10u);
+    cr_assert_eq(scan(f, CLASS_WORK, 0, 0, rows, 15), 15u);
+    cr_assert_eq(scan(f, CLASS_WORK, rows[14].order, 0, rows, 15), 5u);
+    cr_assert_eq(scan(f, CLASS_WORK, rows[4].order, 0, rows, 15), 0u);
+    cr_assert_eq(scan(f, CLASS_WORK, UINT64_MAX >> 1, 0, rows, 15), 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(outbox_scan_takes_only_what_is_due)
+{
+    struct outbox_row rows[8], row;
+    static const uint64_t due[] = {100, 101, 0, 100 + OUTBOX_DUE_AHEAD_MAX_MS,
+                                   101 + OUTBOX_DUE_AHEAD_MAX_MS};
+    writing(f);
+    for (unsigned i = 0; i < 5; i++) {
+        row = row_of("", 0);
+        row.key.text[0] = (char)('a' + i);
+        row.due_ms = due[i];
+        put_row(f, row);
+    }
+    cr_assert_eq(scan(f, CLASS_WORK, 0, 100, rows, 8), 3u);
+    cr_assert_str_eq(rows[0].key.text, "a");
+    cr_assert_str_eq(rows[1].key.text, "c");
+    cr_assert_str_eq(rows[2].key.text, "e", "the clock was set back");
+    commit(f);
+}
+
+CONTRACT_TEST(outbox_row_changes_its_class)
+{
+    struct outbox_row rows[8], row = row_of("a", 1);
+    writing(f);
+    row.order = put_row(f, row);
+    row.state = MESSAGE_ACCEPTED;
+    ok(state_outbox_put(f->s, &row));
+    cr_assert_eq(scan(f, CLASS_WORK, 0, 0, rows, 8), 0u);
+    cr_assert_eq(scan(f, CLASS_OPEN, 0, 0, rows, 8), 1u);
+    row.state = MESSAGE_QUEUED;
+    ok(state_outbox_put(f->s, &row));
+    cr_assert_eq(scan(f, CLASS_WORK, 0, 0, rows, 8), 1u);
+    cr_assert_eq(scan(f, CLASS_OPEN, 0, 0, rows, 8), 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(outbox_receipt_walks_in_order_of_term_and_commit)
+{
+    struct outbox_row row;
+    writing(f);
+    uint64_t d = put_open(f, "d", store_one, term_of(2), 1);
+    uint64_t b = put_open(f, "b", store_one, term_of(1), 300);
+    uint64_t c = put_open(f, "c", store_one, term_of(1), 300);
+    uint64_t a = put_open(f, "a", store_one, term_of(1), 2);
+    uint64_t other = put_open(f, "o", store_two, term_of(1), 1);
+    ok(state_outbox_receipt(f->s, store_one, term_of(0), 0, 0, &row));
+    cr_assert_eq(row.order, a);
+    ok(state_outbox_receipt(f->s, store_one, term_of(1), 2, a, &row));
+    cr_assert_eq(row.order, b);
+    ok(state_outbox_receipt(f->s, store_one, term_of(1), 300, b, &row));
+    cr_assert_eq(row.order, c);
+    ok(state_outbox_receipt(f->s, store_one, term_of(1), 300, UINT64_MAX, &row));
+    cr_assert_eq(row.order, d);
+    ok(state_outbox_receipt(f->s, store_one, term_of(1), UINT64_MAX, UINT64_MAX, &row));
+    cr_assert_eq(row.order, d);
+    cr_assert_eq(state_outbox_receipt(f->s, store_one, term_of(2), 2, 0, &row), STATUS_NOT_FOUND);
+    cr_assert_eq(row.order, 0u);
+    ok(state_outbox_receipt(f->s, store_two, term_of(0), 0, 0, &row));
+    cr_assert_eq(row.order, other);
+    row.state = MESSAGE_SETTLED;
+    ok(state_outbox_put(f->s, &row));
+    cr_assert_eq(state_outbox_receipt(f->s, store_two, term_of(0), 0, 0, &row), STATUS_NOT_FOUND,
+                 "only of open messages");
+    commit(f);
+}
+
+/* ---- inbox ---- */
+
+CONTRACT_TEST(inbox_takes_each_message_once)
+{
+    writing(f);
+    cr_assert_neq(put_inbox(f, 1, 1, "a", 1), 0u);
+    cr_assert_eq(put_inbox(f, 1, 1, "a", 2), 0u);
+    cr_assert_eq(put_inbox(f, 1, 1, "other", 2), 0u);
+    cr_assert_neq(put_inbox(f, 2, 1, "a", 1), 0u, "another sender");
+    cr_assert_neq(put_inbox(f, 1, 2, "a", 1), 0u, "another id");
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    cr_assert_eq(put_inbox(f, 1, 1, "a", 3), 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(inbox_row_comes_back_whole_and_unshown_first)
+{
+    struct inbox_row in = {.sender_account = account_of(1), .sender_device = {{2}}, .id = id_of(3),
+                           .term = term_of(4), .seq = 5, .accepted_ms = 6, .received_ms = 7,
+                           .body = text("hello")};
+    struct inbox_row rows[4];
+    struct inbox_scan all = {.rows = rows, .row_max = 4};
+    bool added;
+    writing(f);
+    ok(state_inbox_put(f->s, &in, &added));
+    cr_assert(added);
+    uint64_t second = put_inbox(f, 9, 9, "", 8);
+    ok(state_inbox_scan(f->s, &all, &f->arena));
+    cr_assert_eq(all.row_count, 2u);
+    cr_assert(rows[0].order == in.order && rows[1].order == second && in.order < second);
+    cr_assert(memcmp(&rows[0].sender_account, &in.sender_account, 32) == 0);
+    cr_assert(device_equal(rows[0].sender_device, in.sender_device));
+    cr_assert(message_equal(rows[0].id, in.id) && term_equal(rows[0].term, in.term));
+    cr_assert(rows[0].seq == 5 && rows[0].accepted_ms == 6 && rows[0].received_ms == 7);
+    cr_assert(view_equal(rows[0].body, text("hello")) && !rows[0].shown);
+    ok(state_inbox_show(f->s, in.order));
+    ok(state_inbox_show(f->s, in.order));
+    cr_assert_eq(state_inbox_show(f->s, 999), STATUS_NOT_FOUND);
+    struct inbox_scan unshown = {.unshown = true, .rows = rows, .row_max = 4};
+    ok(state_inbox_scan(f->s, &unshown, &f->arena));
+    cr_assert(unshown.row_count == 1 && rows[0].order == second);
+    struct inbox_scan after = {.after = in.order, .rows = rows, .row_max = 1};
+    ok(state_inbox_scan(f->s, &after, &f->arena));
+    cr_assert(after.row_count == 1 && rows[0].order == second);
+    commit(f);
+}
+
+/* ---- acknowledgements, terms ---- */
+
+CONTRACT_TEST(pending_acks_are_dropped_up_to_the_echo)
+{
+    struct pending_ack acks[8];
+    size_t count;
+    writing(f);
+    for (uint64_t seq = 1; seq <= 300; seq += 100) {
+        ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(2), .seq = seq}}));
+        ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(1), .seq = seq},
+                                                     .reason = FAIL_BROKEN}));
+    }
+    ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(1), .seq = 1},
+                                                 .reason = FAIL_HELD}));
+    ok(state_ack_scan(f->s, acks, 8, &count));
+    cr_assert_eq(count, 6u);
+    cr_assert(acks[0].position.seq == 1 && acks[0].reason == FAIL_HELD);
+    cr_assert(acks[2].position.seq == 201 && acks[2].reason == FAIL_BROKEN);
+    cr_assert(acks[3].position.seq == 1 && acks[3].reason == FAIL_NONE);
+    ok(state_ack_scan(f->s, acks, 2, &count));
+    cr_assert_eq(count, 2u);
+    ok(state_ack_drop(f->s, (struct position){.term = term_of(2), .seq = 101}));
+    ok(state_ack_scan(f->s, acks, 8, &count));
+    cr_assert(count == 1 && acks[0].position.seq == 201);
+    ok(state_ack_drop(f->s, (struct position){.term = term_of(2), .seq = 200}));
+    ok(state_ack_scan(f->s, acks, 8, &count));
+    cr_assert_eq(count, 1u, "not yet echoed");
+    commit(f);
+}
+
+CONTRACT_TEST(term_of_a_store_is_replaced)
+{
+    struct term term;
+    writing(f);
+    cr_assert_eq(state_term_get(f->s, store_one, &term), STATUS_NOT_FOUND);
+    ok(state_term_put(f->s, store_one, term_of(1)));
+    ok(state_term_put(f->s, store_one, term_of(2)));
+    ok(state_term_get(f->s, store_one, &term));
+    cr_assert(term_equal(term, term_of(2)));
+    cr_assert_eq(state_term_get(f->s, store_two, &term), STATUS_NOT_FOUND);
+    cr_assert(term_equal(term, term_of(0)));
+    commit(f);
+}
+
+/* ---- housekeeping ---- */
+
+CONTRACT_TEST(prune_takes_ended_outbox_rows_oldest_first)
+{
+    struct outbox_row rows[8], row;
+    bool more;
+    struct state_prune limits = {.outbox_ended_before_ms = 30, .row_max = 1};
+    writing(f);
+    for (uint64_t i = 0; i < 4; i++) {
+        row = row_of("", i + 1);
+        row.key.text[0] = (char)('a' + i);
+        row.state = i == 3 ? MESSAGE_QUEUED : MESSAGE_REFUSED;
+        row.ended_ms = 30 - 10 * i;
+        put_row(f, row);
+    }
+    ok(state_prune(f->s, &limits, &more));
+    cr_assert(more);
+    cr_assert_eq(scan(f, 0, 0, 0, rows, 8), 3u);
+    cr_assert_eq(state_outbox_find_id(f->s, id_of(3), &row), STATUS_NOT_FOUND, "ended at 10");
+    ok(state_prune(f->s, &limits, &more));
+    ok(state_prune(f->s, &limits, &more));
+    cr_assert_not(more);
+    cr_assert_eq(scan(f, 0, 0, 0, rows, 8), 2u);
+    cr_assert_str_eq(rows[0].key.text, "a", "30 is not before 30");
+    cr_assert_str_eq(rows[1].key.text, "d", "not ended");
+    put_row(f, row_of("b", 2));
+    commit(f);
+}
+
+CONTRACT_TEST(prune_of_bodies_keeps_the_memory_of_ids)
+{
+    struct inbox_row rows[8];
+    struct inbox_scan all = {.rows = rows, .row_max = 8};
+    struct state_prune bodies = {.inbox_body_before_ms = 50, .row_max = 10};
+    struct state_prune whole = {.inbox_before_ms = 50, .row_max = 10};
+    bool more;
+    writing(f);
+    uint64_t shown = put_inbox(f, 1, 1, "old", 10);
+    put_inbox(f, 1, 2, "unshown", 10);
+    uint64_t young = put_inbox(f, 1, 3, "young", 50);
+    ok(state_inbox_show(f->s, shown));
+    ok(state_inbox_show(f->s, young));
+    ok(state_prune(f->s, &bodies, &more));
+    cr_assert_not(more);
+    ok(state_inbox_scan(f->s, &all, &f->arena));
+    cr_assert_eq(all.row_count, 3u);
+    cr_assert(rows[0].body.len == 0 && rows[1].body.len == 7 && rows[2].body.len == 5);
+    cr_assert_eq(put_inbox(f, 1, 1, "again", 60), 0u, "still known");
+    ok(state_prune(f->s, &whole, &more));
+    ok(state_inbox_scan(f->s, &all, &f->arena));
+    cr_assert_eq(all.row_count, 2u);
+    cr_assert_neq(put_inbox(f, 1, 1, "again", 60), 0u, "forgotten");
+    commit(f);
+}
+
+/* ---- two users of one home ---- */
+
+CONTRACT_TEST(order_numbers_are_not_used_again)
+{
+    struct state_prune limits = {.outbox_ended_before_ms = 100, .row_max = 10};
+    struct outbox_row row = row_of("a", 1);
+    bool more;
+    row.state = MESSAGE_SETTLED;
+    row.ended_ms = 1;
+    writing(f);
+    uint64_t first = put_row(f, row);
+    ok(state_prune(f->s, &limits, &more));
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    cr_assert_gt(put_row(f, row_of("b", 2)), first);
+    commit(f);
+}
