@@ -32,21 +32,30 @@ static void first_position(struct broker *b, const struct item *item, struct msg
         *out = (struct msg_undelivered){.term = deliver.gaps[0].term, .seq = deliver.gaps[0].first};
 }
 
-static void undelivered(struct broker *b, const struct item *item, bool gone)
+/* c: the connection whose queue is full; NULL = the session is gone. */
+static void undelivered(struct broker *b, const struct item *item, struct connection *c)
 {
     struct msg_undelivered message = {.seq = 0};
+    struct stamp stamp = item->stamp;
     first_position(b, item, &message);
-    message.gone = gone;
+    message.gone = !c;
+    if (c && message.seq) stamp.bounced = ++c->bounced;
     struct frame_header header = {.kind = KIND_UNDELIVERED, .home = item->frame.header.home};
-    worker_add_message(item->w, &item->stamp, &header, &msg_undelivered_desc, &message);
+    worker_add_message(item->w, &stamp, &header, &msg_undelivered_desc, &message);
 }
 
+/* A client's acks cover all that came before, so nothing may overtake a delivery that bounced: what its
+ * store wrote before it heard of that is dropped here, and comes again in its place. */
 static void on_deliver(struct broker *b, const struct item *item)
 {
     struct connection *c = session_by_handle(&b->sessions, item->stamp.conn);
-    enum status s = STATUS_GONE;
-    if (c && session_is(c, item->stamp.session)) s = client_push(b, c, item->bytes);
-    if (s != STATUS_OK) undelivered(b, item, s != STATUS_BUSY);
+    if (!c || !session_is(c, item->stamp.session)) {
+        undelivered(b, item, NULL);
+        return;
+    }
+    if (item->stamp.bounced != c->bounced) return;
+    enum status s = client_push(b, c, item->bytes);
+    if (s != STATUS_OK) undelivered(b, item, s == STATUS_BUSY ? c : NULL);
 }
 
 /* A client that has not heard SUPERSEDED would attach again: it goes the way of replies. */

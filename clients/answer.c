@@ -189,7 +189,7 @@ static void batch_end(struct engine *e, struct now now, const struct request *r,
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, batch_in(e, now, r->batch, items, for_all, each));
     if (engine_fault(e, s)) return;
-    outbox_wake(e, now, e->config.request_timeout_ms + 1000); /* the leases end */
+    submit_wake(e, now, e->config.request_timeout_ms + 1000); /* the leases end */
 }
 
 void sent_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)

@@ -1,5 +1,5 @@
 /* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
- * part per noun: request, session, account, contact, outbox, answer, receipt, terms, inbox.
+ * part per noun: request, session, account, contact, outbox, submit, answer, receipt, terms, inbox.
  *
  * A function here that gives a status gives OK or what a state function gave; every such status ends
  * in engine_fault(). Functions that end in _in expect an open transaction; the others open their own.
@@ -253,10 +253,6 @@ failure_fn lookup_failed;
 
 /* ---- outbox.c ---- */
 
-void outbox_drive(struct engine *e, struct now now);
-uint64_t outbox_deadline_ms(const struct engine *e);
-/* outbox_wake: a row is due again in delay_ms. */
-void outbox_wake(struct engine *e, struct now now, uint64_t delay_ms);
 /* outbox_step_in: the one place that changes a row's state; then writes the row and tells the
  * application. The pair must be in the table. */
 enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *row,
@@ -269,6 +265,19 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
                              enum status reason) MUST_USE;
 /* outbox_new_id: another message id, as if never sent; the row is not written. */
 void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
+/* outbox_seal_in: makes and keeps the bytes of a draft; *out has them (on the engine's arena). */
+enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *row,
+                           const struct contact *contact, struct view payload,
+                           struct outbox_body *out) MUST_USE;
+/* id_is_timely: whether the relay would take the id now (PROTOCOL 7.1). */
+bool id_is_timely(const struct engine *e, struct now now, struct message_id id);
+
+/* ---- submit.c ---- */
+
+void submit_drive(struct engine *e, struct now now);
+uint64_t submit_deadline_ms(const struct engine *e);
+/* submit_wake: a row is due again in delay_ms. */
+void submit_wake(struct engine *e, struct now now, uint64_t delay_ms);
 
 /* ---- answer.c ---- */
 

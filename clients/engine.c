@@ -241,7 +241,7 @@ void engine_tick(struct engine *e, struct now now)
     session_drive(e, now);
     claim_drive(e, now);
     terms_drive(e, now);
-    outbox_drive(e, now);
+    submit_drive(e, now);
     contact_drive(e, now); /* after the outbox, which begins look-ups */
     receipt_drive(e, now);
 }
@@ -257,7 +257,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
-    earlier(&deadline, outbox_deadline_ms(e));
+    earlier(&deadline, submit_deadline_ms(e));
     earlier(&deadline, e->status_ms);
     return deadline;
 }

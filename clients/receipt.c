@@ -167,7 +167,8 @@ static bool status_ask(struct engine *e, struct now now, struct outbox_row *rows
     for (size_t i = first; i < count; i++) {
         uint16_t other_home = home_of_account(rows[i].target);
         bool other_known = store_of(e, other_home, &other);
-        bool same = known && other_known ? memcmp(&store, &other, sizeof store) == 0 : home == other_home;
+        bool same = known && other_known ? memcmp(&store, &other, sizeof store) == 0
+                                         : home == other_home;
         if (!rows[i].order || !same) continue;
         asks[m.item_count++] = (struct msg_status_ask){
             .target = target_of_account(rows[i].target), .id = rows[i].id};

@@ -152,7 +152,7 @@ static enum status receipt_lost_in(struct engine *e, struct now now, struct outb
     row->submitted = false;
     row->due_ms = now.wall_ms;
     e->counts.resent_lost++;
-    outbox_wake(e, now, 0);
+    submit_wake(e, now, 0);
     return outbox_step_in(e, now, row, MESSAGE_EVENT_LOSE, STATUS_DAMAGED);
 }
 

@@ -6,7 +6,7 @@
 #define SLAB_MAGIC   0x534cu
 #define SLAB_VERSION 1u
 
-_Static_assert(4 + 1 + 3 + 8 + 24 + 32 + 16 + 32 + 16 == SLAB_STAMP_LEN, "stamp layout");
+_Static_assert(4 + 1 + 3 + 8 + 24 + 32 + 16 + 32 + 8 + 8 == SLAB_STAMP_LEN, "stamp layout");
 
 void slab_begin(struct buffer *b)
 {
@@ -26,6 +26,7 @@ size_t slab_item_begin(struct buffer *b, const struct stamp *stamp)
     memcpy(at + 40, stamp->account.bytes, 32);
     memcpy(at + 72, stamp->device.bytes, 16);
     memcpy(at + 88, stamp->transport.bytes, 32);
+    put_u64(at + 120, stamp->bounced);
     return start;
 }
 
@@ -97,7 +98,8 @@ bool slab_next(struct slab_reader *s, struct stamp *stamp, struct view *frame)
     read_bytes(&s->r, st.account.bytes, 32);
     read_bytes(&s->r, st.device.bytes, 16);
     read_bytes(&s->r, st.transport.bytes, 32);
-    read_view(&s->r, 16);
+    st.bounced = read_u64(&s->r);
+    read_view(&s->r, 8);
     struct view bytes = read_view(&s->r, len);
     if (origin > ORIGIN_ADMIN) s->r.failed = true;
     if (s->r.failed) return false;

@@ -33,6 +33,7 @@ struct stamp {
     struct account_id account;
     struct device_id device;
     struct transport_pk transport;
+    uint64_t bounced; /* the session's UNDELIVERED count, as the sender knows it (PROTOCOL A.4) */
 };
 
 /* What a slab's sender says of itself; commit is the highest synced one (storage). */

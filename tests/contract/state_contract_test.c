@@ -133,8 +133,8 @@ static uint64_t put_row(struct fixture *f, struct outbox_row row)
     return row.order;
 }
 
-static uint64_t put_open(struct fixture *f, const char *key, struct store_id store, struct term term,
-                         uint64_t commit_number)
+static uint64_t put_open(struct fixture *f, const char *key, struct store_id store,
+                         struct term term, uint64_t commit_number)
 {
     struct outbox_row row = row_of(key, 0);
     row.state = MESSAGE_ACCEPTED;
@@ -642,9 +642,11 @@ CONTRACT_TEST(pending_acks_are_dropped_up_to_the_echo)
     size_t count;
     writing(f);
     for (uint64_t seq = 1; seq <= 300; seq += 100) {
-        ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(2), .seq = seq}}));
-        ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(1), .seq = seq},
-                                                     .reason = FAIL_BROKEN}));
+        struct pending_ack good = {.position = {.term = term_of(2), .seq = seq}};
+        struct pending_ack bad = {.position = {.term = term_of(1), .seq = seq},
+                                  .reason = FAIL_BROKEN};
+        ok(state_ack_put(f->s, &good));
+        ok(state_ack_put(f->s, &bad));
     }
     ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(1), .seq = 1},
                                                  .reason = FAIL_HELD}));

@@ -1,0 +1,129 @@
+/* memory_inbox: the inbox of the memory backend. Invariant: a DEDUP row exists for each row, UNSHOWN or
+ * SHOWN as it stands, BODIED for shown ones with a body. */
+#include "clients/state/memory_rows.h"
+
+#include <string.h>
+
+static void inbox_write(struct memory *m, const struct inbox_row *row)
+{
+    struct key at = key_u64(T_INBOX, row->order);
+    struct buffer b = {0};
+    write_bytes(&b, row, sizeof *row);
+    write_view(&b, row->body);
+    memory_put(m, &at, b.at, b.len);
+    buffer_fini(&b);
+}
+
+static void inbox_read(struct view v, struct inbox_row *out)
+{
+    struct reader r = reader_of(v);
+    read_bytes(&r, out, sizeof *out);
+    out->body = read_view(&r, out->body.len);
+    ENSURE(reader_done(&r) == STATUS_OK);
+}
+
+static struct key dedup_key(const struct inbox_row *row)
+{
+    struct key k = key_bytes(T_DEDUP, row->sender_device.bytes, sizeof row->sender_device.bytes);
+    key_add(&k, row->id.bytes, sizeof row->id.bytes);
+    return k;
+}
+
+static void inbox_index(struct memory *m, const struct inbox_row *row)
+{
+    struct key unshown = key_u64(T_UNSHOWN, row->order);
+    struct key shown = key_timed(T_SHOWN, row->received_ms, row->order);
+    struct key bodied = key_timed(T_BODIED, row->received_ms, row->order);
+    if (row->shown) {
+        memory_drop(m, &unshown);
+        memory_put(m, &shown, NULL, 0);
+        if (row->body.len) memory_put(m, &bodied, NULL, 0);
+    } else {
+        memory_put(m, &unshown, NULL, 0);
+    }
+}
+
+enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added)
+{
+    struct memory *m = memory_of(s);
+    struct key dedup = dedup_key(row);
+    struct view v;
+    if (memory_fails(m)) return STATUS_IO;
+    if (rows_get(m->rows, key_view(&dedup), &v)) return STATUS_OK;
+    row->order = memory_order_next(m, T_INBOX);
+    memory_put(m, &dedup, &row->order, sizeof row->order);
+    inbox_write(m, row);
+    inbox_index(m, row);
+    *added = true;
+    return STATUS_OK;
+}
+
+enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a)
+{
+    struct memory *m = memory_of(s);
+    uint64_t after = scan->after;
+    struct view key, value;
+    if (memory_fails(m)) return STATUS_IO;
+    while (scan->row_count < scan->row_max && after != UINT64_MAX) {
+        struct key from = key_u64(scan->unshown ? T_UNSHOWN : T_INBOX, after + 1);
+        if (!memory_seek(m, &from, &key, &value)) break;
+        after = key_tail(key);
+        struct key at = key_u64(T_INBOX, after);
+        ENSURE(rows_get(m->rows, key_view(&at), &value));
+        inbox_read(arena_copy(a, value), &scan->rows[scan->row_count++]);
+    }
+    return STATUS_OK;
+}
+
+enum status memory_inbox_show(struct state *s, uint64_t order)
+{
+    struct memory *m = memory_of(s);
+    struct key at = key_u64(T_INBOX, order);
+    struct buffer copy = {0};
+    struct inbox_row row;
+    struct view v;
+    if (memory_fails(m)) return STATUS_IO;
+    if (!rows_get(m->rows, key_view(&at), &v)) return STATUS_NOT_FOUND;
+    write_view(&copy, v);
+    inbox_read(buffer_view(&copy), &row);
+    if (!row.shown) {
+        row.shown = true;
+        inbox_write(m, &row);
+        inbox_index(m, &row);
+    }
+    buffer_fini(&copy);
+    return STATUS_OK;
+}
+
+static void prune_inbox(struct memory *m, uint64_t order, bool whole)
+{
+    struct key at = key_u64(T_INBOX, order);
+    struct buffer copy = {0};
+    struct inbox_row row;
+    struct view v;
+    ENSURE(rows_get(m->rows, key_view(&at), &v));
+    write_view(&copy, v);
+    inbox_read(buffer_view(&copy), &row);
+    struct key bodied = key_timed(T_BODIED, row.received_ms, order);
+    memory_drop(m, &bodied);
+    row.body = view_of(NULL, 0);
+    inbox_write(m, &row);
+    if (whole) {
+        struct key shown = key_timed(T_SHOWN, row.received_ms, order);
+        struct key dedup = dedup_key(&row);
+        memory_drop(m, &shown);
+        memory_drop(m, &dedup);
+        memory_drop(m, &at);
+    }
+    buffer_fini(&copy);
+}
+
+void prune_inbox_row(struct memory *m, uint64_t order)
+{
+    prune_inbox(m, order, true);
+}
+
+void prune_inbox_body(struct memory *m, uint64_t order)
+{
+    prune_inbox(m, order, false);
+}

@@ -1,0 +1,89 @@
+/* memory_rows: what the files of the memory backend share: its tables, their keys, and rows that are
+ * one struct. Only for memory*.c. */
+#ifndef SEALMQ_CLIENTS_STATE_MEMORY_ROWS_H
+#define SEALMQ_CLIENTS_STATE_MEMORY_ROWS_H
+
+#include "clients/state/memory.h"
+#include "clients/state/rows.h"
+
+enum table {
+    T_IDENTITY = 1, T_SECRETS, T_SETTING,
+    T_HANDLE,   /* handle -> account */
+    T_NAMED,    /* account, handle */
+    T_CONTACT,  /* account -> struct contact */
+    T_OUTBOX,   /* order -> struct outbox_row */
+    T_BODY,     /* order -> struct body_head, bytes */
+    T_KEY,      /* message key -> order */
+    T_ID,       /* message id -> order */
+    T_CLASS,    /* class, order */
+    T_RECEIPT,  /* store, term, commit, order; of CLASS_OPEN */
+    T_ENDED,    /* ended_ms, order; of CLASS_ENDED */
+    T_INBOX,    /* order -> struct inbox_row, body */
+    T_DEDUP,    /* sender device, id -> order */
+    T_UNSHOWN,  /* order */
+    T_SHOWN,    /* received_ms, order */
+    T_BODIED,   /* received_ms, order; shown and with a body */
+    T_ACK,      /* term, seq -> reason */
+    T_TERM,     /* store -> term */
+    T_COUNTER,  /* table -> the last order number given */
+};
+
+struct memory {
+    struct state base;
+    struct rows *rows;
+    uint64_t calls;
+    uint64_t fail_at; /* the value of calls that fails; 0 = none */
+    bool fail_keeps;
+};
+
+struct memory *memory_of(struct state *s);
+
+/* A key: its table, then its parts; integers big-endian, so that order is memcmp's. */
+struct key {
+    uint8_t len;
+    uint8_t bytes[ROWS_KEY_LEN_MAX];
+};
+
+struct key key_of(enum table table);
+struct key key_u64(enum table table, uint64_t v);
+struct key key_bytes(enum table table, const void *at, size_t len);
+struct key key_timed(enum table table, uint64_t ms, uint64_t order);
+void key_add(struct key *k, const void *at, size_t len);
+void key_add_u64(struct key *k, uint64_t v);
+struct view key_view(const struct key *k);
+/* key_tail: the order number at the end of a key. */
+uint64_t key_tail(struct view key);
+
+void memory_put(struct memory *m, const struct key *k, const void *at, size_t len);
+void memory_drop(struct memory *m, const struct key *k);
+/* memory_get: a value that is exactly one struct; false when there is none. */
+bool memory_get(struct memory *m, const struct key *k, void *out, size_t len);
+/* memory_seek: the first row at or after `from` within its table. */
+bool memory_seek(struct memory *m, const struct key *from, struct view *key, struct view *value);
+uint64_t memory_order_next(struct memory *m, enum table table);
+/* memory_fails: counts a call; true when it is the one that shall fail. */
+bool memory_fails(struct memory *m);
+bool memory_is_zero(const void *at, size_t len);
+
+/* ---- memory_outbox.c, memory_inbox.c: ops of the contract, and what prune calls ---- */
+
+enum status memory_outbox_put(struct state *s, struct outbox_row *row);
+enum status memory_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
+enum status memory_outbox_find_key(struct state *s, const struct message_key *key,
+                                   struct outbox_row *out);
+enum status memory_outbox_find_id(struct state *s, struct message_id id, struct outbox_row *out);
+enum status memory_body_put(struct state *s, uint64_t order, const struct outbox_body *in);
+enum status memory_body_get(struct state *s, uint64_t order, struct arena *a,
+                            struct outbox_body *out);
+enum status memory_outbox_scan(struct state *s, struct outbox_scan *scan);
+enum status memory_outbox_receipt(struct state *s, struct store_id store, struct term term,
+                                  uint64_t commit, uint64_t after, struct outbox_row *out);
+void prune_outbox_row(struct memory *m, uint64_t order);
+
+enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added);
+enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a);
+enum status memory_inbox_show(struct state *s, uint64_t order);
+void prune_inbox_row(struct memory *m, uint64_t order);
+void prune_inbox_body(struct memory *m, uint64_t order);
+
+#endif

@@ -1,0 +1,379 @@
+#include "tests/unit/clients_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+const struct store_id fixture_store = {{5, 5, 5}};
+
+struct term fixture_term(uint8_t n)
+{
+    return term_make(1000u + n, n);
+}
+
+struct view text(const char *s)
+{
+    return view_of(s, strlen(s));
+}
+
+/* splitmix64: the same run for the same seed. */
+static void fill(void *self, void *out, size_t len)
+{
+    uint64_t *seed = self;
+    uint8_t *at = out;
+    for (size_t i = 0; i < len; i++) {
+        uint64_t z = (*seed += 0x9e3779b97f4a7c15u);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        at[i] = (uint8_t)(z >> 56);
+    }
+}
+
+static void ok(enum status s)
+{
+    cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
+}
+
+static void bob_make(struct fixture *f)
+{
+    struct msg_device_record record = {.identity = {{2}}, .transport = {{3}}};
+    uint8_t sk[64], seed[32] = {7}, salt[16] = {8};
+    cr_assert_eq(crypto_sign_seed_keypair(record.signing.bytes, sk, seed), 0);
+    founding_make(&record, sk, 1, salt, &f->bob_entry);
+    ok(founding_check(buffer_view(&f->bob_entry), &f->arena, &f->bob));
+}
+
+static void identity_read(struct fixture *f)
+{
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_identity_get(f->state, &f->arena, &f->me));
+    ok(state_commit(f->state));
+}
+
+void fixture_init(struct fixture *f)
+{
+    struct account_wish wish = {.handle = text("me"), .endpoints = text("tcp://relay:1")};
+    cr_assert_geq(sodium_init(), 0);
+    f->seed = 1;
+    f->now = (struct now){.wall_ms = 1700000000000u, .mono_ms = 5000};
+    f->config = (struct engine_config){.random = {fill, &f->seed}, .client_version = "0.1.0",
+                                       .attach = true};
+    f->state = memory_state_new();
+    ok(account_create(f->state, &f->config.random, f->now, &wish));
+    ok(engine_new(&f->config, f->state, &f->e));
+    f->range = (struct msg_range){.first = 0, .last = PARTITION_COUNT - 1,
+                                  .store = fixture_store, .term = fixture_term(1)};
+    f->map = (struct msg_map){.version = 1, .ranges = &f->range, .range_count = 1};
+    identity_read(f);
+    bob_make(f);
+}
+
+void said_forget(struct fixture *f)
+{
+    for (size_t i = 0; i < f->said_count; i++)
+        buffer_fini(&f->said[i]);
+    f->said_count = 0;
+}
+
+void fixture_fini(struct fixture *f)
+{
+    engine_free(&f->e);
+    state_close(&f->state);
+    said_forget(f);
+    buffer_fini(&f->bob_entry);
+    arena_fini(&f->arena);
+}
+
+void fixture_run(void (*body)(struct fixture *f))
+{
+    static struct fixture f;
+    f = (struct fixture){0};
+    fixture_init(&f);
+    body(&f);
+    fixture_fini(&f);
+}
+
+void restart(struct fixture *f)
+{
+    engine_free(&f->e);
+    memory_state_crash(f->state);
+    ok(engine_new(&f->config, f->state, &f->e));
+    said_forget(f);
+    events_forget(f);
+}
+
+/* ---- turns ---- */
+
+void turn(struct fixture *f)
+{
+    struct view bytes;
+    struct engine_event event;
+    engine_tick(f->e, f->now);
+    while (engine_next_frame(f->e, &bytes)) {
+        cr_assert_lt(f->said_count, SAID_MAX);
+        struct buffer *b = &f->said[f->said_count++];
+        *b = (struct buffer){0};
+        write_view(b, bytes);
+    }
+    while (engine_next_event(f->e, &event))
+        if (f->event_count < EVENTS_KEPT) f->events[f->event_count++] = event;
+}
+
+void pass(struct fixture *f, uint64_t ms)
+{
+    uint64_t until = f->now.mono_ms + ms;
+    for (unsigned turns = 0; f->now.mono_ms < until; turns++) {
+        uint64_t next = engine_deadline_ms(f->e);
+        cr_assert_lt(turns, 100000u, "the engine's deadline does not move");
+        if (next <= f->now.mono_ms) next = f->now.mono_ms + 1;
+        if (next > until) next = until;
+        f->now.wall_ms += next - f->now.mono_ms;
+        f->now.mono_ms = next;
+        turn(f);
+    }
+}
+
+/* ---- what the engine said ---- */
+
+static enum frame_kind kind_of(const struct buffer *b)
+{
+    return (enum frame_kind)b->at[3];
+}
+
+struct frame said(struct fixture *f, enum frame_kind kind, const struct codec_desc *desc,
+                  void *message)
+{
+    struct frame frame;
+    size_t i = 0;
+    while (i < f->said_count && kind_of(&f->said[i]) != kind)
+        i++;
+    cr_assert_lt(i, f->said_count, "nothing of kind %s was said", kind_name(kind));
+    struct view bytes = arena_copy(&f->arena, buffer_view(&f->said[i]));
+    buffer_fini(&f->said[i]);
+    memmove(&f->said[i], &f->said[i + 1], (f->said_count - i - 1) * sizeof f->said[0]);
+    f->said_count--;
+    ok(frame_check(bytes, FROM_CLIENT, &frame));
+    cr_assert_neq(frame.header.correlation, 0u);
+    if (desc) ok(codec_decode(desc, frame.meta, &f->arena, message));
+    return frame;
+}
+
+size_t said_count(const struct fixture *f, enum frame_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < f->said_count; i++)
+        count += kind_of(&f->said[i]) == kind;
+    return count;
+}
+
+bool has_happened(const struct fixture *f, enum engine_event_kind kind)
+{
+    for (size_t i = 0; i < f->event_count; i++)
+        if (f->events[i].kind == kind) return true;
+    return false;
+}
+
+struct engine_event happened(struct fixture *f, enum engine_event_kind kind)
+{
+    size_t i = 0;
+    while (i < f->event_count && f->events[i].kind != kind)
+        i++;
+    cr_assert_lt(i, f->event_count, "no event %s", engine_event_name(kind));
+    struct engine_event event = f->events[i];
+    f->event_count -= i + 1;
+    memmove(f->events, f->events + i + 1, f->event_count * sizeof f->events[0]);
+    return event;
+}
+
+void events_forget(struct fixture *f)
+{
+    f->event_count = 0;
+}
+
+/* ---- what the relay says ---- */
+
+static void give(struct fixture *f, const struct frame_header *header,
+                 const struct codec_desc *desc, const void *message, struct view body)
+{
+    struct buffer b = {0};
+    frame_write(&b, header, desc, message);
+    write_view(&b, body);
+    engine_frame(f->e, f->now, buffer_view(&b));
+    buffer_fini(&b);
+    turn(f);
+}
+
+void answer(struct fixture *f, const struct frame *to, enum frame_kind kind,
+            const struct codec_desc *desc, const void *message)
+{
+    struct frame_header header = {.kind = (uint8_t)kind, .correlation = to->header.correlation};
+    give(f, &header, desc, message, view_of(NULL, 0));
+}
+
+void refuse(struct fixture *f, const struct frame *to, enum status s, uint32_t retry_after_ms)
+{
+    struct msg_error error = {.status = (uint32_t)s, .retry_after_ms = retry_after_ms};
+    answer(f, to, KIND_ERROR, &msg_error_desc, &error);
+}
+
+void push(struct fixture *f, enum frame_kind kind, const struct codec_desc *desc,
+          const void *message, struct view body)
+{
+    give(f, &(struct frame_header){.kind = (uint8_t)kind}, desc, message, body);
+}
+
+void greet(struct fixture *f)
+{
+    struct msg_hello hello;
+    struct frame frame = said(f, KIND_HELLO, &msg_hello_desc, &hello);
+    struct msg_welcome welcome = {
+        .session = {.term = f->range.term, .number = ++f->session_number},
+        .relay_ms = f->now.wall_ms + 1234,
+        .credit_messages = hello.credit_messages,
+        .credit_bytes = hello.credit_bytes,
+        .ping_ms = 10000,
+        .map = f->map,
+    };
+    answer(f, &frame, KIND_WELCOME, &msg_welcome_desc, &welcome);
+}
+
+void bind_session(struct fixture *f)
+{
+    engine_up(f->e, f->now);
+    turn(f);
+    if (said_count(f, KIND_REGISTER)) {
+        struct frame frame = said(f, KIND_REGISTER, NULL, NULL);
+        struct msg_registered m = {.account = f->me.account, .device = f->me.device,
+                                   .key_version = 1};
+        answer(f, &frame, KIND_REGISTERED, &msg_registered_desc, &m);
+    }
+    greet(f);
+    if (said_count(f, KIND_CLAIM_HANDLE)) {
+        struct frame frame = said(f, KIND_CLAIM_HANDLE, NULL, NULL);
+        struct msg_handle_claimed m = {.account = f->me.account};
+        answer(f, &frame, KIND_HANDLE_CLAIMED, &msg_handle_claimed_desc, &m);
+    }
+}
+
+void lose_connection(struct fixture *f)
+{
+    engine_down(f->e, f->now);
+    turn(f);
+    said_forget(f);
+}
+
+/* ---- bob ---- */
+
+void know_bob(struct fixture *f)
+{
+    struct contact c = {.account = f->bob.account, .key_version = 1, .head = f->bob.head,
+                        .device_count = 1};
+    c.devices[0].device = f->bob.device;
+    ok(state_begin(f->state, STATE_WRITE));
+    ok(state_handle_put(f->state, text("bob"), f->bob.account));
+    ok(state_contact_put(f->state, &c));
+    ok(state_commit(f->state));
+}
+
+void answer_lookups(struct fixture *f)
+{
+    while (said_count(f, KIND_LOOKUP)) {
+        struct msg_lookup ask;
+        struct view entry = buffer_view(&f->bob_entry);
+        struct frame frame = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+        struct msg_found found = {.account = f->bob.account};
+        if (ask.handle.len) {
+            cr_assert_eq(frame.header.home, home_of_handle(ask.handle));
+        } else {
+            cr_assert_eq(frame.header.home, home_of_account(ask.account));
+            found = (struct msg_found){.account = f->bob.account, .key_version = 1,
+                                       .head = f->bob.head, .entries = &entry, .entry_count = 1};
+        }
+        answer(f, &frame, KIND_FOUND, &msg_found_desc, &found);
+    }
+}
+
+/* ---- messages ---- */
+
+struct outbox_row write_to(struct fixture *f, const char *handle, const char *payload,
+                           const char *key)
+{
+    struct engine_message m = {.handle = text(handle), .payload = text(payload), .key = key};
+    struct outbox_row row;
+    ok(engine_send(f->e, f->now, &m, &row));
+    turn(f);
+    return row;
+}
+
+struct outbox_row row_at(struct fixture *f, uint64_t order)
+{
+    struct outbox_row row;
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_outbox_get(f->state, order, &row));
+    ok(state_commit(f->state));
+    return row;
+}
+
+/* PROTOCOL 7.1, from the frame alone. */
+static struct hash256 digest_of(struct view item, const struct msg_send_item *m,
+                                struct reader *body)
+{
+    struct view none = view_of(NULL, 0);
+    uint8_t hashes[DEVICES_PER_ACCOUNT * 32];
+    for (size_t i = 0; i < m->part_count; i++) {
+        struct hash256 h = hash_bytes("sealmq ciphertext 1", read_view(body, m->parts[i].len), none,
+                                      none);
+        memcpy(hashes + 32 * i, h.bytes, 32);
+    }
+    return hash_bytes("sealmq claim 1", item, view_of(hashes, 32 * m->part_count), none);
+}
+
+void said_send(struct fixture *f, struct sent *out)
+{
+    out->frame = said(f, KIND_SEND, &msg_send_desc, &out->send);
+    struct reader body = reader_of(out->frame.body);
+    for (size_t i = 0; i < out->send.item_count; i++) {
+        ok(codec_decode(&msg_send_item_desc, out->send.items[i], &f->arena, &out->items[i]));
+        out->digests[i] = digest_of(out->send.items[i], &out->items[i], &body);
+    }
+    ok(reader_done(&body));
+}
+
+struct view accepted(struct fixture *f, const struct msg_send_item *item, struct term term)
+{
+    struct msg_accepted_part parts[DEVICES_PER_ACCOUNT];
+    struct msg_accepted m = {
+        .id = item->id,
+        .level = LEVEL_SYNCED,
+        .receipt = {.store = fixture_store, .term = term, .commit = ++f->commit,
+                    .accepted_ms = f->now.wall_ms},
+        .expires_ms = f->now.wall_ms + 1000,
+        .parts = parts,
+        .part_count = item->part_count,
+    };
+    for (size_t i = 0; i < item->part_count; i++)
+        parts[i] = (struct msg_accepted_part){.device = item->parts[i].device, .term = term,
+                                              .seq = f->commit};
+    struct buffer b = {0};
+    codec_encode(&msg_accepted_desc, &m, &b);
+    struct view kept = arena_copy(&f->arena, buffer_view(&b));
+    buffer_fini(&b);
+    return kept;
+}
+
+void accept_all(struct fixture *f, const struct sent *s)
+{
+    struct msg_sent_item items[SENDS_PER_FRAME];
+    struct msg_sent m = {.items = items, .item_count = s->send.item_count};
+    for (size_t i = 0; i < m.item_count; i++)
+        items[i] = (struct msg_sent_item){.answer = accepted(f, &s->items[i], f->range.term)};
+    answer(f, &s->frame, KIND_SENT, &msg_sent_desc, &m);
+}
+
+void answer_one(struct fixture *f, const struct sent *s, const struct msg_sent_item *item)
+{
+    struct msg_sent_item items[SENDS_PER_FRAME];
+    struct msg_sent m = {.items = items, .item_count = s->send.item_count};
+    for (size_t i = 0; i < m.item_count; i++)
+        items[i] = *item;
+    answer(f, &s->frame, KIND_SENT, &msg_sent_desc, &m);
+}

@@ -1,0 +1,297 @@
+/* Deliveries, acknowledgements, gaps. */
+#include "tests/unit/clients_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+struct incoming {
+    struct msg_delivery items[DELIVERIES_PER_FRAME];
+    size_t count;
+    struct buffer body;
+};
+
+/* `count` deliveries from `seq` on, their ids made of the seq, each "\x01m". */
+static struct incoming deliveries(struct fixture *f, uint64_t seq, size_t count)
+{
+    struct incoming in = {.count = count};
+    for (size_t i = 0; i < count; i++) {
+        struct msg_delivery *d = &in.items[i];
+        *d = (struct msg_delivery){.term = f->range.term, .seq = seq + i,
+                                   .sender_account = f->bob.account,
+                                   .sender_device = f->bob.device,
+                                   .target = target_of_account(f->me.account), .len = 2};
+        put_u64(d->id.bytes, seq + i);
+        write_bytes(&in.body, "\x01m", 2);
+    }
+    return in;
+}
+
+static void deliver(struct fixture *f, struct incoming *in)
+{
+    struct msg_deliver m = {.session = {.term = f->range.term, .number = f->session_number},
+                            .items = in->items, .item_count = in->count};
+    push(f, KIND_DELIVER, &msg_deliver_desc, &m, buffer_view(&in->body));
+    buffer_fini(&in->body);
+}
+
+static void deliver_some(struct fixture *f, uint64_t seq, size_t count)
+{
+    struct incoming in = deliveries(f, seq, count);
+    deliver(f, &in);
+}
+
+static size_t inbox_count(struct fixture *f)
+{
+    static struct inbox_row rows[256];
+    struct inbox_scan scan = {.rows = rows, .row_max = 256};
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_inbox_scan(f->state, &scan, &f->arena), STATUS_OK);
+    cr_assert_eq(state_commit(f->state), STATUS_OK);
+    return scan.row_count;
+}
+
+static size_t pending_count(struct fixture *f)
+{
+    struct pending_ack acks[256];
+    size_t count;
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_ack_scan(f->state, acks, 256, &count), STATUS_OK);
+    cr_assert_eq(state_commit(f->state), STATUS_OK);
+    return count;
+}
+
+/* The ACK that must have been said settles up to seq. */
+static struct frame said_ack(struct fixture *f, struct msg_ack *ack, uint64_t seq)
+{
+    struct frame frame = said(f, KIND_ACK, &msg_ack_desc, ack);
+    cr_assert_eq(ack->settled_seq, seq);
+    cr_assert_eq(ack->delivered_seq, seq);
+    cr_assert(term_equal(ack->settled_term, f->range.term));
+    cr_assert_eq(ack->session.number, f->session_number);
+    return frame;
+}
+
+static void echo(struct fixture *f, const struct frame *frame, const struct msg_ack *ack)
+{
+    struct msg_acked m = {.session = ack->session, .settled_term = ack->settled_term,
+                          .settled_seq = ack->settled_seq,
+                          .delivered_term = ack->delivered_term,
+                          .delivered_seq = ack->delivered_seq};
+    answer(f, frame, KIND_ACKED, &msg_acked_desc, &m);
+}
+
+static void session_only(struct fixture *f)
+{
+    bind_session(f);
+    said_forget(f);
+    events_forget(f);
+}
+
+ENGINE_TEST(inbox, delivery_is_kept_then_acknowledged_then_forgotten_with_the_echo)
+{
+    struct msg_ack ack;
+    session_only(f);
+    deliver_some(f, 1, 3);
+    cr_assert_eq(inbox_count(f), 3u);
+    cr_assert_eq(pending_count(f), 1u);
+    struct engine_event event = happened(f, ENGINE_RECEIVED);
+    cr_assert(event.order == 1 && device_equal(event.sender_device, f->bob.device));
+    struct frame frame = said_ack(f, &ack, 3);
+    cr_assert_eq(ack.failed_count, 0u);
+    cr_assert_not(engine_is_idle(f->e));
+    echo(f, &frame, &ack);
+    cr_assert(engine_is_idle(f->e));
+    pass(f, 300);
+    cr_assert_eq(pending_count(f), 0u);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, nothing_is_acknowledged_that_could_not_be_kept)
+{
+    session_only(f);
+    struct incoming in = deliveries(f, 1, 2);
+    memory_state_fail(f->state, 5, false); /* the commit: begin, inbox, inbox, ack, commit */
+    deliver(f, &in);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    cr_assert_eq(happened(f, ENGINE_FAILED).status, STATUS_IO);
+    cr_assert_not(has_happened(f, ENGINE_RECEIVED));
+    pass(f, 100000);
+    cr_assert_eq(f->said_count, 0u, "a failed engine says nothing more");
+    cr_assert_eq(inbox_count(f), 0u);
+}
+
+ENGINE_TEST(inbox, ack_is_repeated_until_it_is_echoed)
+{
+    struct msg_ack ack;
+    session_only(f);
+    deliver_some(f, 1, 1);
+    struct frame frame = said_ack(f, &ack, 1);
+    refuse(f, &frame, STATUS_BUSY, 500);
+    pass(f, 600);
+    frame = said_ack(f, &ack, 1);
+    pass(f, 10500); /* no answer at all */
+    frame = said_ack(f, &ack, 1);
+    cr_assert_eq(pending_count(f), 1u);
+    struct msg_ack less = ack;
+    less.settled_seq = 0;
+    echo(f, &frame, &less);
+    pass(f, 2000);
+    frame = said_ack(f, &ack, 1);
+    echo(f, &frame, &ack);
+    pass(f, 2000);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, one_ack_is_under_way_and_the_next_covers_all_since)
+{
+    struct msg_ack ack;
+    session_only(f);
+    deliver_some(f, 1, 2);
+    deliver_some(f, 3, 2);
+    deliver_some(f, 9, 1);
+    cr_assert_eq(said_count(f, KIND_ACK), 1u);
+    struct frame frame = said_ack(f, &ack, 2);
+    echo(f, &frame, &ack);
+    frame = said_ack(f, &ack, 9);
+    echo(f, &frame, &ack);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, what_is_known_is_acknowledged_again_and_not_shown_again)
+{
+    struct msg_ack ack;
+    session_only(f);
+    deliver_some(f, 1, 2);
+    said_ack(f, &ack, 2);
+    lose_connection(f); /* the ack may be lost with it */
+    events_forget(f);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u, "this session was offered nothing");
+    deliver_some(f, 1, 3);
+    struct frame frame = said_ack(f, &ack, 3);
+    cr_assert_eq(inbox_count(f), 3u);
+    cr_assert_eq(engine_counts(f->e).duplicates, 2u);
+    cr_assert_eq(happened(f, ENGINE_RECEIVED).order, 3u);
+    cr_assert_not(has_happened(f, ENGINE_RECEIVED));
+    echo(f, &frame, &ack);
+    deliver_some(f, 1, 3);
+    said_ack(f, &ack, 3);
+}
+
+ENGINE_TEST(inbox, known_ids_outlive_the_process_and_move_with_a_message)
+{
+    struct msg_ack ack;
+    session_only(f);
+    deliver_some(f, 1, 1);
+    restart(f);
+    bind_session(f);
+    struct incoming in = deliveries(f, 1, 1);
+    in.items[0].seq = 7; /* re-offered elsewhere in the mailbox */
+    deliver(f, &in);
+    said_ack(f, &ack, 7);
+    cr_assert_eq(inbox_count(f), 1u);
+}
+
+ENGINE_TEST(inbox, what_cannot_be_opened_is_named_in_the_ack)
+{
+    struct msg_ack ack;
+    session_only(f);
+    struct incoming in = deliveries(f, 1, 4);
+    in.items[1].sealed = true;
+    in.body.at[4] = 0x77; /* the third's kind */
+    in.items[3].len = 0;
+    in.body.len -= 2;
+    deliver(f, &in);
+    struct frame frame = said_ack(f, &ack, 4);
+    cr_assert_eq(ack.failed_count, 3u);
+    cr_assert(ack.failed[0].seq == 2 && ack.failed[0].reason == FAIL_HELD);
+    cr_assert(ack.failed[1].seq == 3 && ack.failed[1].reason == FAIL_HELD);
+    cr_assert(ack.failed[2].seq == 4 && ack.failed[2].reason == FAIL_BROKEN);
+    cr_assert_eq(inbox_count(f), 1u);
+    echo(f, &frame, &ack);
+    deliver_some(f, 5, 1);
+    said_ack(f, &ack, 5);
+    cr_assert_eq(ack.failed_count, 0u, "told once");
+}
+
+ENGINE_TEST(inbox, more_failures_than_an_ack_can_name_take_several)
+{
+    struct msg_ack ack;
+    session_only(f);
+    struct incoming in = deliveries(f, 1, 1);
+    deliver(f, &in);
+    struct frame frame = said_ack(f, &ack, 1);
+    for (uint64_t seq = 2; seq < 100; seq += 49) {
+        in = deliveries(f, seq, 49);
+        for (size_t i = 0; i < in.count; i++)
+            in.items[i].sealed = true;
+        deliver(f, &in);
+    }
+    echo(f, &frame, &ack);
+    frame = said_ack(f, &ack, 65);
+    cr_assert_eq(ack.failed_count, 64u);
+    echo(f, &frame, &ack);
+    frame = said_ack(f, &ack, 99);
+    cr_assert_eq(ack.failed_count, 34u);
+    cr_assert_eq(ack.failed[0].seq, 66u);
+    echo(f, &frame, &ack);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, deliveries_that_do_not_fit_are_not_taken)
+{
+    session_only(f);
+    struct incoming in = deliveries(f, 1, 2);
+    in.items[1].len = 3; /* more than there is */
+    deliver(f, &in);
+    in = deliveries(f, 1, 2);
+    in.items[1].seq = 1; /* not in order */
+    deliver(f, &in);
+    in = deliveries(f, 0, 1); /* not a position */
+    deliver(f, &in);
+    f->session_number += 5;
+    deliver_some(f, 1, 1); /* another session's */
+    f->session_number -= 5;
+    cr_assert_eq(inbox_count(f), 0u);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    cr_assert_eq(engine_counts(f->e).frames_bad, 4u);
+}
+
+ENGINE_TEST(inbox, gaps_are_told)
+{
+    session_only(f);
+    struct msg_gap gaps[] = {{.reason = GAP_QUOTA, .count = 7},
+                             {.reason = GAP_LOST, .count = 2, .term = f->range.term, .first = 3,
+                              .last = 4}};
+    struct msg_deliver m = {.session = {.term = f->range.term, .number = f->session_number},
+                            .gaps = gaps, .gap_count = 2};
+    push(f, KIND_DELIVER, &msg_deliver_desc, &m, view_of(NULL, 0));
+    struct engine_event event = happened(f, ENGINE_GAP);
+    cr_assert(event.gap == GAP_QUOTA && event.count == 7);
+    event = happened(f, ENGINE_GAP);
+    cr_assert(event.gap == GAP_LOST && event.first.seq == 3 && event.last.seq == 4);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, events_nobody_takes_are_bounded_and_told)
+{
+    struct engine_event event;
+    session_only(f);
+    for (uint64_t seq = 1; seq <= 64 * 70; seq += 64) {
+        struct incoming in = deliveries(f, seq, 64);
+        struct msg_deliver m = {.session = {.term = f->range.term, .number = f->session_number},
+                                .items = in.items, .item_count = in.count};
+        struct buffer b = {0};
+        frame_write(&b, &(struct frame_header){.kind = KIND_DELIVER}, &msg_deliver_desc, &m);
+        write_view(&b, buffer_view(&in.body));
+        engine_frame(f->e, f->now, buffer_view(&b));
+        buffer_fini(&b);
+        buffer_fini(&in.body);
+    }
+    size_t count = 0;
+    while (engine_next_event(f->e, &event) && event.kind == ENGINE_RECEIVED)
+        count++;
+    cr_assert_eq(count, 4096u);
+    cr_assert(event.kind == ENGINE_OVERFLOW && event.count == 64 * 70 - 4096);
+}

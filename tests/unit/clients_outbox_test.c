@@ -1,0 +1,762 @@
+/* The outbox: drafts, sealing, SEND, and what each answer does. */
+#include "tests/unit/clients_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static void bob_and_session(struct fixture *f)
+{
+    know_bob(f);
+    bind_session(f);
+    said_forget(f);
+    events_forget(f);
+}
+
+static struct msg_part_state part_of(struct fixture *f, uint32_t state, uint32_t outcome,
+                                     uint64_t at_ms)
+{
+    return (struct msg_part_state){.device = f->bob.device, .state = state, .outcome = outcome,
+                                   .at_ms = f->now.wall_ms + at_ms};
+}
+
+static void hint(struct fixture *f, struct message_id id, struct msg_part_state part)
+{
+    struct msg_hint_item item = {.target = target_of_account(f->bob.account), .id = id,
+                                 .part = part};
+    struct msg_hint m = {.items = &item, .item_count = 1};
+    push(f, KIND_HINT, &msg_hint_desc, &m, view_of(NULL, 0));
+}
+
+static enum message_state state_of(struct fixture *f, uint64_t order)
+{
+    return row_at(f, order).state;
+}
+
+static bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too)
+{
+    struct outbox_body body;
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_body_get(f->state, order, &f->arena, &body), STATUS_OK);
+    cr_assert_eq(state_commit(f->state), STATUS_OK);
+    return !body.item.len && !body.ciphertext.len && (!payload_too || !body.payload.len);
+}
+
+/* ---- the way of a message ---- */
+
+ENGINE_TEST(outbox, message_to_a_stranger_is_looked_up_sealed_sent_and_settled)
+{
+    struct sent s;
+    bind_session(f);
+    said_forget(f);
+    struct outbox_row row = write_to(f, "bob", "hello", NULL);
+    cr_assert_eq(row.state, MESSAGE_DRAFTED);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+    answer_lookups(f);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 1u);
+    cr_assert_eq(s.frame.header.home, home_of_account(f->bob.account));
+    const struct msg_send_item *item = &s.items[0];
+    cr_assert(target_equal(item->target, target_of_account(f->bob.account)));
+    cr_assert(item->key_version == 1 && memcmp(&item->head, &f->bob.head, 32) == 0);
+    cr_assert(item->part_count == 1 && device_equal(item->parts[0].device, f->bob.device));
+    cr_assert(!item->sealed && item->attempt == 0);
+    cr_assert(view_equal(s.frame.body, text("\x01hello")));
+    row = row_at(f, row.order);
+    cr_assert_eq(row.state, MESSAGE_QUEUED);
+    cr_assert(row.submitted && memcmp(&row.digest, &s.digests[0], 32) == 0);
+    accept_all(f, &s);
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_ACCEPTED && row.level == LEVEL_SYNCED && !row.submitted);
+    cr_assert(row.receipt.commit == 1 && row.parts[0].state == DELIVERY_QUEUED);
+    hint(f, row.id, part_of(f, DELIVERY_OFFERED, 0, 1));
+    cr_assert_eq(row_at(f, row.order).parts[0].state, DELIVERY_OFFERED);
+    hint(f, row.id, part_of(f, 0, OUTCOME_SETTLED, 2));
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_SETTLED && row.ended_ms == f->now.wall_ms);
+    cr_assert(has_no_bytes(f, row.order, true));
+    static const enum message_state way[] = {MESSAGE_DRAFTED, MESSAGE_ENCRYPTED, MESSAGE_QUEUED,
+                                             MESSAGE_ACCEPTED, MESSAGE_ACCEPTED, MESSAGE_SETTLED};
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(happened(f, ENGINE_MESSAGE).state, way[i], "event %d", (int)i);
+}
+
+ENGINE_TEST(outbox, draft_waits_for_a_connection_and_outlives_the_process)
+{
+    struct sent s;
+    struct outbox_row row = write_to(f, "bob", "later", "my key");
+    cr_assert_eq(row.state, MESSAGE_DRAFTED);
+    cr_assert_str_eq(row.key.text, "my key");
+    restart(f);
+    bind_session(f);
+    answer_lookups(f);
+    said_send(f, &s);
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+}
+
+ENGINE_TEST(outbox, message_to_a_known_contact_is_sealed_while_offline)
+{
+    struct sent s;
+    know_bob(f);
+    struct outbox_row row = write_to(f, "bob", "a", NULL);
+    cr_assert_eq(row.state, MESSAGE_ENCRYPTED);
+    bind_session(f);
+    said_send(f, &s);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 0u);
+    cr_assert(memcmp(&row.digest, &s.digests[0], 32) == 0, "the bytes that were kept");
+}
+
+ENGINE_TEST(outbox, impossible_messages_are_refused_and_not_kept)
+{
+    static uint8_t large[PAYLOAD_LEN_MAX + 1];
+    struct outbox_row row;
+    struct engine_message m = {.handle = text("no good"), .payload = text("x")};
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_MALFORMED);
+    m.handle = text("bob");
+    m.key = "";
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_MALFORMED);
+    m.key = "line\nbreak";
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_MALFORMED);
+    m.key = "1234567890123456789012345678901234567890123456789012345678901234x";
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_MALFORMED);
+    m.key = NULL;
+    m.payload = view_of(large, sizeof large);
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_TOO_LARGE);
+    m.payload.len--;
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_OK);
+    cr_assert_eq(row.order, 1u);
+}
+
+/* ---- one message, one key ---- */
+
+ENGINE_TEST(outbox, double_tap_is_one_message_and_other_content_is_refused)
+{
+    struct outbox_row again;
+    struct outbox_row row = write_to(f, "bob", "hello", "key");
+    again = write_to(f, "bob", "hello", "key");
+    cr_assert_eq(again.order, row.order);
+    struct engine_message m = {.handle = text("bob"), .payload = text("other"), .key = "key"};
+    cr_assert_eq(engine_send(f->e, f->now, &m, &again), STATUS_ID_REUSED);
+    cr_assert_eq(again.order, row.order);
+    m.payload = text("hello");
+    m.handle = text("bo");
+    cr_assert_eq(engine_send(f->e, f->now, &m, &again), STATUS_ID_REUSED);
+    cr_assert_neq(write_to(f, "bob", "hello", "key2").order, row.order);
+    cr_assert_neq(write_to(f, "bob", "hello", NULL).order, row.order);
+}
+
+ENGINE_TEST(outbox, callers_uuid_v7_in_time_is_the_message_id)
+{
+    static const uint8_t random[10] = {1};
+    char key[MESSAGE_ID_TEXT_LEN + 1], upper[MESSAGE_ID_TEXT_LEN + 1];
+    struct message_id id = message_id_make(f->now.wall_ms, random);
+    message_id_text(id, key);
+    for (size_t i = 0; i <= MESSAGE_ID_TEXT_LEN; i++)
+        upper[i] = key[i] >= 'a' && key[i] <= 'f' ? (char)(key[i] - 'a' + 'A') : key[i];
+    struct outbox_row row = write_to(f, "bob", "x", key);
+    cr_assert(message_equal(row.id, id));
+    cr_assert_eq(write_to(f, "bob", "x", upper).order, row.order, "one UUID, two spellings");
+}
+
+ENGINE_TEST(outbox, callers_id_that_the_relay_would_refuse_stays_only_the_key)
+{
+    static const uint8_t random[10] = {1};
+    uint64_t times[] = {f->now.wall_ms - ID_AGE_MAX_MS, f->now.wall_ms + ID_AHEAD_MAX_MS};
+    char key[MESSAGE_ID_TEXT_LEN + 1];
+    for (size_t i = 0; i < 2; i++) {
+        struct message_id id = message_id_make(times[i], random);
+        message_id_text(id, key);
+        struct outbox_row row = write_to(f, "bob", "x", key);
+        cr_assert_not(message_equal(row.id, id));
+        cr_assert(message_id_is_v7(row.id));
+        cr_assert_str_eq(row.key.text, key);
+    }
+    struct outbox_row row = write_to(f, "bob", "x", "6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+    cr_assert(message_id_is_v7(row.id));
+    cr_assert_str_eq(row.key.text, "6ba7b810-9dad-41d1-80b4-00c04fd430c8");
+}
+
+ENGINE_TEST(outbox, id_that_grew_old_unsent_is_renewed_before_it_is_sent)
+{
+    struct sent s;
+    know_bob(f);
+    struct outbox_row row = write_to(f, "bob", "x", "k");
+    cr_assert_eq(row.state, MESSAGE_ENCRYPTED);
+    f->now.wall_ms += ID_AGE_MAX_MS + 1;
+    f->now.mono_ms += ID_AGE_MAX_MS + 1;
+    bind_session(f);
+    said_send(f, &s);
+    cr_assert_not(message_equal(s.items[0].id, row.id));
+    cr_assert_geq(message_id_time_ms(s.items[0].id), f->now.wall_ms);
+    cr_assert_str_eq(row_at(f, row.order).key.text, "k");
+}
+
+/* ---- batches ---- */
+
+ENGINE_TEST(outbox, messages_to_one_store_share_frames_in_order)
+{
+    struct sent s;
+    char payload[16];
+    know_bob(f);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(payload, sizeof payload, "%02u", i);
+        write_to(f, "bob", payload, NULL);
+    }
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_SEND), 2u);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, SENDS_PER_FRAME);
+    cr_assert_eq(memcmp(s.frame.body.at, "\x01" "00\x01" "01\x01" "02", 9), 0);
+    accept_all(f, &s);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 36u);
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, 1), MESSAGE_ACCEPTED);
+    cr_assert_eq(state_of(f, 100), MESSAGE_ACCEPTED);
+}
+
+ENGINE_TEST(outbox, frames_under_way_are_bounded)
+{
+    struct sent s;
+    know_bob(f);
+    for (unsigned i = 0; i < 64 * 9; i++)
+        write_to(f, "bob", "x", NULL);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_SEND), 8u);
+    turn(f);
+    cr_assert_eq(said_count(f, KIND_SEND), 8u);
+    said_send(f, &s);
+    accept_all(f, &s);
+    cr_assert_eq(said_count(f, KIND_SEND), 8u, "one answered, one more sent");
+}
+
+ENGINE_TEST(outbox, large_messages_do_not_share_a_frame_beyond_the_batch_size)
+{
+    static uint8_t large[PAYLOAD_LEN_MAX];
+    struct engine_message m = {.handle = text("bob"), .payload = view_of(large, sizeof large)};
+    struct outbox_row row;
+    struct sent s;
+    know_bob(f);
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_OK);
+    bind_session(f);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 3u);
+    cr_assert_leq(s.frame.body.len, 1024u * 1024u);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 2u);
+}
+
+ENGINE_TEST(outbox, frame_refused_as_a_whole_is_taken_apart)
+{
+    struct sent s;
+    know_bob(f);
+    struct outbox_row a = write_to(f, "bob", "a", NULL), b = write_to(f, "bob", "b", NULL);
+    bind_session(f);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 2u);
+    refuse(f, &s.frame, STATUS_MALFORMED, 0);
+    pass(f, 2000);
+    cr_assert_eq(said_count(f, KIND_SEND), 2u);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 1u);
+    refuse(f, &s.frame, STATUS_MALFORMED, 0);
+    said_send(f, &s);
+    accept_all(f, &s);
+    bool first = state_of(f, a.order) == MESSAGE_REFUSED;
+    cr_assert_eq(state_of(f, first ? a.order : b.order), MESSAGE_REFUSED);
+    cr_assert_eq(state_of(f, first ? b.order : a.order), MESSAGE_ACCEPTED);
+}
+
+/* ---- the same bytes again ---- */
+
+static void assert_same_bytes(const struct sent *a, const struct sent *b)
+{
+    cr_assert_eq(a->send.item_count, b->send.item_count);
+    cr_assert(view_equal(a->send.items[0], b->send.items[0]));
+    cr_assert(view_equal(a->frame.body, b->frame.body));
+    cr_assert_neq(a->frame.header.correlation, b->frame.header.correlation);
+}
+
+ENGINE_TEST(outbox, busy_gets_the_same_bytes_after_the_time_given)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    answer_one(f, &first, &(struct msg_sent_item){.status = STATUS_BUSY, .retry_after_ms = 5000});
+    cr_assert_not(row_at(f, row.order).submitted, "nothing was done");
+    cr_assert_eq(row_at(f, row.order).reason, STATUS_BUSY);
+    pass(f, 4990);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+    pass(f, 100);
+    said_send(f, &second);
+    assert_same_bytes(&first, &second);
+    accept_all(f, &second);
+    cr_assert(row_at(f, row.order).state == MESSAGE_ACCEPTED &&
+              row_at(f, row.order).reason == STATUS_OK);
+}
+
+ENGINE_TEST(outbox, each_retried_status_gets_the_same_bytes)
+{
+    static const enum status again[] = {STATUS_UNKNOWN, STATUS_WRONG_HOME, STATUS_STORE_READONLY};
+    struct sent first, second;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    for (size_t i = 0; i < 3; i++) {
+        answer_one(f, &first, &(struct msg_sent_item){.status = (uint32_t)again[i]});
+        cr_assert_eq(row_at(f, row.order).submitted, again[i] == STATUS_UNKNOWN);
+        pass(f, 2500);
+        said_send(f, &second);
+        assert_same_bytes(&first, &second);
+        first = second;
+    }
+    cr_assert_geq(said_count(f, KIND_PING), 1u, "for the map");
+}
+
+ENGINE_TEST(outbox, silence_gets_the_same_bytes_and_a_late_answer_changes_nothing)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    pass(f, 11500);
+    said_send(f, &second);
+    assert_same_bytes(&first, &second);
+    cr_assert(row_at(f, row.order).doubtful);
+    accept_all(f, &first);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED);
+    accept_all(f, &second);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+}
+
+ENGINE_TEST(outbox, new_connection_gets_the_same_bytes_at_once)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    lose_connection(f);
+    bind_session(f);
+    said_send(f, &second);
+    assert_same_bytes(&first, &second);
+}
+
+ENGINE_TEST(outbox, next_process_gets_the_same_bytes_when_the_lease_ends)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    restart(f);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u, "the other process might still be there");
+    pass(f, 12000);
+    said_send(f, &second);
+    assert_same_bytes(&first, &second);
+}
+
+ENGINE_TEST(outbox, full_mailbox_is_tried_much_later)
+{
+    struct sent s;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    answer_one(f, &s, &(struct msg_sent_item){.status = STATUS_MAILBOX_FULL});
+    cr_assert_eq(row_at(f, row.order).reason, STATUS_MAILBOX_FULL);
+    pass(f, 29000);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+    for (unsigned i = 0; i < 10 && !said_count(f, KIND_SEND); i++) {
+        struct frame ping = said(f, KIND_PING, NULL, NULL);
+        struct msg_pong pong = {.relay_ms = f->now.wall_ms, .map = f->map};
+        answer(f, &ping, KIND_PONG, &msg_pong_desc, &pong);
+        pass(f, 5000);
+    }
+    said_send(f, &s);
+}
+
+/* ---- accepted before ---- */
+
+ENGINE_TEST(outbox, id_reused_with_foreign_content_is_refused)
+{
+    struct sent s;
+    struct hash256 other = {{9}};
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    struct msg_sent_item item = {.status = STATUS_ID_REUSED, .digest = view_of(&other, 32),
+                                 .answer = accepted(f, &s.items[0], f->range.term)};
+    answer_one(f, &s, &item);
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_ID_REUSED);
+    cr_assert(has_no_bytes(f, row.order, false));
+    cr_assert_not(has_no_bytes(f, row.order, true), "the user's words stay");
+}
+
+static struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing)
+{
+    *missing = (struct device_id_list){.device = {{0xbb}}};
+    return (struct msg_stale){.key_version = 2, .head = {{2}}, .missing = missing,
+                              .missing_count = f ? 1 : 0};
+}
+
+ENGINE_TEST(outbox, id_reused_with_an_earlier_attempt_of_ours_is_success)
+{
+    struct sent first, second;
+    struct device_id_list missing;
+    struct msg_stale stale = stale_with(f, &missing);
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
+                                 .stale_count = 1};
+    answer_one(f, &first, &item);
+    said_send(f, &second);
+    cr_assert(message_equal(first.items[0].id, second.items[0].id));
+    cr_assert_not(view_equal(first.send.items[0], second.send.items[0]));
+    item = (struct msg_sent_item){.status = STATUS_ID_REUSED,
+                                  .digest = view_of(&first.digests[0], 32),
+                                  .answer = accepted(f, &first.items[0], f->range.term)};
+    answer_one(f, &second, &item);
+    row = row_at(f, row.order);
+    cr_assert_eq(row.state, MESSAGE_ACCEPTED);
+    cr_assert_eq(row.part_count, 1u, "what was accepted are the first bytes");
+}
+
+ENGINE_TEST(outbox, answer_for_another_message_is_no_answer)
+{
+    struct sent s;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    struct msg_send_item other = s.items[0];
+    other.id.bytes[15] ^= 1;
+    answer_one(f, &s, &(struct msg_sent_item){.answer = accepted(f, &other, f->range.term)});
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED);
+    pass(f, 1000);
+    said_send(f, &s);
+    struct msg_sent none = {0};
+    answer(f, &s.frame, KIND_SENT, &msg_sent_desc, &none);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED);
+    pass(f, 1000);
+    said_send(f, &s);
+}
+
+/* ---- repaired ---- */
+
+ENGINE_TEST(outbox, stale_devices_are_repaired_and_remembered)
+{
+    struct sent s;
+    struct device_id_list missing;
+    struct msg_stale stale = stale_with(f, &missing);
+    struct device_id_list extra = {.device = f->bob.device};
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
+                                 .stale_count = 1};
+    answer_one(f, &s, &item);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].key_version, 2u);
+    cr_assert_eq(s.items[0].part_count, 2u);
+    cr_assert(view_equal(s.frame.body, text("\x01x\x01x")));
+    stale.key_version = 3;
+    stale.missing_count = 0;
+    stale.extra = &extra;
+    stale.extra_count = 1;
+    answer_one(f, &s, &item);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].part_count, 1u);
+    cr_assert_eq(s.items[0].parts[0].device.bytes[0], 0xbb);
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+    write_to(f, "bob", "y", NULL);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].key_version, 3u, "for the next message too");
+}
+
+ENGINE_TEST(outbox, stale_devices_for_ever_are_given_up_after_three_rounds)
+{
+    struct sent s;
+    struct device_id_list missing;
+    struct msg_stale stale = stale_with(f, &missing);
+    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
+                                 .stale_count = 1};
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    for (unsigned round = 0; round < 4; round++) {
+        cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED, "round %u", round);
+        said_send(f, &s);
+        answer_one(f, &s, &item);
+    }
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_STALE_DEVICES);
+}
+
+ENGINE_TEST(outbox, stale_answer_that_goes_back_is_not_believed)
+{
+    struct sent s;
+    struct device_id_list missing;
+    struct msg_stale stale = stale_with(f, &missing);
+    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
+                                 .stale_count = 1};
+    stale.key_version = 0;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    answer_one(f, &s, &item);
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_BAD_ENTRY);
+}
+
+ENGINE_TEST(outbox, id_time_gets_a_new_id_where_nothing_can_have_been_accepted)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", "k");
+    said_send(f, &first);
+    answer_one(f, &first, &(struct msg_sent_item){.status = STATUS_ID_TIME});
+    said_send(f, &second);
+    cr_assert_not(message_equal(first.items[0].id, second.items[0].id));
+    accept_all(f, &second);
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_ACCEPTED && message_equal(row.id, second.items[0].id));
+    cr_assert_str_eq(row.key.text, "k");
+}
+
+ENGINE_TEST(outbox, id_time_after_an_unanswered_send_asks_the_user)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", "k");
+    said_send(f, &first);
+    answer_one(f, &first, &(struct msg_sent_item){.status = STATUS_UNKNOWN});
+    pass(f, 1000);
+    said_send(f, &second);
+    answer_one(f, &second, &(struct msg_sent_item){.status = STATUS_ID_TIME});
+    cr_assert_eq(state_of(f, row.order), MESSAGE_UNKNOWN);
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+    cr_assert_eq(engine_release(f->e, f->now, &(struct message_key){"nobody"}), STATUS_NOT_FOUND);
+    lose_connection(f);
+    bind_session(f);
+    cr_assert_eq(engine_release(f->e, f->now, &(struct message_key){"k"}), STATUS_OK);
+    turn(f);
+    said_send(f, &second);
+    cr_assert_not(message_equal(first.items[0].id, second.items[0].id));
+    cr_assert_eq(engine_release(f->e, f->now, &(struct message_key){"k"}), STATUS_STATE);
+}
+
+ENGINE_TEST(outbox, refusals_for_good_are_told_with_their_reason)
+{
+    static const enum status final[] = {STATUS_NOT_FOUND, STATUS_TOO_LARGE, STATUS_REFUSED,
+                                        STATUS_MALFORMED};
+    struct sent s;
+    bob_and_session(f);
+    for (size_t i = 0; i < 4; i++) {
+        struct outbox_row row = write_to(f, "bob", "x", NULL);
+        said_send(f, &s);
+        answer_one(f, &s, &(struct msg_sent_item){.status = (uint32_t)final[i]});
+        row = row_at(f, row.order);
+        cr_assert(row.state == MESSAGE_REFUSED && row.reason == final[i]);
+    }
+}
+
+/* ---- contacts ---- */
+
+ENGINE_TEST(outbox, stranger_that_does_not_exist_refuses_all_that_wait)
+{
+    bind_session(f);
+    said_forget(f);
+    struct outbox_row a = write_to(f, "nobody", "1", NULL), b = write_to(f, "nobody", "2", NULL);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u, "one look-up for both");
+    struct frame lookup = said(f, KIND_LOOKUP, NULL, NULL);
+    refuse(f, &lookup, STATUS_NOT_FOUND, 0);
+    cr_assert_eq(state_of(f, a.order), MESSAGE_REFUSED);
+    cr_assert_eq(row_at(f, b.order).reason, STATUS_NOT_FOUND);
+}
+
+ENGINE_TEST(outbox, lookup_is_asked_again_after_busy_and_on_the_next_connection)
+{
+    bind_session(f);
+    said_forget(f);
+    write_to(f, "bob", "1", NULL);
+    struct frame lookup = said(f, KIND_LOOKUP, NULL, NULL);
+    refuse(f, &lookup, STATUS_BUSY, 1000);
+    pass(f, 990);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 0u);
+    pass(f, 300);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u);
+    lose_connection(f);
+    bind_session(f);
+    answer_lookups(f);
+    cr_assert_eq(said_count(f, KIND_SEND), 1u);
+}
+
+ENGINE_TEST(outbox, account_whose_entry_is_not_its_own_is_refused)
+{
+    struct msg_lookup ask;
+    bind_session(f);
+    said_forget(f);
+    struct outbox_row row = write_to(f, "bob", "1", NULL);
+    struct frame lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    struct msg_found found = {.account = {{1}}};
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    struct view entry = buffer_view(&f->bob_entry);
+    found = (struct msg_found){.account = ask.account, .key_version = 1, .head = f->bob.head,
+                               .entries = &entry, .entry_count = 1};
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_BAD_ENTRY);
+}
+
+ENGINE_TEST(outbox, one_unresolved_contact_does_not_hold_up_the_others)
+{
+    struct sent s;
+    know_bob(f);
+    for (unsigned i = 0; i < 400; i++)
+        write_to(f, "silent", "x", NULL);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    bind_session(f);
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 1u);
+    cr_assert(message_equal(s.items[0].id, row.id));
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u);
+}
+
+/* ---- what became of it ---- */
+
+ENGINE_TEST(outbox, status_is_asked_after_welcome_for_what_is_unsettled)
+{
+    struct sent s;
+    struct msg_status ask;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    accept_all(f, &s);
+    lose_connection(f);
+    bind_session(f);
+    struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
+    cr_assert_eq(ask.item_count, 1u);
+    cr_assert(message_equal(ask.items[0].id, s.items[0].id));
+    struct msg_part_state part = part_of(f, 0, OUTCOME_EXPIRED, 5);
+    struct msg_status_item item = {.target = ask.items[0].target, .id = ask.items[0].id,
+                                   .parts = &part, .part_count = 1};
+    struct msg_status_is is = {.items = &item, .item_count = 1};
+    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &is);
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_TIMEOUT);
+    cr_assert_eq(row.parts[0].outcome, OUTCOME_EXPIRED);
+    pass(f, 4000);
+    cr_assert_eq(said_count(f, KIND_STATUS), 0u, "nothing is unsettled");
+}
+
+ENGINE_TEST(outbox, status_is_asked_page_by_page_and_again_after_the_period)
+{
+    struct sent s;
+    struct msg_status ask;
+    know_bob(f);
+    for (unsigned i = 0; i < 100; i++)
+        write_to(f, "bob", "x", NULL);
+    bind_session(f);
+    for (unsigned i = 0; i < 2; i++) {
+        said_send(f, &s);
+        accept_all(f, &s);
+    }
+    lose_connection(f);
+    bind_session(f);
+    struct msg_status_is none = {0};
+    struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
+    cr_assert_eq(ask.item_count, 64u);
+    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &none);
+    frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
+    cr_assert_eq(ask.item_count, 36u);
+    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &none);
+    cr_assert_eq(said_count(f, KIND_STATUS), 0u);
+    pass(f, 30001);
+    cr_assert_eq(said_count(f, KIND_STATUS), 1u);
+}
+
+ENGINE_TEST(outbox, older_and_foreign_hints_change_nothing)
+{
+    struct sent s;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    accept_all(f, &s);
+    hint(f, row.id, part_of(f, DELIVERY_DELIVERED, 0, 9));
+    hint(f, row.id, part_of(f, DELIVERY_OFFERED, 0, 5));
+    cr_assert_eq(row_at(f, row.order).parts[0].state, DELIVERY_DELIVERED);
+    struct msg_part_state other = part_of(f, 0, OUTCOME_SETTLED, 10);
+    other.device.bytes[0] ^= 1;
+    hint(f, row.id, other);
+    hint(f, (struct message_id){{1}}, part_of(f, 0, OUTCOME_SETTLED, 10));
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+    hint(f, row.id, part_of(f, 0, OUTCOME_DEAD, 1));
+    cr_assert_eq(state_of(f, row.order), MESSAGE_REFUSED);
+    hint(f, row.id, part_of(f, 0, OUTCOME_SETTLED, 99));
+    cr_assert_eq(state_of(f, row.order), MESSAGE_REFUSED, "once");
+}
+
+ENGINE_TEST(outbox, message_with_two_parts_ends_with_the_last_one)
+{
+    struct sent s;
+    struct device_id_list missing;
+    struct msg_stale stale = stale_with(f, &missing);
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
+                                 .stale_count = 1};
+    answer_one(f, &s, &item);
+    said_send(f, &s);
+    accept_all(f, &s);
+    hint(f, row.id, part_of(f, 0, OUTCOME_EXPIRED, 1));
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+    struct msg_part_state other = part_of(f, 0, OUTCOME_SETTLED, 1);
+    other.device = missing.device;
+    hint(f, row.id, other);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_SETTLED);
+}
+
+ENGINE_TEST(outbox, relay_that_has_forgotten_leaves_doubt_only_after_its_promise)
+{
+    struct sent s;
+    struct msg_status ask;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    accept_all(f, &s);
+    for (unsigned i = 0; i < 2; i++) {
+        lose_connection(f);
+        bind_session(f);
+        struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
+        struct msg_status_item item = {.status = STATUS_NOT_FOUND, .target = ask.items[0].target,
+                                       .id = ask.items[0].id};
+        struct msg_status_is is = {.items = &item, .item_count = 1};
+        answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &is);
+        cr_assert_eq(state_of(f, row.order), i ? MESSAGE_UNKNOWN : MESSAGE_ACCEPTED);
+        f->now.wall_ms += LEDGER_KEEP_MS;
+        f->now.mono_ms += LEDGER_KEEP_MS;
+    }
+}
+
+/* ---- two processes ---- */
+
+ENGINE_TEST(outbox, message_of_another_process_is_found_within_the_poll_time)
+{
+    struct sent s;
+    struct outbox_row row;
+    struct engine *other;
+    bob_and_session(f);
+    cr_assert_eq(engine_new(&f->config, f->state, &other), STATUS_OK);
+    struct engine_message m = {.handle = text("bob"), .payload = text("x")};
+    cr_assert_eq(engine_send(other, f->now, &m, &row), STATUS_OK);
+    engine_free(&other);
+    pass(f, 1001);
+    said_send(f, &s);
+    cr_assert(message_equal(s.items[0].id, row.id));
+}

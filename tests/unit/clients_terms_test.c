@@ -1,0 +1,201 @@
+/* Acknowledged loss: TERMS, and resending with the receipt. */
+#include "tests/unit/clients_fixture.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+/* Bob known, `count` messages accepted in the present term with commits 1.. */
+static void accepted_messages(struct fixture *f, unsigned count)
+{
+    struct sent s;
+    know_bob(f);
+    for (unsigned i = 0; i < count; i++)
+        write_to(f, "bob", "x", NULL);
+    bind_session(f);
+    said_send(f, &s);
+    accept_all(f, &s);
+    lose_connection(f);
+    events_forget(f);
+}
+
+/* The store has a new term now. */
+static void new_term(struct fixture *f, uint8_t n)
+{
+    f->range.term = fixture_term(n);
+    f->map.version++;
+}
+
+static void answer_terms(struct fixture *f, const struct frame *frame,
+                         const struct msg_term_end *terms, size_t count, bool complete)
+{
+    struct msg_term_end copy[TERMS_PER_FRAME];
+    struct msg_terms_are m = {.store = fixture_store, .terms = copy, .term_count = count,
+                              .complete = complete};
+    memcpy(copy, terms, count * sizeof copy[0]);
+    answer(f, frame, KIND_TERMS_ARE, &msg_terms_are_desc, &m);
+}
+
+static bool is_lost(struct fixture *f, uint64_t order)
+{
+    return row_at(f, order).lost;
+}
+
+ENGINE_TEST(terms, what_lies_beyond_the_end_is_sent_again_with_its_receipt)
+{
+    struct msg_terms ask;
+    struct sent s;
+    accepted_messages(f, 3);
+    struct outbox_row before = row_at(f, 3);
+    new_term(f, 2);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, &msg_terms_desc, &ask);
+    cr_assert(term_equal(ask.since, fixture_term(1)));
+    struct msg_term_end ends[] = {{.term = fixture_term(1), .end = 2},
+                                  {.term = fixture_term(2), .end = 0, .open = true}};
+    answer_terms(f, &frame, ends, 2, true);
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_ACCEPTED);
+    cr_assert_eq(row_at(f, 2).state, MESSAGE_ACCEPTED);
+    cr_assert(is_lost(f, 3));
+    said_send(f, &s);
+    cr_assert_eq(s.send.item_count, 1u);
+    cr_assert(message_equal(s.items[0].id, before.id));
+    cr_assert(memcmp(&s.digests[0], &before.digest, 32) == 0, "the same bytes");
+    cr_assert(s.send.lost_count == 1 && s.send.lost[0].index == 0);
+    cr_assert_eq(s.send.lost[0].receipt.commit, 3u);
+    cr_assert(term_equal(s.send.lost[0].receipt.term, fixture_term(1)));
+    cr_assert_eq(engine_counts(f->e).resent_lost, 1u);
+    accept_all(f, &s);
+    struct outbox_row after = row_at(f, 3);
+    cr_assert(after.state == MESSAGE_ACCEPTED && !after.lost);
+    cr_assert(term_equal(after.receipt.term, fixture_term(2)));
+    lose_connection(f);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_TERMS), 0u, "compared up to this term");
+}
+
+ENGINE_TEST(terms, nothing_is_asked_without_receipts_or_news)
+{
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_TERMS), 0u);
+    lose_connection(f);
+    new_term(f, 2);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_TERMS), 0u);
+}
+
+ENGINE_TEST(terms, term_that_never_was_is_lost_only_where_the_list_is_complete)
+{
+    struct msg_term_end ends[] = {{.term = fixture_term(2), .end = 9, .open = true}};
+    accepted_messages(f, 1);
+    new_term(f, 2);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, NULL, NULL);
+    answer_terms(f, &frame, ends, 1, false);
+    cr_assert_not(is_lost(f, 1));
+    lose_connection(f);
+    new_term(f, 3);
+    bind_session(f);
+    frame = said(f, KIND_TERMS, NULL, NULL);
+    ends[0].term = fixture_term(3);
+    answer_terms(f, &frame, ends, 1, true);
+    cr_assert(is_lost(f, 1));
+}
+
+ENGINE_TEST(terms, long_list_is_asked_on_from_its_last_term)
+{
+    struct msg_terms ask;
+    struct msg_term_end first[] = {{.term = fixture_term(1), .end = 5},
+                                   {.term = fixture_term(2), .end = 5}};
+    struct msg_term_end second[] = {{.term = fixture_term(2), .end = 5},
+                                    {.term = fixture_term(3), .end = 0, .open = true}};
+    accepted_messages(f, 1);
+    new_term(f, 3);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, &msg_terms_desc, &ask);
+    answer_terms(f, &frame, first, 2, true);
+    frame = said(f, KIND_TERMS, &msg_terms_desc, &ask);
+    cr_assert(term_equal(ask.since, fixture_term(2)));
+    answer_terms(f, &frame, second, 2, true);
+    cr_assert_not(is_lost(f, 1), "the second list does not speak of its term");
+    pass(f, 2000);
+    cr_assert_eq(said_count(f, KIND_TERMS), 0u);
+}
+
+ENGINE_TEST(terms, pong_with_a_new_term_is_news)
+{
+    accepted_messages(f, 1);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, NULL, NULL); /* the first one ever of this store */
+    struct msg_term_end ends[] = {{.term = fixture_term(1), .end = 1, .open = true}};
+    answer_terms(f, &frame, ends, 1, true);
+    new_term(f, 2);
+    pass(f, 5100);
+    frame = said(f, KIND_PING, NULL, NULL);
+    struct msg_pong pong = {.relay_ms = f->now.wall_ms, .map = f->map};
+    answer(f, &frame, KIND_PONG, &msg_pong_desc, &pong);
+    cr_assert_eq(said_count(f, KIND_TERMS), 1u);
+}
+
+ENGINE_TEST(terms, question_is_repeated_and_an_answer_of_another_store_is_none)
+{
+    struct msg_term_end ends[] = {{.term = fixture_term(1), .end = 0},
+                                  {.term = fixture_term(2), .end = 0, .open = true}};
+    accepted_messages(f, 1);
+    new_term(f, 2);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, NULL, NULL);
+    refuse(f, &frame, STATUS_BUSY, 700);
+    pass(f, 1000);
+    frame = said(f, KIND_TERMS, NULL, NULL);
+    struct msg_terms_are m = {.store = {{1}}, .terms = ends, .term_count = 2, .complete = true};
+    answer(f, &frame, KIND_TERMS_ARE, &msg_terms_are_desc, &m);
+    cr_assert_not(is_lost(f, 1));
+    pass(f, 2000);
+    frame = said(f, KIND_TERMS, NULL, NULL);
+    answer_terms(f, &frame, ends, 2, true);
+    cr_assert(is_lost(f, 1));
+}
+
+ENGINE_TEST(terms, lost_message_that_the_relay_will_not_take_is_left_to_the_user)
+{
+    struct msg_term_end ends[] = {{.term = fixture_term(1), .end = 0},
+                                  {.term = fixture_term(2), .end = 0, .open = true}};
+    struct sent s;
+    accepted_messages(f, 1);
+    new_term(f, 2);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, NULL, NULL);
+    answer_terms(f, &frame, ends, 2, true);
+    said_send(f, &s);
+    answer_one(f, &s, &(struct msg_sent_item){.status = STATUS_ID_TIME});
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_UNKNOWN);
+}
+
+ENGINE_TEST(terms, many_lost_messages_go_back_in_bounded_steps)
+{
+    struct msg_term_end ends[] = {{.term = fixture_term(1), .end = 0},
+                                  {.term = fixture_term(2), .end = 0, .open = true}};
+    struct sent s;
+    know_bob(f);
+    for (unsigned i = 0; i < 500; i++)
+        write_to(f, "bob", "x", NULL);
+    bind_session(f);
+    while (said_count(f, KIND_SEND)) {
+        said_send(f, &s);
+        accept_all(f, &s);
+    }
+    lose_connection(f);
+    new_term(f, 2);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, NULL, NULL);
+    answer_terms(f, &frame, ends, 2, true);
+    cr_assert(is_lost(f, 1) && is_lost(f, 500));
+    unsigned resent = 0;
+    while (said_count(f, KIND_SEND)) {
+        said_send(f, &s);
+        cr_assert_eq(s.send.lost_count, s.send.item_count);
+        resent += (unsigned)s.send.item_count;
+        accept_all(f, &s);
+    }
+    cr_assert_eq(resent, 500u);
+}
