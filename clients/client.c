@@ -204,11 +204,27 @@ enum status client_open(const char *home, const struct client_options *options, 
     return s;
 }
 
+/* What need not be remembered any longer goes, a bounded piece at each end of a process: ended messages,
+ * and received ones that were shown, after the 30 days in which their ids guard against repetition. */
+static void forget_old(struct client *c)
+{
+    uint64_t now_ms = host_now().wall_ms, keep_ms = CLIENT_DEDUP_KEEP_MS;
+    struct state_prune limits = {.outbox_ended_before_ms = now_ms - keep_ms,
+                                 .inbox_before_ms = now_ms - keep_ms, .row_max = 1000};
+    bool more;
+    if (now_ms <= keep_ms || state_begin(c->state, STATE_WRITE) != STATUS_OK) return;
+    if (state_prune(c->state, &limits, &more) != STATUS_OK)
+        state_rollback(c->state);
+    else if (state_commit(c->state) != STATUS_OK)
+        return; /* nothing rests on it: the next process tries again */
+}
+
 void client_close(struct client **c)
 {
     if (*c == NULL) return;
     transport_close(&(*c)->transport);
     engine_free(&(*c)->engine);
+    if ((*c)->state && (*c)->state->open == 0) forget_old(*c);
     state_close(&(*c)->state);
     arena_fini(&(*c)->arena);
     if ((*c)->signal_fd >= 0) close((*c)->signal_fd);

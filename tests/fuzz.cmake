@@ -44,3 +44,21 @@ sealmq_fuzz(frame 200000 fuzz_wire)
 sealmq_fuzz(slab 200000 fuzz_wire)
 sealmq_fuzz(text 200000 fuzz_wire)
 sealmq_fuzz(founding 200000 fuzz_wire)
+
+sealmq_fuzz_library(fuzz_storage storage/rows.c fuzz_wire)
+sealmq_fuzz(rows 200000 fuzz_storage)
+
+file(GLOB hub ${PROJECT_SOURCE_DIR}/broker/*.c)
+list(FILTER hub EXCLUDE REGEX "/(main|net|zap)\\.c$")
+add_library(fuzz_hub STATIC ${hub})
+target_compile_options(fuzz_hub PRIVATE ${fuzz_options})
+target_link_libraries(fuzz_hub PUBLIC fuzz_wire)
+sealmq_fuzz(broker 5000 fuzz_hub)
+
+file(GLOB edge ${PROJECT_SOURCE_DIR}/clients/*.c ${PROJECT_SOURCE_DIR}/clients/state/memory*.c
+    ${PROJECT_SOURCE_DIR}/clients/state/rows.c ${PROJECT_SOURCE_DIR}/clients/state/state.c)
+list(FILTER edge EXCLUDE REGEX "/(client|transport)\\.c$")
+add_library(fuzz_edge STATIC ${edge})
+target_compile_options(fuzz_edge PRIVATE ${fuzz_options})
+target_link_libraries(fuzz_edge PUBLIC fuzz_wire)
+sealmq_fuzz(engine 5000 fuzz_edge)

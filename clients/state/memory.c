@@ -61,7 +61,7 @@ static enum status memory_identity_get(struct state *s, struct arena *a,
     struct key k = key_of(T_IDENTITY);
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (!rows_get(m->rows, key_view(&k), &v)) return STATUS_NOT_FOUND;
+    if (!rows_get(m->rows, row_key_view(&k), &v)) return STATUS_NOT_FOUND;
     struct reader r = reader_of(arena_copy(a, v));
     read_bytes(&r, out, sizeof *out);
     out->entry = read_view(&r, out->entry.len);
@@ -92,7 +92,7 @@ static enum status memory_setting_get(struct state *s, const char *name, struct 
     struct key k = key_bytes(T_SETTING, name, strlen(name));
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (!rows_get(m->rows, key_view(&k), &v)) return STATUS_NOT_FOUND;
+    if (!rows_get(m->rows, row_key_view(&k), &v)) return STATUS_NOT_FOUND;
     *out = arena_copy(a, v);
     return STATUS_OK;
 }

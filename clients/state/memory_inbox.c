@@ -49,7 +49,7 @@ enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added
     struct key dedup = dedup_key(row);
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (rows_get(m->rows, key_view(&dedup), &v)) return STATUS_OK;
+    if (rows_get(m->rows, row_key_view(&dedup), &v)) return STATUS_OK;
     row->order = memory_order_next(m, T_INBOX);
     memory_put(m, &dedup, &row->order, sizeof row->order);
     inbox_write(m, row);
@@ -69,7 +69,7 @@ enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct a
         if (!memory_seek(m, &from, &key, &value)) break;
         after = key_tail(key);
         struct key at = key_u64(T_INBOX, after);
-        ENSURE(rows_get(m->rows, key_view(&at), &value));
+        ENSURE(rows_get(m->rows, row_key_view(&at), &value));
         inbox_read(arena_copy(a, value), &scan->rows[scan->row_count++]);
     }
     return STATUS_OK;
@@ -83,7 +83,7 @@ enum status memory_inbox_show(struct state *s, uint64_t order)
     struct inbox_row row;
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (!rows_get(m->rows, key_view(&at), &v)) return STATUS_NOT_FOUND;
+    if (!rows_get(m->rows, row_key_view(&at), &v)) return STATUS_NOT_FOUND;
     write_view(&copy, v);
     inbox_read(buffer_view(&copy), &row);
     if (!row.shown) {
@@ -101,7 +101,7 @@ static void prune_inbox(struct memory *m, uint64_t order, bool whole)
     struct buffer copy = {0};
     struct inbox_row row;
     struct view v;
-    ENSURE(rows_get(m->rows, key_view(&at), &v));
+    ENSURE(rows_get(m->rows, row_key_view(&at), &v));
     write_view(&copy, v);
     inbox_read(buffer_view(&copy), &row);
     struct key bodied = key_timed(T_BODIED, row.received_ms, order);

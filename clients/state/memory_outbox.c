@@ -116,7 +116,7 @@ enum status memory_body_put(struct state *s, uint64_t order, const struct outbox
     struct buffer b = {0};
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (!rows_get(m->rows, key_view(&row), &v)) return STATUS_NOT_FOUND;
+    if (!rows_get(m->rows, row_key_view(&row), &v)) return STATUS_NOT_FOUND;
     write_bytes(&b, in, sizeof *in);
     write_view(&b, in->payload);
     write_view(&b, in->item);
@@ -134,8 +134,8 @@ enum status memory_body_get(struct state *s, uint64_t order, struct arena *a,
     struct key row = key_u64(T_OUTBOX, order), at = key_u64(T_BODY, order);
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (!rows_get(m->rows, key_view(&row), &v)) return STATUS_NOT_FOUND;
-    if (!rows_get(m->rows, key_view(&at), &v)) return STATUS_OK;
+    if (!rows_get(m->rows, row_key_view(&row), &v)) return STATUS_NOT_FOUND;
+    if (!rows_get(m->rows, row_key_view(&at), &v)) return STATUS_OK;
     struct reader r = reader_of(arena_copy(a, v));
     read_bytes(&r, out, sizeof *out);
     out->payload = read_view(&r, out->payload.len);

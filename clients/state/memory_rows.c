@@ -30,7 +30,7 @@ void key_add_u64(struct key *k, uint64_t v)
     key_add(k, bytes, sizeof bytes);
 }
 
-struct view key_view(const struct key *k)
+struct view row_key_view(const struct key *k)
 {
     return view_of(k->bytes, k->len);
 }
@@ -65,18 +65,18 @@ uint64_t key_tail(struct view key)
 
 void memory_put(struct memory *m, const struct key *k, const void *at, size_t len)
 {
-    rows_put(m->rows, key_view(k), view_of(at, len));
+    rows_put(m->rows, row_key_view(k), view_of(at, len));
 }
 
 void memory_drop(struct memory *m, const struct key *k)
 {
-    rows_delete(m->rows, key_view(k));
+    rows_delete(m->rows, row_key_view(k));
 }
 
 bool memory_get(struct memory *m, const struct key *k, void *out, size_t len)
 {
     struct view v;
-    if (!rows_get(m->rows, key_view(k), &v)) return false;
+    if (!rows_get(m->rows, row_key_view(k), &v)) return false;
     ENSURE(v.len == len);
     memcpy(out, v.at, len);
     return true;
@@ -84,7 +84,7 @@ bool memory_get(struct memory *m, const struct key *k, void *out, size_t len)
 
 bool memory_seek(struct memory *m, const struct key *from, struct view *key, struct view *value)
 {
-    return rows_seek(m->rows, key_view(from), key, value) && key->at[0] == from->bytes[0];
+    return rows_seek(m->rows, row_key_view(from), key, value) && key->at[0] == from->bytes[0];
 }
 
 uint64_t memory_order_next(struct memory *m, enum table table)

@@ -50,7 +50,7 @@ struct key key_bytes(enum table table, const void *at, size_t len);
 struct key key_timed(enum table table, uint64_t ms, uint64_t order);
 void key_add(struct key *k, const void *at, size_t len);
 void key_add_u64(struct key *k, uint64_t v);
-struct view key_view(const struct key *k);
+struct view row_key_view(const struct key *k);
 /* key_tail: the order number at the end of a key. */
 uint64_t key_tail(struct view key);
 

@@ -1,0 +1,36 @@
+/* Stored rows: every decoder of keys and values, on bytes that a damaged disk could hand out. */
+#include "storage/rows.h"
+
+#include "tests/fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct view v = view_of(data, size), ciphertext;
+    struct arena a = {0};
+    struct envelope_row envelope;
+    union {
+        struct claim_row claim; struct run_row run; struct outcome_row outcome;
+        struct device_row device; struct wake_row wake; struct account_row account;
+        struct commit_row commit; struct term_row term; struct message_ref ref;
+        struct device_id device_id; uint8_t bytes[32];
+    } out;
+    struct position at;
+    uint32_t attempt;
+    if (envelope_row_read(v, &envelope, &ciphertext) == STATUS_OK) {
+        struct view head = envelope_row_write(&a, &envelope);
+        ENSURE(head.len == ENVELOPE_HEAD_LEN && ciphertext.len + head.len == size);
+    }
+    (void)!claim_row_read(v, &out.claim);
+    (void)!run_row_read(v, &out.run);
+    (void)!outcome_row_read(v, &out.outcome);
+    (void)!device_row_read(v, &out.device);
+    (void)!wake_row_read(v, &out.wake);
+    (void)!account_row_read(v, &out.account);
+    (void)!bytes_row_read(v, out.bytes, 32);
+    (void)!commit_row_read(v, &out.commit);
+    (void)!term_row_read(v, &out.term);
+    (void)!key_claim_read(v, &out.ref, &attempt);
+    (void)!key_position_read(v, &out.device_id, &at);
+    arena_fini(&a);
+    return 0;
+}
