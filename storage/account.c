@@ -19,18 +19,18 @@ void account_want(struct storage *s, struct account_id id)
     if (!table_get(s->accounts, id.bytes)) turn_want(&s->turn, SPACE_IDENTITY, &key);
 }
 
-/* The table is a cache: when full, any one entry goes. */
-static void cache_account(struct storage *s, struct account *a)
+/* The table is a cache. What a turn did not load, because it was cached when the turn was planned, must
+ * stay to its end: so room is made between turns, some entries at a time. */
+void account_trim(struct storage *s)
 {
-    if (table_put(s->accounts, a->id.bytes, a) == STATUS_OK) return;
-    size_t slot = (size_t)get_u32(a->id.bytes);
-    struct account *victim = table_next(s->accounts, &slot);
-    if (!victim) {
-        slot = 0;
-        victim = table_next(s->accounts, &slot);
+    size_t slot = 0;
+    if (table_count(s->accounts) < ACCOUNTS_CACHED_MAX) return;
+    for (size_t i = 0; i < ACCOUNTS_TRIMMED; i++) {
+        struct account *victim = table_next(s->accounts, &slot);
+        if (!victim) return;
+        account_free(table_remove(s->accounts, victim->id.bytes));
+        slot--;
     }
-    account_free(table_remove(s->accounts, victim->id.bytes));
-    ENSURE(table_put(s->accounts, a->id.bytes, a) == STATUS_OK);
 }
 
 static struct account *account_make(const struct founding *f, struct view entry)
@@ -59,7 +59,10 @@ enum status account_find(struct storage *s, struct account_id id, const struct a
         founding_check(row.entry, &s->turn.arena, &founding) != STATUS_OK)
         return STATUS_DAMAGED;
     struct account *a = account_make(&founding, row.entry);
-    cache_account(s, a);
+    if (table_put(s->accounts, id.bytes, a) != STATUS_OK) {
+        account_free(a);
+        return STATUS_FULL;
+    }
     *out = a;
     return STATUS_OK;
 }

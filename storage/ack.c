@@ -7,6 +7,7 @@
 enum status ack_plan(struct storage *s, struct request *r)
 {
     const struct msg_ack *m = r->meta;
+    if (!core_owns(s, home_of_account(r->stamp.account))) return STATUS_WRONG_HOME;
     for (size_t i = 0; i < m->failed_count; i++) {
         struct position at = {m->failed[i].term, m->failed[i].seq};
         struct store_key key = key_position(ROW_ENVELOPE, home_of_account(r->stamp.account),
@@ -31,21 +32,31 @@ static void tell_sender(struct storage *s, const struct mailbox *m, const struct
     hint_add(s, o->sender, o->target, o->id, &part);
 }
 
-static void count_closed(struct storage *s, struct mailbox *m, uint64_t len)
+/* Consecutive settled deliveries of one term; seq 0 in `last` = none yet. */
+struct run {
+    uint64_t first;
+    struct position last;
+};
+
+static void run_end(struct storage *s, const struct mailbox *m, struct run *run)
 {
-    mailbox_closed(m, len);
-    s->counters.queued_messages -= s->counters.queued_messages > 0;
-    s->counters.queued_bytes -= s->counters.queued_bytes < len ? s->counters.queued_bytes : len;
+    if (!run->last.seq) return;
+    struct run_row row = {.first = run->first, .at_ms = s->turn.now_ms};
+    struct store_key key = key_position(ROW_RUN, m->home, m->device, run->last);
+    turn_put_new(&s->turn, SPACE_ROUTING, &key, run_row_write(&s->turn.arena, &row),
+                 view_of(NULL, 0));
+    run->last.seq = 0;
 }
 
-/* Writes the run [first, last] of one term. */
-static void put_run(struct storage *s, const struct mailbox *m, struct position last,
-                    uint64_t first)
+static void run_add(struct storage *s, const struct mailbox *m, struct run *run, struct position at)
 {
-    struct run_row run = {.first = first, .at_ms = s->turn.now_ms};
-    struct store_key key = key_position(ROW_RUN, m->home, m->device, last);
-    turn_put_new(&s->turn, SPACE_ROUTING, &key, run_row_write(&s->turn.arena, &run),
-                 view_of(NULL, 0));
+    bool joins = run->last.seq && term_equal(run->last.term, at.term) &&
+                 run->last.seq + 1 == at.seq;
+    if (!joins) {
+        run_end(s, m, run);
+        run->first = at.seq;
+    }
+    run->last = at;
 }
 
 static void park(struct storage *s, struct mailbox *m, const struct offer *o, uint32_t reason)
@@ -55,16 +66,15 @@ static void park(struct storage *s, struct mailbox *m, const struct offer *o, ui
     struct store_key own = key_position(ROW_OUTCOME, m->home, m->device, o->at);
     struct view value = turn_get(&s->turn, SPACE_PAYLOAD, &open);
     struct outcome_row row = {.state = DELIVERY_FAILED, .reason = reason,
-                              .at_ms = s->turn.now_ms, .client_version = m->row.client_version};
+                              .at_ms = s->turn.now_ms, .client_version = m->session.client_version};
     if (value.at) turn_put_new(&s->turn, SPACE_PAYLOAD, &parked, value, view_of(NULL, 0));
     turn_remove(&s->turn, SPACE_PAYLOAD, &open);
     turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &row));
-    count_closed(s, m, o->len);
-    m->row.parked++;
-    s->counters.parked++;
+    core_closed(s, m, o->len);
+    core_parked(s, m, true);
     tell_sender(s, m, o, (struct msg_part_state){.state = DELIVERY_FAILED, .reason = reason});
     core_event(s, &(struct event){.kind = EVENT_DELIVERY_FAILED, .code = reason,
-                                  .value = m->row.client_version,
+                                  .value = m->session.client_version,
                                   .device = mark_device(&s->config.mark_key, m->device),
                                   .message = mark_message(&s->config.mark_key, o->id)});
 }
@@ -94,48 +104,30 @@ static void settle_one(struct storage *s, struct mailbox *m, const struct offer 
 {
     struct store_key key = key_position(ROW_ENVELOPE, m->home, m->device, o->at);
     turn_remove_blind(&s->turn, SPACE_PAYLOAD, &key);
-    count_closed(s, m, o->len);
+    core_closed(s, m, o->len);
     s->counters.settled++;
     tell_sender(s, m, o, (struct msg_part_state){.outcome = OUTCOME_SETTLED});
 }
 
-/* Settles the head of the window up to `upto`; returns how many left the window. */
-static size_t settle_upto(struct storage *s, struct mailbox *m, const struct msg_ack *ack,
-                          struct position upto)
+/* Settles or parks the head of the window up to `settled`. */
+static void settle(struct storage *s, struct mailbox *m, const struct msg_ack *ack)
 {
+    struct position upto = {ack->settled_term, ack->settled_seq};
+    struct run run = {.first = 0};
     size_t n = 0;
-    uint64_t first = 0;
     for (; n < m->window_len && position_compare(m->window[n].at, upto) <= 0; n++) {
         const struct offer *o = &m->window[n];
         uint32_t reason = failure_of(ack, o->at);
         if (!step_allowed(s, m, o, reason ? EVENT_FAIL : EVENT_SETTLE)) break;
-        m->window_bytes -= o->len;
         if (reason) {
             park(s, m, o, reason);
-            continue;
+        } else {
+            settle_one(s, m, o);
+            run_add(s, m, &run, o->at);
         }
-        settle_one(s, m, o);
-        if (!first) first = o->at.seq;
-        const struct offer *next = n + 1 < m->window_len ? o + 1 : NULL;
-        bool joins = next && position_compare(next->at, upto) <= 0 && !failure_of(ack, next->at) &&
-                     term_equal(next->at.term, o->at.term) && next->at.seq == o->at.seq + 1;
-        if (joins) continue;
-        put_run(s, m, o->at, first);
-        first = 0;
     }
-    return n;
-}
-
-static void settle(struct storage *s, struct mailbox *m, const struct msg_ack *ack)
-{
-    struct position upto = {ack->settled_term, ack->settled_seq};
-    size_t n = settle_upto(s, m, ack, upto);
-    if (!n) return;
-    m->row.head = m->window[n - 1].at;
-    m->row_dirty = true;
-    memmove(m->window, m->window + n, (m->window_len - n) * sizeof *m->window);
-    m->window_len -= n;
-    m->slow_since_ms = 0;
+    run_end(s, m, &run);
+    mailbox_release(m, n);
 }
 
 /* `delivered` covers at most what was offered. */
@@ -145,22 +137,38 @@ static void deliver(struct mailbox *m, const struct msg_ack *ack)
     if (position_compare(upto, m->cursor) > 0) upto = m->cursor;
     if (!m->window_len || position_compare(upto, m->row.delivered) <= 0) return;
     m->row.delivered = upto;
-    m->row_dirty = true;
-    m->row_written_ms = 0; /* an echo follows: it must be in this group */
+    m->row_dirty = m->row_promised = true; /* the echo rests on it */
 }
 
-/* What the echo may say: after a restart an ack can name what is not offered again yet. */
-static struct position covered(const struct mailbox *m, struct position asked)
+/* What the echo may say. Behind the cursor everything is in the ledger or parked. An ack of an earlier
+ * session or of before a restart may name more than is offered again by now: it is echoed once nothing
+ * open is left that it could mean, and never beyond what was offered in the present term. */
+static struct position covered(const struct storage *s, const struct mailbox *m,
+                               struct position asked)
 {
-    return m->drained || position_compare(asked, m->cursor) <= 0 ? asked : m->cursor;
+    struct position end = m->cursor;
+    if (position_compare(asked, m->cursor) <= 0) return asked;
+    if (!m->drained) return m->cursor;
+    if (term_compare(asked.term, s->term) < 0) return asked;
+    if (position_compare(end, m->offered_max) < 0) end = m->offered_max;
+    return position_compare(asked, end) < 0 ? asked : end;
+}
+
+/* The mailbox, if this is its attached session. */
+static struct mailbox *session_mailbox(struct storage *s, const struct request *r)
+{
+    const struct msg_ack *ack = r->meta;
+    struct mailbox *m = core_mailbox_peek(s, r->stamp.device);
+    if (!m || !mailbox_attached(m) || m->home != home_of_account(r->stamp.account)) return NULL;
+    if (session_compare(ack->session, r->stamp.session) != 0) return NULL;
+    return session_compare(m->session.session, r->stamp.session) == 0 ? m : NULL;
 }
 
 void ack_apply(struct storage *s, struct request *r)
 {
     const struct msg_ack *ack = r->meta;
-    struct mailbox *m = core_mailbox_peek(s, r->stamp.device);
-    if (!m || !mailbox_attached(m) || session_compare(ack->session, r->stamp.session) != 0 ||
-        session_compare(m->session.session, r->stamp.session) != 0) {
+    struct mailbox *m = session_mailbox(s, r);
+    if (!m) {
         request_fail(s, r, STATUS_NO_SESSION, 0);
         return;
     }
@@ -168,10 +176,11 @@ void ack_apply(struct storage *s, struct request *r)
     settle(s, m, ack);
     mailbox_gap_seen(m, ack->gap_seen);
     m->row.last_seen_ms = s->turn.now_ms;
+    m->row_dirty = true;
     core_hot(s, m);
-    struct position settled = covered(m, (struct position){ack->settled_term, ack->settled_seq});
-    struct position delivered = covered(m, (struct position){ack->delivered_term,
-                                                             ack->delivered_seq});
+    struct position settled = covered(s, m, (struct position){ack->settled_term, ack->settled_seq});
+    struct position delivered = covered(s, m, (struct position){ack->delivered_term,
+                                                                ack->delivered_seq});
     struct msg_acked echo = {.session = ack->session, .settled_term = settled.term,
                              .settled_seq = settled.seq, .delivered_term = delivered.term,
                              .delivered_seq = delivered.seq};

@@ -3,17 +3,19 @@
 #define SEALMQ_STORAGE_CORE_H
 
 #include "storage/mailbox.h"
+#include "storage/state.h"
 #include "storage/storage.h"
 #include "storage/table.h"
 #include "storage/turn.h"
 
 #define MAILBOXES_MAX  1000000u
 #define ACCOUNTS_CACHED_MAX 200000u
-#define TERMS_KEPT_MAX 64u
+#define ACCOUNTS_TRIMMED    4096u
+#define ACCOUNTS_TABLE_MAX  (ACCOUNTS_CACHED_MAX + 64u * TURN_ITEMS_MAX) /* and what one turn brings */
+#define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)
-
-enum store_state { STORE_COLLECTING, STORE_SERVING, STORE_READONLY, STORE_DRAINING, STORE_STATES };
+#define CLOCK_JUMP_MS    (3600u * 1000u) /* more than this is a jump */
 
 /* A device of an account, as the gate and HELLO need it. */
 struct account_device {
@@ -43,6 +45,7 @@ struct peer {
 };
 
 struct request;
+struct outgoing;
 
 /* What is done with one kind of request: plan() says what to load, apply() decides. Both may answer
  * with request_fail. Reads see the state before the turn and are never mixed with earlier writes. */
@@ -96,13 +99,12 @@ struct storage {
 
     struct table *mailboxes; /* device id -> struct mailbox */
     struct table *accounts;  /* account id -> struct account */
-    struct mailbox *hot;
+    struct mailbox *hot, *hot_last; /* to be served, first come first */
     uint64_t hot_at_ms; /* mono: when the hot list needs a turn */
-    struct mailbox **refills; /* of this turn, with the scan beside */
-    struct store_scan **refill_scans;
-    size_t refill_count;
+    struct mailbox *dirty; /* device rows to rewrite */
+    struct outgoing *outgoing; /* offer.c: the frame under way */
     uint64_t session_number;
-    struct hint_list *hints;
+    struct hint_list **hints; /* of this turn; NULL = none yet */
 
     struct term_known terms[TERMS_KEPT_MAX];
     size_t term_count;
@@ -121,10 +123,12 @@ struct storage {
 
     bool wakes_created;
     uint64_t wakes_told_ms;
+    struct store_key wake_cursor; /* where the next lease goes on; empty = at the first */
     uint64_t wake_count;
 
     uint64_t wall_base_ms, mono_base_ms, store_ms;
     bool clock_jumped;
+    uint64_t expiry_from_ms; /* mono: nothing ends by time before it */
     uint64_t mono_ms;
     uint64_t stats_next_ms, flush_next_ms;
     uint32_t disk_free_percent;
@@ -134,35 +138,55 @@ struct storage {
 
 /* ---- core.c: answering and telling ---- */
 
-/* request_reply: one reply, leaving after the commit. body may be empty. */
+/* core_after: the slab for a broker that leaves after this turn's commit. */
+struct buffer *core_after(struct storage *s, size_t broker);
+/* request_reply: one reply, leaving after the commit. */
 void request_reply(struct storage *s, const struct request *r, enum frame_kind kind,
                    const struct codec_desc *desc, const void *meta);
 void request_fail(struct storage *s, const struct request *r, enum status status,
                   uint32_t retry_after_ms);
 /* push_begin / push_end: a frame to a session, leaving after the commit. */
-size_t push_begin(struct storage *s, const struct mailbox *m, struct buffer **out);
+size_t push_begin(struct storage *s, const struct attachment *to, struct device_id device,
+                  struct buffer **out);
 void push_end(struct buffer *out, size_t start);
 void core_event(struct storage *s, const struct event *e);
+/* core_may_expire: the clock is not in doubt. */
+bool core_may_expire(const struct storage *s);
 /* core_owns: the partition belongs to this store. */
 bool core_owns(const struct storage *s, uint16_t home);
 
+/* ---- device.c: mailboxes and their rows ---- */
+
 /* core_mailbox_want: plans what core_mailbox needs. */
 void core_mailbox_want(struct storage *s, uint16_t home, struct device_id device);
-/* core_mailbox: the mailbox, made from its rows when it is not in memory. OK, FULL, DAMAGED. */
+/* core_mailbox: the mailbox, made from its rows when it is not in memory. OK, FULL. */
 enum status core_mailbox(struct storage *s, uint16_t home, struct device_id device,
                          struct mailbox **out) MUST_USE;
 /* core_mailbox_peek: NULL when not in memory. */
 struct mailbox *core_mailbox_peek(const struct storage *s, struct device_id device);
-/* core_hot: the mailbox will be looked at when this turn's offers are made. */
+/* core_hot: the mailbox will be looked at when this (or the next) turn's offers are made, and its row
+ * written if it has changed: call it after every change of a mailbox. */
 void core_hot(struct storage *s, struct mailbox *m);
+/* core_place: the next position, for a ciphertext of `len` bytes; core_closed: one left the queue;
+ * core_parked: one went aside (in) or came back or ended; core_counted: what a scan to the end found. */
+struct position core_place(struct storage *s, struct mailbox *m, uint64_t len);
+void core_closed(struct storage *s, struct mailbox *m, uint64_t len);
+void core_parked(struct storage *s, struct mailbox *m, bool in);
+void core_counted(struct storage *s, struct mailbox *m, uint64_t count, uint64_t bytes);
+/* device_changed: the mailbox was served: its row goes into this turn or onto the list.
+ * device_flush: the list, once a second, a bounded piece. */
+void device_changed(struct storage *s, struct mailbox *m);
+void device_flush(struct storage *s);
 
 /* ---- account.c ---- */
 void account_want(struct storage *s, struct account_id id);
-/* account_find: OK, NOT_FOUND, DAMAGED; the pointer is good for this turn. */
+/* account_find: OK, NOT_FOUND, DAMAGED, FULL; the pointer is good for this turn. */
 enum status account_find(struct storage *s, struct account_id id,
                          const struct account **out) MUST_USE;
 const struct account_device *account_device(const struct account *a, struct device_id id);
 void account_free(struct account *a);
+/* account_trim: makes room in the cache, between turns. */
+void account_trim(struct storage *s);
 enum status register_plan(struct storage *s, struct request *r);
 void register_apply(struct storage *s, struct request *r);
 enum status claim_handle_plan(struct storage *s, struct request *r);
@@ -175,6 +199,15 @@ enum status hello_plan(struct storage *s, struct request *r);
 void hello_apply(struct storage *s, struct request *r);
 enum status bye_plan(struct storage *s, struct request *r);
 void bye_apply(struct storage *s, struct request *r);
+/* session_supersede: tells the holder of an attached session that a newer one has taken its place. */
+void session_supersede(struct storage *s, const struct mailbox *m, const struct attachment *old,
+                       struct session_id by);
+/* session_end: nobody is attached any more; the reason goes to the journal with what was unacked. */
+void session_end(struct storage *s, struct mailbox *m);
+
+/* ---- reoffer.c: parked `held` deliveries come back ---- */
+void reoffer_plan(struct storage *s);
+void reoffer_apply(struct storage *s);
 
 /* ---- send.c ---- */
 enum status send_plan(struct storage *s, struct request *r);
@@ -228,10 +261,15 @@ void hint_apply(struct storage *s);
 /* ---- expiry.c ---- */
 void expiry_plan(struct storage *s);
 void expiry_apply(struct storage *s);
+/* expiry_end: the delivery (open or parked) ends here as expired, and both sides are told. */
+void expiry_end(struct storage *s, struct mailbox *m, enum row_kind kind, struct position at,
+                const struct envelope_row *row, uint64_t len);
 
 /* ---- peer.c: brokers ---- */
-/* peer_item: a frame of a broker about itself or its sessions; true when it was one. */
-bool peer_item(struct storage *s, size_t broker, const struct stamp *stamp, struct view frame);
+/* peer_item: a frame of a broker about itself or its sessions; true when it was one (well-formed or
+ * not). */
+bool peer_item(struct storage *s, size_t broker, const struct stamp *stamp,
+               const struct frame *frame);
 void peer_heard(struct storage *s, size_t broker, const struct slab_header *header);
 void peer_tick(struct storage *s);
 void peer_flush(struct storage *s, size_t broker);

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #define REJECT 0xff
+#define MOVES_MAX 64u /* how often a delivery that was parked is followed to its new place */
 
 /* Row: state; column: event; value: the next state. What is not listed is rejected. */
-static const uint8_t steps[6][DELIVERY_EVENTS] = {
+static const uint8_t steps[DELIVERY_FAILED + 1][DELIVERY_EVENTS] = {
     [DELIVERY_NONE] = {REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT},
     [DELIVERY_QUEUED] = {[EVENT_OFFER] = DELIVERY_OFFERED, [EVENT_RETRACT] = REJECT,
                          [EVENT_RECEIPT] = REJECT, [EVENT_SETTLE] = REJECT, [EVENT_FAIL] = REJECT,
@@ -66,6 +67,7 @@ static void probe_plan(struct storage *s, struct probe *p)
     struct store_key next = key_after(key_view(&envelope));
     p->own = key_position(ROW_OUTCOME, ask->home, ask->device, ask->final);
     turn_want(&s->turn, SPACE_ROUTING, &p->own);
+    core_mailbox_want(s, ask->home, ask->device);
     p->run = turn_scan(&s->turn, SPACE_ROUTING, &from, &end, 1, 4096);
     p->open = turn_scan(&s->turn, SPACE_PAYLOAD, &envelope, &next, 1, 4096);
     p->open->keys_only = true;
@@ -87,15 +89,14 @@ static bool run_covers(const struct probe *p, struct msg_part_state *answer)
     return true;
 }
 
-/* The state of one that is still in the mailbox: memory knows what was offered. */
-static enum delivery_state open_state(const struct storage *s, const struct delivery_ask *ask)
+/* The state of one that is still in the mailbox: its row knows what was delivered, memory what was
+ * offered. */
+static enum delivery_state open_state(struct storage *s, const struct delivery_ask *ask)
 {
-    const struct mailbox *m = core_mailbox_peek(s, ask->device);
-    if (!m) return DELIVERY_QUEUED;
+    struct mailbox *m;
+    if (core_mailbox(s, ask->home, ask->device, &m) != STATUS_OK) return DELIVERY_QUEUED;
     if (position_compare(ask->final, m->row.delivered) <= 0) return DELIVERY_DELIVERED;
-    for (size_t i = 0; i < m->window_len; i++)
-        if (position_compare(m->window[i].at, ask->final) == 0) return DELIVERY_OFFERED;
-    return DELIVERY_QUEUED;
+    return mailbox_offers(m, ask->final) ? DELIVERY_OFFERED : DELIVERY_QUEUED;
 }
 
 /* Fills the answer; true when the delivery was moved and must be looked up again. */
@@ -121,6 +122,8 @@ static bool probe_answer(struct storage *s, struct probe *p)
         ask->old = true; /* its record may have been deleted, as promised */
     } else {
         ask->answer.outcome = OUTCOME_LOST;
+        core_event(s, &(struct event){.kind = EVENT_DELIVERY_LOST, .count = 1,
+                                      .device = mark_device(&s->config.mark_key, ask->device)});
     }
     return false;
 }
@@ -131,7 +134,7 @@ enum status delivery_resolve(struct storage *s, struct delivery_ask *asks, size_
     size_t left = count;
     for (size_t i = 0; i < count; i++)
         probes[i].ask = &asks[i];
-    for (unsigned round = 0; left && round < 8; round++) { /* a delivery moves a few times at most */
+    for (unsigned round = 0; left && round < MOVES_MAX; round++) {
         size_t again = 0;
         for (size_t i = 0; i < left; i++)
             probe_plan(s, &probes[i]);

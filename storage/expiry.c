@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-#define SWEEP_ROWS      256u
-#define SWEEP_BYTES     (256u * 1024u)
+#define SWEEP_ROWS      512u
+#define SWEEP_BYTES     (1024u * 1024u)
+#define SWEEP_EVERY_MS  500u
+#define SWEEP_FASTER    10u /* times, while a pass has more to see: the ledger grows with the load */
 #define OFFERED_KEEP_MS (3600u * 1000u)
 
 enum { SWEEP_PAYLOAD, SWEEP_LEDGER, SWEEP_EVENTS };
@@ -28,7 +30,7 @@ static void move_cursor(struct store_key *cursor, const struct store_scan *scan)
 void expiry_plan(struct storage *s)
 {
     memset(s->sweep_scans, 0, sizeof s->sweep_scans);
-    if (!s->sweep_due || s->clock_jumped) return;
+    if (!s->sweep_due || !core_may_expire(s)) return;
     s->sweep_turn = (s->sweep_turn + 1) % 3;
     if (s->sweep_turn == SWEEP_PAYLOAD)
         s->sweep_scans[SWEEP_PAYLOAD] = plan_sweep(s, SPACE_PAYLOAD, &s->sweep_payload);
@@ -42,77 +44,77 @@ void expiry_plan(struct storage *s)
 static bool held_by_session(const struct storage *s, const struct mailbox *m, struct position at,
                             uint64_t expires_ms)
 {
-    if (!m || s->turn.now_ms > expires_ms + OFFERED_KEEP_MS) return false;
-    for (size_t i = 0; i < m->window_len; i++)
-        if (position_compare(m->window[i].at, at) == 0) return true;
-    return false;
+    return m && s->turn.now_ms <= expires_ms + OFFERED_KEEP_MS && mailbox_offers(m, at);
 }
 
-static void drop_from_window(struct mailbox *m, struct position at)
+static void leave_queue(struct storage *s, struct mailbox *m, enum row_kind kind,
+                        struct position at, uint64_t len)
 {
-    for (size_t i = 0; i < m->window_len; i++) {
-        if (position_compare(m->window[i].at, at) != 0) continue;
-        m->window_bytes -= m->window[i].len;
-        memmove(&m->window[i], &m->window[i + 1], (m->window_len - i - 1) * sizeof *m->window);
-        m->window_len--;
+    if (kind == ROW_PARKED) {
+        core_parked(s, m, false);
         return;
     }
+    mailbox_withdraw(m, at);
+    core_closed(s, m, len);
+    mailbox_gap(m, GAP_EXPIRED, 1);
 }
 
-static void expire(struct storage *s, uint16_t home, struct device_id device, struct position at,
-                   const struct store_row *stored, const struct envelope_row *row, uint64_t len)
+void expiry_end(struct storage *s, struct mailbox *m, enum row_kind kind, struct position at,
+                const struct envelope_row *row, uint64_t len)
 {
-    bool parked = stored->key.at[0] == ROW_PARKED;
-    struct store_key own = key_position(ROW_OUTCOME, home, device, at);
-    struct store_key open = key_position(parked ? ROW_PARKED : ROW_ENVELOPE, home, device, at);
+    struct store_key own = key_position(ROW_OUTCOME, m->home, m->device, at);
+    struct store_key held = key_position(kind, m->home, m->device, at);
     struct outcome_row outcome = {.outcome = OUTCOME_EXPIRED, .at_ms = s->turn.now_ms};
-    struct mailbox *m;
-    if (core_mailbox(s, home, device, &m) != STATUS_OK) return;
-    turn_remove(&s->turn, SPACE_PAYLOAD, &open);
+    turn_remove(&s->turn, SPACE_PAYLOAD, &held);
     turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &outcome));
-    if (parked) {
-        m->row.parked -= m->row.parked > 0;
-        s->counters.parked -= s->counters.parked > 0;
-    } else {
-        drop_from_window(m, at);
-        mailbox_closed(m, len);
-        s->counters.queued_messages -= s->counters.queued_messages > 0;
-        s->counters.queued_bytes -= s->counters.queued_bytes < len ? s->counters.queued_bytes : len;
-        mailbox_gap(m, GAP_EXPIRED, 1);
-        core_hot(s, m);
-    }
-    struct msg_part_state part = {.device = device, .outcome = OUTCOME_EXPIRED,
+    leave_queue(s, m, kind, at, len);
+    struct msg_part_state part = {.device = m->device, .outcome = OUTCOME_EXPIRED,
                                   .at_ms = s->turn.now_ms};
     hint_add(s, row->sender_device, row->target, row->id, &part);
     core_event(s, &(struct event){.kind = EVENT_DELIVERY_EXPIRED, .count = 1,
-                                  .device = mark_device(&s->config.mark_key, device),
+                                  .device = mark_device(&s->config.mark_key, m->device),
                                   .message = mark_message(&s->config.mark_key, row->id)});
+}
+
+/* One row of the payload space that is past its time. */
+struct expired {
+    enum row_kind kind;
+    uint16_t home;
+    struct device_id device;
+    struct position at;
+    struct envelope_row row;
+    uint64_t len;
+};
+
+static bool read_expired(const struct storage *s, const struct store_row *stored, struct expired *e)
+{
+    struct view ciphertext;
+    if (key_position_read(stored->key, &e->device, &e->at) != STATUS_OK) return false;
+    if (envelope_row_read(stored->value, &e->row, &ciphertext) != STATUS_OK) return false;
+    if (e->row.expires_ms > s->turn.now_ms) return false;
+    e->kind = (enum row_kind)stored->key.at[0];
+    e->home = get_u16(stored->key.at + 1);
+    e->len = ciphertext.len;
+    return !held_by_session(s, core_mailbox_peek(s, e->device), e->at, e->row.expires_ms);
 }
 
 static void sweep_payload(struct storage *s, const struct store_scan *scan)
 {
-    struct expired { const struct store_row *stored; struct device_id device; struct position at;
-                     struct envelope_row row; uint64_t len; uint16_t home; };
     struct expired *found = arena_array(&s->turn.arena, scan->row_count, sizeof *found);
     size_t count = 0;
     for (size_t i = 0; i < scan->row_count; i++) {
-        struct expired *e = &found[count];
-        struct view ciphertext;
-        e->stored = &scan->rows[i];
-        if (key_position_read(e->stored->key, &e->device, &e->at) != STATUS_OK) continue;
-        if (envelope_row_read(e->stored->value, &e->row, &ciphertext) != STATUS_OK) continue;
-        e->len = ciphertext.len;
-        e->home = get_u16(e->stored->key.at + 1);
-        if (e->row.expires_ms > s->turn.now_ms) continue;
-        const struct mailbox *m = core_mailbox_peek(s, e->device);
-        if (held_by_session(s, m, e->at, e->row.expires_ms)) continue;
-        core_mailbox_want(s, e->home, e->device);
+        if (!read_expired(s, &scan->rows[i], &found[count])) continue;
+        core_mailbox_want(s, found[count].home, found[count].device);
         count++;
     }
     if (count && turn_load(&s->turn, s->store) != STATUS_OK) return;
-    for (size_t i = 0; i < count; i++)
-        expire(s, found[i].home, found[i].device, found[i].at, found[i].stored, &found[i].row,
-               found[i].len);
+    for (size_t i = 0; i < count; i++) {
+        const struct expired *e = &found[i];
+        struct mailbox *m;
+        if (core_mailbox(s, e->home, e->device, &m) != STATUS_OK) continue; /* the next pass */
+        expiry_end(s, m, e->kind, e->at, &e->row, e->len);
+        core_hot(s, m);
+    }
 }
 
 static bool older(const struct storage *s, uint64_t at_ms, uint64_t keep_ms)
@@ -120,24 +122,34 @@ static bool older(const struct storage *s, uint64_t at_ms, uint64_t keep_ms)
     return at_ms + keep_ms < s->turn.now_ms;
 }
 
-/* A claim goes when every delivery it names has had its outcome for the ledger's time. */
-static bool claim_is_over(struct storage *s, const struct store_row *stored)
+/* An old claim and the part of `asks` that is about it. */
+struct old_claim {
+    struct view key;
+    size_t first, count;
+};
+
+/* false: too young, or not readable, which `explain` tells and no sweep may hide. */
+static bool ask_claim(struct storage *s, const struct store_row *stored, struct delivery_ask *asks,
+                      size_t *count)
 {
     struct message_ref ref;
     uint32_t attempt;
     struct claim_row claim;
     struct msg_accepted accepted;
-    struct delivery_ask asks[DEVICES_PER_ACCOUNT];
-    size_t count = 0;
     if (key_claim_read(stored->key, &ref, &attempt) != STATUS_OK) return false;
     if (claim_row_read(stored->value, &claim) != STATUS_OK) return false;
     if (!older(s, claim.accepted_ms, s->config.ledger_keep_ms)) return false;
     if (codec_decode(&msg_accepted_desc, claim.answer, &s->turn.arena, &accepted) != STATUS_OK)
         return false;
     for (size_t i = 0; i < accepted.part_count; i++)
-        count += delivery_part_of(&accepted.parts[i], home_of_target(ref.target), claim.accepted_ms,
-                                  &asks[count]);
-    if (delivery_resolve(s, asks, count) != STATUS_OK) return false;
+        *count += delivery_part_of(&accepted.parts[i], home_of_target(ref.target),
+                                   claim.accepted_ms, &asks[*count]);
+    return true;
+}
+
+/* A claim goes when every delivery it names has had its outcome for the ledger's time. */
+static bool claim_is_over(const struct storage *s, const struct delivery_ask *asks, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         bool open = asks[i].answer.outcome == OUTCOME_OPEN && !asks[i].old;
         if (open || !older(s, asks[i].answer.at_ms, s->config.ledger_keep_ms)) return false;
@@ -145,21 +157,19 @@ static bool claim_is_over(struct storage *s, const struct store_row *stored)
     return true;
 }
 
-static bool ledger_row_is_over(struct storage *s, const struct store_row *stored)
+/* A claim must never outlive what it refers to: runs and outcomes stay for twice the ledger's time, and
+ * a move as long as the delivery it leads to can have one. */
+static bool ledger_row_is_over(const struct storage *s, const struct store_row *stored)
 {
     struct run_row run;
     struct outcome_row outcome;
-    /* twice the time: a claim must never outlive what it refers to */
     uint64_t keep = 2 * s->config.ledger_keep_ms;
-    if (!stored->key.len) return false;
-    switch (stored->key.at[0]) {
-    case ROW_CLAIM: return claim_is_over(s, stored);
-    case ROW_RUN: return run_row_read(stored->value, &run) == STATUS_OK && older(s, run.at_ms, keep);
-    case ROW_OUTCOME:
-        return outcome_row_read(stored->value, &outcome) == STATUS_OK &&
-               outcome.state != DELIVERY_FAILED && older(s, outcome.at_ms, keep);
-    default: return false;
-    }
+    if (stored->key.at[0] == ROW_RUN)
+        return run_row_read(stored->value, &run) == STATUS_OK && older(s, run.at_ms, keep);
+    if (stored->key.at[0] != ROW_OUTCOME) return false;
+    if (outcome_row_read(stored->value, &outcome) != STATUS_OK) return false;
+    if (outcome.moved_to.seq) keep += s->config.payload_keep_ms;
+    return outcome.state != DELIVERY_FAILED && older(s, outcome.at_ms, keep);
 }
 
 static void remove_row(struct storage *s, enum store_space space, struct view key)
@@ -169,9 +179,23 @@ static void remove_row(struct storage *s, enum store_space space, struct view ke
 
 static void sweep_ledger(struct storage *s, const struct store_scan *scan)
 {
-    for (size_t i = 0; i < scan->row_count; i++)
-        if (ledger_row_is_over(s, &scan->rows[i]))
-            remove_row(s, SPACE_ROUTING, scan->rows[i].key);
+    struct arena *arena = &s->turn.arena;
+    struct old_claim *claims = arena_array(arena, scan->row_count, sizeof *claims);
+    struct delivery_ask *asks = arena_array(arena, scan->row_count * DEVICES_PER_ACCOUNT,
+                                            sizeof *asks);
+    size_t claim_count = 0, ask_count = 0;
+    for (size_t i = 0; i < scan->row_count; i++) {
+        struct old_claim claim = {.key = scan->rows[i].key, .first = ask_count};
+        if (!claim.key.len) continue;
+        if (ledger_row_is_over(s, &scan->rows[i])) remove_row(s, SPACE_ROUTING, claim.key);
+        if (claim.key.at[0] != ROW_CLAIM || !ask_claim(s, &scan->rows[i], asks, &ask_count)) continue;
+        claim.count = ask_count - claim.first;
+        claims[claim_count++] = claim;
+    }
+    if (delivery_resolve(s, asks, ask_count) != STATUS_OK) return;
+    for (size_t i = 0; i < claim_count; i++)
+        if (claim_is_over(s, asks + claims[i].first, claims[i].count))
+            remove_row(s, SPACE_ROUTING, claims[i].key);
 }
 
 static void sweep_events(struct storage *s, const struct store_scan *scan)
@@ -185,18 +209,17 @@ static void sweep_events(struct storage *s, const struct store_scan *scan)
 
 void expiry_apply(struct storage *s)
 {
-    const struct store_scan *const *scans = (const struct store_scan *const *)s->sweep_scans;
-    if (scans[SWEEP_PAYLOAD]) {
-        sweep_payload(s, scans[SWEEP_PAYLOAD]);
-        move_cursor(&s->sweep_payload, scans[SWEEP_PAYLOAD]);
+    static void (*const sweeps[])(struct storage *, const struct store_scan *) = {
+        [SWEEP_PAYLOAD] = sweep_payload, [SWEEP_LEDGER] = sweep_ledger,
+        [SWEEP_EVENTS] = sweep_events};
+    struct store_key *cursors[] = {&s->sweep_payload, &s->sweep_ledger, &s->sweep_events};
+    uint64_t every_ms = s->config.sweep_every_ms ? s->config.sweep_every_ms : SWEEP_EVERY_MS;
+    for (size_t i = 0; i < 3; i++) {
+        if (!s->sweep_scans[i]) continue;
+        sweeps[i](s, s->sweep_scans[i]);
+        move_cursor(cursors[i], s->sweep_scans[i]);
+        if (s->sweep_scans[i]->more) every_ms = every_ms / SWEEP_FASTER + 1;
     }
-    if (scans[SWEEP_LEDGER]) {
-        sweep_ledger(s, scans[SWEEP_LEDGER]);
-        move_cursor(&s->sweep_ledger, scans[SWEEP_LEDGER]);
-    }
-    if (scans[SWEEP_EVENTS]) {
-        sweep_events(s, scans[SWEEP_EVENTS]);
-        move_cursor(&s->sweep_events, scans[SWEEP_EVENTS]);
-    }
+    if (s->sweep_due) s->sweep_next_ms = s->mono_ms + every_ms;
     s->sweep_due = false;
 }

@@ -50,7 +50,7 @@ static enum explain_code code_of(const struct storage *s, const struct delivery_
     case DELIVERY_DECRYPTED: return EXPLAIN_DELIVERED;
     case DELIVERY_OFFERED: {
         const struct mailbox *m = core_mailbox_peek(s, ask->device);
-        return m && m->slow_since_ms && s->mono_ms - m->slow_since_ms > OFFER_FRESH_MS
+        return m && m->waiting_since_ms && s->mono_ms - m->waiting_since_ms > OFFER_FRESH_MS
                    ? EXPLAIN_WAITING_SLOW
                    : EXPLAIN_OFFERED;
     }

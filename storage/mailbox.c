@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct mailbox *mailbox_new(struct device_id device, uint16_t home, const struct device_row *row,
-                            struct term term)
+struct mailbox *mailbox_new(struct device_id device, uint16_t home, const struct device_row *row)
 {
     struct mailbox *m = calloc(1, sizeof *m);
     ENSURE(m != NULL);
@@ -16,7 +15,6 @@ struct mailbox *mailbox_new(struct device_id device, uint16_t home, const struct
     m->row = *row;
     m->next_seq = 1;
     m->cursor = row->head;
-    (void)term;
     return m;
 }
 
@@ -33,47 +31,64 @@ bool mailbox_attached(const struct mailbox *m)
     return m->session.session.number != 0;
 }
 
-static void window_clear(struct mailbox *m)
+/* What an earlier session was offered says nothing of the next one; a scan planned for it neither. */
+static void session_forget(struct mailbox *m)
 {
     m->window_len = 0;
     m->window_bytes = 0;
     m->cursor = m->row.head;
-    m->drained = false;
-    m->slow_since_ms = 0;
+    m->drained = m->stalled = false;
+    m->scan = NULL;
+    m->reoffering = false;
+    m->reoffer_after = (struct position){.seq = 0};
+    m->reoffer_scan = NULL;
+    m->slow_since_ms = m->waiting_since_ms = 0;
+    m->gap_told = 0;
 }
 
 void mailbox_attach(struct mailbox *m, const struct attachment *session)
 {
+    session_forget(m);
     m->session = *session;
     m->wake_wanted = false;
-    m->gap_told = 0;
-    window_clear(m);
 }
 
 void mailbox_detach(struct mailbox *m)
 {
+    session_forget(m);
     m->session = (struct attachment){0};
     m->wake_wanted = m->row.count > 0;
-    m->gap_told = 0;
-    window_clear(m);
     free(m->window);
     m->window = NULL;
     m->window_cap = 0;
+}
+
+bool mailbox_paused(const struct mailbox *m, uint64_t mono_ms)
+{
+    return mono_ms < m->session.paused_until_ms;
 }
 
 size_t mailbox_credit(const struct mailbox *m, uint64_t mono_ms, uint64_t *bytes)
 {
     const struct attachment *s = &m->session;
     *bytes = 0;
-    if (!mailbox_attached(m) || mono_ms < s->paused_until_ms) return 0;
+    if (!mailbox_attached(m) || mailbox_paused(m, mono_ms) || m->stalled) return 0;
     if (m->window_len >= s->credit_messages) return 0;
     if (m->window_len == 0) {
-        *bytes = UINT64_MAX; /* one message always fits, however large */
+        *bytes = UINT64_MAX;
         return s->credit_messages;
     }
     if (m->window_bytes >= s->credit_bytes) return 0;
     *bytes = s->credit_bytes - m->window_bytes;
     return s->credit_messages - m->window_len;
+}
+
+bool mailbox_fits(struct mailbox *m, uint64_t mono_ms, uint64_t len)
+{
+    uint64_t bytes;
+    if (!mailbox_credit(m, mono_ms, &bytes)) return false;
+    m->stalled = len > bytes;
+    return !m->stalled;
 }
 
 struct position mailbox_take_position(struct mailbox *m, struct term term, uint64_t len)
@@ -110,7 +125,53 @@ void mailbox_unoffer(struct mailbox *m, struct position at)
     while (m->window_len && position_compare(m->window[m->window_len - 1].at, at) >= 0)
         m->window_bytes -= m->window[--m->window_len].len;
     m->cursor = m->window_len ? m->window[m->window_len - 1].at : m->row.head;
-    m->drained = false;
+    m->drained = m->stalled = false;
+}
+
+/* Takes `count` offers out of the window, from index `first`. */
+static void window_cut(struct mailbox *m, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++)
+        m->window_bytes -= m->window[i].len;
+    memmove(m->window + first, m->window + first + count,
+            (m->window_len - first - count) * sizeof *m->window);
+    m->window_len -= count;
+    m->stalled = false;
+}
+
+void mailbox_release(struct mailbox *m, size_t count)
+{
+    if (!count) return;
+    m->row.head = m->window[count - 1].at;
+    m->row_dirty = true;
+    m->slow_since_ms = m->waiting_since_ms = 0;
+    window_cut(m, 0, count);
+}
+
+/* Binary search: the window is in mailbox order. Its length when there is none. */
+static size_t window_find(const struct mailbox *m, struct position at)
+{
+    size_t low = 0, high = m->window_len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (position_compare(m->window[middle].at, at) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < m->window_len && position_compare(m->window[low].at, at) == 0;
+    return found ? low : m->window_len;
+}
+
+bool mailbox_offers(const struct mailbox *m, struct position at)
+{
+    return window_find(m, at) < m->window_len;
+}
+
+void mailbox_withdraw(struct mailbox *m, struct position at)
+{
+    size_t i = window_find(m, at);
+    if (i < m->window_len) window_cut(m, i, 1);
 }
 
 void mailbox_closed(struct mailbox *m, uint64_t len)
@@ -124,8 +185,7 @@ void mailbox_gap(struct mailbox *m, enum gap_reason reason, uint64_t count)
 {
     m->row.gaps[reason] += count;
     m->row.gap_number++;
-    m->row_dirty = true;
-    m->row_written_ms = 0; /* must be in this very group */
+    m->row_dirty = m->row_promised = true;
 }
 
 void mailbox_gap_seen(struct mailbox *m, uint64_t number)
@@ -134,7 +194,7 @@ void mailbox_gap_seen(struct mailbox *m, uint64_t number)
     for (size_t i = 0; i < GAP_REASONS; i++)
         m->row.gaps[i] -= m->gap_told_counts[i];
     m->gap_told = 0;
-    m->row_dirty = true;
+    m->row_dirty = m->row_promised = true; /* told again after a crash they would count twice */
 }
 
 bool mailbox_gap_pending(const struct mailbox *m)

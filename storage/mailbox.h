@@ -5,6 +5,7 @@
 #define SEALMQ_STORAGE_MAILBOX_H
 
 #include "storage/rows.h"
+#include "storage/store.h"
 
 /* One delivery that the attached session has and has not acknowledged. */
 struct offer {
@@ -31,7 +32,9 @@ struct attachment {
     uint64_t conn;
     uint32_t credit_messages;
     uint64_t credit_bytes;
+    uint64_t client_version;
     uint64_t paused_until_ms; /* mono: the broker could not hand over */
+    uint64_t bounced;         /* how often, by the broker's count */
 };
 
 struct mailbox {
@@ -39,8 +42,9 @@ struct mailbox {
     uint16_t home;
     struct device_row row;     /* as it will be written; count and bytes are hints */
     bool row_dirty;
+    bool row_promised;         /* a reply or push of this turn rests on it: in this very group */
+    bool row_listed;           /* in the core's list of rows to rewrite */
     bool row_unknown;          /* adopted from a broker before its device row was read */
-    uint64_t row_written_ms;   /* mono */
     uint64_t next_seq;         /* of the present term */
     struct attachment session;
     struct offer *window;      /* offered and unacknowledged, in order */
@@ -49,22 +53,26 @@ struct mailbox {
     struct position cursor;      /* everything open up to here is in the window */
     struct position offered_max; /* the highest position ever offered by this process */
     bool drained;                /* nothing open after the cursor but what is fresh */
+    bool stalled;                /* the next one is larger than the credit left in bytes */
     bool hot;                    /* in the core's list of mailboxes to serve */
-    bool scanning;               /* a refill scan is in this turn, planned at scan_cursor */
+    const struct store_scan *scan; /* of this turn, planned at scan_cursor; NULL = none (any more) */
     struct position scan_cursor;
+    bool reoffering;             /* parked `held` deliveries go back, a piece per turn */
+    struct position reoffer_after;
+    const struct store_scan *reoffer_scan; /* of this turn */
     struct fresh *fresh, *fresh_last;
     uint64_t gap_told;           /* gap number last sent to this session, 0 = none */
     uint64_t gap_told_counts[GAP_REASONS];
     bool wake_known, wake_set;   /* whether there is a wake row, once known */
     uint64_t wake_sent_ms;
     bool wake_wanted;            /* went offline with something open */
-    uint64_t slow_since_ms;      /* mono: window full since; 0 = not */
-    struct mailbox *next_hot;
+    uint64_t slow_since_ms;      /* mono: out of credit with more waiting since; 0 = not */
+    uint64_t waiting_since_ms;   /* mono: something offered and no progress since; 0 = not */
+    struct mailbox *next_hot, *next_dirty;
 };
 
 /* mailbox_new: an empty mailbox as read from `row` (all zero for a device never seen). Heap. */
-struct mailbox *mailbox_new(struct device_id device, uint16_t home, const struct device_row *row,
-                            struct term term);
+struct mailbox *mailbox_new(struct device_id device, uint16_t home, const struct device_row *row);
 void mailbox_free(struct mailbox **m);
 
 bool mailbox_attached(const struct mailbox *m);
@@ -72,19 +80,31 @@ bool mailbox_attached(const struct mailbox *m);
 void mailbox_attach(struct mailbox *m, const struct attachment *session);
 /* mailbox_detach: nobody is attached; marks wake_wanted when something is open. */
 void mailbox_detach(struct mailbox *m);
-/* mailbox_credit: how many more messages and bytes the session may be offered; 0 while paused. */
+/* mailbox_credit: how many more messages and bytes the session may be offered; 0 while paused or
+ * stalled. With nothing unacknowledged one message fits, however large. */
 size_t mailbox_credit(const struct mailbox *m, uint64_t mono_ms, uint64_t *bytes);
+/* mailbox_paused: the broker asked for a moment. */
+bool mailbox_paused(const struct mailbox *m, uint64_t mono_ms);
+/* mailbox_fits: whether a ciphertext of `len` bytes may be offered now; marks the mailbox stalled when
+ * only the bytes are missing. */
+bool mailbox_fits(struct mailbox *m, uint64_t mono_ms, uint64_t len);
 /* mailbox_take_position: the next place in the mailbox. */
 struct position mailbox_take_position(struct mailbox *m, struct term term, uint64_t len);
 /* mailbox_offered: the delivery went to the session; moves the cursor. */
 void mailbox_offered(struct mailbox *m, const struct offer *offer);
 /* mailbox_unoffer: everything from `at` on was not handed over; it will be offered again. */
 void mailbox_unoffer(struct mailbox *m, struct position at);
+/* mailbox_release: the first `count` of the window are settled or parked; the head moves on. */
+void mailbox_release(struct mailbox *m, size_t count);
+/* mailbox_withdraw: the delivery leaves the window, where it stands there. */
+void mailbox_withdraw(struct mailbox *m, struct position at);
+/* mailbox_offers: whether the delivery is in the window. */
+bool mailbox_offers(const struct mailbox *m, struct position at);
 /* mailbox_closed: a delivery of `len` bytes has left the queue (settled, expired, parked, damaged). */
 void mailbox_closed(struct mailbox *m, uint64_t len);
 /* mailbox_gap: count deliveries will not come; told with the next frame. */
 void mailbox_gap(struct mailbox *m, enum gap_reason reason, uint64_t count);
-/* mailbox_gap_seen: the session has seen gaps up to this number. */
+/* mailbox_gap_seen: the session has recorded the gaps up to this number. */
 void mailbox_gap_seen(struct mailbox *m, uint64_t number);
 bool mailbox_gap_pending(const struct mailbox *m);
 

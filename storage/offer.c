@@ -8,24 +8,20 @@
 
 void offer_plan(struct storage *s)
 {
-    s->refill_count = 0;
-    s->refills = arena_array(&s->turn.arena, REFILLS_PER_TURN, sizeof(struct mailbox *));
-    s->refill_scans = arena_array(&s->turn.arena, REFILLS_PER_TURN, sizeof(struct store_scan *));
-    for (struct mailbox *m = s->hot; m && s->refill_count < REFILLS_PER_TURN; m = m->next_hot) {
+    size_t planned = 0;
+    for (struct mailbox *m = s->hot; m && planned < REFILLS_PER_TURN; m = m->next_hot) {
         uint64_t bytes;
         size_t credit = mailbox_credit(m, s->mono_ms, &bytes);
-        if (!credit || m->drained) continue;
+        if (!credit || m->drained || m->row_unknown) continue;
         struct store_key at = key_position(ROW_ENVELOPE, m->home, m->device, m->cursor);
         struct store_key from = key_after(key_view(&at));
         struct store_key all = key_mailbox(ROW_ENVELOPE, m->home, m->device);
         struct store_key to = key_end(key_view(&all));
-        s->refill_scans[s->refill_count] = turn_scan(
-            &s->turn, SPACE_PAYLOAD, &from, &to,
-            credit < DELIVERIES_PER_FRAME ? credit : DELIVERIES_PER_FRAME,
-            (size_t)(bytes < REFILL_BYTES_MAX ? bytes : REFILL_BYTES_MAX));
-        s->refills[s->refill_count++] = m;
-        m->scanning = true;
+        m->scan = turn_scan(&s->turn, SPACE_PAYLOAD, &from, &to,
+                            credit < DELIVERIES_PER_FRAME ? credit : DELIVERIES_PER_FRAME,
+                            (size_t)(bytes < REFILL_BYTES_MAX ? bytes : REFILL_BYTES_MAX));
         m->scan_cursor = m->cursor;
+        planned++;
     }
 }
 
@@ -56,11 +52,11 @@ static void send_frame(struct storage *s, struct mailbox *m, struct outgoing *o)
     struct msg_gap gaps[GAP_REASONS];
     struct msg_deliver meta = {.session = m->session.session, .items = o->items,
                                .item_count = o->count, .gaps = gaps};
-    meta.gap_count = collect_gaps(m, gaps);
+    if (!mailbox_paused(m, s->mono_ms)) meta.gap_count = collect_gaps(m, gaps);
     if (meta.gap_count) meta.gap_number = m->gap_told;
     if (!meta.item_count && !meta.gap_count) return;
     struct buffer *out;
-    size_t start = push_begin(s, m, &out);
+    size_t start = push_begin(s, &m->session, m->device, &out);
     frame_write(out, &(struct frame_header){.kind = KIND_DELIVER, .home = m->home,
                                             .item_count = (uint16_t)o->count},
                 &msg_deliver_desc, &meta);
@@ -90,7 +86,8 @@ static void offer_one(struct storage *s, struct mailbox *m, struct outgoing *o, 
                                        .expires_ms = row->expires_ms});
 }
 
-/* A copy that fails its check is never served: it is parked as damaged, and both ends are told. */
+/* A copy that fails its check is never served: it is parked as damaged, and both ends are told; the
+ * sender only where the row still says who that is. */
 static void set_aside(struct storage *s, struct mailbox *m, const struct store_row *stored,
                       struct position at, const struct envelope_row *row, uint64_t len)
 {
@@ -99,43 +96,48 @@ static void set_aside(struct storage *s, struct mailbox *m, const struct store_r
     struct store_key own = key_position(ROW_OUTCOME, m->home, m->device, at);
     struct outcome_row outcome = {.state = DELIVERY_FAILED, .reason = FAIL_DAMAGED,
                                   .at_ms = s->turn.now_ms};
+    struct event e = {.kind = EVENT_PAYLOAD_DAMAGED,
+                      .device = mark_device(&s->config.mark_key, m->device)};
     turn_put_new(&s->turn, SPACE_PAYLOAD, &parked, stored->value, view_of(NULL, 0));
     turn_remove(&s->turn, SPACE_PAYLOAD, &open);
     turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &outcome));
-    mailbox_closed(m, len);
-    m->row.parked++;
+    core_closed(s, m, len);
+    core_parked(s, m, true);
     mailbox_gap(m, GAP_DAMAGED, 1);
-    struct msg_part_state part = {.device = m->device, .state = DELIVERY_FAILED,
-                                  .reason = FAIL_DAMAGED, .at_ms = s->turn.now_ms};
-    hint_add(s, row->sender_device, row->target, row->id, &part);
-    core_event(s, &(struct event){.kind = EVENT_PAYLOAD_DAMAGED,
-                                  .device = mark_device(&s->config.mark_key, m->device),
-                                  .message = mark_message(&s->config.mark_key, row->id)});
+    if (row) {
+        struct msg_part_state part = {.device = m->device, .state = DELIVERY_FAILED,
+                                      .reason = FAIL_DAMAGED, .at_ms = s->turn.now_ms};
+        hint_add(s, row->sender_device, row->target, row->id, &part);
+        e.message = mark_message(&s->config.mark_key, row->id);
+    }
+    core_event(s, &e);
+}
+
+static bool is_whole(const struct envelope_row *row, struct view ciphertext)
+{
+    struct hash256 h = hash_bytes("sealmq ciphertext 1", ciphertext, view_of(NULL, 0),
+                                  view_of(NULL, 0));
+    return memcmp(h.bytes, row->hash.bytes, sizeof h.bytes) == 0;
 }
 
 /* One stored row; false when it does not fit the credit any more. */
 static bool offer_row(struct storage *s, struct mailbox *m, struct outgoing *o,
-                      const struct store_row *stored)
+                      const struct store_row *stored, struct position at)
 {
-    struct device_id device;
-    struct position at;
+    struct store_key key = key_position(ROW_ENVELOPE, m->home, m->device, at);
     struct envelope_row row;
     struct view ciphertext;
-    uint64_t bytes;
-    if (key_position_read(stored->key, &device, &at) != STATUS_OK) return true;
-    bool good = envelope_row_read(stored->value, &row, &ciphertext) == STATUS_OK;
-    if (good) {
-        struct hash256 h = hash_bytes("sealmq ciphertext 1", ciphertext, view_of(NULL, 0),
-                                      view_of(NULL, 0));
-        good = memcmp(h.bytes, row.hash.bytes, sizeof h.bytes) == 0;
-    }
-    if (!good) {
+    if (turn_changed(&s->turn, SPACE_PAYLOAD, &key)) return true; /* ended since the scan */
+    if (envelope_row_read(stored->value, &row, &ciphertext) != STATUS_OK)
+        set_aside(s, m, stored, at, NULL, stored->value.len);
+    else if (row.expires_ms <= s->turn.now_ms && core_may_expire(s))
+        expiry_end(s, m, ROW_ENVELOPE, at, &row, ciphertext.len);
+    else if (!mailbox_fits(m, s->mono_ms, ciphertext.len))
+        return false;
+    else if (!is_whole(&row, ciphertext))
         set_aside(s, m, stored, at, &row, ciphertext.len);
-        return true;
-    }
-    if (row.expires_ms <= s->turn.now_ms) return true; /* the sweep ends it */
-    if (!mailbox_credit(m, s->mono_ms, &bytes) || ciphertext.len > bytes) return false;
-    offer_one(s, m, o, at, &row, ciphertext);
+    else
+        offer_one(s, m, o, at, &row, ciphertext);
     return true;
 }
 
@@ -147,24 +149,20 @@ static void correct_count(struct storage *s, struct mailbox *m)
         count++;
         bytes += f->ciphertext.len;
     }
-    s->counters.queued_messages += count - m->row.count;
-    s->counters.queued_bytes += bytes - m->row.bytes;
-    m->row.count = count;
-    m->row.bytes = bytes;
+    core_counted(s, m, count, bytes);
     m->drained = true;
 }
 
 /* A scan planned for another cursor (the session changed within the turn) is of no use. */
-static void offer_scanned(struct storage *s, struct mailbox *m, struct outgoing *o,
-                          const struct store_scan *scan)
+static void offer_scanned(struct storage *s, struct mailbox *m, struct outgoing *o)
 {
-    m->scanning = false;
-    if (!mailbox_attached(m) || position_compare(m->scan_cursor, m->cursor) != 0) return;
+    const struct store_scan *scan = m->scan;
+    if (!scan || !mailbox_attached(m) || position_compare(m->scan_cursor, m->cursor) != 0) return;
     for (size_t i = 0; i < scan->row_count; i++) {
         struct device_id device;
         struct position at;
         if (key_position_read(scan->rows[i].key, &device, &at) != STATUS_OK) continue;
-        if (!offer_row(s, m, o, &scan->rows[i])) return;
+        if (!offer_row(s, m, o, &scan->rows[i], at)) return;
         m->cursor = at; /* skipped rows are behind us, too */
     }
     if (!scan->more) correct_count(s, m);
@@ -173,74 +171,79 @@ static void offer_scanned(struct storage *s, struct mailbox *m, struct outgoing 
 static void offer_fresh(struct storage *s, struct mailbox *m, struct outgoing *o)
 {
     for (const struct fresh *f = m->fresh; f && m->drained; f = f->next) {
-        uint64_t bytes;
-        if (!mailbox_credit(m, s->mono_ms, &bytes) || f->ciphertext.len > bytes)
-            m->drained = false; /* it stays in the store: a later scan finds it */
-        else
+        if (mailbox_fits(m, s->mono_ms, f->ciphertext.len))
             offer_one(s, m, o, f->at, &f->row, f->ciphertext);
+        else
+            m->drained = false; /* it stays in the store: a later scan finds it */
     }
-    m->fresh = m->fresh_last = NULL;
+}
+
+static uint64_t since(uint64_t already_ms, uint64_t mono_ms)
+{
+    if (already_ms) return already_ms;
+    return mono_ms ? mono_ms : 1;
 }
 
 static void watch_slow(struct storage *s, struct mailbox *m)
 {
-    if (m->drained || m->window_len < m->session.credit_messages) {
-        m->slow_since_ms = 0;
-    } else if (!m->slow_since_ms) {
-        m->slow_since_ms = s->mono_ms ? s->mono_ms : 1;
-    } else if (s->mono_ms - m->slow_since_ms > SLOW_AFTER_MS) {
-        core_event(s, &(struct event){.kind = EVENT_SLOW_CONSUMER, .count = m->window_len,
-                                      .value = s->mono_ms - m->slow_since_ms,
-                                      .device = mark_device(&s->config.mark_key, m->device)});
-        m->slow_since_ms = s->mono_ms;
-    }
+    bool spent = m->window_len >= m->session.credit_messages || m->stalled ||
+                 m->window_bytes >= m->session.credit_bytes;
+    m->waiting_since_ms = m->window_len ? since(m->waiting_since_ms, s->mono_ms) : 0;
+    m->slow_since_ms = spent && !m->drained ? since(m->slow_since_ms, s->mono_ms) : 0;
+    if (!m->slow_since_ms || s->mono_ms - m->slow_since_ms <= SLOW_AFTER_MS) return;
+    core_event(s, &(struct event){.kind = EVENT_SLOW_CONSUMER, .count = m->window_len,
+                                  .value = s->mono_ms - m->slow_since_ms,
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+    m->slow_since_ms = s->mono_ms;
 }
 
-/* Whether the mailbox must be looked at again without a new cause. */
-static bool stays_hot(const struct storage *s, const struct mailbox *m)
+/* Whether the mailbox must be looked at again without a new cause; *at_ms is when. */
+static bool stays_hot(const struct storage *s, const struct mailbox *m, uint64_t *at_ms)
 {
     uint64_t bytes;
-    if (!mailbox_attached(m) || m->drained) return false;
-    return mailbox_credit(m, s->mono_ms, &bytes) > 0 || m->session.paused_until_ms > s->mono_ms;
+    *at_ms = 0;
+    if (!mailbox_attached(m)) return false;
+    if (m->reoffering) return true;
+    if (mailbox_paused(m, s->mono_ms)) {
+        *at_ms = m->session.paused_until_ms;
+        return !m->drained || mailbox_gap_pending(m);
+    }
+    return !m->drained && mailbox_credit(m, s->mono_ms, &bytes) > 0;
 }
 
-static void serve(struct storage *s, struct mailbox *m, const struct store_scan *scan)
+static void serve(struct storage *s, struct mailbox *m)
 {
-    struct outgoing *o = arena_alloc_raw(&s->turn.arena, sizeof *o);
+    struct outgoing *o = s->outgoing;
     o->count = 0;
     o->bytes = 0;
     if (m->wake_wanted) {
         m->wake_wanted = false;
         wake_set(s, m);
     }
-    if (scan) offer_scanned(s, m, o, scan);
+    offer_scanned(s, m, o);
     if (mailbox_attached(m)) {
         offer_fresh(s, m, o);
         send_frame(s, m, o);
         watch_slow(s, m);
     }
+    m->scan = NULL;
     m->fresh = m->fresh_last = NULL;
-}
-
-static const struct store_scan *scan_of(const struct storage *s, const struct mailbox *m)
-{
-    for (size_t i = 0; i < s->refill_count && m->scanning; i++)
-        if (s->refills[i] == m) return s->refill_scans[i];
-    return NULL;
+    device_changed(s, m);
 }
 
 void offer_apply(struct storage *s)
 {
     struct mailbox *m = s->hot, *next;
-    s->hot = NULL;
+    uint64_t at_ms, first_ms = UINT64_MAX;
+    s->hot = s->hot_last = NULL;
+    if (m) s->outgoing = arena_alloc_raw(&s->turn.arena, sizeof *s->outgoing);
     for (; m; m = next) {
         next = m->next_hot;
         m->hot = false;
-        serve(s, m, scan_of(s, m));
-        if (!stays_hot(s, m)) continue;
-        uint64_t paused_until_ms = m->session.paused_until_ms;
-        uint64_t at_ms = s->hot_at_ms < paused_until_ms && s->hot ? s->hot_at_ms : paused_until_ms;
+        serve(s, m);
+        if (!stays_hot(s, m, &at_ms)) continue;
         core_hot(s, m);
-        s->hot_at_ms = at_ms;
+        if (at_ms < first_ms) first_ms = at_ms;
     }
+    s->hot_at_ms = first_ms;
 }

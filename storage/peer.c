@@ -46,16 +46,19 @@ static void say_heartbeat(struct storage *s, size_t broker)
     say(s, broker, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 
-/* All sessions of a broker end: it restarted or is gone. */
-static void drop_sessions(struct storage *s, size_t broker)
+/* All sessions of a broker end: it restarted or is gone. Returns how many. */
+static uint64_t drop_sessions(struct storage *s, size_t broker)
 {
     size_t slot = 0;
+    uint64_t dropped = 0;
     for (struct mailbox *m; (m = table_next(s->mailboxes, &slot));) {
         if (!mailbox_attached(m) || m->session.broker != broker) continue;
         mailbox_detach(m);
-        s->counters.attached -= s->counters.attached > 0;
+        s->counters.attached--;
         core_hot(s, m);
+        dropped++;
     }
+    return dropped;
 }
 
 static void set_map(struct peer *p, const struct msg_map *map)
@@ -79,29 +82,45 @@ static void on_peer(struct storage *s, size_t broker, const struct stamp *stamp,
     terms_witness(s, m->witness_term, m->witness_commit);
 }
 
-/* A session that the broker had bound before this process started, or since it lost us. */
+/* A mailbox that only a session list has named: its row is read by the first turn that touches it. */
+static struct mailbox *adopt(struct storage *s, const struct stamp *stamp, uint16_t home)
+{
+    struct device_row row = {.account = stamp->account};
+    struct mailbox *m = core_mailbox_peek(s, stamp->device);
+    if (m) return m;
+    m = mailbox_new(stamp->device, home, &row);
+    m->row_unknown = true;
+    if (table_put(s->mailboxes, stamp->device.bytes, m) != STATUS_OK) mailbox_free(&m);
+    return m;
+}
+
+/* A session that the broker had bound before this process started, or since it lost us. Of two brokers'
+ * sessions of one device the higher number is kept, in whichever order they are told. */
 static void on_session(struct storage *s, size_t broker, const struct stamp *stamp,
                        const void *meta)
 {
     const struct msg_session *m = meta;
-    struct mailbox *box = core_mailbox_peek(s, stamp->device);
     uint16_t home = home_of_account(stamp->account);
-    if (!m->attached || !core_owns(s, home)) return;
-    if (!box) {
-        struct device_row row = {.account = stamp->account,
-                                 .client_version = version_number(m->client_version)};
-        box = mailbox_new(stamp->device, home, &row, s->term);
-        box->row_unknown = true; /* filled in by the first turn that touches it */
-        if (table_put(s->mailboxes, stamp->device.bytes, box) != STATUS_OK) {
-            mailbox_free(&box);
-            return;
-        }
-    }
-    if (session_compare(stamp->session, box->session.session) < 0) return;
-    if (!mailbox_attached(box)) s->counters.attached++;
+    if (!m->attached || !stamp->session.number || !core_owns(s, home)) return;
+    struct mailbox *box = adopt(s, stamp, home);
+    if (!box || box->home != home) return;
     struct attachment a = {.session = stamp->session, .broker = broker, .conn = stamp->conn,
-                           .credit_messages = m->credit_messages, .credit_bytes = m->credit_bytes};
+                           .credit_messages = m->credit_messages, .credit_bytes = m->credit_bytes,
+                           .client_version = version_number(m->client_version),
+                           .bounced = stamp->bounced};
+    if (a.credit_messages > CREDIT_MESSAGES_MAX) a.credit_messages = CREDIT_MESSAGES_MAX;
+    if (a.credit_bytes > CREDIT_BYTES_MAX) a.credit_bytes = CREDIT_BYTES_MAX;
+    int order = session_compare(a.session, box->session.session);
+    if (order < 0) {
+        session_supersede(s, box, &a, box->session.session);
+        return;
+    }
+    if (!mailbox_attached(box))
+        s->counters.attached++;
+    else if (order > 0)
+        session_supersede(s, box, &box->session, a.session);
     mailbox_attach(box, &a);
+    if (!box->row_unknown) box->reoffering = a.client_version != box->row.client_version;
     core_hot(s, box);
 }
 
@@ -116,15 +135,7 @@ static void on_closed(struct storage *s, size_t broker, const struct stamp *stam
 {
     (void)meta;
     struct mailbox *m = core_mailbox_peek(s, stamp->device);
-    if (!is_current(m, broker, stamp)) return;
-    core_event(s, &(struct event){.kind = EVENT_SESSION_ENDED,
-                                  .count = m->session.session.number, .value = m->window_len,
-                                  .device = mark_device(&s->config.mark_key, m->device)});
-    mailbox_detach(m);
-    m->row.last_seen_ms = s->store_ms;
-    m->row_dirty = true;
-    s->counters.attached -= s->counters.attached > 0;
-    core_hot(s, m);
+    if (is_current(m, broker, stamp)) session_end(s, m);
 }
 
 static void on_undelivered(struct storage *s, size_t broker, const struct stamp *stamp,
@@ -138,8 +149,9 @@ static void on_undelivered(struct storage *s, size_t broker, const struct stamp 
         return;
     }
     struct position at = {u->term, u->seq};
-    mailbox_unoffer(m, at);
+    if (at.seq) mailbox_unoffer(m, at); /* else a frame of gaps alone */
     m->gap_told = 0;
+    m->session.bounced = stamp->bounced;
     m->session.paused_until_ms = s->mono_ms + PAUSE_MS;
     core_hot(s, m);
 }
@@ -179,19 +191,26 @@ static const struct peer_rule {
     {KIND_UNDELIVERED, &msg_undelivered_desc, on_undelivered},
 };
 
-bool peer_item(struct storage *s, size_t broker, const struct stamp *stamp, struct view bytes)
+bool peer_item(struct storage *s, size_t broker, const struct stamp *stamp,
+               const struct frame *frame)
 {
-    struct frame frame;
-    if (frame_check(bytes, FROM_RELAY, &frame) != STATUS_OK) return false;
     for (size_t i = 0; i < sizeof peer_rules / sizeof peer_rules[0]; i++) {
         const struct peer_rule *rule = &peer_rules[i];
-        if (rule->kind != (enum frame_kind)frame.header.kind) continue;
+        if (rule->kind != (enum frame_kind)frame->header.kind) continue;
         void *meta = arena_alloc(&s->input, rule->desc->size);
-        if (codec_decode(rule->desc, frame.meta, &s->input, meta) == STATUS_OK)
+        if (codec_decode(rule->desc, frame->meta, &s->input, meta) == STATUS_OK)
             rule->on(s, broker, stamp, meta);
         return true;
     }
     return false;
+}
+
+/* What the broker knew of us is gone or in doubt: READY again until it answers PEER. */
+static uint64_t forget(struct storage *s, size_t broker)
+{
+    s->peers[broker].known = false;
+    s->peers[broker].said_ms = 0;
+    return drop_sessions(s, broker);
 }
 
 void peer_heard(struct storage *s, size_t broker, const struct slab_header *header)
@@ -199,18 +218,16 @@ void peer_heard(struct storage *s, size_t broker, const struct slab_header *head
     struct peer *p = &s->peers[broker];
     bool other = p->known && memcmp(p->boot.bytes, header->boot.bytes, sizeof p->boot.bytes) != 0;
     p->heard_ms = s->mono_ms;
-    if (other) p->said_ms = 0; /* a new broker: READY at once, its PEER ends the old sessions */
+    if (other) forget(s, broker);
 }
 
 void peer_lost(struct storage *s, size_t broker)
 {
-    struct peer *p = &s->peers[broker];
+    const struct peer *p = &s->peers[broker];
     if (!p->known) return;
-    core_event(s, &(struct event){.kind = EVENT_BROKER_LOST, .count = s->counters.attached,
-                                  .value = s->mono_ms - p->heard_ms});
-    drop_sessions(s, broker);
-    p->known = false; /* READY again until it answers */
-    p->said_ms = 0;
+    uint64_t silence_ms = s->mono_ms - p->heard_ms, sessions = forget(s, broker);
+    core_event(s, &(struct event){.kind = EVENT_BROKER_LOST, .count = sessions,
+                                  .value = silence_ms});
 }
 
 static void tick_one(struct storage *s, size_t broker)
@@ -229,6 +246,16 @@ static void tick_one(struct storage *s, size_t broker)
         say_heartbeat(s, broker);
 }
 
+static void tell_wakes(struct storage *s)
+{
+    if (!s->wakes_created || s->mono_ms - s->wakes_told_ms <= 50) return;
+    for (size_t i = 0; i < s->config.broker_count; i++)
+        if (s->peers[i].known)
+            say(s, i, KIND_WAKES_WAITING, &msg_empty_desc, &(struct msg_empty){0});
+    s->wakes_created = false;
+    s->wakes_told_ms = s->mono_ms;
+}
+
 void peer_tick(struct storage *s)
 {
     bool all = true;
@@ -236,14 +263,11 @@ void peer_tick(struct storage *s)
         tick_one(s, i);
         all = all && s->peers[i].collected;
     }
-    if (all && s->state == STORE_COLLECTING) s->state = STORE_SERVING;
-    if (s->wakes_created && s->mono_ms - s->wakes_told_ms > 50) {
-        for (size_t i = 0; i < s->config.broker_count; i++)
-            if (s->peers[i].known)
-                say(s, i, KIND_WAKES_WAITING, &msg_empty_desc, &(struct msg_empty){0});
-        s->wakes_created = false;
-        s->wakes_told_ms = s->mono_ms;
+    if (all && s->state == STORE_COLLECTING) {
+        state_step(s, STORE_COLLECTED);
+        s->stats_next_ms = 0; /* the disk's state counts from the first answer on */
     }
+    tell_wakes(s);
     for (size_t i = 0; i < s->config.broker_count; i++)
         peer_flush(s, i);
 }
@@ -259,6 +283,7 @@ void peer_leaving(struct storage *s)
 static void flush(struct storage *s, size_t broker, struct buffer *out)
 {
     struct slab_header header = {.role = ROLE_STORAGE, .boot = s->boot, .term = s->term,
+                                 .relay_ms = s->store_ms,
                                  .commit = s->synced};
     if (out->len && slab_count(out)) {
         slab_finish(out, &header);

@@ -35,28 +35,41 @@ void record_flush(struct storage *s)
     }
 }
 
-/* Finds the newest rows once at the start, so that "the last 64 events" needs no backward scan. */
+/* Remembers all keys from `from` on, bounded pieces at a time; false when the store refuses. */
+static bool read_keys(struct storage *s, struct store_key from, size_t *count)
+{
+    struct arena arena = {0};
+    struct store_key all = key_single(ROW_EVENT), to = key_end(view_of(all.bytes, 1));
+    struct store_scan scan = {.space = SPACE_EVENTS, .to = key_view(&to), .row_max = 4096,
+                              .byte_max = 1 << 20, .keys_only = true};
+    enum status status;
+    do {
+        arena_reset(&arena);
+        scan.from = key_view(&from);
+        status = store_scan(s->store, &scan, &arena);
+        for (size_t i = 0; status == STATUS_OK && i < scan.row_count; i++) {
+            struct store_key *slot = &s->event_keys[s->event_keys_written++ % EVENT_KEYS];
+            memcpy(slot->bytes, scan.rows[i].key.at, scan.rows[i].key.len);
+            slot->len = (uint8_t)scan.rows[i].key.len;
+            s->event_number = key_event_number(scan.rows[i].key) + 1;
+            *count += 1;
+        }
+        if (scan.row_count) from = key_after(scan.rows[scan.row_count - 1].key);
+    } while (status == STATUS_OK && scan.more);
+    arena_fini(&arena);
+    return status == STATUS_OK;
+}
+
+/* Finds the newest rows once at the start, so that "the last 64 events" needs no backward scan: looks
+ * back twice as far until there are enough, and so never reads the whole of a long history. */
 void record_open(struct storage *s)
 {
-    struct store_key from = key_single(ROW_EVENT), to = key_end(view_of(from.bytes, 1));
-    struct store_scan scan = {.space = SPACE_EVENTS, .from = view_of(from.bytes, 1),
-                              .to = key_view(&to), .row_max = 4096, .byte_max = 1 << 20,
-                              .keys_only = true};
-    do {
-        if (store_scan(s->store, &scan, &s->turn.arena) != STATUS_OK) return;
-        for (size_t i = 0; i < scan.row_count; i++) {
-            struct view key = scan.rows[i].key;
-            if (key.len > STORE_KEY_LEN_MAX) continue;
-            struct store_key *slot = &s->event_keys[s->event_keys_written++ % EVENT_KEYS];
-            memcpy(slot->bytes, key.at, key.len);
-            slot->len = (uint8_t)key.len;
-            s->event_number = key_event_number(key) + 1;
-        }
-        if (scan.row_count) {
-            from = key_after(scan.rows[scan.row_count - 1].key);
-            scan.from = key_view(&from);
-        }
-    } while (scan.more);
+    size_t count = 0;
+    for (uint64_t back_ms = 60000; count < EVENT_KEYS; back_ms *= 2) {
+        bool all = back_ms >= s->store_ms;
+        s->event_keys_written = count = 0;
+        if (!read_keys(s, key_event(all ? 0 : s->store_ms - back_ms, 0), &count) || all) return;
+    }
 }
 
 enum status record_plan(struct storage *s, struct request *r)

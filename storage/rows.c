@@ -385,9 +385,10 @@ enum status bytes_row_read(struct view value, void *out, size_t len)
 
 struct view commit_row_write(struct arena *a, const struct commit_row *row)
 {
-    struct row_writer w = row_begin(a, 24);
+    struct row_writer w = row_begin(a, 32);
     row_bytes(&w, row->term.bytes, 16);
     row_u64(&w, row->commit);
+    row_u64(&w, row->at_ms);
     return row_end(&w);
 }
 
@@ -396,6 +397,7 @@ enum status commit_row_read(struct view value, struct commit_row *row)
     struct reader r = row_open(value);
     read_bytes(&r, row->term.bytes, 16);
     row->commit = read_u64(&r);
+    row->at_ms = read_u64(&r);
     return row_done(&r);
 }
 

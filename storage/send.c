@@ -201,7 +201,7 @@ static enum status gate(struct storage *s, const struct send_item *it, struct ms
     struct device_id expected[DEVICES_PER_ACCOUNT];
     memcpy(id.bytes, it->item.target.bytes, sizeof id.bytes);
     enum status status = account_find(s, id, &account);
-    if (status == STATUS_DAMAGED) return STATUS_BUSY;
+    if (status > STATUS_WIRE_MAX) return STATUS_BUSY;
     if (status != STATUS_OK) return status;
     size_t count = expected_devices(account, it->ref.sender, expected);
     if (count == 0) return STATUS_REFUSED; /* to oneself, with no other device */
@@ -229,6 +229,7 @@ static enum status find_room(struct storage *s, const struct send_item *it,
         enum status status = core_mailbox(s, home_of_target(it->item.target),
                                           it->item.parts[i].device, &boxes[i]);
         if (status != STATUS_OK) return STATUS_BUSY;
+        memcpy(boxes[i]->row.account.bytes, it->item.target.bytes, sizeof boxes[i]->row.account);
         room[i] = has_room(s, boxes[i], it->item.parts[i].len);
         any = any || room[i];
     }
@@ -241,7 +242,7 @@ static struct position store_part(struct storage *s, const struct request *r,
 {
     struct fresh *fresh = arena_alloc(&s->turn.arena, sizeof *fresh);
     struct view ciphertext = it->ciphertexts[part];
-    fresh->at = mailbox_take_position(m, s->term, ciphertext.len);
+    fresh->at = core_place(s, m, ciphertext.len);
     fresh->ciphertext = ciphertext;
     fresh->row = (struct envelope_row){
         .sender_account = r->stamp.account, .sender_device = r->stamp.device,
@@ -256,8 +257,6 @@ static struct position store_part(struct storage *s, const struct request *r,
     else
         m->fresh = fresh;
     m->fresh_last = fresh;
-    s->counters.queued_messages++;
-    s->counters.queued_bytes += ciphertext.len;
     core_hot(s, m);
     if (!mailbox_attached(m)) wake_set(s, m);
     return fresh->at;

@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_EVERY_MS    1000u
 #define STATS_EVERY_MS    1000u
-#define CLOCK_JUMP_MS     (3600u * 1000u)
 
 #define HANDLER(KIND, reads, name)                                                                 \
     {KIND_##KIND, reads, &msg_##name##_desc, sizeof(struct msg_##name)
@@ -36,9 +34,14 @@ static const struct handler *handler_of(uint8_t kind)
     return NULL;
 }
 
+static size_t frame_len(const struct request *r)
+{
+    return FRAME_HEADER_LEN + r->frame.meta.len + r->frame.body.len;
+}
+
 /* ---- answering ---- */
 
-static struct buffer *after_of(struct storage *s, size_t broker)
+struct buffer *core_after(struct storage *s, size_t broker)
 {
     struct buffer *out = &s->peers[broker].after;
     if (!out->len) slab_begin(out);
@@ -55,7 +58,7 @@ static struct stamp stamp_back(const struct request *r)
 void request_reply(struct storage *s, const struct request *r, enum frame_kind kind,
                    const struct codec_desc *desc, const void *meta)
 {
-    struct buffer *out = after_of(s, r->broker);
+    struct buffer *out = core_after(s, r->broker);
     struct stamp stamp = stamp_back(r);
     size_t start = slab_item_begin(out, &stamp);
     frame_write(out, &(struct frame_header){.kind = (uint8_t)kind,
@@ -67,7 +70,7 @@ void request_reply(struct storage *s, const struct request *r, enum frame_kind k
 void request_fail(struct storage *s, const struct request *r, enum status status,
                   uint32_t retry_after_ms)
 {
-    struct buffer *out = after_of(s, r->broker);
+    struct buffer *out = core_after(s, r->broker);
     struct stamp stamp = stamp_back(r);
     if (r->handler && kind_rule_of(r->frame.header.kind)->reply == KIND_NONE) return;
     if (status > STATUS_WIRE_MAX) status = STATUS_BUSY;
@@ -78,11 +81,12 @@ void request_fail(struct storage *s, const struct request *r, enum status status
     slab_item_end(out, start);
 }
 
-size_t push_begin(struct storage *s, const struct mailbox *m, struct buffer **out)
+size_t push_begin(struct storage *s, const struct attachment *to, struct device_id device,
+                  struct buffer **out)
 {
-    *out = after_of(s, m->session.broker);
-    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = m->session.conn,
-                          .session = m->session.session, .device = m->device};
+    *out = core_after(s, to->broker);
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = to->conn, .session = to->session,
+                          .device = device, .bounced = to->bounced};
     return slab_item_begin(*out, &stamp);
 }
 
@@ -104,90 +108,6 @@ bool core_owns(const struct storage *s, uint16_t home)
     return home >= s->config.partition_first && home <= s->config.partition_last;
 }
 
-/* ---- mailboxes ---- */
-
-struct mailbox *core_mailbox_peek(const struct storage *s, struct device_id device)
-{
-    return table_get(s->mailboxes, device.bytes);
-}
-
-void core_mailbox_want(struct storage *s, uint16_t home, struct device_id device)
-{
-    const struct mailbox *m = core_mailbox_peek(s, device);
-    struct store_key key = key_device(ROW_DEVICE, home, device);
-    struct store_key wake = key_device(ROW_WAKE, home, device);
-    if (m && !m->row_unknown) return;
-    turn_want(&s->turn, SPACE_ROUTING, &key);
-    turn_want(&s->turn, SPACE_ROUTING, &wake);
-}
-
-/* The device row as stored; all zero for a device never seen. */
-static enum status read_device_row(struct storage *s, uint16_t home, struct device_id device,
-                                   struct device_row *row, bool *wake)
-{
-    struct store_key key = key_device(ROW_DEVICE, home, device);
-    struct store_key wake_key = key_device(ROW_WAKE, home, device);
-    struct view value = turn_get(&s->turn, SPACE_ROUTING, &key);
-    *wake = turn_get(&s->turn, SPACE_ROUTING, &wake_key).at != NULL;
-    if (value.at) return device_row_read(value, row);
-    *row = (struct device_row){0};
-    return STATUS_OK;
-}
-
-/* An adopted session's mailbox learns its row late: what happened since is added to it. */
-static void merge_row(struct storage *s, struct mailbox *m, const struct device_row *row)
-{
-    uint64_t count = m->row.count, bytes = m->row.bytes, version = m->row.client_version;
-    struct account_id account = m->row.account;
-    m->row = *row;
-    m->row.account = account;
-    m->row.client_version = version;
-    m->row.count += count;
-    m->row.bytes += bytes;
-    m->row_unknown = false;
-    if (!m->window_len) m->cursor = m->row.head;
-    s->counters.queued_messages += row->count;
-    s->counters.queued_bytes += row->bytes;
-}
-
-enum status core_mailbox(struct storage *s, uint16_t home, struct device_id device,
-                         struct mailbox **out)
-{
-    struct mailbox *m = core_mailbox_peek(s, device);
-    struct device_row row;
-    bool wake;
-    *out = m;
-    if (m && !m->row_unknown) return STATUS_OK;
-    enum status status = read_device_row(s, home, device, &row, &wake);
-    if (status != STATUS_OK) return status;
-    if (m) {
-        merge_row(s, m, &row);
-    } else {
-        m = mailbox_new(device, home, &row, s->term);
-        status = table_put(s->mailboxes, device.bytes, m);
-        if (status != STATUS_OK) {
-            mailbox_free(&m);
-            return status;
-        }
-        s->counters.queued_messages += row.count;
-        s->counters.queued_bytes += row.bytes;
-        s->counters.parked += row.parked;
-    }
-    m->wake_known = true;
-    m->wake_set = wake;
-    *out = m;
-    return STATUS_OK;
-}
-
-void core_hot(struct storage *s, struct mailbox *m)
-{
-    s->hot_at_ms = 0;
-    if (m->hot) return;
-    m->hot = true;
-    m->next_hot = s->hot;
-    s->hot = m;
-}
-
 /* ---- opening and closing ---- */
 
 enum status storage_open(const struct storage_config *config, struct store *store,
@@ -198,14 +118,14 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     struct storage *s = calloc(1, sizeof *s);
     ENSURE(s != NULL);
     *result = NULL;
+    s->state = STORE_COLLECTING;
     s->config = *config;
     s->store = store;
     s->out = *out;
     s->boot = seed->boot;
     s->durability = store->ops->durability_max;
     s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
-    s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_CACHED_MAX, seed->table);
-    s->wall_base_ms = now.wall_ms;
+    s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -214,6 +134,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
         storage_free(&s);
         return status;
     }
+    s->wall_base_ms = s->store_ms; /* not behind what an earlier term has seen */
     record_open(s);
     *result = s;
     return STATUS_OK;
@@ -254,6 +175,11 @@ struct term storage_term(const struct storage *s)
 
 /* ---- time ---- */
 
+bool core_may_expire(const struct storage *s)
+{
+    return !s->clock_jumped && s->mono_ms >= s->expiry_from_ms;
+}
+
 /* Store time never runs back, and does not follow a wall clock that jumped by more than an hour. */
 static void set_time(struct storage *s, struct now now)
 {
@@ -277,9 +203,18 @@ static struct request *request_new(struct storage *s, const struct stamp *stamp,
     r->stamp = *stamp;
     r->broker = broker;
     r->frame = *frame;
-    r->weight = frame->header.item_count ? frame->header.item_count : 1;
     r->handler = handler_of(frame->header.kind);
     return r;
+}
+
+/* What a request may cost a turn, from what it holds and not from what its header says. */
+static size_t weight_of(const struct request *r)
+{
+    size_t weight = 1;
+    if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
+    if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
+    if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;
+    return weight ? weight : 1;
 }
 
 static enum status admit(struct storage *s, struct request *r)
@@ -288,22 +223,13 @@ static enum status admit(struct storage *s, struct request *r)
     if (s->state == STORE_COLLECTING || s->state == STORE_DRAINING) return STATUS_BUSY;
     if (s->queued >= 2 * (size_t)s->config.credit) return STATUS_BUSY;
     r->meta = arena_alloc(&s->input, r->handler->meta_size);
-    return codec_decode(r->handler->desc, r->frame.meta, &s->input, r->meta);
+    enum status status = codec_decode(r->handler->desc, r->frame.meta, &s->input, r->meta);
+    if (status == STATUS_OK) r->weight = weight_of(r);
+    return status;
 }
 
-static void take_item(struct storage *s, size_t broker, const struct stamp *stamp,
-                      struct view bytes)
+static void enqueue(struct storage *s, struct request *r)
 {
-    struct frame frame;
-    if (stamp->origin == ORIGIN_PEER && peer_item(s, broker, stamp, bytes)) return;
-    unsigned from = FROM_CLIENT | FROM_ADMIN | FROM_WORKER | FROM_RELAY;
-    if (frame_check(bytes, (enum frame_from)from, &frame) != STATUS_OK) return;
-    struct request *r = request_new(s, stamp, broker, &frame);
-    enum status status = admit(s, r);
-    if (status != STATUS_OK) {
-        request_fail(s, r, status, 100);
-        return;
-    }
     if (s->last)
         s->last->next = r;
     else
@@ -311,7 +237,36 @@ static void take_item(struct storage *s, size_t broker, const struct stamp *stam
     s->last = r;
     s->queued++;
     s->queued_weight += r->weight;
-    s->queued_bytes += bytes.len;
+    s->queued_bytes += frame_len(r);
+}
+
+/* Who may have written what came under this origin. A broker says with the stamp of a session what
+ * became of it (CLOSED, UNDELIVERED); what its clients say it has checked itself. */
+static unsigned from_of(enum origin origin)
+{
+    switch (origin) {
+    case ORIGIN_EDGE: return FROM_CLIENT | FROM_RELAY;
+    case ORIGIN_WORKER: return FROM_WORKER;
+    case ORIGIN_ADMIN: return FROM_ADMIN;
+    case ORIGIN_PEER: break;
+    }
+    return FROM_RELAY | FROM_WORKER;
+}
+
+static void take_item(struct storage *s, size_t broker, const struct stamp *stamp,
+                      struct view bytes)
+{
+    struct frame frame;
+    enum status status = frame_check(bytes, (enum frame_from)from_of(stamp->origin), &frame);
+    if (status == STATUS_OK && peer_item(s, broker, stamp, &frame)) return;
+    struct request *r = request_new(s, stamp, broker, &frame);
+    if (status == STATUS_OK) status = admit(s, r);
+    if (status == STATUS_OK) {
+        enqueue(s, r);
+    } else {
+        r->handler = NULL;
+        if (frame.header.correlation) request_fail(s, r, status, 100);
+    }
 }
 
 void storage_slab(struct storage *s, struct now now, size_t broker, struct view slab)
@@ -332,7 +287,8 @@ void storage_slab(struct storage *s, struct now now, size_t broker, struct view 
         take_item(s, broker, &stamp, frame);
     if (slab_done(&reader) != STATUS_OK)
         core_event(s, &(struct event){.kind = EVENT_FRAME_REFUSED, .code = STATUS_MALFORMED});
-    peer_flush(s, broker); /* refusals that rest on nothing */
+    for (size_t i = 0; i < s->config.broker_count; i++)
+        peer_flush(s, i); /* refusals, and SUPERSEDED to another broker: they rest on nothing */
 }
 
 bool storage_queue_empty(const struct storage *s)
@@ -349,6 +305,7 @@ bool storage_wants_turn(const struct storage *s, struct now now)
 {
     if (s->state == STORE_COLLECTING) return false;
     if (s->first || s->sweep_due) return true;
+    if (s->state == STORE_DRAINING && s->dirty) return true;
     return s->hot && now.mono_ms >= s->hot_at_ms;
 }
 
@@ -376,12 +333,11 @@ static struct request *gather(struct storage *s)
         running_end = &r->next;
         writes = writes || !r->handler->reads;
         weight += r->weight;
-        bytes += r->frame.body.len + r->frame.meta.len + FRAME_HEADER_LEN;
+        bytes += frame_len(r);
         s->queued--;
         s->queued_weight -= r->weight;
     }
-    s->queued_bytes -= s->queued_bytes < bytes ? s->queued_bytes : bytes;
-    if (!s->first) s->queued_bytes = 0;
+    s->queued_bytes -= bytes;
     return running;
 }
 
@@ -395,6 +351,7 @@ static void plan_all(struct storage *s)
     }
     for (struct mailbox *m = s->hot; m; m = m->next_hot)
         if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
+    reoffer_plan(s);
     offer_plan(s);
     expiry_plan(s);
 }
@@ -408,35 +365,6 @@ static void apply_all(struct storage *s, bool reads)
         }
 }
 
-/* Device rows are hints: rewritten at most once a second, or with what must not be forgotten. */
-static void flush_rows(struct storage *s)
-{
-    bool all = s->mono_ms >= s->flush_next_ms;
-    size_t slot = 0, written = 0;
-    if (!all) return;
-    s->flush_next_ms = s->mono_ms + FLUSH_EVERY_MS;
-    for (struct mailbox *m; written < 4096 && (m = table_next(s->mailboxes, &slot));) {
-        if (!m->row_dirty || m->row_unknown) continue;
-        struct store_key key = key_device(ROW_DEVICE, m->home, m->device);
-        turn_put(&s->turn, SPACE_ROUTING, &key, device_row_write(&s->turn.arena, &m->row));
-        m->row_dirty = false;
-        m->row_written_ms = s->mono_ms;
-        written++;
-    }
-}
-
-/* Of the mailboxes of this turn, those whose row carries a promise (gaps, delivered). */
-static void flush_promises(struct storage *s)
-{
-    for (struct mailbox *m = s->hot; m; m = m->next_hot) {
-        if (!m->row_dirty || m->row_unknown || m->row_written_ms) continue;
-        struct store_key key = key_device(ROW_DEVICE, m->home, m->device);
-        turn_put(&s->turn, SPACE_ROUTING, &key, device_row_write(&s->turn.arena, &m->row));
-        m->row_written_ms = s->mono_ms ? s->mono_ms : 1;
-        m->row_dirty = false;
-    }
-}
-
 static void adopt_rows(struct storage *s)
 {
     for (struct mailbox *m = s->hot, *same; m; m = m->next_hot)
@@ -444,36 +372,53 @@ static void adopt_rows(struct storage *s)
             m->drained = false;
 }
 
+/* Everything that the turn decides, in order: reads see the state before it, expiry only what the store
+ * holds, and offers the state after all of it. */
+static void apply_turn(struct storage *s)
+{
+    apply_all(s, true);
+    expiry_apply(s);
+    adopt_rows(s);
+    apply_all(s, false);
+    reoffer_apply(s);
+    offer_apply(s);
+    device_flush(s);
+    hint_apply(s);
+    record_flush(s);
+}
+
+/* Takes the next commit number for the group, if there is anything to write. */
+static void seal(struct storage *s)
+{
+    struct store_key key = key_single(ROW_COMMIT);
+    if (!turn_changes(&s->turn)) return;
+    struct commit_row row = {.term = s->term, .commit = ++s->commit, .at_ms = s->store_ms};
+    turn_put(&s->turn, SPACE_IDENTITY, &key, commit_row_write(&s->turn.arena, &row));
+    turn_seal(&s->turn);
+}
+
 enum status storage_turn(struct storage *s, struct now now)
 {
     ENSURE(!s->in_turn);
     set_time(s, now);
     s->in_turn = true;
+    account_trim(s);
     turn_begin(&s->turn, s->store_ms, s->term, s->commit + 1);
     s->running = gather(s);
     plan_all(s);
     enum status status = turn_load(&s->turn, s->store);
+    if (status == STATUS_OK) {
+        apply_turn(s);
+        status = s->turn.status;
+    }
     if (status != STATUS_OK) {
         core_event(s, &(struct event){.kind = status == STATUS_DAMAGED ? EVENT_STORE_DAMAGED
                                                                        : EVENT_STORE_FAILED,
                                       .code = (uint32_t)status, .count = s->commit});
         return status;
     }
-    apply_all(s, true);
-    expiry_apply(s);
-    adopt_rows(s);
-    apply_all(s, false);
-    flush_promises(s);
-    flush_rows(s);
-    offer_apply(s);
-    hint_apply(s);
-    record_flush(s);
+    seal(s);
     s->counters.turns++;
-    if (!turn_changes(&s->turn)) return STATUS_OK;
-    struct store_key key = key_single(ROW_COMMIT);
-    struct commit_row row = {.term = s->term, .commit = ++s->commit};
-    turn_put(&s->turn, SPACE_IDENTITY, &key, commit_row_write(&s->turn.arena, &row));
-    turn_seal(&s->turn);
     return STATUS_OK;
 }
 
@@ -505,27 +450,19 @@ static void check_disk(struct storage *s)
     s->stats_next_ms = s->mono_ms + STATS_EVERY_MS;
     store_stats(s->store, &stats);
     if (!stats.disk_total_bytes) return;
-    s->disk_free_percent = (uint32_t)(stats.disk_free_bytes * 100 / stats.disk_total_bytes);
+    double free_part = (double)stats.disk_free_bytes / (double)stats.disk_total_bytes;
+    s->disk_free_percent = (uint32_t)(free_part * 100);
     bool low = s->disk_free_percent < s->config.disk_min_percent;
-    if (low && s->state == STORE_SERVING) {
-        s->state = STORE_READONLY;
-        core_event(s, &(struct event){.kind = EVENT_STORE_READONLY, .count = s->disk_free_percent});
-    } else if (!low && s->state == STORE_READONLY) {
-        s->state = STORE_SERVING;
-        core_event(s, &(struct event){.kind = EVENT_STORE_WRITABLE, .count = s->disk_free_percent});
-    }
+    state_step(s, low ? STORE_DISK_LOW : STORE_DISK_OK);
 }
 
 void storage_tick(struct storage *s, struct now now)
 {
     ENSURE(!s->in_turn);
     set_time(s, now);
-    check_disk(s);
-    if (s->mono_ms >= s->sweep_next_ms) {
-        s->sweep_due = true;
-        s->sweep_next_ms = s->mono_ms + (s->config.sweep_every_ms ? s->config.sweep_every_ms : 500);
-    }
+    if (s->mono_ms >= s->sweep_next_ms) s->sweep_due = true;
     peer_tick(s);
+    check_disk(s);
 }
 
 uint64_t storage_deadline_ms(const struct storage *s)
@@ -537,7 +474,8 @@ void storage_drain(struct storage *s, struct now now)
 {
     set_time(s, now);
     if (s->state == STORE_DRAINING) return;
-    s->state = STORE_DRAINING;
+    state_step(s, STORE_DRAIN);
+    s->flush_next_ms = 0; /* the last turn writes every row that is behind */
     peer_leaving(s);
 }
 
@@ -553,5 +491,5 @@ void storage_note_lag(struct storage *s, uint64_t microseconds)
 
 bool storage_drained(const struct storage *s)
 {
-    return s->state == STORE_DRAINING && storage_queue_empty(s);
+    return s->state == STORE_DRAINING && storage_queue_empty(s) && !s->dirty;
 }

@@ -27,7 +27,7 @@ static enum status read_terms(struct storage *s)
         for (size_t i = 0; i < scan.row_count; i++) {
             struct term_row row;
             struct reader key = reader_of(scan.rows[i].key);
-            if (s->term_count == TERMS_KEPT_MAX - 1) {
+            if (s->term_count == TERMS_KEPT_MAX - 1) { /* one place is for the term that ends now */
                 memmove(s->terms, s->terms + 1, (--s->term_count) * sizeof *s->terms);
                 s->terms_complete = false;
             }
@@ -70,10 +70,21 @@ static enum status write_start(struct storage *s, const struct commit_row *last,
                         view_of(NULL, 0));
         remember_term(s, last->term, last->commit);
     }
-    struct commit_row now = {.term = s->term, .commit = 0};
+    struct commit_row now = {.term = s->term, .at_ms = s->store_ms};
     store_batch_put(&batch, a, SPACE_IDENTITY, key_view(&commit_key), commit_row_write(a, &now),
                     view_of(NULL, 0));
     return store_write(s->store, &batch, s->durability);
+}
+
+/* Store time goes on where the last term left it, or at the wall clock. Whether a store was closed for a
+ * long time or the clock is wrong cannot be told from here: so it is alarmed, and nothing ends by time
+ * for an hour. */
+static void start_time(struct storage *s, uint64_t opened_ms, uint64_t last_ms)
+{
+    s->store_ms = opened_ms > last_ms ? opened_ms : last_ms;
+    if (!last_ms || opened_ms <= last_ms + CLOCK_JUMP_MS) return;
+    s->expiry_from_ms = s->mono_ms + CLOCK_JUMP_MS;
+    core_event(s, &(struct event){.kind = EVENT_CLOCK_JUMPED, .count = opened_ms - last_ms});
 }
 
 enum status terms_open(struct storage *s, const struct storage_seed *seed, struct now now)
@@ -92,7 +103,7 @@ enum status terms_open(struct storage *s, const struct storage_seed *seed, struc
     uint64_t opened = now.wall_ms;
     if (commit.at && opened <= term_opened_ms(last.term)) opened = term_opened_ms(last.term) + 1;
     s->term = term_make(opened, seed->term);
-    s->store_ms = opened;
+    start_time(s, opened, last.at_ms);
     status = write_start(s, &last, commit.at != NULL, id.at != NULL);
     if (status != STATUS_OK) return status;
     core_event(s, &(struct event){.kind = s->store->recovery == RECOVERY_CLEAN
@@ -113,7 +124,9 @@ void terms_witness(struct storage *s, struct term term, uint64_t commit)
                                           .value = s->terms[i].end + 1, .store = s->store_id});
         return;
     }
-    if (commit && !term_equal(term, s->term)) /* an older image of the disk: the term never was */
+    bool forgotten = s->term_count && !s->terms_complete &&
+                     term_compare(term, s->terms[0].term) < 0;
+    if (commit && !forgotten && !term_equal(term, s->term)) /* an older image of the disk: the term never was */
         core_event(s, &(struct event){.kind = EVENT_STORE_LOSS, .count = commit, .value = 1,
                                       .store = s->store_id});
 }
@@ -133,6 +146,7 @@ void terms_apply(struct storage *s, struct request *r)
     struct msg_terms_are reply = {.store = s->store_id};
     reply.terms = arena_array(&s->turn.arena, TERMS_PER_FRAME, sizeof *reply.terms);
     bool reaches = s->terms_complete;
+    _Static_assert(TERMS_KEPT_MAX + 1 <= TERMS_PER_FRAME, "all of them fit one answer");
     for (size_t i = 0; i < s->term_count; i++) {
         if (term_compare(s->terms[i].term, m->since) <= 0) reaches = true;
         if (term_compare(s->terms[i].term, m->since) < 0) continue;

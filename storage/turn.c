@@ -100,37 +100,45 @@ struct store_scan *turn_scan(struct turn *t, enum store_space space, const struc
 
 static enum status load_entries(struct turn *t, struct store *s)
 {
-    struct store_read *reads = arena_array(&t->arena, t->entry_count, sizeof *reads);
-    size_t count = 0;
-    for (size_t i = 0; i < t->entry_count; i++)
+    size_t first = t->loaded_count, count = 0;
+    struct store_read *reads = arena_array(&t->arena, t->entry_count - first, sizeof *reads);
+    for (size_t i = first; i < t->entry_count; i++)
         if (t->entries[i].state == ENTRY_WANTED)
             reads[count++] = (struct store_read){.space = t->entries[i].space,
                                                  .key = t->entries[i].key};
     enum status status = store_load(s, reads, count, &t->arena);
     if (status != STATUS_OK) return status;
     count = 0;
-    for (size_t i = 0; i < t->entry_count; i++) {
+    for (size_t i = first; i < t->entry_count; i++) {
         if (t->entries[i].state != ENTRY_WANTED) continue;
         t->entries[i].value = reads[count++].value;
         t->entries[i].state = ENTRY_LOADED;
     }
+    t->loaded_count = t->entry_count;
     return STATUS_OK;
 }
 
 enum status turn_load(struct turn *t, struct store *s)
 {
-    enum status status = load_entries(t, s);
+    enum status status = t->status == STATUS_OK ? load_entries(t, s) : t->status;
     for (size_t i = 0; i < t->scan_count && status == STATUS_OK; i++)
         status = store_scan(s, t->scans[i], &t->arena);
     t->scan_count = 0;
+    t->status = status;
     return status;
 }
 
 struct view turn_get(struct turn *t, enum store_space space, const struct store_key *key)
 {
     const struct turn_entry *e = entry_of(t, space, key_view(key), false, ENTRY_WANTED);
-    ENSURE(e && e->state != ENTRY_WANTED);
+    ENSURE(e && (e->state != ENTRY_WANTED || t->status != STATUS_OK));
     return e->state == ENTRY_REMOVED ? view_of(NULL, 0) : e->value;
+}
+
+bool turn_changed(struct turn *t, enum store_space space, const struct store_key *key)
+{
+    const struct turn_entry *e = entry_of(t, space, key_view(key), false, ENTRY_WANTED);
+    return e && (e->state == ENTRY_PUT || e->state == ENTRY_REMOVED);
 }
 
 void turn_put(struct turn *t, enum store_space space, const struct store_key *key,

@@ -25,6 +25,7 @@ struct turn {
     struct arena arena;
     struct turn_entry *entries;
     size_t entry_count, entry_cap;
+    size_t loaded_count; /* entries before it are not WANTED */
     uint32_t *slots; /* entry index + 1 */
     size_t slot_count;
     struct store_scan **scans;
@@ -33,6 +34,7 @@ struct turn {
     uint64_t now_ms; /* store time */
     struct term term;
     uint64_t commit; /* the number this turn's group will have */
+    enum status status; /* the first failed load; the turn as a whole has failed then */
 };
 
 /* turn_begin: forgets the last turn. turn_fini: frees everything. */
@@ -44,11 +46,15 @@ void turn_want(struct turn *t, enum store_space space, const struct store_key *k
 /* turn_scan: a scan that runs with the loads; result in the returned struct (arena). */
 struct store_scan *turn_scan(struct turn *t, enum store_space space, const struct store_key *from,
                              const struct store_key *to, size_t row_max, size_t byte_max);
-/* turn_load: loads all that was wanted. OK, DAMAGED, IO; calling it again loads what was added. */
+/* turn_load: loads all that was wanted. OK, DAMAGED, IO; calling it again loads what was added. A
+ * failure sticks (turn.status): nothing of the turn may be written or answered. */
 enum status turn_load(struct turn *t, struct store *s) MUST_USE;
 
 /* turn_get: the row as of this turn's changes; NULL at = none. It must have been wanted or put. */
 struct view turn_get(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_changed: this turn has put or removed the row through the overlay, so what a scan (which reads
+ * the state before the turn) said of it is no longer true. */
+bool turn_changed(struct turn *t, enum store_space space, const struct store_key *key);
 /* turn_put: value bytes must live as long as the turn's arena. */
 void turn_put(struct turn *t, enum store_space space, const struct store_key *key,
               struct view value);

@@ -3,7 +3,8 @@
 #include "storage/core.h"
 
 #define WAKE_COALESCE_MS 30000u
-#define LEASE_SCAN_ROWS  256u
+#define WAKE_RETRY_MAX_MS (24u * 3600u * 1000u)
+#define LEASE_SCAN_ROWS  1024u
 
 void wake_set(struct storage *s, struct mailbox *m)
 {
@@ -29,15 +30,13 @@ void wake_clear(struct storage *s, struct mailbox *m)
     m->wake_set = false;
 }
 
+/* Where the last lease stopped: rows that are leased or not due must not hide those behind them. */
 enum status lease_plan(struct storage *s, struct request *r)
 {
-    struct store_key from = key_single(ROW_WAKE);
-    struct store_key to = key_single(ROW_WAKE);
-    put_u16(from.bytes + 1, s->config.partition_first);
-    from.len = 3;
-    to.bytes[0]++;
-    to.len = 1;
-    r->plan = turn_scan(&s->turn, SPACE_ROUTING, &from, &to, LEASE_SCAN_ROWS, REFILL_BYTES_MAX);
+    uint8_t kind = ROW_WAKE;
+    struct store_key first = {.len = 1, .bytes = {ROW_WAKE}}, to = key_end(view_of(&kind, 1));
+    r->plan = turn_scan(&s->turn, SPACE_ROUTING, s->wake_cursor.len ? &s->wake_cursor : &first, &to,
+                        LEASE_SCAN_ROWS, REFILL_BYTES_MAX);
     return STATUS_OK;
 }
 
@@ -47,16 +46,14 @@ static bool lease_row(struct storage *s, const struct store_row *stored, uint64_
 {
     struct wake_row row;
     struct reader key = reader_of(stored->key);
-    struct store_key k = {.len = 0};
     if (wake_row_read(stored->value, &row) != STATUS_OK) return false;
     if (row.due_ms > s->turn.now_ms || row.lease_until_ms > s->turn.now_ms) return false;
     read_view(&key, 1);
     uint16_t home = read_u16(&key);
     read_bytes(&key, out->device.bytes, sizeof out->device.bytes);
     if (reader_done(&key) != STATUS_OK) return false;
-    k = key_device(ROW_WAKE, home, out->device);
-    const struct mailbox *m = core_mailbox_peek(s, out->device);
-    if (m && m->wake_known && !m->wake_set) return false; /* removed in this turn */
+    struct store_key k = key_device(ROW_WAKE, home, out->device);
+    if (turn_changed(&s->turn, SPACE_ROUTING, &k)) return false; /* leased, ended or put off since */
     row.lease_until_ms = s->turn.now_ms + lease_ms;
     row.attempt++;
     turn_put(&s->turn, SPACE_ROUTING, &k, wake_row_write(&s->turn.arena, &row));
@@ -72,11 +69,18 @@ void lease_apply(struct storage *s, struct request *r)
     const struct store_scan *scan = r->plan;
     uint64_t lease_ms = m->lease_ms && m->lease_ms < 600000 ? m->lease_ms : 60000;
     size_t max = m->count && m->count < WAKES_PER_LEASE ? m->count : WAKES_PER_LEASE;
-    struct msg_leased answer = {.more = scan->more};
+    struct msg_leased answer = {.more = true};
+    size_t i = 0;
     answer.wakes = arena_array(&s->turn.arena, max, sizeof *answer.wakes);
-    for (size_t i = 0; i < scan->row_count && answer.wake_count < max; i++)
+    for (; i < scan->row_count && answer.wake_count < max; i++)
         if (lease_row(s, &scan->rows[i], lease_ms, &answer.wakes[answer.wake_count]))
             answer.wake_count++;
+    if (i == scan->row_count && !scan->more) {
+        answer.more = false;
+        s->wake_cursor.len = 0; /* at the end: over again */
+    } else {
+        s->wake_cursor = key_after(scan->rows[i - 1].key);
+    }
     request_reply(s, r, KIND_LEASED, &msg_leased_desc, &answer);
 }
 
@@ -100,9 +104,11 @@ static void finish_wake(struct storage *s, const struct msg_wake_result *result)
     struct wake_row row;
     struct mailbox *m;
     if (!value.at || wake_row_read(value, &row) != STATUS_OK) return; /* the device came meanwhile */
+    if (!row.lease_until_ms) return; /* and left again: this row is another one */
     if (!result->sent && result->retry_ms) {
         row.lease_until_ms = 0;
-        row.due_ms = s->turn.now_ms + result->retry_ms;
+        row.due_ms = s->turn.now_ms + (result->retry_ms < WAKE_RETRY_MAX_MS ? result->retry_ms
+                                                                            : WAKE_RETRY_MAX_MS);
         turn_put(&s->turn, SPACE_ROUTING, &key, wake_row_write(&s->turn.arena, &row));
         return;
     }

@@ -102,4 +102,15 @@ void answer_one(struct fixture *f, const struct sent *s, const struct msg_sent_i
 
 struct view text(const char *s);
 
+/* bob_and_session: bob is known, a session is bound, and what was said for it is forgotten. */
+void bob_and_session(struct fixture *f);
+/* part_of: a state of bob's device, at_ms after now. hint: the relay pushes it. */
+struct msg_part_state part_of(struct fixture *f, uint32_t state, uint32_t outcome, uint64_t at_ms);
+void hint(struct fixture *f, struct message_id id, struct msg_part_state part);
+/* stale_with: a stale_devices answer that misses one device, which goes into *missing. */
+struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing);
+enum message_state state_of(struct fixture *f, uint64_t order);
+/* has_no_bytes: the row keeps no item and no ciphertext (and no payload). */
+bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too);
+
 #endif

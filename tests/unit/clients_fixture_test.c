@@ -377,3 +377,47 @@ void answer_one(struct fixture *f, const struct sent *s, const struct msg_sent_i
         items[i] = *item;
     answer(f, &s->frame, KIND_SENT, &msg_sent_desc, &m);
 }
+
+void bob_and_session(struct fixture *f)
+{
+    know_bob(f);
+    bind_session(f);
+    said_forget(f);
+    events_forget(f);
+}
+
+struct msg_part_state part_of(struct fixture *f, uint32_t state, uint32_t outcome,
+                                     uint64_t at_ms)
+{
+    return (struct msg_part_state){.device = f->bob.device, .state = state, .outcome = outcome,
+                                   .at_ms = f->now.wall_ms + at_ms};
+}
+
+void hint(struct fixture *f, struct message_id id, struct msg_part_state part)
+{
+    struct msg_hint_item item = {.target = target_of_account(f->bob.account), .id = id,
+                                 .part = part};
+    struct msg_hint m = {.items = &item, .item_count = 1};
+    push(f, KIND_HINT, &msg_hint_desc, &m, view_of(NULL, 0));
+}
+
+enum message_state state_of(struct fixture *f, uint64_t order)
+{
+    return row_at(f, order).state;
+}
+
+bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too)
+{
+    struct outbox_body body;
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_body_get(f->state, order, &f->arena, &body), STATUS_OK);
+    cr_assert_eq(state_commit(f->state), STATUS_OK);
+    return !body.item.len && !body.ciphertext.len && (!payload_too || !body.payload.len);
+}
+
+struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing)
+{
+    *missing = (struct device_id_list){.device = {{0xbb}}};
+    return (struct msg_stale){.key_version = 2, .head = {{2}}, .missing = missing,
+                              .missing_count = f ? 1 : 0};
+}

@@ -5,43 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void bob_and_session(struct fixture *f)
-{
-    know_bob(f);
-    bind_session(f);
-    said_forget(f);
-    events_forget(f);
-}
-
-static struct msg_part_state part_of(struct fixture *f, uint32_t state, uint32_t outcome,
-                                     uint64_t at_ms)
-{
-    return (struct msg_part_state){.device = f->bob.device, .state = state, .outcome = outcome,
-                                   .at_ms = f->now.wall_ms + at_ms};
-}
-
-static void hint(struct fixture *f, struct message_id id, struct msg_part_state part)
-{
-    struct msg_hint_item item = {.target = target_of_account(f->bob.account), .id = id,
-                                 .part = part};
-    struct msg_hint m = {.items = &item, .item_count = 1};
-    push(f, KIND_HINT, &msg_hint_desc, &m, view_of(NULL, 0));
-}
-
-static enum message_state state_of(struct fixture *f, uint64_t order)
-{
-    return row_at(f, order).state;
-}
-
-static bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too)
-{
-    struct outbox_body body;
-    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
-    cr_assert_eq(state_body_get(f->state, order, &f->arena, &body), STATUS_OK);
-    cr_assert_eq(state_commit(f->state), STATUS_OK);
-    return !body.item.len && !body.ciphertext.len && (!payload_too || !body.payload.len);
-}
-
 /* ---- the way of a message ---- */
 
 ENGINE_TEST(outbox, message_to_a_stranger_is_looked_up_sealed_sent_and_settled)
@@ -395,13 +358,6 @@ ENGINE_TEST(outbox, id_reused_with_foreign_content_is_refused)
     cr_assert_not(has_no_bytes(f, row.order, true), "the user's words stay");
 }
 
-static struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing)
-{
-    *missing = (struct device_id_list){.device = {{0xbb}}};
-    return (struct msg_stale){.key_version = 2, .head = {{2}}, .missing = missing,
-                              .missing_count = f ? 1 : 0};
-}
-
 ENGINE_TEST(outbox, id_reused_with_an_earlier_attempt_of_ours_is_success)
 {
     struct sent first, second;
@@ -518,6 +474,8 @@ ENGINE_TEST(outbox, id_time_gets_a_new_id_where_nothing_can_have_been_accepted)
     struct outbox_row row = write_to(f, "bob", "x", "k");
     said_send(f, &first);
     answer_one(f, &first, &(struct msg_sent_item){.status = STATUS_ID_TIME});
+    cr_assert_eq(said_count(f, KIND_SEND), 0u, "first the relay's clock");
+    pass(f, 2000);
     said_send(f, &second);
     cr_assert_not(message_equal(first.items[0].id, second.items[0].id));
     accept_all(f, &second);
@@ -562,201 +520,4 @@ ENGINE_TEST(outbox, refusals_for_good_are_told_with_their_reason)
         row = row_at(f, row.order);
         cr_assert(row.state == MESSAGE_REFUSED && row.reason == final[i]);
     }
-}
-
-/* ---- contacts ---- */
-
-ENGINE_TEST(outbox, stranger_that_does_not_exist_refuses_all_that_wait)
-{
-    bind_session(f);
-    said_forget(f);
-    struct outbox_row a = write_to(f, "nobody", "1", NULL), b = write_to(f, "nobody", "2", NULL);
-    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u, "one look-up for both");
-    struct frame lookup = said(f, KIND_LOOKUP, NULL, NULL);
-    refuse(f, &lookup, STATUS_NOT_FOUND, 0);
-    cr_assert_eq(state_of(f, a.order), MESSAGE_REFUSED);
-    cr_assert_eq(row_at(f, b.order).reason, STATUS_NOT_FOUND);
-}
-
-ENGINE_TEST(outbox, lookup_is_asked_again_after_busy_and_on_the_next_connection)
-{
-    bind_session(f);
-    said_forget(f);
-    write_to(f, "bob", "1", NULL);
-    struct frame lookup = said(f, KIND_LOOKUP, NULL, NULL);
-    refuse(f, &lookup, STATUS_BUSY, 1000);
-    pass(f, 990);
-    cr_assert_eq(said_count(f, KIND_LOOKUP), 0u);
-    pass(f, 300);
-    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u);
-    lose_connection(f);
-    bind_session(f);
-    answer_lookups(f);
-    cr_assert_eq(said_count(f, KIND_SEND), 1u);
-}
-
-ENGINE_TEST(outbox, account_whose_entry_is_not_its_own_is_refused)
-{
-    struct msg_lookup ask;
-    bind_session(f);
-    said_forget(f);
-    struct outbox_row row = write_to(f, "bob", "1", NULL);
-    struct frame lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
-    struct msg_found found = {.account = {{1}}};
-    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
-    lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
-    struct view entry = buffer_view(&f->bob_entry);
-    found = (struct msg_found){.account = ask.account, .key_version = 1, .head = f->bob.head,
-                               .entries = &entry, .entry_count = 1};
-    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
-    row = row_at(f, row.order);
-    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_BAD_ENTRY);
-}
-
-ENGINE_TEST(outbox, one_unresolved_contact_does_not_hold_up_the_others)
-{
-    struct sent s;
-    know_bob(f);
-    for (unsigned i = 0; i < 400; i++)
-        write_to(f, "silent", "x", NULL);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    bind_session(f);
-    said_send(f, &s);
-    cr_assert_eq(s.send.item_count, 1u);
-    cr_assert(message_equal(s.items[0].id, row.id));
-    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u);
-}
-
-/* ---- what became of it ---- */
-
-ENGINE_TEST(outbox, status_is_asked_after_welcome_for_what_is_unsettled)
-{
-    struct sent s;
-    struct msg_status ask;
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    said_send(f, &s);
-    accept_all(f, &s);
-    lose_connection(f);
-    bind_session(f);
-    struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
-    cr_assert_eq(ask.item_count, 1u);
-    cr_assert(message_equal(ask.items[0].id, s.items[0].id));
-    struct msg_part_state part = part_of(f, 0, OUTCOME_EXPIRED, 5);
-    struct msg_status_item item = {.target = ask.items[0].target, .id = ask.items[0].id,
-                                   .parts = &part, .part_count = 1};
-    struct msg_status_is is = {.items = &item, .item_count = 1};
-    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &is);
-    row = row_at(f, row.order);
-    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_TIMEOUT);
-    cr_assert_eq(row.parts[0].outcome, OUTCOME_EXPIRED);
-    pass(f, 4000);
-    cr_assert_eq(said_count(f, KIND_STATUS), 0u, "nothing is unsettled");
-}
-
-ENGINE_TEST(outbox, status_is_asked_page_by_page_and_again_after_the_period)
-{
-    struct sent s;
-    struct msg_status ask;
-    know_bob(f);
-    for (unsigned i = 0; i < 100; i++)
-        write_to(f, "bob", "x", NULL);
-    bind_session(f);
-    for (unsigned i = 0; i < 2; i++) {
-        said_send(f, &s);
-        accept_all(f, &s);
-    }
-    lose_connection(f);
-    bind_session(f);
-    struct msg_status_is none = {0};
-    struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
-    cr_assert_eq(ask.item_count, 64u);
-    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &none);
-    frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
-    cr_assert_eq(ask.item_count, 36u);
-    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &none);
-    cr_assert_eq(said_count(f, KIND_STATUS), 0u);
-    pass(f, 30001);
-    cr_assert_eq(said_count(f, KIND_STATUS), 1u);
-}
-
-ENGINE_TEST(outbox, older_and_foreign_hints_change_nothing)
-{
-    struct sent s;
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    said_send(f, &s);
-    accept_all(f, &s);
-    hint(f, row.id, part_of(f, DELIVERY_DELIVERED, 0, 9));
-    hint(f, row.id, part_of(f, DELIVERY_OFFERED, 0, 5));
-    cr_assert_eq(row_at(f, row.order).parts[0].state, DELIVERY_DELIVERED);
-    struct msg_part_state other = part_of(f, 0, OUTCOME_SETTLED, 10);
-    other.device.bytes[0] ^= 1;
-    hint(f, row.id, other);
-    hint(f, (struct message_id){{1}}, part_of(f, 0, OUTCOME_SETTLED, 10));
-    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
-    hint(f, row.id, part_of(f, 0, OUTCOME_DEAD, 1));
-    cr_assert_eq(state_of(f, row.order), MESSAGE_REFUSED);
-    hint(f, row.id, part_of(f, 0, OUTCOME_SETTLED, 99));
-    cr_assert_eq(state_of(f, row.order), MESSAGE_REFUSED, "once");
-}
-
-ENGINE_TEST(outbox, message_with_two_parts_ends_with_the_last_one)
-{
-    struct sent s;
-    struct device_id_list missing;
-    struct msg_stale stale = stale_with(f, &missing);
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    said_send(f, &s);
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
-                                 .stale_count = 1};
-    answer_one(f, &s, &item);
-    said_send(f, &s);
-    accept_all(f, &s);
-    hint(f, row.id, part_of(f, 0, OUTCOME_EXPIRED, 1));
-    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
-    struct msg_part_state other = part_of(f, 0, OUTCOME_SETTLED, 1);
-    other.device = missing.device;
-    hint(f, row.id, other);
-    cr_assert_eq(state_of(f, row.order), MESSAGE_SETTLED);
-}
-
-ENGINE_TEST(outbox, relay_that_has_forgotten_leaves_doubt_only_after_its_promise)
-{
-    struct sent s;
-    struct msg_status ask;
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    said_send(f, &s);
-    accept_all(f, &s);
-    for (unsigned i = 0; i < 2; i++) {
-        lose_connection(f);
-        bind_session(f);
-        struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
-        struct msg_status_item item = {.status = STATUS_NOT_FOUND, .target = ask.items[0].target,
-                                       .id = ask.items[0].id};
-        struct msg_status_is is = {.items = &item, .item_count = 1};
-        answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &is);
-        cr_assert_eq(state_of(f, row.order), i ? MESSAGE_UNKNOWN : MESSAGE_ACCEPTED);
-        f->now.wall_ms += LEDGER_KEEP_MS;
-        f->now.mono_ms += LEDGER_KEEP_MS;
-    }
-}
-
-/* ---- two processes ---- */
-
-ENGINE_TEST(outbox, message_of_another_process_is_found_within_the_poll_time)
-{
-    struct sent s;
-    struct outbox_row row;
-    struct engine *other;
-    bob_and_session(f);
-    cr_assert_eq(engine_new(&f->config, f->state, &other), STATUS_OK);
-    struct engine_message m = {.handle = text("bob"), .payload = text("x")};
-    cr_assert_eq(engine_send(other, f->now, &m, &row), STATUS_OK);
-    engine_free(&other);
-    pass(f, 1001);
-    said_send(f, &s);
-    cr_assert(message_equal(s.items[0].id, row.id));
 }

@@ -1,0 +1,99 @@
+/* Keys sort as the scans need it; values come back as they were written, and damage is found. */
+#include "storage/rows.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static int compare(const struct store_key *a, const struct store_key *b)
+{
+    size_t len = a->len < b->len ? a->len : b->len;
+    int order = memcmp(a->bytes, b->bytes, len);
+    return order ? order : (int)a->len - (int)b->len;
+}
+
+Test(rows, positions_sort_by_term_then_seq_within_a_mailbox)
+{
+    struct device_id d = {{1}};
+    struct position at[] = {{term_make(1, 9), 300}, {term_make(2, 1), 1}, {term_make(2, 1), 256}};
+    for (size_t i = 0; i + 1 < 3; i++) {
+        struct store_key a = key_position(ROW_ENVELOPE, 7, d, at[i]);
+        struct store_key b = key_position(ROW_ENVELOPE, 7, d, at[i + 1]);
+        cr_assert_lt(compare(&a, &b), 0);
+    }
+    struct store_key k = key_position(ROW_ENVELOPE, 7, d, at[2]), box = key_mailbox(ROW_ENVELOPE, 7, d);
+    struct store_key end = key_end(key_view(&box));
+    struct device_id device;
+    struct position back;
+    cr_assert_lt(compare(&k, &end), 0);
+    cr_assert_eq(key_position_read(key_view(&k), &device, &back), STATUS_OK);
+    cr_assert_eq(position_compare(back, at[2]), 0);
+    cr_assert_eq(key_position_read(key_view(&box), &device, &back), STATUS_DAMAGED);
+}
+
+Test(rows, the_newest_claim_of_a_pair_comes_first)
+{
+    struct device_id d = {{1}};
+    struct target_id t = {{2}};
+    uint8_t random[10] = {0};
+    struct store_key old = key_claim(d, t, message_id_make(1000, random), 0);
+    struct store_key new = key_claim(d, t, message_id_make(2000, random), 0);
+    struct message_ref ref;
+    uint32_t attempt;
+    cr_assert_lt(compare(&new, &old), 0);
+    cr_assert_eq(key_claim_read(key_view(&old), &ref, &attempt), STATUS_OK);
+    cr_assert_eq(message_id_time_ms(ref.id), 1000);
+    old.len--;
+    cr_assert_eq(key_claim_read(key_view(&old), &ref, &attempt), STATUS_DAMAGED);
+}
+
+Test(rows, the_key_after_is_the_very_next_and_the_end_is_above_all)
+{
+    uint8_t top[] = {0xff, 0xff}, mixed[] = {3, 0xff};
+    struct store_key a = key_after(view_of(mixed, 2)), e = key_end(view_of(mixed, 2));
+    cr_assert_eq(a.len, 3);
+    cr_assert_eq(e.len, 1);
+    cr_assert_eq(e.bytes[0], 4);
+    cr_assert_eq(key_end(view_of(top, 2)).len, 0, "nothing is above: to the end of the space");
+}
+
+Test(rows, every_value_comes_back)
+{
+    struct arena a = {0};
+    struct device_row device = {.account = {{9}}, .head = {term_make(3, 4), 5}, .count = 6,
+                                .parked = 7, .client_version = 8, .gap_number = 9,
+                                .gaps = {0, 1, 2, 3, 4, 5}}, device_back;
+    struct outcome_row outcome = {.state = 5, .reason = 1, .at_ms = 2, .moved_to = {term_make(1, 1), 9}},
+                       outcome_back;
+    struct commit_row commit = {.term = term_make(1, 2), .commit = 3, .at_ms = 4}, commit_back;
+    struct envelope_row envelope = {.attempt = 3, .sealed = true, .accepted_ms = 7, .expires_ms = 8},
+                        envelope_back;
+    struct view ciphertext, head = envelope_row_write(&a, &envelope);
+    cr_assert_eq(device_row_read(device_row_write(&a, &device), &device_back), STATUS_OK);
+    cr_assert_eq(memcmp(&device, &device_back, sizeof device), 0);
+    cr_assert_eq(outcome_row_read(outcome_row_write(&a, &outcome), &outcome_back), STATUS_OK);
+    cr_assert_eq(outcome_back.moved_to.seq, 9);
+    cr_assert_eq(commit_row_read(commit_row_write(&a, &commit), &commit_back), STATUS_OK);
+    cr_assert_eq(commit_back.at_ms, 4);
+    cr_assert_eq(head.len, ENVELOPE_HEAD_LEN);
+    cr_assert_eq(envelope_row_read(head, &envelope_back, &ciphertext), STATUS_OK);
+    cr_assert(envelope_back.sealed);
+    cr_assert_eq(envelope_back.attempt, 3);
+    cr_assert_eq(ciphertext.len, 0);
+    arena_fini(&a);
+}
+
+Test(rows, another_version_or_a_cut_value_is_damage)
+{
+    struct arena a = {0};
+    struct wake_row wake = {.due_ms = 5};
+    struct view v = wake_row_write(&a, &wake);
+    uint8_t *copy = arena_alloc(&a, v.len + 1);
+    memcpy(copy, v.at, v.len);
+    cr_assert_eq(wake_row_read(view_of(copy, v.len), &wake), STATUS_OK);
+    cr_assert_eq(wake_row_read(view_of(copy, v.len - 1), &wake), STATUS_DAMAGED);
+    cr_assert_eq(wake_row_read(view_of(copy, v.len + 1), &wake), STATUS_DAMAGED);
+    copy[0] = ROW_VERSION + 1;
+    cr_assert_eq(wake_row_read(view_of(copy, v.len), &wake), STATUS_DAMAGED);
+    cr_assert_eq(wake_row_read(view_of(NULL, 0), &wake), STATUS_DAMAGED);
+    arena_fini(&a);
+}

@@ -1,0 +1,340 @@
+/* Sessions: binding, superseding on one and on two brokers, adoption after a restart, brokers that
+ * vanish, and what is answered while sessions are collected. */
+#include "tests/unit/storage_fixture.h"
+
+#include <string.h>
+
+static struct scene two_brokers(void)
+{
+    struct scene e = {.w = world_new(2)};
+    e.ann = person_new(e.w, 1);
+    e.bob = person_new(e.w, 2);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    return e;
+}
+
+static void list_session(struct world *w, const struct person *p)
+{
+    struct stamp stamp = person_stamp(p);
+    struct msg_session m = {.attached = true, .credit_messages = 100, .credit_bytes = 1 << 20,
+                            .client_version = view_of("1.0.0", 5)};
+    world_item(w, p->broker, &stamp, KIND_SESSION, 0, &msg_session_desc, &m, view_of(NULL, 0));
+}
+
+static void peer(struct world *w, size_t broker)
+{
+    struct msg_peer m = {.boot = w->boots[broker]};
+    world_item(w, broker, &(struct stamp){.origin = ORIGIN_PEER}, KIND_PEER, 0, &msg_peer_desc, &m,
+               view_of(NULL, 0));
+}
+
+static void sessions_end(struct world *w, size_t broker)
+{
+    world_item(w, broker, &(struct stamp){.origin = ORIGIN_PEER}, KIND_SESSIONS_END, 0,
+               &msg_empty_desc, &(struct msg_empty){0}, view_of(NULL, 0));
+}
+
+static uint64_t lookup(struct world *w, const struct person *p)
+{
+    struct msg_lookup m = {.account = p->account};
+    struct stamp stamp = person_stamp(p);
+    uint64_t c = world_ask(w, p->broker, &stamp, KIND_LOOKUP, &msg_lookup_desc, &m, view_of(NULL, 0));
+    world_run(w);
+    return c;
+}
+
+Test(session, another_key_or_device_is_not_authenticated)
+{
+    struct scene e = scene_new(false);
+    e.bob->record.transport.bytes[0] ^= 1;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_UNAUTHENTICATED);
+    e.bob->record.transport.bytes[0] ^= 1;
+    e.bob->device.bytes[0] ^= 1;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_UNAUTHENTICATED);
+    e.bob->device.bytes[0] ^= 1;
+    e.bob->account.bytes[31] ^= 1;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_NOT_FOUND);
+    cr_assert_eq(world_events(e.w, EVENT_AUTH_REFUSED), 3);
+    scene_free(&e);
+}
+
+Test(session, a_newer_one_supersedes_the_older_on_the_same_broker)
+{
+    struct scene e = scene_new(true);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    struct person old = *e.bob;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    person_read(e.w, &old);
+    cr_assert_eq(old.superseded, 1);
+    cr_assert_gt(session_compare(e.bob->session, old.session), 0);
+    cr_assert_eq(e.bob->got_count, 1, "offered again");
+    cr_assert(e.bob->got[0].item.again);
+    cr_assert_eq(e.w->core->counters.attached, 2);
+    scene_free(&e);
+}
+
+Test(session, a_newer_one_supersedes_the_older_on_another_broker)
+{
+    struct scene e = two_brokers();
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    struct person old = *e.bob;
+    cr_assert_eq(person_hello(e.w, e.bob, 1), STATUS_OK);
+    person_read(e.w, &old);
+    cr_assert_eq(old.superseded, 1);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    cr_assert_eq(e.bob->got_count, 1);
+    scene_free(&e);
+}
+
+Test(session, an_unattached_one_supersedes_nobody_and_receives_nothing)
+{
+    struct scene e = scene_new(true);
+    struct person quick = *e.bob;
+    quick.unattached = true;
+    cr_assert_eq(person_hello(e.w, &quick, 0), STATUS_OK);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, &quick);
+    person_read(e.w, e.bob);
+    cr_assert_eq(quick.got_count, 0);
+    cr_assert_eq(e.bob->got_count, 1);
+    cr_assert_eq(e.bob->superseded, 0);
+    scene_free(&e);
+}
+
+Test(session, bye_ends_it_at_once_and_a_second_one_is_harmless)
+{
+    struct scene e = scene_new(true);
+    struct stamp stamp = person_stamp(e.bob);
+    for (int i = 0; i < 2; i++) {
+        uint64_t c = world_ask(e.w, 0, &stamp, KIND_BYE, &msg_empty_desc, &(struct msg_empty){0},
+                               view_of(NULL, 0));
+        world_run(e.w);
+        cr_assert_eq(world_reply(e.w, c)->frame.header.kind, KIND_GOODBYE);
+        cr_assert_eq(e.w->core->counters.attached, 1);
+    }
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    cr_assert_eq(e.bob->got_count, 0);
+    scene_free(&e);
+}
+
+Test(session, closed_counts_only_for_the_session_it_names)
+{
+    struct scene e = scene_new(true);
+    struct stamp stamp = person_stamp(e.bob);
+    stamp.session.number += 5;
+    struct msg_closed closed = {0};
+    world_item(e.w, 0, &stamp, KIND_CLOSED, 0, &msg_closed_desc, &closed, view_of(NULL, 0));
+    world_run(e.w);
+    cr_assert_eq(e.w->core->counters.attached, 2);
+    stamp.session.number -= 5;
+    world_item(e.w, 0, &stamp, KIND_CLOSED, 0, &msg_closed_desc, &closed, view_of(NULL, 0));
+    world_run(e.w);
+    cr_assert_eq(e.w->core->counters.attached, 1);
+    cr_assert_eq(world_events(e.w, EVENT_SESSION_ENDED), 1);
+    cr_assert_eq(world_outs(e.w, KIND_ERROR), 0, "nobody is told of it");
+    scene_free(&e);
+}
+
+Test(session, requests_are_busy_until_every_broker_has_listed_its_sessions)
+{
+    struct scene e = two_brokers();
+    world_crash(e.w);
+    storage_tick(e.w->core, e.w->now);
+    cr_assert_eq(world_status(e.w, lookup(e.w, e.ann)), STATUS_BUSY);
+    peer(e.w, 0);
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    storage_tick(e.w->core, e.w->now);
+    cr_assert_eq(world_status(e.w, lookup(e.w, e.ann)), STATUS_BUSY, "one is missing");
+    peer(e.w, 1);
+    sessions_end(e.w, 1);
+    world_run(e.w);
+    storage_tick(e.w->core, e.w->now);
+    cr_assert_eq(world_status(e.w, lookup(e.w, e.ann)), STATUS_OK);
+    scene_free(&e);
+}
+
+Test(session, a_broker_that_never_answers_is_waited_for_two_seconds)
+{
+    struct scene e = two_brokers();
+    world_crash(e.w);
+    storage_tick(e.w->core, e.w->now);
+    for (int i = 0; i < 19; i++) {
+        e.w->now.mono_ms += 100;
+        e.w->now.wall_ms += 100;
+        storage_tick(e.w->core, e.w->now);
+    }
+    cr_assert_eq(world_status(e.w, lookup(e.w, e.ann)), STATUS_BUSY);
+    e.w->now.mono_ms += 200;
+    e.w->now.wall_ms += 200;
+    storage_tick(e.w->core, e.w->now);
+    cr_assert_eq(world_status(e.w, lookup(e.w, e.ann)), STATUS_OK);
+    cr_assert_eq(world_events(e.w, EVENT_SESSIONS_COLLECTED), 4);
+    scene_free(&e);
+}
+
+Test(session, a_listed_session_is_adopted_after_a_restart_and_offered_everything_again)
+{
+    struct scene e = scene_new(true);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    person_ack(e.w, e.bob, 1);
+    world_crash(e.w);
+    storage_tick(e.w->core, e.w->now);
+    peer(e.w, 0);
+    list_session(e.w, e.bob);
+    world_run(e.w);
+    person_read(e.w, e.bob);
+    cr_assert_eq(e.bob->got_count, 3, "nothing is pushed while collecting");
+    e.bob->got_count = 0;
+    e.bob->open_count = 0;
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    storage_tick(e.w->core, e.w->now);
+    world_run(e.w);
+    person_read(e.w, e.bob);
+    cr_assert_eq(e.bob->got_count, 2);
+    cr_assert(e.bob->got[0].item.again);
+    person_ack(e.w, e.bob, 2);
+    cr_assert_eq(world_rows(e.w, SPACE_PAYLOAD, ROW_ENVELOPE), 0);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    cr_assert_eq(e.bob->got_count, 3);
+    scene_free(&e);
+}
+
+static void two_listed(bool newer_first)
+{
+    struct scene e = two_brokers();
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    struct person old = *e.bob;
+    cr_assert_eq(person_hello(e.w, e.bob, 1), STATUS_OK);
+    world_crash(e.w);
+    storage_tick(e.w->core, e.w->now);
+    old.read_outs = e.bob->read_outs = e.w->out_count;
+    for (size_t i = 0; i < 2; i++) {
+        const struct person *p = (i == 0) == newer_first ? e.bob : &old;
+        peer(e.w, p->broker);
+        list_session(e.w, p);
+        sessions_end(e.w, p->broker);
+        world_run(e.w);
+    }
+    storage_tick(e.w->core, e.w->now);
+    world_run(e.w);
+    person_read(e.w, &old);
+    person_read(e.w, e.bob);
+    cr_assert_eq(old.superseded, 1);
+    cr_assert_eq(e.bob->superseded, 0);
+    cr_assert_eq(e.w->core->counters.attached, 1);
+    scene_free(&e);
+}
+
+Test(session, of_two_listed_ones_the_newer_stays_told_first)
+{
+    two_listed(true);
+}
+
+Test(session, of_two_listed_ones_the_newer_stays_told_last)
+{
+    two_listed(false);
+}
+
+Test(session, an_adopted_one_that_closed_before_the_first_turn_leaves_a_wake)
+{
+    struct scene e = scene_new(true);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    world_pass(e.w, 1500); /* the device row is written */
+    world_crash(e.w);
+    storage_tick(e.w->core, e.w->now);
+    peer(e.w, 0);
+    list_session(e.w, e.bob);
+    struct stamp stamp = person_stamp(e.bob);
+    world_item(e.w, 0, &stamp, KIND_CLOSED, 0, &msg_closed_desc, &(struct msg_closed){0},
+               view_of(NULL, 0));
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    storage_tick(e.w->core, e.w->now);
+    world_run(e.w);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_WAKE), 1);
+    scene_free(&e);
+}
+
+Test(session, a_silent_broker_loses_its_sessions_and_gets_them_back_by_listing)
+{
+    struct scene e = scene_new(true);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    e.w->now.mono_ms += 2100;
+    e.w->now.wall_ms += 2100;
+    storage_tick(e.w->core, e.w->now);
+    world_run(e.w);
+    cr_assert_eq(world_events(e.w, EVENT_BROKER_LOST), 1);
+    cr_assert_eq(world_event(e.w, EVENT_BROKER_LOST)->count, 2);
+    cr_assert_eq(e.w->core->counters.attached, 0);
+    size_t ready = world_outs(e.w, KIND_READY);
+    cr_assert_gt(ready, 0);
+    e.bob->got_count = e.bob->open_count = 0;
+    peer(e.w, 0);
+    list_session(e.w, e.bob);
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    person_read(e.w, e.bob);
+    cr_assert_eq(e.bob->got_count, 1);
+    scene_free(&e);
+}
+
+Test(session, a_broker_with_a_new_boot_id_has_none_of_the_old_sessions)
+{
+    struct scene e = scene_new(true);
+    e.w->boots[0].bytes[7] = 0xee;
+    size_t ready = world_outs(e.w, KIND_READY);
+    world_skip(e.w, 100); /* its first slab */
+    cr_assert_eq(e.w->core->counters.attached, 0);
+    cr_assert_gt(world_outs(e.w, KIND_READY), ready, "READY at once");
+    scene_free(&e);
+}
+
+Test(session, a_version_range_we_do_not_speak_is_unsupported)
+{
+    struct scene e = scene_new(false);
+    struct msg_hello hello = {.device = e.bob->device, .account = e.bob->account,
+                              .protocol_min = 2, .protocol_max = 9, .attach = true};
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 77, .transport = e.bob->record.transport};
+    uint64_t c = world_ask(e.w, 0, &stamp, KIND_HELLO, &msg_hello_desc, &hello, view_of(NULL, 0));
+    world_run(e.w);
+    cr_assert_eq(world_status(e.w, c), STATUS_UNSUPPORTED);
+    scene_free(&e);
+}
+
+Test(session, accounts_and_handles_are_idempotent_and_taken_once)
+{
+    struct scene e = scene_new(false);
+    struct person *people[3] = {e.ann, e.ann, e.bob};
+    enum status expected[3] = {STATUS_OK, STATUS_OK, STATUS_HANDLE_TAKEN};
+    for (size_t i = 0; i < 3; i++) {
+        const struct person *p = people[i];
+        struct msg_claim_handle m = {.handle = view_of("ann", 3), .entry = buffer_view(&p->entry)};
+        struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 9, .transport = p->record.transport};
+        handle_sign(p->account, m.handle, p->signing_sk, &m.signature);
+        uint64_t c = world_ask(e.w, 0, &stamp, KIND_CLAIM_HANDLE, &msg_claim_handle_desc, &m,
+                               view_of(NULL, 0));
+        world_run(e.w);
+        cr_assert_eq(world_status(e.w, c), expected[i]);
+    }
+    struct msg_lookup by_name = {.handle = view_of("ann", 3)};
+    struct msg_found found;
+    struct stamp stamp = person_stamp(e.bob);
+    uint64_t c = world_ask(e.w, 0, &stamp, KIND_LOOKUP, &msg_lookup_desc, &by_name, view_of(NULL, 0));
+    world_run(e.w);
+    world_decode(e.w, c, KIND_FOUND, &msg_found_desc, &found);
+    cr_assert_eq(memcmp(found.account.bytes, e.ann->account.bytes, 32), 0);
+    c = lookup(e.w, e.ann);
+    world_decode(e.w, c, KIND_FOUND, &msg_found_desc, &found);
+    cr_assert(view_equal(found.entries[0], buffer_view(&e.ann->entry)));
+    scene_free(&e);
+}
