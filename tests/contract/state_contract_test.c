@@ -337,17 +337,6 @@ CONTRACT_TEST(body_belongs_to_its_row)
     commit(f);
 }
 
-static size_t scan(struct fixture *f, enum message_class class, uint64_t after, uint64_t due_ms,
-                   struct outbox_row *rows, size_t max)
-{
-    struct outbox_scan s = {.class = class, .after = after, .due_ms = due_ms, .rows = rows,
-                            .row_max = max};
-    ok(state_outbox_scan(f->s, &s));
-    for (size_t i = 1; i < s.row_count; i++)
-        cr_assert_lt(rows[i - 1].order, rows[i].order);
-    return s.row_count;
-}
-
 CONTRACT_TEST(outbox_scan_pages_one_class_in_order)
 {
     static struct outbox_row rows[64];

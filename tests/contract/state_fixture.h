@@ -156,4 +156,15 @@ static inline uint64_t put_inbox(struct fixture *f, uint8_t device, uint64_t id,
     return added ? row.order : 0;
 }
 
+static inline size_t scan(struct fixture *f, enum message_class class, uint64_t after, uint64_t due_ms,
+                   struct outbox_row *rows, size_t max)
+{
+    struct outbox_scan s = {.class = class, .after = after, .due_ms = due_ms, .rows = rows,
+                            .row_max = max};
+    ok(state_outbox_scan(f->s, &s));
+    for (size_t i = 1; i < s.row_count; i++)
+        cr_assert_lt(rows[i - 1].order, rows[i].order);
+    return s.row_count;
+}
+
 #endif
