@@ -42,6 +42,7 @@ struct peer {
     struct buffer at_once; /* rests on nothing that is unsynced */
     struct buffer after;   /* leaves after this turn's commit */
     struct buffer map;     /* the broker's map, encoded */
+    uint64_t list;         /* numbers its lists of sessions */
 };
 
 struct request;

@@ -15,8 +15,10 @@ static void say(struct storage *s, size_t broker, enum frame_kind kind,
                 const struct codec_desc *desc, const void *meta)
 {
     struct buffer *out = &s->peers[broker].at_once;
+    struct stamp stamp = {.origin = ORIGIN_PEER};
+    if (kind == KIND_READY) stamp.session = (struct session_id){s->term, s->session_number};
     if (!out->len) slab_begin(out);
-    size_t start = slab_item_begin(out, &(struct stamp){.origin = ORIGIN_PEER});
+    size_t start = slab_item_begin(out, &stamp);
     frame_write(out, &(struct frame_header){.kind = (uint8_t)kind,
                                             .home = s->config.partition_first}, desc, meta);
     slab_item_end(out, start);
@@ -74,6 +76,7 @@ static void on_peer(struct storage *s, size_t broker, const struct stamp *stamp,
     struct peer *p = &s->peers[broker];
     bool same = p->known && memcmp(p->boot.bytes, m->boot.bytes, sizeof m->boot.bytes) == 0;
     set_map(p, &m->map);
+    p->list++;
     if (same) return;
     if (p->known) drop_sessions(s, broker);
     p->known = true;
@@ -107,7 +110,8 @@ static void on_session(struct storage *s, size_t broker, const struct stamp *sta
     struct attachment a = {.session = stamp->session, .broker = broker, .conn = stamp->conn,
                            .credit_messages = m->credit_messages, .credit_bytes = m->credit_bytes,
                            .client_version = version_number(m->client_version),
-                           .bounced = stamp->bounced};
+                           .bounced = stamp->bounced,
+                           .listed = s->peers[broker].list};
     if (a.credit_messages > CREDIT_MESSAGES_MAX) a.credit_messages = CREDIT_MESSAGES_MAX;
     if (a.credit_bytes > CREDIT_BYTES_MAX) a.credit_bytes = CREDIT_BYTES_MAX;
     int order = session_compare(a.session, box->session.session);
@@ -170,11 +174,24 @@ static void collected(struct storage *s, size_t broker)
     core_event(s, &(struct event){.kind = EVENT_SESSIONS_COLLECTED, .count = s->counters.attached});
 }
 
+/* Sessions that began before the READY which this list answers, and are not in it, ended without our
+ * hearing of it: their WELCOME or CLOSED was lost with a connection. */
+static void drop_unlisted(struct storage *s, size_t broker, struct session_id before)
+{
+    size_t slot = 0;
+    for (struct mailbox *m; (m = table_next(s->mailboxes, &slot));) {
+        const struct attachment *a = &m->session;
+        if (mailbox_attached(m) && a->broker == broker && a->listed != s->peers[broker].list &&
+            session_compare(a->session, before) <= 0)
+            session_end(s, m);
+    }
+}
+
 static void on_sessions_end(struct storage *s, size_t broker, const struct stamp *stamp,
                             const void *meta)
 {
-    (void)stamp;
     (void)meta;
+    drop_unlisted(s, broker, stamp->session);
     collected(s, broker);
 }
 

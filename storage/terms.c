@@ -77,14 +77,14 @@ static enum status write_start(struct storage *s, const struct commit_row *last,
 }
 
 /* Store time goes on where the last term left it, or at the wall clock. Whether a store was closed for a
- * long time or the clock is wrong cannot be told from here: so it is alarmed, and nothing ends by time
- * for an hour. */
+ * long time or the clock is wrong cannot be told from here: so operators are told, and nothing ends by
+ * time for an hour. */
 static void start_time(struct storage *s, uint64_t opened_ms, uint64_t last_ms)
 {
     s->store_ms = opened_ms > last_ms ? opened_ms : last_ms;
     if (!last_ms || opened_ms <= last_ms + CLOCK_JUMP_MS) return;
     s->expiry_from_ms = s->mono_ms + CLOCK_JUMP_MS;
-    core_event(s, &(struct event){.kind = EVENT_CLOCK_JUMPED, .count = opened_ms - last_ms});
+    core_event(s, &(struct event){.kind = EVENT_STORE_WAS_AWAY, .count = opened_ms - last_ms});
 }
 
 enum status terms_open(struct storage *s, const struct storage_seed *seed, struct now now)

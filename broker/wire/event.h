@@ -23,6 +23,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(STORE_READONLY, 15, "store_readonly", ALARM, "", "free_percent", "")                         \
     X(STORE_WRITABLE, 16, "store_writable", INFO, "", "free_percent", "")                          \
     X(CLOCK_JUMPED, 17, "clock_jumped", ALARM, "", "jump_ms", "")                                  \
+    X(STORE_WAS_AWAY, 19, "store_was_away", WARN, "", "away_ms", "")                               \
     X(STALE_TERM_REFUSED, 18, "stale_term_refused", WARN, "", "", "")                              \
     X(WORKER_READY, 20, "worker_ready", INFO, "role", "", "")                                      \
     X(WORKER_LOST, 21, "worker_lost", WARN, "role", "requests_unknown", "silence_ms")              \

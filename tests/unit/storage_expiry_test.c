@@ -199,7 +199,7 @@ Test(expiry, a_clock_that_is_a_year_ahead_at_the_opening_ends_nothing_for_an_hou
     send_for(&e, DAY_MS);
     e.w->now.wall_ms += 365 * DAY_MS;
     world_restart(e.w);
-    cr_assert_eq(world_events(e.w, EVENT_CLOCK_JUMPED), 1);
+    cr_assert_eq(world_events(e.w, EVENT_STORE_WAS_AWAY), 1);
     cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
     sweep(e.w);
     cr_assert_eq(world_rows(e.w, SPACE_PAYLOAD, ROW_ENVELOPE), 1);
