@@ -166,7 +166,7 @@ static void peer_answer(struct broker *b, struct worker *w)
     worker_add_message(w, &stamp, &(struct frame_header){.kind = KIND_PEER}, &msg_peer_desc, &peer);
 }
 
-static void sessions_answer(struct broker *b, struct worker *w)
+static void sessions_answer(struct broker *b, struct worker *w, struct session_id asked)
 {
     for (uint32_t i = 0; i < b->sessions.capacity; i++) {
         const struct connection *c = &b->sessions.slots[i];
@@ -181,7 +181,7 @@ static void sessions_answer(struct broker *b, struct worker *w)
                            &msg_session_desc, &message);
     }
     struct msg_empty end = {0};
-    worker_add_message(w, &(struct stamp){.origin = ORIGIN_PEER},
+    worker_add_message(w, &(struct stamp){.origin = ORIGIN_PEER, .session = asked},
                        &(struct frame_header){.kind = KIND_SESSIONS_END}, &msg_empty_desc, &end);
 }
 
@@ -210,7 +210,7 @@ static struct worker *known_process(struct broker *b, uint32_t peer, struct boot
 }
 
 static void on_ready(struct broker *b, uint32_t peer, const struct slab_header *header,
-                     const struct frame *frame)
+                     const struct stamp *stamp, const struct frame *frame)
 {
     struct msg_ready ready;
     struct worker *w = NULL, *displaced = NULL, *known = NULL;
@@ -229,7 +229,7 @@ static void on_ready(struct broker *b, uint32_t peer, const struct slab_header *
         broker_event(b, (struct event){.kind = EVENT_WORKER_READY, .code = ready.role,
                                        .store = ready.store});
     peer_answer(b, w);
-    if (w->role == ROLE_STORAGE) sessions_answer(b, w);
+    if (w->role == ROLE_STORAGE) sessions_answer(b, w, stamp->session);
 }
 
 static void item_take(struct broker *b, struct item *item)
@@ -268,7 +268,7 @@ void broker_worker_slab(struct broker *b, struct now now, uint32_t peer, struct 
         if (frame_check(item.bytes, from, &item.frame) != STATUS_OK) {
             b->counts.strays++;
         } else if (item.frame.header.kind == KIND_READY) {
-            on_ready(b, peer, &header, &item.frame);
+            on_ready(b, peer, &header, &item.stamp, &item.frame);
             item.w = speaker(b, peer, &header);
         } else if (item.w) {
             item_take(b, &item);

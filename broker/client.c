@@ -42,7 +42,7 @@ static enum status request_hello(struct broker *b, const struct request *r)
 
 static enum status request_ping(struct broker *b, const struct request *r)
 {
-    struct msg_pong pong = {.relay_ms = b->now.wall_ms, .map = b->route.map};
+    struct msg_pong pong = {.relay_ms = route_relay_ms(&b->route, b->now), .map = b->route.map};
     struct frame_header header = {.kind = KIND_PONG, .home = r->frame->header.home,
                                   .correlation = r->frame->header.correlation};
     buffer_clear(&b->scratch);

@@ -223,6 +223,8 @@ enum status route_heard(struct worker *w, struct now now, const struct slab_head
     if (w->store && !term_equal(header->term, w->store->term)) return STATUS_REFUSED;
     w->heard_ms = now.mono_ms;
     if (!w->store) return STATUS_OK;
+    w->store->relay_ms = header->relay_ms;
+    w->store->relay_at_ms = now.mono_ms;
     struct witness seen = {header->term, header->commit};
     if (witness_compare(&seen, &w->store->witness) > 0) w->store->witness = seen;
     return STATUS_OK;
@@ -257,6 +259,15 @@ struct worker *route_owner(struct route *r, uint16_t home, struct now now)
 {
     struct worker *w = route_notified(r, home);
     return w && askable(w, now) ? w : NULL;
+}
+
+uint64_t route_relay_ms(const struct route *r, struct now now)
+{
+    for (uint32_t i = 0; i < STORES_MAX; i++) {
+        const struct store_owner *o = &r->stores[i];
+        if (o->relay_at_ms && o->relay_ms) return o->relay_ms + (now.mono_ms - o->relay_at_ms);
+    }
+    return now.wall_ms;
 }
 
 struct worker *route_any_store(struct route *r, struct now now)

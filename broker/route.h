@@ -63,6 +63,8 @@ struct store_owner {
     struct worker *worker;  /* NULL: none now */
     struct witness witness; /* the highest (term, commit) seen */
     struct witness before;  /* as it was when this term began: no owner may be below it */
+    uint64_t relay_ms;      /* its clock, as it said last */
+    uint64_t relay_at_ms;   /* mono: when; 0 = never */
 };
 
 struct route {
@@ -103,6 +105,8 @@ void route_drop(struct worker *w);
  * NULL. route_notified: the one that has to learn of sessions there: any that holds the store. */
 struct worker *route_owner(struct route *r, uint16_t home, struct now now);
 struct worker *route_notified(struct route *r, uint16_t home);
+/* route_relay_ms: the clock by which stores judge message ids; our wall clock before any has spoken. */
+uint64_t route_relay_ms(const struct route *r, struct now now);
 /* route_any_store: some live storage worker, NULL when there is none. */
 struct worker *route_any_store(struct route *r, struct now now);
 bool route_owns(const struct route *r, const struct worker *w, uint16_t home);

@@ -121,10 +121,12 @@ static enum status id_time_in(struct engine *e, struct now now, struct outbox_ro
 {
     if (row->doubtful || row->lost)
         return outbox_step_in(e, now, row, MESSAGE_EVENT_DOUBT, STATUS_ID_TIME);
-    if (row->rounds++ >= REPAIR_ROUNDS_MAX) return refuse_in(e, now, row, STATUS_ID_TIME);
-    e->ping_wanted = true; /* for the relay's clock */
+    if (row->rounds++ >= ID_ROUNDS_MAX) return refuse_in(e, now, row, STATUS_ID_TIME);
+    e->ping_wanted = true; /* for the relay's clock; its answer needs a moment */
     outbox_new_id(e, now, row);
-    return outbox_reseal_in(e, now, row, STATUS_ID_TIME);
+    enum status s = outbox_reseal_in(e, now, row, STATUS_ID_TIME);
+    uint64_t delay = backoff_ms(e, row->rounds, 2 * RETRY_MIN_MS, RETRY_MAX_MS);
+    return s == STATUS_OK ? outbox_later_in(e, now, row, STATUS_ID_TIME, delay) : s;
 }
 
 /* ---- one answer ---- */

@@ -21,6 +21,7 @@
 #define EVENTS_MIN          64u  /* the ring grows from here */
 #define EVENTS_MAX          4096u
 #define REPAIR_ROUNDS_MAX   3u
+#define ID_ROUNDS_MAX       8u
 #define RETRY_MIN_MS        250u
 #define RETRY_MAX_MS        5000u
 #define MAILBOX_RETRY_MS    60000u /* mailbox_full: the first wait */
@@ -134,7 +135,8 @@ struct engine {
     uint64_t said_ms;          /* mono: when we last said something */
     bool ping_under_way, ping_wanted;
     unsigned pings_lost;
-    int64_t relay_ahead_ms;    /* relay clock minus wall clock */
+    int64_t relay_ahead_ms;    /* relay clock minus our monotonic one: the wall clock may be set */
+    bool relay_known;
     struct msg_map map;        /* ranges are heap memory of ours */
 
     struct request requests[REQUESTS_MAX];

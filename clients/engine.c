@@ -119,7 +119,7 @@ uint64_t backoff_ms(struct engine *e, unsigned tries, uint64_t min_ms, uint64_t 
 
 uint64_t engine_relay_ms(const struct engine *e, struct now now)
 {
-    return now.wall_ms + (uint64_t)e->relay_ahead_ms;
+    return e->relay_known ? now.mono_ms + (uint64_t)e->relay_ahead_ms : now.wall_ms;
 }
 
 /* ---- life ---- */

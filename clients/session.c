@@ -185,7 +185,8 @@ bool store_of(const struct engine *e, uint16_t home, struct store_id *out)
 
 static void clock_take(struct engine *e, struct now now, uint64_t relay_ms)
 {
-    e->relay_ahead_ms = (int64_t)(relay_ms - now.wall_ms);
+    e->relay_ahead_ms = (int64_t)(relay_ms - now.mono_ms);
+    e->relay_known = true;
 }
 
 void welcome_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)

@@ -27,7 +27,7 @@ static uint64_t clock_ms(clockid_t clock)
 
 struct now host_now(void)
 {
-    return (struct now){.wall_ms = clock_ms(CLOCK_REALTIME), .mono_ms = clock_ms(CLOCK_MONOTONIC)};
+    return (struct now){.wall_ms = clock_ms(CLOCK_REALTIME), .mono_ms = clock_ms(CLOCK_BOOTTIME)};
 }
 
 uint64_t host_mono_us(void)

@@ -8,7 +8,7 @@
 
 /* host_now: what the clocks say; read once per turn and passed to the cores. */
 struct now host_now(void);
-/* host_mono_us: monotonic microseconds, for measuring only. */
+/* host_now: mono also counts what the machine slept, so that timers know. host_mono_us: monotonic microseconds, for measuring only. */
 uint64_t host_mono_us(void);
 
 /* host_random: len random bytes (libsodium). */

@@ -53,6 +53,7 @@ void slab_finish(struct buffer *b, const struct slab_header *header)
     memcpy(b->at + 8, header->boot.bytes, 8);
     memcpy(b->at + 16, header->term.bytes, 16);
     put_u64(b->at + 32, header->commit);
+    put_u64(b->at + 40, header->relay_ms);
 }
 
 uint32_t slab_count(const struct buffer *b)
@@ -72,7 +73,7 @@ enum status slab_open(struct view bytes, struct slab_header *header, struct slab
     read_bytes(&r, h.boot.bytes, sizeof h.boot.bytes);
     read_bytes(&r, h.term.bytes, sizeof h.term.bytes);
     h.commit = read_u64(&r);
-    read_u64(&r);
+    h.relay_ms = read_u64(&r);
     if (bytes.len > SLAB_LEN_MAX) return STATUS_TOO_LARGE;
     if (r.failed || magic != SLAB_MAGIC || role < ROLE_BROKER || role > ROLE_OPS)
         return STATUS_MALFORMED;

@@ -2,7 +2,7 @@
  * says whose it is (PROTOCOL, appendix "inside the relay"; not part of the edge protocol).
  *
  * Slab header, 48 bytes: u16 magic "SL", u8 version, u8 role, u32 item count, 8 bytes boot or store
- * id, 16 bytes term, u64 commit, 8 bytes reserved. Then the items: stamp (136 bytes) and frame. */
+ * id, 16 bytes term, u64 commit, u64 relay_ms. Then the items: stamp (136 bytes) and frame. */
 #ifndef SEALMQ_WIRE_SLAB_H
 #define SEALMQ_WIRE_SLAB_H
 
@@ -42,6 +42,7 @@ struct slab_header {
     struct boot_id boot;   /* of the sending process */
     struct term term;      /* storage: the store's term */
     uint64_t commit;
+    uint64_t relay_ms;         /* storage: the store's clock, by which ids are judged; else 0 */
 };
 
 /* slab_begin: starts a slab in an empty buffer. */

@@ -108,6 +108,17 @@ static int answer_wait(struct send *s, long long timeout_s)
 
 /* ---- the result ---- */
 
+static int refused_tell(const struct send *s)
+{
+    const struct outbox_row *row = &s->row;
+    const char *remedy = "";
+    if (row->reason == STATUS_NOT_FOUND) remedy = ": check the name";
+    if (row->reason == STATUS_ID_REUSED) remedy = ": send it under another id";
+    return command_fail(s->device.command, EXIT_FAILED, "not sent to %.*s (%s: %s)%s",
+                        (int)row->handle_len, (const char *)row->handle, status_name(row->reason),
+                        status_meaning(row->reason), remedy);
+}
+
 static int state_tell(const struct send *s)
 {
     const struct command *c = s->device.command;
@@ -124,9 +135,7 @@ static int state_tell(const struct send *s)
                             "kept, not accepted yet (%s); outbox --flush tries again",
                             s->row.reason != STATUS_OK ? status_meaning(s->row.reason) : trouble);
     case MESSAGE_REFUSED:
-        return command_fail(c, EXIT_FAILED, "not sent to %.*s (%s: %s)", (int)s->row.handle_len,
-                            (const char *)s->row.handle, status_name(s->row.reason),
-                            status_meaning(s->row.reason));
+        return refused_tell(s);
     case MESSAGE_UNKNOWN:
         return command_fail(c, EXIT_FAILED,
                             "it may have arrived long ago: ask the recipient before "
@@ -149,7 +158,7 @@ static int result_print(const struct send *s)
         if (!output_json(show_json(&s->row, me, SHOW_ALL))) return EXIT_FAILED;
     } else {
         show_print(&s->row, me, SHOW_SHORT);
-        fprintf(stderr, "%s\n", NOT_SEALED);
+        if (s->row.state != MESSAGE_REFUSED) fprintf(stderr, "%s\n", NOT_SEALED);
     }
     return state_tell(s);
 }

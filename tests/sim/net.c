@@ -40,7 +40,8 @@ struct conn *net_connect(struct sim *s, enum conn_kind kind, size_t broker)
     for (size_t i = 0; i < SIM_CONNS_MAX && !c; i++)
         if (!s->conns[i].used) c = &s->conns[i];
     ENSURE(c != NULL);
-    *c = (struct conn){.used = true, .kind = kind, .broker = broker, .number = ++h->numbers,
+    if (s->conn_count <= (size_t)(c - s->conns)) s->conn_count = (size_t)(c - s->conns) + 1;
+    *c = (struct conn){.used = true, .held = true, .kind = kind, .broker = broker, .number = ++h->numbers,
                        .open = {true, true}, .learns_ms = {SIM_NEVER, SIM_NEVER},
                        .hwm = kind == CONN_EDGE ? s->profile->edge_queue
                                                 : s->profile->backend_queue};
@@ -101,7 +102,8 @@ void net_close(struct sim *s, struct conn *c, enum end at, bool orderly)
     if (orderly && mine->last && mine->last->ready_ms >= learns)
         learns = mine->last->ready_ms + 1;
     if (c->learns_ms[other] > learns) c->learns_ms[other] = learns;
-    if (!c->open[other]) conn_free(s, c);
+    if (at == NEAR) c->held = false;
+    if (!c->held && !c->open[FAR]) conn_free(s, c);
 }
 
 void net_break(struct sim *s, struct conn *c)
@@ -125,13 +127,12 @@ void net_stall(struct sim *s, struct conn *c, enum end from, uint64_t until_ms)
 
 void net_step(struct sim *s)
 {
-    for (size_t i = 0; i < SIM_CONNS_MAX; i++) {
+    for (size_t i = 0; i < s->conn_count; i++) {
         struct conn *c = &s->conns[i];
         if (!c->used) continue;
         for (int e = 0; e < 2; e++)
             if (c->open[e] && c->learns_ms[e] <= s->now_ms) c->open[e] = false;
-        /* A NEAR end still holds its pointer until it has seen that the connection is not open. */
-        if (!c->open[FAR] && !c->open[NEAR] && c->device == SIM_NEVER) conn_free(s, c);
+        if (!c->held && !c->open[FAR]) conn_free(s, c);
     }
 }
 
@@ -143,7 +144,7 @@ uint64_t net_due_ms(const struct conn *c, enum end at)
 
 struct conn *net_find(struct sim *s, enum conn_kind kind, size_t broker, uint32_t number)
 {
-    for (size_t i = 0; i < SIM_CONNS_MAX; i++) {
+    for (size_t i = 0; i < s->conn_count; i++) {
         struct conn *c = &s->conns[i];
         if (c->used && c->kind == kind && c->broker == broker && c->number == number) return c;
     }
@@ -152,7 +153,7 @@ struct conn *net_find(struct sim *s, enum conn_kind kind, size_t broker, uint32_
 
 void net_calm(struct sim *s)
 {
-    for (size_t i = 0; i < SIM_CONNS_MAX; i++)
+    for (size_t i = 0; i < s->conn_count; i++)
         for (int e = 0; e < 2; e++)
             if (s->conns[i].streams[e].stalled_until_ms > s->now_ms)
                 s->conns[i].streams[e].stalled_until_ms = s->now_ms;
@@ -160,6 +161,6 @@ void net_calm(struct sim *s)
 
 void net_free(struct sim *s)
 {
-    for (size_t i = 0; i < SIM_CONNS_MAX; i++)
+    for (size_t i = 0; i < s->conn_count; i++)
         if (s->conns[i].used) conn_free(s, &s->conns[i]);
 }

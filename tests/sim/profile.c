@@ -1,48 +1,63 @@
 /* profile: what kinds of worlds there are. calm: no faults, so that everything must be quick. faults:
  * everything that a machine room does. loss: disks that lose synced writes. clocks: clocks that lie.
+ * retention: everything off for days, past the age of claims and ids, not of payloads.
  * backpressure: tiny credits, queues and mailboxes, and readers that take their time. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
 
+#define SEEN(name) (1ull << SEEN_##name)
 #define EVERYDAY                                                                                   \
     [FAULT_CLIENT_BREAK] = 8, [FAULT_CLIENT_STALL] = 6, [FAULT_CLIENT_CRASH] = 6,                  \
     [FAULT_CLIENT_OFFLINE] = 6, [FAULT_CLIENT_DISK] = 4, [FAULT_BROKER_CRASH] = 3,                 \
     [FAULT_BROKER_DRAIN] = 2, [FAULT_WORKER_BREAK] = 3, [FAULT_WORKER_STALL] = 4,                  \
     [FAULT_STORE_KILL] = 6, [FAULT_STORE_WRITE_FAILS] = 3, [FAULT_STORE_DRAIN] = 2,                \
-    [FAULT_STORE_ZOMBIE] = 1, [FAULT_STORE_LOW] = 1, [FAULT_FANOUT_CRASH] = 2
+    [FAULT_STORE_ZOMBIE] = 3, [FAULT_STORE_LOW] = 1, [FAULT_FANOUT_CRASH] = 2
 
 static const struct profile profiles[] = {
     {.name = "calm", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 15000, .settle_ms = 40000, .send_every_ms = 1500, .large_pm = 30, .twice_pm = 100,
      .quick_pm = 150, .rogue_pm = 500, .latency_ms = 20, .commit_ms = 8, .edge_queue = 32,
-     .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512},
+     .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(REUSED) | SEEN(FAILED) | SEEN(EXPIRED)},
     {.name = "faults", .devices_min = 3, .devices_max = 8, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 25000, .settle_ms = 120000, .send_every_ms = 1500, .large_pm = 30, .ttl_pm = 30,
      .twice_pm = 200, .quick_pm = 200, .rogue_pm = 500, .latency_ms = 100, .commit_ms = 20,
      .fault_every_ms = 600, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
-     .mailbox_messages = 10000, .storage_credit = 512},
+     .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(REPEATED) | SEEN(REUSED) | SEEN(AGAIN) | SEEN(WORKER_LOST) | SEEN(BROKER_LOST) |
+                 SEEN(STALE_TERM) | SEEN(EXPIRED) | SEEN(FAILED) | SEEN(READONLY) | SEEN(POSTED) |
+                 SEEN(RENEWED) | SEEN(KILL_IDLE) | SEEN(KILL_BEFORE) | SEEN(KILL_AFTER) |
+                 SEEN(KILL_FINISH) | SEEN(UNCERTAIN) | SEEN(STATE_FAILED)},
     {.name = "loss", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 1,
      .chaos_ms = 25000, .settle_ms = 150000, .send_every_ms = 1200, .large_pm = 10, .twice_pm = 100,
      .quick_pm = 100, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,
      .weights = {[FAULT_STORE_CUT] = 5, [FAULT_CLIENT_BREAK] = 3, [FAULT_CLIENT_OFFLINE] = 3,
                  [FAULT_STORE_KILL] = 2, [FAULT_WORKER_STALL] = 1, [FAULT_BROKER_CRASH] = 1},
      .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
-     .loss = true},
+     .must_see = SEEN(LOSS) | SEEN(RESENT)},
     {.name = "clocks", .devices_min = 3, .devices_max = 5, .brokers_max = 1, .stores_max = 1,
      .chaos_ms = 25000, .settle_ms = 150000, .send_every_ms = 1500, .large_pm = 10, .twice_pm = 100,
      .quick_pm = 150, .rogue_pm = 300, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,
      .weights = {[FAULT_RELAY_CLOCK] = 4, [FAULT_CLIENT_CLOCK] = 8, [FAULT_CLIENT_BREAK] = 4,
                  [FAULT_CLIENT_CRASH] = 2, [FAULT_STORE_KILL] = 2, [FAULT_BROKER_CRASH] = 1},
      .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
-     .unknown_allowed = true},
+     .unknown_allowed = true, .must_see = SEEN(CLOCK) | SEEN(REPEATED) | SEEN(REUSED)},
+    {.name = "retention", .devices_min = 3, .devices_max = 5, .brokers_max = 1, .stores_max = 1,
+     .chaos_ms = 12000, .settle_ms = 150000, .send_every_ms = 1000, .large_pm = 10, .twice_pm = 100,
+     .quick_pm = 100, .rogue_pm = 300, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,
+     .weights = {[FAULT_WINTER] = 4, [FAULT_CLIENT_OFFLINE] = 6, [FAULT_CLIENT_BREAK] = 3,
+                 [FAULT_STORE_KILL] = 2},
+     .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
+     .unknown_allowed = true, .must_see = SEEN(WINTER) | SEEN(AGAIN)},
     {.name = "backpressure", .devices_min = 3, .devices_max = 6, .brokers_max = 1, .stores_max = 1,
      .chaos_ms = 20000, .settle_ms = 4000000, .send_every_ms = 300, .large_pm = 40, .twice_pm = 50,
      .quick_pm = 100, .rogue_pm = 500, .latency_ms = 60, .commit_ms = 40, .fault_every_ms = 2000,
      .weights = {[FAULT_CLIENT_STALL] = 6, [FAULT_CLIENT_BREAK] = 2, [FAULT_CLIENT_OFFLINE] = 4,
                  [FAULT_WORKER_STALL] = 2, [FAULT_STORE_KILL] = 1},
      .credit_messages = 3, .credit_bytes = 4096, .edge_queue = 2, .backend_queue = 6,
-     .mailbox_messages = 12, .storage_credit = 4, .slow_read_ms = 120},
+     .mailbox_messages = 32, .storage_credit = 4, .slow_read_ms = 120,
+     .must_see = SEEN(BOUNCED) | SEEN(OVERLOAD) | SEEN(WORKER_LOST)},
 };
 
 const struct profile *profile_at(size_t index)

@@ -10,7 +10,7 @@
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
  *   rogue.c     a device without an engine that does what no honest client does
  *   faults.c    the seed's faults
- *   watch.c     the oracle that sees every frame and slab
+ *   watch.c, slabs.c  the oracle that sees every frame and slab
  *   verdict.c   the oracle's last word, when everything must have come to its end
  *   trace.c     what happened, as a hash and as the last lines before a failure
  *
@@ -60,7 +60,9 @@ void rng_fill(struct rng *r, void *out, size_t len);
     X(ENGINE_EVENT, "engine event device/kind/state") X(APP_SEND, "app sends device/message/status") \
     X(STATE_FAIL, "client disk will fail device/call") X(OFFLINE, "offline device/until")          \
     X(CLOCK, "relay clock moves by") X(SKEW, "device clock moves device/by")                       \
-    X(ROGUE, "rogue does") X(CALM, "faults stop") X(SETTLED, "all settled")
+    X(ROGUE, "rogue does") X(ERROR, "error device/kind/status") \
+    X(OFFER, "store offers device/first/last") X(BOUNCE, "broker could not hand over device/seq/gone") \
+    X(ARRIVE, "deliveries arrive device/first/last") X(WINTER, "everything sleeps for days") X(ACK, "ack device/settled/failed") X(ECHO, "echo device/settled") X(CALM, "faults stop") X(SETTLED, "all settled")
 
 enum trace_kind {
 #define X(NAME, text) TRACE_##NAME,
@@ -87,7 +89,7 @@ void trace_dump(const struct trace *t);
     X(CLIENT_BREAK) X(CLIENT_STALL) X(CLIENT_CRASH) X(CLIENT_OFFLINE) X(CLIENT_DISK)               \
     X(BROKER_CRASH) X(BROKER_DRAIN) X(WORKER_BREAK) X(WORKER_STALL)                                \
     X(STORE_KILL) X(STORE_WRITE_FAILS) X(STORE_DRAIN) X(STORE_ZOMBIE) X(STORE_LOW) X(STORE_CUT)    \
-    X(FANOUT_CRASH) X(RELAY_CLOCK) X(CLIENT_CLOCK)
+    X(FANOUT_CRASH) X(RELAY_CLOCK) X(CLIENT_CLOCK) X(WINTER)
 
 enum fault {
 #define X(NAME) FAULT_##NAME,
@@ -112,7 +114,7 @@ struct profile {
     unsigned mailbox_messages, storage_credit;
     unsigned slow_read_ms;  /* a client takes one frame in this time while faults last; 0 = at once */
     bool unknown_allowed;   /* a message may end in `unknown`: no way to find out */
-    bool loss;              /* synced writes are cut off */
+    uint64_t must_see;      /* bits of enum seen, in a run of many seeds */
 };
 
 const struct profile *profile_find(const char *name);
@@ -137,6 +139,7 @@ struct stream {
 
 struct conn {
     bool used;
+    bool held;                  /* NEAR has a pointer to it, until its net_close */
     enum conn_kind kind;
     size_t broker;
     uint32_t number;            /* the broker's routing number */
@@ -149,13 +152,16 @@ struct conn {
     struct stream streams[2];   /* by sending end */
 };
 
+/* device_number: for the trace; SIM_DEVICES_MAX for the rogue. */
+size_t device_number(const struct sim *s, struct device_id id);
+
 /* net_connect: NULL when nobody listens there or no way leads there now. */
 struct conn *net_connect(struct sim *s, enum conn_kind kind, size_t broker);
 /* net_send: OK, FULL, GONE. OK says nothing about arrival. */
 enum status net_send(struct sim *s, struct conn *c, enum end from, struct view bytes);
 /* net_take: the next packet for this end, the caller's to free(); NULL = none now. */
 struct packet *net_take(struct sim *s, struct conn *c, enum end at);
-/* net_close: this end closes, in order (what is on its way may arrive) or by dying (may be lost). */
+/* net_close: this end closes (and forgets the pointer), in order (what is on its way may arrive) or by dying (may be lost). */
 void net_close(struct sim *s, struct conn *c, enum end at, bool orderly);
 void net_break(struct sim *s, struct conn *c);
 void net_stall(struct sim *s, struct conn *c, enum end from, uint64_t until_ms);
@@ -218,28 +224,36 @@ enum kill_point {
     KILL_AFTER_FINISH,  /* said, perhaps not sent */
 };
 
+/* One storage process. */
+struct store_process {
+    struct store_host *host;
+    struct store *store; /* the wrapper: store.c */
+    struct storage *core;
+    bool zombie;         /* its disk belongs to another process */
+    bool committing, draining;
+    uint64_t commit_ms, due_ms;
+    enum kill_point kill_at;
+    struct worker_links links;
+    bool lost[SIM_BROKERS_MAX];
+    struct packet *held; /* slabs that the core borrows */
+};
+
+/* A place where a store lives: the disk, and who serves it. */
 struct store_host {
     struct sim *sim;
     size_t index;
     uint16_t first, last;
     struct memory_disk *disk;
-    struct store *store;  /* the wrapper: store.c */
-    struct storage *core;
-    bool dead_disk;       /* a zombie's: every call fails */
-    bool committing;
-    uint64_t commit_ms, due_ms, restart_ms, low_until_ms;
-    enum kill_point kill_at;
-    bool draining;
-    struct worker_links links;
-    bool lost[SIM_BROKERS_MAX];
-    struct packet *held;  /* slabs that the core borrows */
-    size_t cut_next;      /* writes to cut off before the next start */
-    struct store_host *zombie; /* heap: the one that would not die */
-    uint64_t zombie_until_ms;
+    struct store_process *process; /* NULL: down until restart_ms */
+    struct store_process *zombie;  /* NULL: none; ends at zombie_until_ms */
+    uint64_t restart_ms, zombie_until_ms, low_until_ms;
+    size_t cut_next; /* writes to cut off before the next start */
 };
 
 void store_host_start(struct store_host *h);
 void store_host_kill(struct store_host *h, enum kill_point point, uint64_t restart_ms);
+void store_host_drain(struct store_host *h);
+/* store_host_zombify: the process loses its disk to a successor and does not notice. */
 void store_host_zombify(struct store_host *h, uint64_t until_ms, uint64_t restart_ms);
 uint64_t store_host_due_ms(const struct store_host *h);
 void store_host_step(struct store_host *h);
@@ -254,8 +268,8 @@ struct session_host {
     struct conn *conn;
     size_t endpoint;
     uint64_t connect_ms, start_ms, due_ms, read_ms;
-    bool wanted, leaving, stopped, superseded;
-    struct view kept; /* unused */
+    bool wanted, leaving, full;
+    uint64_t attach_ms; /* when the user takes deliveries again after SUPERSEDED */
 };
 
 struct device {
@@ -268,8 +282,9 @@ struct device {
     char handle[16];
     bool registered;
     struct session_host sessions[SESSION_HOSTS];
-    uint64_t offline_until_ms, next_send_ms;
+    uint64_t offline_until_ms, next_send_ms, again_ms;
     int64_t skew_ms;
+    unsigned superseded; /* how often another session took over */
 };
 
 void device_start(struct sim *s, size_t index);
@@ -285,6 +300,9 @@ void rogue_start(struct sim *s);
 uint64_t rogue_due_ms(const struct sim *s);
 void rogue_step(struct sim *s);
 void rogue_fini(struct sim *s);
+bool rogue_settled(const struct sim *s);
+/* rogue_claimed: it has its handle, "rogue": one may write to it. */
+bool rogue_claimed(const struct sim *s);
 /* rogue_device: its ids, for the watch; false = there is none. */
 bool rogue_device(const struct sim *s, struct account_id *account, struct device_id *device);
 
@@ -310,9 +328,9 @@ void watch_fini(struct sim *s);
 void watch_client_said(struct sim *s, const struct conn *c, struct view frame);
 void watch_client_got(struct sim *s, const struct conn *c, struct view frame);
 void watch_client_closed(struct sim *s, const struct conn *c);
-void watch_storage_says(struct store_host *h, size_t broker, struct view slab);
-void watch_storage_got(struct store_host *h, size_t broker, struct view slab);
-void watch_storage_died(struct store_host *h);
+void watch_storage_says(struct store_process *p, size_t broker, struct view slab);
+void watch_storage_got(struct store_process *p, size_t broker, struct view slab);
+void watch_storage_died(struct store_process *p);
 void watch_event(struct sim *s, const struct event *e);
 /* watch_accepted_count, watch_accepted: what clients have been told is accepted. */
 size_t watch_accepted_count(const struct sim *s);
@@ -325,6 +343,30 @@ void verdict_check(struct sim *s);
 /* ---- faults (faults.c) ---- */
 uint64_t faults_due_ms(const struct sim *s);
 void faults_step(struct sim *s);
+
+/* ---- what a run of many seeds must have seen (main.c) ---- */
+
+#define SEEN_LIST(X)                                                                               \
+    X(REPEATED, "claims answered again")       X(REUSED, "ids reused")                             \
+    X(BOUNCED, "deliveries bounced")           X(AGAIN, "deliveries offered again")                \
+    X(SUPERSEDED, "sessions superseded")       X(WORKER_LOST, "workers lost")                      \
+    X(BROKER_LOST, "brokers lost")             X(STALE_TERM, "stale terms refused")                \
+    X(CLOCK, "clock jumps noticed")            X(LOSS, "losses named")                             \
+    X(RESENT, "messages resent after a loss")  X(EXPIRED, "deliveries expired")                    \
+    X(FAILED, "deliveries parked")             X(READONLY, "times read-only")                      \
+    X(SLOW, "slow consumers")                  X(OVERLOAD, "times overloaded")                     \
+    X(POSTED, "wake-ups posted")               X(RENEWED, "broker deaths")                         \
+    X(KILL_IDLE, "store deaths idle")          X(KILL_BEFORE, "store deaths before commit")        \
+    X(KILL_AFTER, "store deaths after commit") X(KILL_FINISH, "store deaths after answers")        \
+    X(UNCERTAIN, "commits of unknown outcome") X(STATE_FAILED, "client disk failures")             \
+    X(WINTER, "winters")
+
+enum seen {
+#define X(NAME, text) SEEN_##NAME,
+    SEEN_LIST(X)
+#undef X
+    SEEN_COUNT
+};
 
 /* ---- the world (world.c) ---- */
 
@@ -340,6 +382,7 @@ struct sim {
     char why[256];
 
     struct conn conns[SIM_CONNS_MAX];
+    size_t conn_count; /* slots ever used; the lowest free one is taken first */
     struct broker_host brokers[SIM_BROKERS_MAX];
     size_t broker_count;
     struct store_host stores[SIM_STORES_MAX];
@@ -354,14 +397,17 @@ struct sim {
     struct app_message *messages;
     size_t message_count, message_cap;
     size_t cuts;  /* how often a disk was cut */
-    size_t zombies_refused; /* STALE_TERM_REFUSED events */
+    uint64_t slept_days;
+    size_t leaps; /* how often a store started under a clock that was off by days */
     uint64_t settled_ms;    /* virtual, after faults stopped */
+    uint64_t seen[SEEN_COUNT];
     struct mark_key marks;
     struct receipt_key receipt_key;
 };
 
 struct sim_result {
     bool failed;
+    uint64_t seen[SEEN_COUNT];
     uint64_t trace_hash, trace_count, settled_ms, messages, end_ms;
 };
 
@@ -370,6 +416,8 @@ struct sim_result sim_run(const struct profile *p, uint64_t seed, bool trace);
 /* sim_running: the seed under way, for the handler of a crash. NULL = none. */
 const struct sim *sim_running(void);
 
+/* sim_run_for: lets the calm world go on for a while. */
+void sim_run_for(struct sim *s, uint64_t ms);
 /* sim_fail: the world is wrong; the first reason counts. */
 void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct now sim_relay_now(const struct sim *s);

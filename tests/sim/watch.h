@@ -1,0 +1,59 @@
+/* watch: what the two halves of the oracle share: watch.c (the clients' side, events) and slabs.c
+ * (storage's side). Only for them and the verdict. */
+#ifndef SEALMQ_TESTS_SIM_WATCH_H
+#define SEALMQ_TESTS_SIM_WATCH_H
+
+#include "tests/sim/sim.h"
+
+/* One content that a client has sent under one id. */
+struct sent {
+    struct message_ref ref;
+    struct hash256 digest; /* of the claim */
+    struct hash256 hash;   /* of the ciphertext */
+    uint8_t *answer;       /* heap; the acceptance that a client was told; NULL = none */
+    size_t answer_len;
+};
+
+/* One request without its reply. */
+struct asked {
+    size_t broker;
+    uint32_t number;
+    uint64_t correlation, at_ms;
+    uint8_t kind;
+    size_t count;
+    size_t items[SENDS_PER_FRAME]; /* index into sent; SIM_NEVER = not one of ours */
+};
+
+#define CREDIT_SESSIONS_MAX 512u
+struct offered {
+    struct position at;
+    uint32_t len;
+};
+
+/* What one session was offered and has not acknowledged, as its storage process must see it. */
+struct credit {
+    struct session_id session;
+    struct device_id device;
+    uint16_t home;
+    uint32_t messages_max;
+    uint64_t bytes_max;
+    struct offered *offers;
+    size_t count, cap;
+};
+
+struct watch {
+    struct arena arena; /* one observation */
+    struct sent *sent;
+    size_t sent_count, sent_cap;
+    struct asked *asked;
+    size_t asked_count, asked_cap;
+    struct credit credits[CREDIT_SESSIONS_MAX]; /* a ring: the newest sessions */
+    size_t credit_count;
+};
+
+bool watch_has_canary(struct view bytes);
+/* watch_unanswered: a request on a living connection that waits for so long; NULL = none. */
+const struct asked *watch_unanswered(const struct sim *s, uint64_t older_than_ms);
+void credit_fini(struct watch *w);
+
+#endif
