@@ -1,10 +1,11 @@
-/* sealmq-load: a closed-loop load generator on the real client protocol over real sockets (CURVE):
+/* sealmq-load: a closed-loop load generator on the real client protocol over real sockets (CURVE, or PLAIN on a
+ * relay with broker.plain = bench):
  * P senders, M mailboxes, a window of W messages that are neither accepted nor delivered. It checks every
  * body, counts lost, duplicated and corrupted, and prints throughput and server CPU per message by
  * process. First figures only: the bench suite proper will grow from here.
  *
  *     sealmq-load --endpoint tcp://HOST:PORT --server-key FILE --count N [--size B] [--window W]
- *                 [--mailboxes M] [--senders P] [--pids BROKER,STORAGE]
+ *                 [--mailboxes M] [--senders P] [--pids BROKER,STORAGE] [--plain yes]
  *
  * It speaks frames directly (no engine, no client disk), so that the generator's share stays small. */
 #include "broker/host/host.h"
@@ -42,6 +43,7 @@ struct load {
     size_t sender_count, mailbox_count;
     const char *endpoint;
     char server_key[64];
+    bool plain;
     uint64_t count, sent, accepted, received, duplicated, corrupted, refused, frames;
     size_t size, window;
     uint64_t *seen; /* a bit per message */
@@ -60,6 +62,16 @@ static void die(const char *what)
 
 /* ---- one device ---- */
 
+static bool mechanism_set(const struct load *l, void *socket, const char *pk, const char *sk)
+{
+    if (l->plain)
+        return zmq_setsockopt(socket, ZMQ_PLAIN_USERNAME, pk, 40) == 0 &&
+               zmq_setsockopt(socket, ZMQ_PLAIN_PASSWORD, "-", 1) == 0;
+    return zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, l->server_key, 41) == 0 &&
+           zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, pk, 41) == 0 &&
+           zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, sk, 41) == 0;
+}
+
 static void device_open(struct load *l, struct device *d)
 {
     char pk[41], sk[41];
@@ -74,9 +86,7 @@ static void device_open(struct load *l, struct device *d)
     zmq_z85_encode(pk, d->record.transport.bytes, 32);
     zmq_z85_encode(sk, d->transport_sk, 32);
     d->socket = zmq_socket(l->context, ZMQ_DEALER);
-    if (!d->socket || zmq_setsockopt(d->socket, ZMQ_CURVE_SERVERKEY, l->server_key, 41) != 0 ||
-        zmq_setsockopt(d->socket, ZMQ_CURVE_PUBLICKEY, pk, 41) != 0 ||
-        zmq_setsockopt(d->socket, ZMQ_CURVE_SECRETKEY, sk, 41) != 0 ||
+    if (!d->socket || !mechanism_set(l, d->socket, pk, sk) ||
         zmq_setsockopt(d->socket, ZMQ_LINGER, &zero, sizeof zero) != 0 ||
         zmq_setsockopt(d->socket, ZMQ_SNDHWM, &hwm, sizeof hwm) != 0 ||
         zmq_setsockopt(d->socket, ZMQ_RCVHWM, &hwm, sizeof hwm) != 0 ||
@@ -300,6 +310,7 @@ static void set_up(struct load *l, int argc, char **argv)
     FILE *f = fopen(key, "r");
     if (!f || fscanf(f, "%40s", l->server_key) != 1) die("cannot read the server key");
     fclose(f);
+    l->plain = strcmp(option(argc, argv, "--plain", "no"), "yes") == 0;
     l->count = number(argc, argv, "--count", "100000", 1, 100000000);
     l->size = number(argc, argv, "--size", "1024", 16, PAYLOAD_LEN_MAX);
     l->window = number(argc, argv, "--window", "1024", 1, 65536);

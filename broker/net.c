@@ -47,8 +47,7 @@ static const struct int_option common_options[] = {
 static const struct int_option edge_options[] = {
     {ZMQ_SNDHWM, EDGE_SEND_QUEUE}, {ZMQ_RCVHWM, EDGE_RECV_QUEUE}, {ZMQ_LINGER, 1000},
     {ZMQ_HANDSHAKE_IVL, 5000}, {ZMQ_HEARTBEAT_IVL, 10000}, {ZMQ_HEARTBEAT_TIMEOUT, 30000},
-    {ZMQ_HEARTBEAT_TTL, 30000}, {ZMQ_BACKLOG, 1024}, {ZMQ_IPV6, 1}, {ZMQ_CURVE_SERVER, 1},
-    {ZMQ_ZAP_ENFORCE_DOMAIN, 1},
+    {ZMQ_HEARTBEAT_TTL, 30000}, {ZMQ_BACKLOG, 1024}, {ZMQ_IPV6, 1}, {ZMQ_ZAP_ENFORCE_DOMAIN, 1},
 };
 static const struct int_option backend_options[] = {
     {ZMQ_SNDHWM, BACKEND_QUEUE}, {ZMQ_RCVHWM, BACKEND_QUEUE}, {ZMQ_LINGER, 1000},
@@ -73,12 +72,21 @@ static bool router_prepare(void *socket, int64_t frame_len_max, uint64_t io_thre
            zmq_setsockopt(socket, ZMQ_AFFINITY, &io_thread, sizeof io_thread) == 0;
 }
 
+/* CURVE, or for loopback benchmarks PLAIN: then nothing is encrypted and no key is proved. */
+static bool mechanism_set(struct net *n, const struct curve_server_keys *keys)
+{
+    int one = 1;
+    if (n->config->plain)
+        return zmq_setsockopt(n->edge, ZMQ_PLAIN_SERVER, &one, sizeof one) == 0;
+    return zmq_setsockopt(n->edge, ZMQ_CURVE_SERVER, &one, sizeof one) == 0 &&
+           zmq_setsockopt(n->edge, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32) == 0;
+}
+
 static bool edge_open(struct net *n, const struct curve_server_keys *keys)
 {
     n->edge = zmq_socket(n->context, ZMQ_ROUTER);
     return router_prepare(n->edge, FRAME_LEN_MAX, EDGE_IO_THREAD) &&
-           OPTIONS_SET(n->edge, edge_options) &&
-           zmq_setsockopt(n->edge, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32) == 0 &&
+           OPTIONS_SET(n->edge, edge_options) && mechanism_set(n, keys) &&
            zmq_setsockopt(n->edge, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) == 0 &&
            zmq_bind(n->edge, n->config->client_endpoint) == 0;
 }
@@ -118,7 +126,7 @@ enum status net_open(const struct config *config, const struct curve_server_keys
     n->context = zmq_ctx_new();
     if (!n->context || zmq_ctx_set(n->context, ZMQ_IO_THREADS, 2) != 0)
         return open_failed(n, "ZeroMQ", error, error_cap);
-    if (zap_open(n->context, &n->zap) != STATUS_OK)
+    if (zap_open(n->context, config->plain, &n->zap) != STATUS_OK)
         return open_failed(n, "the access check", error, error_cap);
     if (!backend_open(n)) return open_failed(n, config->backend_endpoint, error, error_cap);
     if (!admin_open(n)) return open_failed(n, config->admin_endpoint, error, error_cap);

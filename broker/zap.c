@@ -1,6 +1,6 @@
 /* zap: glue; one REP socket. A request is read whole into fixed memory before it is judged; what
- * does not fit is malformed (500), what is not CURVE of our domain is refused (400), the rest is
- * 200 with the key's text. No I/O, no allocation, no way to wait. */
+ * does not fit is malformed (500), what is not of our domain and mechanism is refused (400), the rest
+ * is 200 with the key's text. No I/O, no allocation, no way to wait. */
 #include "broker/zap.h"
 
 #include "broker/wire/bytes.h"
@@ -14,10 +14,12 @@
 #define KEY_LEN      32u
 #define KEY_TEXT_LEN 40u
 
-enum part { VERSION, REQUEST_ID, DOMAIN, ADDRESS, IDENTITY, MECHANISM, CREDENTIALS, PARTS };
+enum part { VERSION, REQUEST_ID, DOMAIN, ADDRESS, IDENTITY, MECHANISM, CREDENTIALS, PASSWORD, PARTS };
+#define CURVE_PARTS PASSWORD /* one credential; PLAIN has two */
 
 struct zap {
     void *socket;
+    bool plain;
 };
 
 struct zap_request {
@@ -60,14 +62,26 @@ static bool part_is(const struct zap_request *r, enum part part, const char *tex
     return r->lens[part] == strlen(text) && memcmp(r->parts[part], text, r->lens[part]) == 0;
 }
 
-static struct zap_answer judge(const struct zap_request *r)
+/* Benchmarks only: the user name is the key's text, and nothing proves it. */
+static bool plain_key(const struct zap_request *r, struct zap_answer *admitted)
+{
+    uint8_t key[KEY_LEN];
+    if (r->count != PARTS || r->lens[CREDENTIALS] != KEY_TEXT_LEN) return false;
+    memcpy(admitted->user, r->parts[CREDENTIALS], KEY_TEXT_LEN);
+    return zmq_z85_decode(key, admitted->user) != NULL;
+}
+
+static struct zap_answer judge(const struct zap_request *r, bool plain)
 {
     struct zap_answer malformed = {"500", "malformed request", ""};
     struct zap_answer refused = {"400", "not admitted", ""};
     struct zap_answer admitted = {"200", "OK", ""};
     if (r->too_long || r->count < CREDENTIALS || !part_is(r, VERSION, "1.0")) return malformed;
-    if (!part_is(r, DOMAIN, ZAP_DOMAIN) || !part_is(r, MECHANISM, "CURVE")) return refused;
-    if (r->count != PARTS || r->lens[CREDENTIALS] != KEY_LEN) return malformed;
+    if (!part_is(r, DOMAIN, ZAP_DOMAIN)) return refused;
+    if (plain && part_is(r, MECHANISM, "PLAIN"))
+        return plain_key(r, &admitted) ? admitted : malformed;
+    if (!part_is(r, MECHANISM, "CURVE")) return refused;
+    if (r->count != CURVE_PARTS || r->lens[CREDENTIALS] != KEY_LEN) return malformed;
     return zmq_z85_encode(admitted.user, r->parts[CREDENTIALS], KEY_LEN) ? admitted : malformed;
 }
 
@@ -88,7 +102,7 @@ void zap_serve(struct zap *z)
 {
     struct zap_request request;
     while (request_read(z->socket, &request)) {
-        struct zap_answer answer = judge(&request);
+        struct zap_answer answer = judge(&request, z->plain);
         answer_write(z->socket, &request, &answer);
     }
 }
@@ -101,8 +115,8 @@ static bool asks(struct zap *z, void *socket, const char *domain, const char *co
                            view_of("", 0), view_of("", 0), view_of("CURVE", 5),
                            view_of(key, sizeof key)};
     struct zap_request answer;
-    for (size_t i = 0; i < PARTS; i++)
-        if (zmq_send(socket, parts[i].at, parts[i].len, i + 1 < PARTS ? ZMQ_SNDMORE : 0) < 0)
+    for (size_t i = 0; i < CURVE_PARTS; i++)
+        if (zmq_send(socket, parts[i].at, parts[i].len, i + 1 < CURVE_PARTS ? ZMQ_SNDMORE : 0) < 0)
             return false;
     zap_serve(z); /* inproc: the request is there as soon as it is sent */
     return request_read(socket, &answer) && answer.count == 6 && part_is(&answer, DOMAIN, code);
@@ -119,12 +133,13 @@ static bool self_test(struct zap *z, void *context)
     return ok;
 }
 
-enum status zap_open(void *context, struct zap **out)
+enum status zap_open(void *context, bool plain, struct zap **out)
 {
     int linger = 0;
     *out = NULL;
     struct zap *z = calloc(1, sizeof *z);
     ENSURE(z != NULL);
+    z->plain = plain;
     z->socket = zmq_socket(context, ZMQ_REP);
     if (!z->socket || zmq_setsockopt(z->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
         zmq_bind(z->socket, ENDPOINT) != 0 || !self_test(z, context)) {

@@ -31,6 +31,8 @@ struct config {
     uint32_t connections_max;              /* broker.connections */
     uint32_t ping_ms;                      /* broker.ping_ms: 10000 */
     uint32_t drain_ms;                     /* broker.drain_ms: 2000 */
+    bool plain; /* broker.plain: "no", or "bench": an edge without encryption where keys are claimed, not
+                 * proved; refused unless broker.client is on loopback */
     /* storage */
     enum config_backend backend;     /* storage.backend: rocksdb | memory */
     char data_dir[CONFIG_PATH_MAX];  /* storage.data: default dir/store */

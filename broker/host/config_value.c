@@ -120,6 +120,20 @@ static bool set_bool(const struct config_rule *r, const char *text, const char *
     return true;
 }
 
+/* Not "yes": nobody turns encryption off by a habit. Loopback only; broker.client stands before it. */
+static bool set_plain(const struct config_rule *r, const char *text, const char *base,
+                      struct config *c)
+{
+    static const char *const loopback[] = {"tcp://127.", "tcp://[::1]:", "tcp://localhost:"};
+    bool bench = strcmp(text, "bench") == 0, local = false;
+    (void)base;
+    for (size_t i = 0; i < sizeof loopback / sizeof loopback[0]; i++)
+        local = local || strncmp(c->client_endpoint, loopback[i], strlen(loopback[i])) == 0;
+    if (strcmp(text, "no") != 0 && !(bench && local)) return false;
+    *(bool *)field_of(r, c) = bench;
+    return true;
+}
+
 /* "FIRST-LAST" into partition_first and partition_last. */
 static bool set_partitions(const struct config_rule *r, const char *text, const char *base,
                            struct config *c)
@@ -170,6 +184,8 @@ const struct config_rule config_rules[] = {
      NULL},
     {"broker", "ping_ms", set_u32, AT(ping_ms), "10000", 0, 100, 600000, 1, NULL},
     {"broker", "drain_ms", set_u32, AT(drain_ms), "2000", 0, 0, 60000, 1, NULL},
+    {"broker", "plain", set_plain, AT(plain), "no", 0, 0, 0, 0,
+     "no, or bench for benchmarks with broker.client on loopback"},
     {"storage", "backend", set_backend, AT(backend), "rocksdb", 0, 0, 0, 0, "rocksdb or memory"},
     {"storage", "data", set_path, AT(data_dir), "store", AT(dir), 0, 0, 0, PATH},
     {"storage", "partitions", set_partitions, AT(partition_first), "0-4095", 0, 0, 0, 0,

@@ -6,9 +6,10 @@
 #include "broker/wire/ids.h"
 #include "broker/wire/now.h"
 
-/* host_now: what the clocks say; read once per turn and passed to the cores. */
+/* host_now: what the clocks say; read once per turn and passed to the cores. mono also counts what the
+ * machine slept, so that timers know. */
 struct now host_now(void);
-/* host_now: mono also counts what the machine slept, so that timers know. host_mono_us: monotonic microseconds, for measuring only. */
+/* host_mono_us: monotonic microseconds, for measuring only. */
 uint64_t host_mono_us(void);
 
 /* host_random: len random bytes (libsodium). */

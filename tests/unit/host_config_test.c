@@ -91,6 +91,19 @@ Test(config, given_values_replace_the_defaults)
     cr_assert_str_eq(c.webhook_url, "https://push.example/wake?x=1");
 }
 
+Test(config, plain_edge_is_for_benchmarks_on_loopback)
+{
+    struct config c;
+    cr_assert_eq(load_text(BASE "    plain = bench\n", &c), STATUS_OK, "%s", error);
+    cr_assert(c.plain);
+}
+
+Test(config, plain_edge_that_others_can_reach_is_refused)
+{
+    refused("relay\n    dir = \".\"\nbroker\n    client = \"tcp://*:7400\"\n    plain = bench\n",
+            "broker.plain:");
+}
+
 Test(config, unknown_duplicate_and_missing_entries_are_named)
 {
     refused(BASE "    clinet = 3\n", "broker.clinet: unknown entry");
@@ -122,6 +135,7 @@ Test(config, impossible_values_are_named)
         {"ping_ms = \"10 s\"", "broker.ping_ms:"},
         {"drain_ms = 99999999999999999999", "broker.drain_ms:"},
         {"drain_ms =", "broker.drain_ms:"},
+        {"plain = yes", "broker.plain:"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[512];
