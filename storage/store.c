@@ -2,6 +2,7 @@
  * and are proved by the contract suite. */
 #include "storage/store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum status store_load(struct store *s, struct store_read *reads, size_t count, struct arena *a)
@@ -63,4 +64,23 @@ void store_batch_delete(struct store_batch *b, struct arena *a, enum store_space
     ENSURE(key.len > 0 && key.len <= STORE_KEY_LEN_MAX);
     *next_op(b, a) = (struct store_op){.kind = STORE_DELETE, .space = space, .key = key};
     b->byte_count += key.len;
+}
+
+static int op_compare(const void *left, const void *right)
+{
+    const struct store_op *a = *(const struct store_op *const *)left;
+    const struct store_op *b = *(const struct store_op *const *)right;
+    if (a->space != b->space) return a->space < b->space ? -1 : 1;
+    size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
+    int order = memcmp(a->key.at, b->key.at, len);
+    if (order) return order;
+    if (a->key.len != b->key.len) return a->key.len < b->key.len ? -1 : 1;
+    return a < b ? -1 : a > b; /* both are in the batch's one array */
+}
+
+void store_batch_order(const struct store_batch *b, const struct store_op **out)
+{
+    for (size_t i = 0; i < b->op_count; i++)
+        out[i] = &b->ops[i];
+    if (b->op_count) qsort(out, b->op_count, sizeof(const struct store_op *), op_compare);
 }

@@ -131,4 +131,8 @@ void store_batch_put(struct store_batch *b, struct arena *a, enum store_space sp
 void store_batch_delete(struct store_batch *b, struct arena *a, enum store_space space,
                         struct view key);
 
+/* store_batch_order: the ops sorted by space and key into out (op_count pointers), those on one key in
+ * their given order: inserted that way, neighbours in a skip list find each other. */
+void store_batch_order(const struct store_batch *b, const struct store_op **out);
+
 #endif
