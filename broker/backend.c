@@ -39,13 +39,14 @@ static void undelivered(struct broker *b, const struct item *item, struct connec
     struct stamp stamp = item->stamp;
     first_position(b, item, &message);
     message.gone = !c;
-    if (c && message.seq) stamp.bounced = ++c->bounced;
+    if (c && message.seq) stamp.round = ++c->round;
     struct frame_header header = {.kind = KIND_UNDELIVERED, .home = item->frame.header.home};
     worker_add_message(item->w, &stamp, &header, &msg_undelivered_desc, &message);
 }
 
-/* A client's acks cover all that came before, so nothing may overtake a delivery that bounced: what its
- * store wrote before it heard of that is dropped here, and comes again in its place. */
+/* A client's acks cover all that came before, so nothing may overtake a delivery that bounced, or was
+ * lost with a connection to the store (SESSION then asks for all of them again): what its store wrote
+ * before it heard of that is dropped here, and comes again in its place. */
 static void on_deliver(struct broker *b, const struct item *item)
 {
     struct connection *c = session_by_handle(&b->sessions, item->stamp.conn);
@@ -53,7 +54,7 @@ static void on_deliver(struct broker *b, const struct item *item)
         undelivered(b, item, NULL);
         return;
     }
-    if (item->stamp.bounced != c->bounced) return;
+    if (item->stamp.round != c->round) return;
     enum status s = client_push(b, c, item->bytes);
     if (s != STATUS_OK) undelivered(b, item, s == STATUS_BUSY ? c : NULL);
 }
@@ -169,9 +170,10 @@ static void peer_answer(struct broker *b, struct worker *w)
 static void sessions_answer(struct broker *b, struct worker *w, struct session_id asked)
 {
     for (uint32_t i = 0; i < b->sessions.capacity; i++) {
-        const struct connection *c = &b->sessions.slots[i];
+        struct connection *c = &b->sessions.slots[i];
         uint16_t home = home_of_account(c->account);
         if (!session_bound(c) || !route_owns(&b->route, w, home)) continue;
+        c->round++;
         struct msg_session message = {
             .attached = c->greeting.attach, .credit_messages = c->credit_messages,
             .credit_bytes = c->credit_bytes,

@@ -3,6 +3,8 @@
  * comes in is answered here, or stands in pending. */
 #include "broker/core.h"
 
+#include <string.h>
+
 /* What one frame is: c lives at least until the handler answers. */
 struct request {
     struct connection *c;
@@ -103,12 +105,28 @@ bool broker_knows(const struct broker *b, uint32_t routing)
     return session_by_routing(&b->sessions, routing) != NULL;
 }
 
+static bool transport_equal(const struct transport_pk *a, const struct transport_pk *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+/* The entry of whoever speaks, NULL when there is none yet. Another key means another connection under
+ * a routing id that a client chose: the one before it has vanished. */
+static struct connection *speaker(struct broker *b, uint32_t routing,
+                                  const struct transport_pk *key)
+{
+    struct connection *c = session_by_routing(&b->sessions, routing);
+    if (!c || !key || transport_equal(&c->transport, key)) return c;
+    client_forget(b, c);
+    return NULL;
+}
+
 static void client_frame(struct broker *b, uint32_t routing, const struct transport_pk *key,
                          struct view bytes)
 {
     struct frame frame;
     enum status s = frame_check(bytes, FROM_CLIENT, &frame);
-    struct connection *c = session_by_routing(&b->sessions, routing);
+    struct connection *c = speaker(b, routing, key);
     if (!c) {
         if (!key) return; /* nobody proved who speaks */
         c = session_connect(&b->sessions, routing, key, b->now.mono_ms);

@@ -189,7 +189,7 @@ struct broker_out net_out(struct net *n)
 /* --- in ------------------------------------------------------------------------------------ */
 
 /* One message into n->payload. OK; BUSY: nothing is waiting; REFUSED: taken and dropped (a
- * routing id that the peer chose itself, or more than one part). */
+ * routing id not of libzmq's form, or more than one part). A peer may choose one of that form. */
 static enum status receive(struct net *n, void *socket, uint32_t *routing)
 {
     uint8_t id[ROUTING_LEN + 1];
@@ -208,7 +208,8 @@ static struct view payload_view(struct net *n)
     return view_of(zmq_msg_data(&n->payload), zmq_msg_size(&n->payload));
 }
 
-/* The CURVE key that the access check put on the frame; false where there is none. */
+/* The CURVE key that the access check put on the frame; false where there is none. libzmq puts it on
+ * every frame of a connection: a routing id alone does not say who speaks. */
 static bool payload_key(struct net *n, struct transport_pk *out)
 {
     const char *user = zmq_msg_gets(&n->payload, "User-Id");
@@ -222,10 +223,7 @@ static void edge_take(struct net *n, struct broker *b, struct now now)
     enum status s = STATUS_OK;
     for (int i = 0; i < FRAMES_PER_TURN && s != STATUS_BUSY; i++) {
         s = receive(n, n->edge, &routing);
-        if (s != STATUS_OK) continue;
-        if (broker_knows(b, routing))
-            broker_client_frame(b, now, routing, NULL, payload_view(n));
-        else if (payload_key(n, &key))
+        if (s == STATUS_OK && payload_key(n, &key))
             broker_client_frame(b, now, routing, &key, payload_view(n));
     }
 }

@@ -60,6 +60,7 @@ static void list_append(struct pendings *p, struct pending *entry, enum pending_
         list->first = number;
     list->last = number;
     list->count++;
+    list->bytes += entry->frame_len;
 }
 
 static void list_unlink(struct pendings *p, struct pending *entry, enum pending_side side)
@@ -76,11 +77,12 @@ static void list_unlink(struct pendings *p, struct pending *entry, enum pending_
     else
         list->last = link.before;
     list->count--;
+    list->bytes -= entry->frame_len;
     entry->lists[side] = NULL;
 }
 
 enum status pending_add(struct pendings *p, const struct pending_key *key,
-                        const struct frame_header *header, uint64_t sent_ms,
+                        const struct frame_header *header, struct view frame, uint64_t sent_ms,
                         struct pending_list *asker, struct pending_list *worker)
 {
     if (pending_find(p, key)) return STATUS_STATE;
@@ -89,7 +91,8 @@ enum status pending_add(struct pendings *p, const struct pending_key *key,
     struct pending *entry = entry_at(p, number);
     p->free = entry->hash_next;
     *entry = (struct pending){.key = *key, .sent_ms = sent_ms, .hash_next = *bucket,
-                              .home = header->home, .kind = header->kind};
+                              .frame_len = (uint32_t)frame.len, .home = header->home,
+                              .kind = header->kind};
     *bucket = number;
     list_append(p, entry, BY_ASKER, asker);
     list_append(p, entry, BY_WORKER, worker);

@@ -202,7 +202,7 @@ void session_bind(struct sessions *s, struct connection *c, const struct stamp *
     c->greeting = c->offered;
     c->credit_messages = welcome->credit_messages;
     c->credit_bytes = welcome->credit_bytes;
-    c->bounced = 0;
+    c->round = 0;
     device_link(s, c);
 }
 
@@ -213,7 +213,7 @@ void session_unbind(struct sessions *s, struct connection *c)
     c->session = (struct session_id){.number = 0};
     c->account = (struct account_id){{0}};
     c->device = (struct device_id){{0}};
-    c->bounced = 0;
+    c->round = 0;
 }
 
 void session_remove(struct sessions *s, struct connection *c)
@@ -232,5 +232,5 @@ struct stamp session_stamp(const struct sessions *s, const struct connection *c)
 {
     return (struct stamp){.origin = ORIGIN_EDGE, .conn = session_handle(s, c),
                           .session = c->session, .account = c->account, .device = c->device,
-                          .transport = c->transport, .bounced = c->bounced};
+                          .transport = c->transport, .round = c->round};
 }

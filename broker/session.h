@@ -52,7 +52,7 @@ struct connection {
     struct greeting greeting;
     uint32_t credit_messages;
     uint64_t credit_bytes;
-    uint64_t bounced; /* deliveries of this session that could not be handed over */
+    uint64_t round; /* of deliveries: another one after each UNDELIVERED and each SESSION */
 };
 
 struct sessions {

@@ -25,13 +25,24 @@ void worker_add_message(struct worker *w, const struct stamp *stamp,
     slab_item_end(&w->slab, start);
 }
 
+_Static_assert(PENDING_BYTES_MAX >= FRAME_LEN_MAX && ASSIGNED_BYTES_MAX >= FRAME_LEN_MAX,
+               "one request always fits when nothing else is pending");
+
+static bool bytes_fit(const struct pending_list *list, struct view frame, uint64_t bytes_max)
+{
+    return list->bytes + frame.len <= bytes_max;
+}
+
 enum status worker_forward(struct broker *b, const struct stamp *stamp, struct pending_list *asker,
                            const struct frame_header *header, struct view frame)
 {
     struct worker *w = route_owner(&b->route, header->home, b->now);
     if (!w || w->assigned.count >= w->credit || w->slab.len > SLAB_TAKES_MAX) return STATUS_BUSY;
+    if (!bytes_fit(asker, frame, PENDING_BYTES_MAX)) return STATUS_BUSY;
+    if (!bytes_fit(&w->assigned, frame, ASSIGNED_BYTES_MAX)) return STATUS_BUSY;
     struct pending_key key = {stamp->origin, stamp->conn, header->correlation};
-    enum status s = pending_add(&b->pendings, &key, header, b->now.mono_ms, asker, &w->assigned);
+    enum status s =
+        pending_add(&b->pendings, &key, header, frame, b->now.mono_ms, asker, &w->assigned);
     if (s == STATUS_STATE) return STATUS_MALFORMED;
     if (s != STATUS_OK) return STATUS_BUSY;
     worker_add(w, stamp, frame);

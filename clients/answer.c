@@ -146,6 +146,9 @@ static enum status answer_in(struct engine *e, struct now now, struct outbox_row
     if (s == STATUS_OK) return accept_in(e, now, row, item->answer);
     if (s == STATUS_ID_REUSED) return reused_in(e, now, row, item);
     if (s == STATUS_SUPERSEDED) return again_in(e, now, row, s, item->retry_after_ms);
+    /* What lost the acceptance may have lost the recipient's account too: its device brings it back. */
+    if (s == STATUS_NOT_FOUND && row->lost && engine_relay_ms(e, now) < row->expires_ms)
+        return again_in(e, now, row, s, item->retry_after_ms);
     switch (status_client_action(s)) {
     case ACTION_RETRY: return again_in(e, now, row, s, item->retry_after_ms);
     case ACTION_REPAIR: return repair_in(e, now, row, item, s);

@@ -22,6 +22,7 @@
 #define EVENTS_MAX          4096u
 #define REPAIR_ROUNDS_MAX   3u
 #define ID_ROUNDS_MAX       8u
+#define INTRODUCTIONS_MAX   3u  /* a store may lose an account more than once */
 #define RETRY_MIN_MS        250u
 #define RETRY_MAX_MS        5000u
 #define MAILBOX_RETRY_MS    60000u /* mailbox_full: the first wait */
@@ -86,6 +87,8 @@ struct acks {
     struct position echoed;    /* what the relay has echoed in this session */
     struct position drop;      /* rows up to here go from the state at drop_ms */
     bool under_way;
+    bool gap_due;              /* a gap_number is committed and not acknowledged in this session */
+    bool gap_asked;            /* the ACK under way says it */
     uint64_t send_ms;          /* mono: not before (back-off) */
     unsigned tries;
     uint64_t drop_ms;          /* mono: when to drop echoed rows from the state; NEVER = none */
@@ -125,7 +128,7 @@ struct engine {
     uint64_t session_count;    /* of WELCOMEs and connections, ever */
     bool attach;               /* config's wish until superseded */
     bool attached;             /* the present session */
-    bool introduced;           /* REGISTER was said on this connection after `not_found` */
+    unsigned introduced;       /* REGISTERs after `not_found` since the last session or connection */
     bool leaving, draining, move_told;
     uint64_t drain_ms;         /* mono: latest moment to move */
     uint64_t hello_ms;         /* mono: when to say REGISTER or HELLO (again) */
@@ -167,6 +170,7 @@ struct engine {
     size_t store_count;
 
     struct acks acks;
+    uint64_t gap_seen;         /* the highest gap_number committed; 0 = none */
     struct engine_counts counts;
 };
 
@@ -307,6 +311,8 @@ failure_fn terms_failed;
 /* ---- inbox.c ---- */
 
 void deliver_push(struct engine *e, struct now now, const struct frame *f);
+/* gap_seen_load_in: e->gap_seen as the state has it. */
+enum status gap_seen_load_in(struct engine *e) MUST_USE;
 /* acks_reset: a new session: positions of the old one mean nothing in it. */
 void acks_reset(struct engine *e);
 void ack_drive(struct engine *e, struct now now);

@@ -1,12 +1,60 @@
 /* inbox: deliveries and their acknowledgement (PROTOCOL 8; ARCHITECTURE, step 6). One transaction per
- * DELIVER keeps the messages and, with them, that their acknowledgement is pending; only then does the
- * position count as settled. One ACK is under way at a time; it is repeated until the relay echoes it.
- * Invariant: acks.settled never names a position that is not committed. */
+ * DELIVER keeps the messages and, with them, that their acknowledgement is pending, and the number of
+ * its gaps; only then does the position count as settled. One ACK is under way at a time; it is repeated
+ * until the relay echoes it.
+ * Invariant: acks.settled and gap_seen never name what is not committed. */
 #include "clients/core.h"
 
 #include <string.h>
 
 #include "clients/wrap.h"
+
+#define GAP_SEEN_SETTING "gap_seen" /* 8 bytes */
+
+/* ---- gaps ---- */
+
+enum status gap_seen_load_in(struct engine *e)
+{
+    struct view value;
+    enum status s = state_setting_get(e->state, GAP_SEEN_SETTING, &e->arena, &value);
+    if (s == STATUS_OK && value.len != sizeof e->gap_seen) return STATUS_DAMAGED;
+    if (s == STATUS_OK) e->gap_seen = get_u64(value.at);
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+static void gaps_tell(struct engine *e, const struct msg_deliver *m)
+{
+    for (size_t i = 0; i < m->gap_count; i++) {
+        const struct msg_gap *gap = &m->gaps[i];
+        event_put(e, &(struct engine_event){
+                         .kind = ENGINE_GAP,
+                         .gap = (enum gap_reason)gap->reason,
+                         .count = gap->count,
+                         .first = {.term = gap->term, .seq = gap->first},
+                         .last = {.term = gap->term, .seq = gap->last}});
+    }
+}
+
+/* Told again because the relay did not hear of it: it was recorded, and the application knows. */
+static enum status gaps_keep_in(struct engine *e, const struct msg_deliver *m)
+{
+    uint8_t number[8];
+    if (!m->gap_count) return STATUS_OK;
+    enum status s = gap_seen_load_in(e); /* another process may have recorded it */
+    if (s != STATUS_OK || m->gap_number <= e->gap_seen) return s;
+    gaps_tell(e, m);
+    put_u64(number, m->gap_number);
+    return state_setting_put(e->state, GAP_SEEN_SETTING, view_of(number, sizeof number));
+}
+
+/* Its transaction is committed. */
+static void gaps_settle(struct engine *e, struct now now, const struct msg_deliver *m)
+{
+    if (!m->gap_count) return;
+    if (m->gap_number > e->gap_seen) e->gap_seen = m->gap_number;
+    e->acks.gap_due = true;
+    if (!e->acks.under_way) e->acks.send_ms = now.mono_ms;
+}
 
 /* ---- DELIVER ---- */
 
@@ -46,6 +94,7 @@ static enum status deliver_in(struct engine *e, struct now now, const struct msg
 {
     struct reader r = reader_of(body);
     enum status s = echoed_drop_in(e);
+    if (s == STATUS_OK) s = gaps_keep_in(e, m);
     for (size_t i = 0; i < m->item_count && s == STATUS_OK; i++) {
         const struct msg_delivery *d = &m->items[i];
         struct pending_ack ack = {.position = {.term = d->term, .seq = d->seq}};
@@ -57,11 +106,12 @@ static enum status deliver_in(struct engine *e, struct now now, const struct msg
     return s;
 }
 
-/* In mailbox order, and with exactly their bytes. */
+/* In mailbox order, and with exactly their bytes; gaps with a number. */
 static bool deliver_is_well_formed(const struct msg_deliver *m, struct view body)
 {
     struct position before = {.seq = 0};
     uint64_t len = 0;
+    if (m->gap_count && !m->gap_number) return false;
     for (size_t i = 0; i < m->item_count; i++) {
         struct position at = {.term = m->items[i].term, .seq = m->items[i].seq};
         if (at.seq == 0 || position_compare(at, before) <= 0) return false;
@@ -69,19 +119,6 @@ static bool deliver_is_well_formed(const struct msg_deliver *m, struct view body
         len += m->items[i].len;
     }
     return len == body.len;
-}
-
-static void gaps_tell(struct engine *e, const struct msg_deliver *m)
-{
-    for (size_t i = 0; i < m->gap_count; i++) {
-        const struct msg_gap *gap = &m->gaps[i];
-        event_put(e, &(struct engine_event){
-                         .kind = ENGINE_GAP,
-                         .gap = (enum gap_reason)gap->reason,
-                         .count = gap->count,
-                         .first = {.term = gap->term, .seq = gap->first},
-                         .last = {.term = gap->term, .seq = gap->last}});
-    }
 }
 
 static const struct pending_ack *failed_at(const struct acks *a, size_t i)
@@ -108,11 +145,15 @@ static void failed_add(struct acks *a, struct pending_ack ack)
 }
 
 /* What is offered again below what was echoed is acknowledged again. */
-static void settled_set(struct engine *e, struct now now, struct position last,
+static void settled_set(struct engine *e, struct now now, const struct msg_deliver *m,
                         struct view failed)
 {
     struct acks *a = &e->acks;
     struct reader r = reader_of(failed);
+    a->drop_ms = NEVER; /* went with this transaction */
+    if (m->item_count == 0) return;
+    const struct msg_delivery *end = &m->items[m->item_count - 1];
+    struct position last = {.term = end->term, .seq = end->seq};
     while (reader_left(&r)) {
         struct pending_ack ack;
         read_bytes(&r, &ack, sizeof ack);
@@ -121,7 +162,6 @@ static void settled_set(struct engine *e, struct now now, struct position last,
     if (position_compare(last, a->settled) > 0) a->settled = last;
     if (position_compare(last, a->echoed) <= 0) a->echoed = (struct position){.seq = 0};
     if (!a->under_way) a->send_ms = now.mono_ms;
-    a->drop_ms = NEVER; /* went with this transaction */
 }
 
 /* Where it cannot be kept now, a new session will offer it again. */
@@ -135,14 +175,12 @@ void deliver_push(struct engine *e, struct now now, const struct frame *f)
         e->counts.frames_bad++;
         return;
     }
-    gaps_tell(e, &m);
-    if (m.item_count == 0) return;
-    const struct msg_delivery *end = &m.items[m.item_count - 1];
-    struct position last = {.term = end->term, .seq = end->seq};
+    if (m.item_count == 0 && m.gap_count == 0) return;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, deliver_in(e, now, &m, f->body, &failed));
     if (engine_fault(e, s)) {
-        settled_set(e, now, last, buffer_view(&failed));
+        settled_set(e, now, &m, buffer_view(&failed));
+        gaps_settle(e, now, &m);
     } else if (e->broken == STATUS_OK) {
         session_lost(e, now);
         earlier(&e->hello_ms, now.mono_ms + RETRY_MIN_MS);
@@ -165,7 +203,8 @@ bool ack_pending(const struct engine *e)
 {
     const struct acks *a = &e->acks;
     return e->session_state == SESSION_BOUND &&
-           (a->under_way || (a->settled.seq && position_compare(a->settled, a->echoed) != 0));
+           (a->under_way || a->gap_due ||
+            (a->settled.seq && position_compare(a->settled, a->echoed) != 0));
 }
 
 /* At most FAILURES_PER_ACK failures can be named: then it covers no more than what stands before the
@@ -189,7 +228,7 @@ void ack_drive(struct engine *e, struct now now)
 {
     struct acks *a = &e->acks;
     struct msg_failure failures[FAILURES_PER_ACK];
-    struct msg_ack m = {.session = e->session};
+    struct msg_ack m = {.session = e->session, .gap_seen = e->gap_seen};
     if (a->drop_ms <= now.mono_ms) {
         enum status s = tx_begin(e, STATE_WRITE);
         if (s == STATUS_OK) s = tx_end(e, echoed_drop_in(e));
@@ -202,7 +241,10 @@ void ack_drive(struct engine *e, struct now now)
     a->under_way = request_make(e, now, KIND_ACK, home_of_account(e->identity.account),
                                 &msg_ack_desc, &m) != NULL;
     a->send_ms = now.mono_ms + RETRY_MIN_MS;
+    if (!a->under_way) return;
     a->asked = up_to;
+    a->gap_asked = a->gap_due;
+    a->gap_due = false;
 }
 
 uint64_t ack_deadline_ms(const struct engine *e)
@@ -238,10 +280,12 @@ void acked_reply(struct engine *e, struct now now, struct request *r, const stru
     }
     struct position echoed = {.term = m.settled_term, .seq = m.settled_seq};
     if (position_compare(echoed, a->asked) < 0) { /* not all of it: say it again */
+        a->gap_due |= a->gap_asked;
         a->send_ms = now.mono_ms + backoff_ms(e, a->tries++, RETRY_MIN_MS, RETRY_MAX_MS);
         return;
     }
-    a->echoed = a->drop = a->asked;
+    a->echoed = a->asked;
+    if (a->asked.seq) a->drop = a->asked;
     a->tries = 0;
     a->send_ms = now.mono_ms;
     earlier(&a->drop_ms, now.mono_ms + ACK_DROP_DELAY_MS);
@@ -256,5 +300,6 @@ void ack_failed(struct engine *e, struct now now, struct request *r, enum status
     if (r->session_count != e->session_count) return;
     uint64_t delay = backoff_ms(e, a->tries++, RETRY_MIN_MS, RETRY_MAX_MS);
     a->under_way = false;
+    a->gap_due |= a->gap_asked;
     a->send_ms = now.mono_ms + (delay > retry_after_ms ? delay : retry_after_ms);
 }

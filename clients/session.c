@@ -58,7 +58,8 @@ void session_up(struct engine *e, struct now now)
     if (!engine_fault(e, s) && e->broken != STATUS_OK) return;
     if (!session_step(e, e->identity.registered ? ON_UP : ON_UP_NEW)) return;
     e->session_count++;
-    e->introduced = e->draining = e->leaving = e->move_told = false;
+    e->introduced = 0;
+    e->draining = e->leaving = e->move_told = false;
     e->ping_under_way = e->ping_wanted = false;
     e->pings_lost = e->hello_tries = 0;
     e->said_ms = now.mono_ms;
@@ -149,8 +150,9 @@ void hello_failed(struct engine *e, struct now now, struct request *r, enum stat
     (void)r;
     if (e->session_state != SESSION_GREETING && e->session_state != SESSION_REGISTERING) return;
     if (s == STATUS_GONE) return;
-    if (s == STATUS_NOT_FOUND && !e->introduced && session_step(e, ON_UNKNOWN)) {
-        e->introduced = true;
+    if (s == STATUS_NOT_FOUND && e->introduced < INTRODUCTIONS_MAX &&
+        session_step(e, ON_UNKNOWN)) {
+        e->introduced++;
         hello_at(e, now.mono_ms);
         return;
     }
@@ -204,6 +206,7 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     e->pings_lost = 0;
     e->ping_ms = w.ping_ms ? w.ping_ms : PING_DEFAULT_MS;
     clock_take(e, now, w.relay_ms);
+    e->introduced = 0;
     acks_reset(e);
     e->outbox_ms = e->sweep_ms = e->claim_ms = e->status_ms = now.mono_ms;
     e->status_after = 0;

@@ -160,7 +160,8 @@ bool core_owns(const struct storage *s, uint16_t home);
 
 /* core_mailbox_want: plans what core_mailbox needs. */
 void core_mailbox_want(struct storage *s, uint16_t home, struct device_id device);
-/* core_mailbox: the mailbox, made from its rows when it is not in memory. OK, FULL. */
+/* core_mailbox: the mailbox, made from its rows when it is not in memory. OK; FULL; REFUSED: the same
+ * device key stands in two accounts with different homes, and the other one came first. */
 enum status core_mailbox(struct storage *s, uint16_t home, struct device_id device,
                          struct mailbox **out) MUST_USE;
 /* core_mailbox_peek: NULL when not in memory. */
@@ -227,6 +228,9 @@ enum status terms_plan(struct storage *s, struct request *r);
 void terms_apply(struct storage *s, struct request *r);
 /* terms_open: reads store id and terms, ends the previous one, starts the new one, synced. */
 enum status terms_open(struct storage *s, const struct storage_seed *seed, struct now now) MUST_USE;
+/* terms_lost: the acceptance of this receipt is not in the store: beyond its term's end, in a term that
+ * never was, or of another store that owned these partitions. */
+bool terms_lost(const struct storage *s, const struct msg_receipt *receipt);
 /* terms_witness: a broker's highest commit known acknowledged; names what was lost. */
 void terms_witness(struct storage *s, struct term term, uint64_t commit);
 

@@ -116,6 +116,9 @@ static bool probe_answer(struct storage *s, struct probe *p)
         ask->answer.at_ms = row.at_ms;
     } else if (run_covers(p, &ask->answer)) {
         return false;
+    } else if (p->run->damaged || p->open->damaged || (own.at && !own.len)) {
+        ask->answer.state = DELIVERY_FAILED; /* what is known cannot be read */
+        ask->answer.reason = FAIL_DAMAGED;
     } else if (p->open->row_count) {
         ask->answer.state = (uint32_t)open_state(s, ask);
     } else if (s->turn.now_ms > ask->accepted_ms + s->config.ledger_keep_ms) {

@@ -59,6 +59,8 @@ enum status core_mailbox(struct storage *s, uint16_t home, struct device_id devi
 {
     struct mailbox *m = core_mailbox_peek(s, device);
     struct device_row row;
+    *out = NULL;
+    if (m && m->home != home) return STATUS_REFUSED;
     *out = m;
     if (m && !m->row_unknown) return STATUS_OK;
     bool wake = read_rows(s, home, device, &row);

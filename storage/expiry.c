@@ -21,8 +21,22 @@ static struct store_scan *plan_sweep(struct storage *s, enum store_space space,
     return turn_scan(&s->turn, space, cursor, &none, SWEEP_ROWS, SWEEP_BYTES);
 }
 
+/* Where a block cannot be read the sweep goes on with the next partition of the kind it was at. */
+static struct store_key step_over(const struct store_key *cursor, const struct store_scan *scan)
+{
+    static const uint8_t first_kinds[SPACE_COUNT] = {
+        [SPACE_PAYLOAD] = ROW_ENVELOPE, [SPACE_ROUTING] = ROW_CLAIM, [SPACE_EVENTS] = ROW_EVENT};
+    uint8_t prefix[3] = {first_kinds[scan->space], 0, 0};
+    if (cursor->len >= sizeof prefix) memcpy(prefix, cursor->bytes, sizeof prefix);
+    return key_end(view_of(prefix, sizeof prefix));
+}
+
 static void move_cursor(struct store_key *cursor, const struct store_scan *scan)
 {
+    if (scan->damaged) {
+        *cursor = step_over(cursor, scan);
+        return;
+    }
     *cursor = scan->more ? key_after(scan->rows[scan->row_count - 1].key)
                          : (struct store_key){.len = 0};
 }

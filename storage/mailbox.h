@@ -34,7 +34,7 @@ struct attachment {
     uint64_t credit_bytes;
     uint64_t client_version;
     uint64_t paused_until_ms; /* mono: the broker could not hand over */
-    uint64_t bounced;         /* how often, by the broker's count */
+    uint64_t round;           /* of deliveries, by the broker's count */
     uint64_t listed;          /* the last of the broker's lists that named it */
 };
 

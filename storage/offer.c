@@ -4,13 +4,16 @@
 
 #include <string.h>
 
-#define SLOW_AFTER_MS 10000u
+#define SLOW_AFTER_MS    10000u
+#define DAMAGE_PAUSE_MS  60000u /* a mailbox whose next block cannot be read is tried again after this */
+#define TURN_REFILL_BYTES (16u * 1024u * 1024u) /* of all mailboxes together; a slab holds 64 MiB */
 
 void offer_plan(struct storage *s)
 {
-    size_t planned = 0;
+    size_t planned = 0, planned_bytes = 0;
     for (struct mailbox *m = s->hot; m && planned < REFILLS_PER_TURN; m = m->next_hot) {
         uint64_t bytes;
+        if (planned_bytes >= TURN_REFILL_BYTES) return; /* the next turn goes on */
         size_t credit = mailbox_credit(m, s->mono_ms, &bytes);
         if (!credit || m->drained || m->row_unknown) continue;
         struct store_key at = key_position(ROW_ENVELOPE, m->home, m->device, m->cursor);
@@ -22,6 +25,7 @@ void offer_plan(struct storage *s)
                             (size_t)(bytes < REFILL_BYTES_MAX ? bytes : REFILL_BYTES_MAX));
         m->scan_cursor = m->cursor;
         planned++;
+        planned_bytes += m->scan->byte_max + CIPHERTEXT_LEN_MAX; /* the row that crosses it comes too */
     }
 }
 
@@ -158,6 +162,12 @@ static void offer_scanned(struct storage *s, struct mailbox *m, struct outgoing 
 {
     const struct store_scan *scan = m->scan;
     if (!scan || !mailbox_attached(m) || position_compare(m->scan_cursor, m->cursor) != 0) return;
+    if (scan->damaged) {
+        m->session.paused_until_ms = s->mono_ms + DAMAGE_PAUSE_MS;
+        core_event(s, &(struct event){.kind = EVENT_PAYLOAD_DAMAGED,
+                                      .device = mark_device(&s->config.mark_key, m->device)});
+        return;
+    }
     for (size_t i = 0; i < scan->row_count; i++) {
         struct device_id device;
         struct position at;

@@ -110,7 +110,7 @@ static void on_session(struct storage *s, size_t broker, const struct stamp *sta
     struct attachment a = {.session = stamp->session, .broker = broker, .conn = stamp->conn,
                            .credit_messages = m->credit_messages, .credit_bytes = m->credit_bytes,
                            .client_version = version_number(m->client_version),
-                           .bounced = stamp->bounced,
+                           .round = stamp->round,
                            .listed = s->peers[broker].list};
     if (a.credit_messages > CREDIT_MESSAGES_MAX) a.credit_messages = CREDIT_MESSAGES_MAX;
     if (a.credit_bytes > CREDIT_BYTES_MAX) a.credit_bytes = CREDIT_BYTES_MAX;
@@ -155,7 +155,7 @@ static void on_undelivered(struct storage *s, size_t broker, const struct stamp 
     struct position at = {u->term, u->seq};
     if (at.seq) mailbox_unoffer(m, at); /* else a frame of gaps alone */
     m->gap_told = 0;
-    m->session.bounced = stamp->bounced;
+    m->session.round = stamp->round;
     m->session.paused_until_ms = s->mono_ms + PAUSE_MS;
     core_hot(s, m);
 }

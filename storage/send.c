@@ -129,14 +129,22 @@ static bool claim_answers(struct storage *s, const struct send_item *it, struct 
     return true;
 }
 
+/* A receipt exempts from the id's age only what this store has really lost, and only while recipients
+ * still remember ids: else it would repeat a message that was settled long ago. */
+static bool is_loss(const struct storage *s, const struct send_item *it)
+{
+    const struct msg_receipt *r = it->lost ? &it->lost->receipt : NULL;
+    uint64_t keep = s->config.payload_keep_ms < CLIENT_DEDUP_KEEP_MS ? s->config.payload_keep_ms
+                                                                     : CLIENT_DEDUP_KEEP_MS;
+    return r && s->turn.now_ms <= r->accepted_ms + keep && terms_lost(s, r) &&
+           receipt_verify(s->config.receipt_keys, s->config.receipt_key_count, r, &it->ref,
+                          &it->digest) == STATUS_OK;
+}
+
 static enum status check_time(const struct storage *s, const struct send_item *it)
 {
     uint64_t made = message_id_time_ms(it->item.id), now = s->turn.now_ms;
-    if (it->lost) {
-        if (receipt_verify(s->config.receipt_keys, s->config.receipt_key_count,
-                           &it->lost->receipt, &it->ref, &it->digest) == STATUS_OK)
-            return STATUS_OK;
-    }
+    if (is_loss(s, it)) return STATUS_OK;
     if (made + ID_AGE_MAX_MS < now || made > now + ID_AHEAD_MAX_MS) return STATUS_ID_TIME;
     return STATUS_OK;
 }
@@ -228,7 +236,7 @@ static enum status find_room(struct storage *s, const struct send_item *it,
     for (size_t i = 0; i < it->item.part_count; i++) {
         enum status status = core_mailbox(s, home_of_target(it->item.target),
                                           it->item.parts[i].device, &boxes[i]);
-        if (status != STATUS_OK) return STATUS_BUSY;
+        if (status != STATUS_OK) return status == STATUS_REFUSED ? status : STATUS_BUSY;
         memcpy(boxes[i]->row.account.bytes, it->item.target.bytes, sizeof boxes[i]->row.account);
         room[i] = has_room(s, boxes[i], it->item.parts[i].len);
         any = any || room[i];

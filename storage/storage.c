@@ -86,7 +86,7 @@ size_t push_begin(struct storage *s, const struct attachment *to, struct device_
 {
     *out = core_after(s, to->broker);
     struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = to->conn, .session = to->session,
-                          .device = device, .bounced = to->bounced};
+                          .device = device, .round = to->round};
     return slab_item_begin(*out, &stamp);
 }
 
@@ -411,6 +411,9 @@ enum status storage_turn(struct storage *s, struct now now)
         apply_turn(s);
         status = s->turn.status;
     }
+    if (s->turn.damage_count)
+        core_event(s, &(struct event){.kind = EVENT_STORE_DAMAGED, .code = STATUS_DAMAGED,
+                                      .count = s->turn.damage_count});
     if (status != STATUS_OK) {
         core_event(s, &(struct event){.kind = status == STATUS_DAMAGED ? EVENT_STORE_DAMAGED
                                                                        : EVENT_STORE_FAILED,

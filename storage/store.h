@@ -51,7 +51,8 @@ struct store_scan {
     bool keys_only;       /* values come back empty */
     struct store_row *rows; /* out, in key order */
     size_t row_count;     /* out */
-    bool more;            /* out: stopped by a limit; continue after the last key */
+    bool more;            /* out: stopped by a limit and there is another row; continue after the last */
+    bool damaged;         /* set by the turn (turn.h) where the scan met a damaged block: no rows */
 };
 
 enum store_op_kind { STORE_PUT, STORE_DELETE };

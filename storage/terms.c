@@ -131,6 +131,16 @@ void terms_witness(struct storage *s, struct term term, uint64_t commit)
                                       .store = s->store_id});
 }
 
+bool terms_lost(const struct storage *s, const struct msg_receipt *receipt)
+{
+    if (memcmp(receipt->store.bytes, s->store_id.bytes, sizeof s->store_id.bytes) != 0) return true;
+    if (term_equal(receipt->term, s->term)) return false;
+    for (size_t i = 0; i < s->term_count; i++)
+        if (term_equal(s->terms[i].term, receipt->term))
+            return receipt->commit > s->terms[i].end;
+    return s->terms_complete;
+}
+
 /* ---- TERMS ---- */
 
 enum status terms_plan(struct storage *s, struct request *r)

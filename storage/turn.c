@@ -98,6 +98,20 @@ struct store_scan *turn_scan(struct turn *t, enum store_space space, const struc
     return scan;
 }
 
+/* One by one, after the bulk load met damage. */
+static enum status load_each(struct turn *t, struct store *s, struct store_read *reads, size_t count)
+{
+    static const uint8_t unreadable = 0;
+    for (size_t i = 0; i < count; i++) {
+        enum status status = store_load(s, &reads[i], 1, &t->arena);
+        if (status == STATUS_IO) return status;
+        if (status == STATUS_OK) continue;
+        reads[i].value = view_of(&unreadable, 0);
+        t->damage_count++;
+    }
+    return STATUS_OK;
+}
+
 static enum status load_entries(struct turn *t, struct store *s)
 {
     size_t first = t->loaded_count, count = 0;
@@ -107,6 +121,7 @@ static enum status load_entries(struct turn *t, struct store *s)
             reads[count++] = (struct store_read){.space = t->entries[i].space,
                                                  .key = t->entries[i].key};
     enum status status = store_load(s, reads, count, &t->arena);
+    if (status == STATUS_DAMAGED) status = load_each(t, s, reads, count);
     if (status != STATUS_OK) return status;
     count = 0;
     for (size_t i = first; i < t->entry_count; i++) {
@@ -118,11 +133,23 @@ static enum status load_entries(struct turn *t, struct store *s)
     return STATUS_OK;
 }
 
+static enum status run_scan(struct turn *t, struct store *s, struct store_scan *scan)
+{
+    enum status status = store_scan(s, scan, &t->arena);
+    if (status != STATUS_DAMAGED) return status;
+    scan->damaged = true;
+    scan->rows = NULL;
+    scan->row_count = 0;
+    scan->more = false;
+    t->damage_count++;
+    return STATUS_OK;
+}
+
 enum status turn_load(struct turn *t, struct store *s)
 {
     enum status status = t->status == STATUS_OK ? load_entries(t, s) : t->status;
     for (size_t i = 0; i < t->scan_count && status == STATUS_OK; i++)
-        status = store_scan(s, t->scans[i], &t->arena);
+        status = run_scan(t, s, t->scans[i]);
     t->scan_count = 0;
     t->status = status;
     return status;

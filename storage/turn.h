@@ -34,6 +34,7 @@ struct turn {
     uint64_t now_ms; /* store time */
     struct term term;
     uint64_t commit; /* the number this turn's group will have */
+    size_t damage_count; /* rows and scans that could not be read */
     enum status status; /* the first failed load; the turn as a whole has failed then */
 };
 
@@ -46,7 +47,9 @@ void turn_want(struct turn *t, enum store_space space, const struct store_key *k
 /* turn_scan: a scan that runs with the loads; result in the returned struct (arena). */
 struct store_scan *turn_scan(struct turn *t, enum store_space space, const struct store_key *from,
                              const struct store_key *to, size_t row_max, size_t byte_max);
-/* turn_load: loads all that was wanted. OK, DAMAGED, IO; calling it again loads what was added. A
+/* turn_load: loads all that was wanted. One unreadable block must not stop the others: a row in it reads
+ * as an empty value, which no decoder of rows.h accepts, a scan over it has `damaged` set and no rows;
+ * damage_count tells. OK, IO; calling it again loads what was added. A
  * failure sticks (turn.status): nothing of the turn may be written or answered. */
 enum status turn_load(struct turn *t, struct store *s) MUST_USE;
 

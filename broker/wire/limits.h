@@ -36,6 +36,8 @@
 #define CREDIT_MESSAGES_MAX     1024u
 #define CREDIT_BYTES_MAX        (16u * 1024u * 1024u)
 #define PENDING_REQUESTS_MAX    64u   /* per connection */
+#define PENDING_BYTES_MAX       (8u * 1024u * 1024u)  /* their frames, per connection */
+#define ASSIGNED_BYTES_MAX      (64u * 1024u * 1024u) /* frames one worker owes replies to */
 #define CONNECTIONS_MAX         16384u
 
 /* One storage turn */

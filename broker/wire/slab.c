@@ -26,7 +26,7 @@ size_t slab_item_begin(struct buffer *b, const struct stamp *stamp)
     memcpy(at + 40, stamp->account.bytes, 32);
     memcpy(at + 72, stamp->device.bytes, 16);
     memcpy(at + 88, stamp->transport.bytes, 32);
-    put_u64(at + 120, stamp->bounced);
+    put_u64(at + 120, stamp->round);
     return start;
 }
 
@@ -99,7 +99,7 @@ bool slab_next(struct slab_reader *s, struct stamp *stamp, struct view *frame)
     read_bytes(&s->r, st.account.bytes, 32);
     read_bytes(&s->r, st.device.bytes, 16);
     read_bytes(&s->r, st.transport.bytes, 32);
-    st.bounced = read_u64(&s->r);
+    st.round = read_u64(&s->r);
     read_view(&s->r, 8);
     struct view bytes = read_view(&s->r, len);
     if (origin > ORIGIN_ADMIN) s->r.failed = true;

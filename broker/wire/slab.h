@@ -33,7 +33,7 @@ struct stamp {
     struct account_id account;
     struct device_id device;
     struct transport_pk transport;
-    uint64_t bounced; /* the session's UNDELIVERED count, as the sender knows it (PROTOCOL A.4) */
+    uint64_t round; /* of the session's deliveries, as the sender knows it (PROTOCOL A.4) */
 };
 
 /* What a slab's sender says of itself; commit is the highest synced one (storage). */

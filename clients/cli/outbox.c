@@ -13,6 +13,7 @@ struct outbox {
     struct device device;
     uint64_t listed;
     uint64_t refused; /* while flushing */
+    enum status reason; /* why the first that waits was not accepted; OK = not answered yet */
 };
 
 /* ---- flushing ---- */
@@ -23,11 +24,43 @@ static enum status work_left(struct outbox *o, bool *left)
     struct outbox_row row;
     struct outbox_scan scan = {.class = CLASS_WORK, .rows = &row, .row_max = 1};
     *left = true;
+    o->reason = STATUS_OK;
     enum status s = state_begin(state, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_outbox_scan(state, &scan);
     state_rollback(state);
     if (s == STATUS_OK) *left = scan.row_count > 0;
+    if (s == STATUS_OK && *left) o->reason = row.reason;
+    return s;
+}
+
+/* Whoever flushes does not want to wait until a message's next try is due (up to half an hour when
+ * its recipient had no room). What is under way just now, by another process, is left alone. */
+static enum status work_hasten_in(struct state *state)
+{
+    struct outbox_row rows[PAGE_ROWS];
+    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = PAGE_ROWS};
+    do {
+        enum status s = state_outbox_scan(state, &scan);
+        for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
+            scan.after = rows[i].order;
+            if (rows[i].submitted) continue;
+            rows[i].due_ms = client_now().wall_ms;
+            s = state_outbox_put(state, &rows[i]);
+        }
+        if (s != STATUS_OK) return s;
+    } while (scan.row_count == PAGE_ROWS);
+    return STATUS_OK;
+}
+
+static enum status work_hasten(struct outbox *o)
+{
+    struct state *state = client_state(o->device.client);
+    enum status s = state_begin(state, STATE_WRITE);
+    if (s != STATUS_OK) return s;
+    s = work_hasten_in(state);
+    if (s == STATUS_OK) return state_commit(state);
+    state_rollback(state);
     return s;
 }
 
@@ -61,6 +94,8 @@ static int flush(struct outbox *o, long long timeout_s)
     enum status s = work_left(o, &left);
     if (s != STATUS_OK) return device_state_fail(&o->device, s);
     if (!left) return EXIT_OK;
+    s = work_hasten(o);
+    if (s != STATUS_OK) return device_state_fail(&o->device, s);
     int failed = device_connect(&o->device);
     if (failed) return failed;
     o->device.waiting = "waiting for the relay to accept the messages";
@@ -113,7 +148,8 @@ static int flush_tell(const struct outbox *o, int flushed)
                             o->refused);
     client_trouble(o->device.client, trouble, sizeof trouble);
     return command_fail(o->device.command, EXIT_QUEUED,
-                        "some messages still wait (%s); try again later", trouble);
+                        "some messages still wait (%s); try again later",
+                        o->reason != STATUS_OK ? status_meaning(o->reason) : trouble);
 }
 
 int outbox_run(struct command *c)

@@ -63,10 +63,13 @@ static void process_start(struct device *d, struct session_host *h)
 {
     struct sim *s = d->sim;
     bool attach = h == &d->sessions[SESSION_RECEIVER];
-    struct engine_config config = {
-        .random = {random_bytes, s}, .client_version = "0.1.0", .attach = attach,
-        .credit_messages = s->profile->credit_messages, .credit_bytes = s->profile->credit_bytes,
-        .request_timeout_ms = 5000, .status_every_ms = 10000};
+    struct engine_config config = {.random = {random_bytes, s},
+                                   .client_version = "0.1.0",
+                                   .attach = attach,
+                                   .credit_messages = s->profile->credit_messages,
+                                   .credit_bytes = s->profile->credit_bytes,
+                                   .request_timeout_ms = 5000,
+                                   .status_every_ms = 10000};
     enum status status = engine_new(&config, d->state, &h->engine);
     trace_put(s, TRACE_ENGINE_UP, d->index, (uint64_t)(h - d->sessions), status);
     h->leaving = h->full = false;
@@ -137,10 +140,11 @@ static void app_say(struct device *d, struct session_host *h, size_t n)
     app_payload(s, n, &payload);
     struct engine_message message = {.handle = handle,
                                      .payload = buffer_view(&payload),
-                                     .key = m->key[0] ? m->key : NULL, .ttl_ms = m->ttl_ms};
+                                     .key = m->key[0] ? m->key : NULL,
+                                     .ttl_ms = m->ttl_ms};
     enum status status = engine_send(h->engine, sim_device_now(d), &message, &row);
     buffer_fini(&payload);
-    trace_put(s, TRACE_APP_SEND, d->index, n, status);
+    trace_put(s, TRACE_APP_SEND, d->index, n, m->to << 16 | status);
     if (status == STATUS_OK) {
         if (m->kept && m->order != row.order) sim_fail(s, "one key has become two messages");
         m->again_ms = !m->kept && m->key[0] && rng_chance(&s->rng, s->profile->twice_pm)
@@ -282,8 +286,10 @@ static bool events_receive(struct device *d, struct session_host *h)
     }
     if (received && app_read(d) != STATUS_OK) failed = true;
     d->sim->seen[SEEN_STATE_FAILED] += failed;
-    if (failed) process_end(d, h, d->sim->now_ms + rng_between(&d->sim->rng, 10, 500));
-    else if (left) process_end(d, h, SIM_NEVER);
+    if (failed)
+        process_end(d, h, d->sim->now_ms + rng_between(&d->sim->rng, 10, 500));
+    else if (left)
+        process_end(d, h, SIM_NEVER);
     return !failed && !left;
 }
 

@@ -4,9 +4,9 @@
 
 #include "clients/state/memory.h"
 
-#define HOUR_MS (3600ll * 1000)
+#define HOUR_MS         (3600ll * 1000)
 #define WINTER_DAYS_MAX 25 /* payloads are kept for 30 */
-#define YEAR_MS (365ll * 24 * HOUR_MS)
+#define YEAR_MS         (365ll * 24 * HOUR_MS)
 
 static struct device *any_device(struct sim *s)
 {
@@ -56,8 +56,8 @@ static void conn_break(struct sim *s, enum conn_kind kind)
 
 static void client_clock(struct sim *s)
 {
-    static const int64_t jumps[] = {-YEAR_MS, -10 * 24 * HOUR_MS, -5 * HOUR_MS, -60000, 0, 60000,
-                                    5 * HOUR_MS, 3 * 24 * HOUR_MS, YEAR_MS};
+    static const int64_t jumps[] = {-YEAR_MS, -10 * 24 * HOUR_MS, -5 * HOUR_MS,     -60000, 0,
+                                    60000,    5 * HOUR_MS,        3 * 24 * HOUR_MS, YEAR_MS};
     struct device *d = any_device(s);
     d->skew_ms = jumps[rng_below(&s->rng, sizeof jumps / sizeof jumps[0])];
     trace_put(s, TRACE_SKEW, d->index, (uint64_t)d->skew_ms, 0);
@@ -66,9 +66,8 @@ static void client_clock(struct sim *s)
 static void relay_clock(struct sim *s)
 {
     static const int64_t jumps[] = {-YEAR_MS, -2 * HOUR_MS, -60000, 60000, 2 * HOUR_MS, YEAR_MS};
-    s->relay_shift_ms = rng_chance(&s->rng, 400)
-                            ? 0
-                            : jumps[rng_below(&s->rng, sizeof jumps / sizeof jumps[0])];
+    s->relay_shift_ms =
+        rng_chance(&s->rng, 400) ? 0 : jumps[rng_below(&s->rng, sizeof jumps / sizeof jumps[0])];
     trace_put(s, TRACE_CLOCK, (uint64_t)s->relay_shift_ms, 0, 0);
 }
 
@@ -119,34 +118,68 @@ static void fault_do(struct sim *s, enum fault f)
 {
     struct store_host *h = any_store(s);
     switch (f) {
-    case FAULT_CLIENT_BREAK: conn_break(s, CONN_EDGE); break;
-    case FAULT_CLIENT_STALL: stall(s, CONN_EDGE); break;
-    case FAULT_CLIENT_CRASH: device_crash(any_device(s), later(s, 10, 4000)); break;
-    case FAULT_CLIENT_OFFLINE: device_offline(any_device(s), later(s, 500, 9000)); break;
-    case FAULT_CLIENT_DISK: client_disk(s); break;
-    case FAULT_BROKER_CRASH: broker_host_kill(any_broker(s), later(s, 50, 3000)); break;
-    case FAULT_BROKER_DRAIN: broker_host_drain(any_broker(s)); break;
-    case FAULT_WORKER_BREAK: conn_break(s, CONN_BACKEND); break;
-    case FAULT_WORKER_STALL: stall(s, CONN_BACKEND); break;
+    case FAULT_CLIENT_BREAK:
+        conn_break(s, CONN_EDGE);
+        break;
+    case FAULT_CLIENT_STALL:
+        stall(s, CONN_EDGE);
+        break;
+    case FAULT_CLIENT_CRASH:
+        device_crash(any_device(s), later(s, 10, 4000));
+        break;
+    case FAULT_CLIENT_OFFLINE:
+        device_offline(any_device(s), later(s, 500, 9000));
+        break;
+    case FAULT_CLIENT_DISK:
+        client_disk(s);
+        break;
+    case FAULT_BROKER_CRASH:
+        broker_host_kill(any_broker(s), later(s, 50, 3000));
+        break;
+    case FAULT_BROKER_DRAIN:
+        broker_host_drain(any_broker(s));
+        break;
+    case FAULT_WORKER_BREAK:
+        conn_break(s, CONN_BACKEND);
+        break;
+    case FAULT_WORKER_STALL:
+        stall(s, CONN_BACKEND);
+        break;
     case FAULT_STORE_KILL:
         if (h->process)
-            h->process->kill_at = (enum kill_point)rng_between(&s->rng, KILL_IDLE, KILL_AFTER_FINISH);
+            h->process->kill_at =
+                (enum kill_point)rng_between(&s->rng, KILL_IDLE, KILL_AFTER_FINISH);
         break;
     case FAULT_STORE_WRITE_FAILS:
         memory_disk_fail_write(h->disk, rng_between(&s->rng, 1, 5), rng_chance(&s->rng, 500));
         break;
-    case FAULT_STORE_DRAIN: store_host_drain(h); break;
-    case FAULT_STORE_ZOMBIE: store_host_zombify(h, later(s, 500, 8000), later(s, 50, 1500)); break;
+    case FAULT_STORE_DRAIN:
+        store_host_drain(h);
+        break;
+    case FAULT_STORE_ZOMBIE:
+        store_host_zombify(h, later(s, 500, 8000), later(s, 50, 1500));
+        break;
     case FAULT_STORE_LOW:
         h->low_until_ms = later(s, 1000, 5000);
         trace_put(s, TRACE_STORE_LOW, h->index, h->low_until_ms, 0);
         break;
-    case FAULT_STORE_CUT: store_cut(s); break;
-    case FAULT_FANOUT_CRASH: fanout_host_kill(s, later(s, 50, 2000)); break;
-    case FAULT_RELAY_CLOCK: relay_clock(s); break;
-    case FAULT_CLIENT_CLOCK: client_clock(s); break;
-    case FAULT_WINTER: winter(s); break;
-    case FAULT_COUNT: break;
+    case FAULT_STORE_CUT:
+        store_cut(s);
+        break;
+    case FAULT_FANOUT_CRASH:
+        fanout_host_kill(s, later(s, 50, 2000));
+        break;
+    case FAULT_RELAY_CLOCK:
+        relay_clock(s);
+        break;
+    case FAULT_CLIENT_CLOCK:
+        client_clock(s);
+        break;
+    case FAULT_WINTER:
+        winter(s);
+        break;
+    case FAULT_COUNT:
+        break;
     }
 }
 

@@ -31,8 +31,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define REPEAT_EVERY 50u /* one seed in so many is run twice, to see that nothing but the seed counts */
-#define FAILURES_MAX 5u
+#define REPEAT_EVERY \
+    50u /* one seed in so many is run twice, to see that nothing but the seed counts */
+#define FAILURES_MAX   5u
 #define SEEN_SEEDS_MIN 40u /* in so many seeds a profile meets all that it must */
 
 struct totals {
@@ -48,12 +49,14 @@ static void on_abort(int signal_number)
     (void)signal_number;
     if (!s) return;
     trace_dump(&s->trace);
-    int len = snprintf(text, sizeof text, "sim: aborted in profile %s, seed %llu, at %llu ms\n",
-                       s->profile->name, (unsigned long long)s->seed, (unsigned long long)s->now_ms);
+    int len =
+        snprintf(text, sizeof text, "sim: aborted in profile %s, seed %llu, at %llu ms\n",
+                 s->profile->name, (unsigned long long)s->seed, (unsigned long long)s->now_ms);
     if (len > 0) (void)!write(STDERR_FILENO, text, (size_t)len);
 }
 
-static bool seed_run(const struct profile *p, uint64_t seed, bool trace, bool twice, struct totals *t)
+static bool seed_run(const struct profile *p, uint64_t seed, bool trace, bool twice,
+                     struct totals *t)
 {
     struct sim_result r = sim_run(p, seed, trace);
     t->seeds++;
@@ -65,8 +68,8 @@ static bool seed_run(const struct profile *p, uint64_t seed, bool trace, bool tw
     if (!r.failed && twice) {
         struct sim_result again = sim_run(p, seed, false);
         if (again.trace_hash != r.trace_hash || again.trace_count != r.trace_count) {
-            fprintf(stderr, "sim: profile %s, seed %llu is another world the second time\n", p->name,
-                    (unsigned long long)seed);
+            fprintf(stderr, "sim: profile %s, seed %llu is another world the second time\n",
+                    p->name, (unsigned long long)seed);
             r.failed = true;
         }
     }
@@ -119,7 +122,8 @@ static int regressions_run(const char *path)
     }
     while (fgets(line, sizeof line, f)) {
         if (line[0] == '#' || line[0] == '\n') continue;
-        const struct profile *p = sscanf(line, "%31s %llu", name, &seed) == 2 ? profile_find(name) : NULL;
+        const struct profile *p =
+            sscanf(line, "%31s %llu", name, &seed) == 2 ? profile_find(name) : NULL;
         if (!p) {
             fprintf(stderr, "sim: %s: not a line of profile, seed, reason: %s", path, line);
             t.failed++;
@@ -128,13 +132,15 @@ static int regressions_run(const char *path)
         }
     }
     fclose(f);
-    printf("regressions  seeds %llu, failed %llu\n", (unsigned long long)t.seeds, (unsigned long long)t.failed);
+    printf("regressions  seeds %llu, failed %llu\n", (unsigned long long)t.seeds,
+           (unsigned long long)t.failed);
     return t.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "sim [--profile NAME] [--seeds A..B | --seed N] [--trace]\nsim --regressions FILE\nprofiles:");
+    fprintf(stderr, "sim [--profile NAME] [--seeds A..B | --seed N] [--trace]\nsim --regressions "
+                    "FILE\nprofiles:");
     for (size_t i = 0; profile_at(i); i++)
         fprintf(stderr, " %s", profile_at(i)->name);
     fprintf(stderr, "\n");
@@ -155,10 +161,14 @@ int main(int argc, char **argv)
             continue;
         }
         if (strcmp(argv[i], "--regressions") == 0) return regressions_run(value);
-        if (strcmp(argv[i], "--profile") == 0 && (only = profile_find(value))) i++;
-        else if (strcmp(argv[i], "--seeds") == 0 && sscanf(value, "%llu..%llu", &first, &last) == 2) i++;
-        else if (strcmp(argv[i], "--seed") == 0 && sscanf(value, "%llu", &first) == 1) last = first, i++;
-        else return usage();
+        if (strcmp(argv[i], "--profile") == 0 && (only = profile_find(value)))
+            i++;
+        else if (strcmp(argv[i], "--seeds") == 0 && sscanf(value, "%llu..%llu", &first, &last) == 2)
+            i++;
+        else if (strcmp(argv[i], "--seed") == 0 && sscanf(value, "%llu", &first) == 1)
+            last = first, i++;
+        else
+            return usage();
     }
     for (size_t i = 0; profile_at(i); i++)
         if (!only || only == profile_at(i)) profile_run(profile_at(i), first, last, trace);

@@ -41,10 +41,15 @@ struct conn *net_connect(struct sim *s, enum conn_kind kind, size_t broker)
         if (!s->conns[i].used) c = &s->conns[i];
     ENSURE(c != NULL);
     if (s->conn_count <= (size_t)(c - s->conns)) s->conn_count = (size_t)(c - s->conns) + 1;
-    *c = (struct conn){.used = true, .held = true, .kind = kind, .broker = broker, .number = ++h->numbers,
-                       .open = {true, true}, .learns_ms = {SIM_NEVER, SIM_NEVER},
-                       .hwm = kind == CONN_EDGE ? s->profile->edge_queue
-                                                : s->profile->backend_queue};
+    *c = (struct conn){.used = true,
+                       .held = true,
+                       .kind = kind,
+                       .broker = broker,
+                       .number = ++h->numbers,
+                       .open = {true, true},
+                       .learns_ms = {SIM_NEVER, SIM_NEVER},
+                       .hwm =
+                           kind == CONN_EDGE ? s->profile->edge_queue : s->profile->backend_queue};
     trace_put(s, TRACE_CONNECT, broker, c->number, kind);
     return c;
 }
@@ -64,8 +69,10 @@ enum status net_send(struct sim *s, struct conn *c, enum end from, struct view b
     if (ready < st->last_ready_ms) ready = st->last_ready_ms;
     *p = (struct packet){.ready_ms = ready, .bytes = view_of(at, bytes.len)};
     st->last_ready_ms = ready;
-    if (st->last) st->last->next = p;
-    else st->first = p;
+    if (st->last)
+        st->last->next = p;
+    else
+        st->first = p;
     st->last = p;
     st->count++;
     return STATUS_OK;
@@ -99,8 +106,7 @@ void net_close(struct sim *s, struct conn *c, enum end at, bool orderly)
     c->broken = true;
     stream_drop(&c->streams[other], 0);
     if (!orderly) stream_drop(mine, mine->count ? rng_below(&s->rng, mine->count + 1) : 0);
-    if (orderly && mine->last && mine->last->ready_ms >= learns)
-        learns = mine->last->ready_ms + 1;
+    if (orderly && mine->last && mine->last->ready_ms >= learns) learns = mine->last->ready_ms + 1;
     if (c->learns_ms[other] > learns) c->learns_ms[other] = learns;
     if (at == NEAR) c->held = false;
     if (!c->held && !c->open[FAR]) conn_free(s, c);
@@ -114,7 +120,8 @@ void net_break(struct sim *s, struct conn *c)
     for (int e = 0; e < 2; e++) {
         struct stream *st = &c->streams[e];
         stream_drop(st, st->count ? rng_below(&s->rng, st->count + 1) : 0);
-        uint64_t delay = rng_chance(&s->rng, 300) ? rng_below(&s->rng, 5000) : rng_below(&s->rng, 50);
+        uint64_t delay =
+            rng_chance(&s->rng, 300) ? rng_below(&s->rng, 5000) : rng_below(&s->rng, 50);
         c->learns_ms[e] = s->now_ms + delay;
     }
 }

@@ -7,7 +7,8 @@
 
 /* ---- brokers ---- */
 
-static enum status send_to(struct broker_host *h, enum conn_kind kind, uint32_t number, struct view bytes)
+static enum status send_to(struct broker_host *h, enum conn_kind kind, uint32_t number,
+                           struct view bytes)
 {
     struct conn *c = net_find(h->sim, kind, h->index, number);
     if (!c) return STATUS_GONE;
@@ -23,7 +24,8 @@ static enum status to_client(void *context, uint32_t routing, struct view frame)
 static enum status to_worker(void *context, uint32_t peer, struct view slab)
 {
     struct broker_host *h = context;
-    if (slab.len > SLAB_LEN_MAX) sim_fail(h->sim, "a slab of %zu bytes leaves the broker", slab.len);
+    if (slab.len > SLAB_LEN_MAX)
+        sim_fail(h->sim, "a slab of %zu bytes leaves the broker", slab.len);
     trace_put(h->sim, TRACE_SLAB_DOWN, h->index, peer, get_u32(slab.at + 4));
     return send_to(h, CONN_BACKEND, peer, slab);
 }
@@ -45,9 +47,11 @@ static void on_event(void *context, const struct event *e)
 void broker_host_start(struct broker_host *h)
 {
     struct sim *s = h->sim;
-    struct broker_config config = {
-        .connections_max = 64, .ping_ms = 3000, .drain_ms = 2000, .marks = s->marks,
-        .out = {h, to_client, to_worker, to_admin, on_event}};
+    struct broker_config config = {.connections_max = 64,
+                                   .ping_ms = 3000,
+                                   .drain_ms = 2000,
+                                   .marks = s->marks,
+                                   .out = {h, to_client, to_worker, to_admin, on_event}};
     rng_fill(&s->rng, config.boot.bytes, sizeof config.boot.bytes);
     h->core = broker_new(&config, sim_relay_now(s));
     h->draining = false;
@@ -188,8 +192,11 @@ void links_close(struct sim *s, struct worker_links *l, bool orderly)
 void fanout_host_start(struct sim *s)
 {
     struct fanout_host *h = &s->fanout;
-    struct fanout_config config = {.broker_count = s->broker_count, .webhook = true,
-                                   .wake_retry_ms = 1000, .wake_attempts = 5, .mark_key = s->marks};
+    struct fanout_config config = {.broker_count = s->broker_count,
+                                   .webhook = true,
+                                   .wake_retry_ms = 1000,
+                                   .wake_attempts = 5,
+                                   .mark_key = s->marks};
     rng_fill(&s->rng, config.boot.bytes, sizeof config.boot.bytes);
     h->core = fanout_new(&config, sim_relay_now(s));
     h->post_count = 0;
@@ -215,7 +222,6 @@ uint64_t fanout_host_due_ms(const struct sim *s)
         due = sim_min(due, h->posts[i].answer_ms);
     return due;
 }
-
 
 static void post_begin(struct sim *s, const struct fanout_post *post)
 {

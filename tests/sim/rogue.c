@@ -11,17 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS        (24ull * 3600 * 1000)
-#define KEPT_MAX      8u
-#define EXPECTED_MAX  32u
-#define ROGUE_CREDIT  5u
+#define DAY_MS       (24ull * 3600 * 1000)
+#define KEPT_MAX     8u
+#define EXPECTED_MAX 32u
+#define ROGUE_CREDIT 5u
 
 enum stage { STAGE_AWAY, STAGE_REGISTER, STAGE_CLAIM, STAGE_HELLO, STAGE_BOUND };
 
 /* One SEND frame, to be said again. */
-struct kept_send { struct buffer item, body; uint16_t home; };
+struct kept_send {
+    struct buffer item, body;
+    uint16_t home;
+};
 
-struct expected { uint64_t correlation; enum status status; };
+struct expected {
+    uint64_t correlation;
+    enum status status;
+};
 
 struct rogue {
     struct account_id account;
@@ -99,7 +105,8 @@ static bool say(struct sim *s, struct view frame)
 
 static struct frame_header header_of(struct rogue *r, enum frame_kind kind, uint16_t home)
 {
-    return (struct frame_header){.kind = (uint8_t)kind, .correlation = ++r->correlation, .home = home};
+    return (struct frame_header){
+        .kind = (uint8_t)kind, .correlation = ++r->correlation, .home = home};
 }
 
 static void say_message(struct sim *s, enum frame_kind kind, uint16_t home,
@@ -126,10 +133,15 @@ static void say_stage(struct sim *s)
         handle_sign(r->account, handle, r->signing_sk, &m.signature);
         say_message(s, KIND_CLAIM_HANDLE, home_of_handle(handle), &msg_claim_handle_desc, &m);
     } else if (r->stage == STAGE_HELLO) {
-        struct msg_hello m = {.device = r->device, .account = r->account, .attach = true,
-                              .client_version = view_of("9.9", 3), .protocol_min = 1,
-                              .protocol_max = 1, .credit_messages = ROGUE_CREDIT,
-                              .credit_bytes = 3000, .reoffer_held = rng_chance(&s->rng, 300)};
+        struct msg_hello m = {.device = r->device,
+                              .account = r->account,
+                              .attach = true,
+                              .client_version = view_of("9.9", 3),
+                              .protocol_min = 1,
+                              .protocol_max = 1,
+                              .credit_messages = ROGUE_CREDIT,
+                              .credit_bytes = 3000,
+                              .reoffer_held = rng_chance(&s->rng, 300)};
         say_message(s, KIND_HELLO, own, &msg_hello_desc, &m);
     }
 }
@@ -170,9 +182,12 @@ static void send_make(struct sim *s, struct kept_send *k, struct message_id id, 
     write_bytes(&k->body, SIM_CANARY, strlen(SIM_CANARY));
     write_bytes(&k->body, filler, rng_between(&s->rng, 1, sizeof filler));
     struct msg_part part = {.device = to->id, .len = (uint32_t)k->body.len};
-    struct msg_send_item item = {.id = id, .target = target_of_account(to->account),
-                                 .key_version = stale ? 7 : 1, .head = head,
-                                 .ttl_ms = rng_between(&s->rng, 3000, 9000), .parts = &part,
+    struct msg_send_item item = {.id = id,
+                                 .target = target_of_account(to->account),
+                                 .key_version = stale ? 7 : 1,
+                                 .head = head,
+                                 .ttl_ms = rng_between(&s->rng, 3000, 9000),
+                                 .parts = &part,
                                  .part_count = 1};
     k->home = home_of_account(to->account);
     codec_encode(&msg_send_item_desc, &item, &k->item);
@@ -220,8 +235,12 @@ static void send_wrong(struct sim *s)
     uint64_t now = sim_relay_now(s).wall_ms;
     enum status status = STATUS_ID_TIME;
     switch (rng_below(&s->rng, 4)) {
-    case 0: send_make(s, &k, id_at(s, now - 800 * DAY_MS), false); break;
-    case 1: send_make(s, &k, id_at(s, now + 800 * DAY_MS), false); break;
+    case 0:
+        send_make(s, &k, id_at(s, now - 800 * DAY_MS), false);
+        break;
+    case 1:
+        send_make(s, &k, id_at(s, now + 800 * DAY_MS), false);
+        break;
     case 2:
         send_make(s, &k, id_at(s, now), true);
         status = STATUS_STALE_DEVICES;
@@ -244,10 +263,11 @@ static void send_wrong(struct sim *s)
 static void say_ack(struct sim *s)
 {
     struct rogue *r = s->rogue;
-    struct msg_failure failure = {.term = r->offered.term, .seq = r->offered.seq,
+    struct msg_failure failure = {.term = r->offered.term,
+                                  .seq = r->offered.seq,
                                   .reason = rng_chance(&s->rng, 500) ? FAIL_HELD : FAIL_BROKEN};
-    struct msg_ack m = {.session = r->session, .delivered_term = r->offered.term,
-                        .delivered_seq = r->offered.seq};
+    struct msg_ack m = {
+        .session = r->session, .delivered_term = r->offered.term, .delivered_seq = r->offered.seq};
     if (!r->offered.seq) return;
     uint64_t how = rng_below(&s->rng, 4);
     if (how) { /* else: delivered only */
@@ -275,7 +295,8 @@ static void got_deliver(struct rogue *r, const struct frame *f)
 
 static bool may_instead(enum status s)
 {
-    return status_client_action(s) == ACTION_RETRY || s == STATUS_NO_SESSION || s == STATUS_NOT_FOUND;
+    return status_client_action(s) == ACTION_RETRY || s == STATUS_NO_SESSION ||
+           s == STATUS_NOT_FOUND;
 }
 
 static void got_sent(struct sim *s, const struct frame *f)
@@ -283,11 +304,13 @@ static void got_sent(struct sim *s, const struct frame *f)
     struct rogue *r = s->rogue;
     struct msg_sent m;
     const struct expected *e = &r->expected[f->header.correlation % EXPECTED_MAX];
-    if (codec_decode(&msg_sent_desc, f->meta, &r->arena, &m) != STATUS_OK || m.item_count != 1) return;
+    if (codec_decode(&msg_sent_desc, f->meta, &r->arena, &m) != STATUS_OK || m.item_count != 1)
+        return;
     if (e->correlation != f->header.correlation) return;
     enum status status = status_from_wire(m.items[0].status);
     if (status != e->status && !may_instead(status))
-        sim_fail(s, "the rogue is told %s instead of %s", status_name(status), status_name(e->status));
+        sim_fail(s, "the rogue is told %s instead of %s", status_name(status),
+                 status_name(e->status));
 }
 
 static void got(struct sim *s, struct view bytes)
@@ -298,7 +321,9 @@ static void got(struct sim *s, struct view bytes)
     arena_reset(&r->arena);
     if (frame_check(bytes, FROM_RELAY, &f) != STATUS_OK) return;
     switch ((int)f.header.kind) {
-    case KIND_REGISTERED: r->stage = STAGE_CLAIM; break;
+    case KIND_REGISTERED:
+        r->stage = STAGE_CLAIM;
+        break;
     case KIND_HANDLE_CLAIMED:
         r->stage = STAGE_HELLO;
         r->claimed = true;
@@ -309,10 +334,17 @@ static void got(struct sim *s, struct view bytes)
         r->offered = (struct position){.seq = 0};
         r->stage = STAGE_BOUND;
         break;
-    case KIND_DELIVER: got_deliver(r, &f); break;
-    case KIND_SENT: got_sent(s, &f); break;
-    case KIND_SUPERSEDED: r->stage = STAGE_HELLO; break;
-    default: break;
+    case KIND_DELIVER:
+        got_deliver(r, &f);
+        break;
+    case KIND_SENT:
+        got_sent(s, &f);
+        break;
+    case KIND_SUPERSEDED:
+        r->stage = STAGE_HELLO;
+        break;
+    default:
+        break;
     }
 }
 
@@ -333,7 +365,8 @@ static void say_noise(struct sim *s)
         r->stage = STAGE_HELLO;
         say_stage(s);
     } else {
-        say_message(s, KIND_ACK, (uint16_t)rng_below(&s->rng, PARTITION_COUNT), &msg_empty_desc, &empty);
+        say_message(s, KIND_ACK, (uint16_t)rng_below(&s->rng, PARTITION_COUNT), &msg_empty_desc,
+                    &empty);
     }
 }
 
@@ -344,13 +377,20 @@ static void act(struct sim *s)
     struct kept_send *k;
     trace_put(s, TRACE_ROGUE, what, r->stage, r->correlation);
     r->act_ms = s->now_ms + rng_between(&s->rng, 20, 900);
-    if (r->stage != STAGE_BOUND) say_stage(s);
-    else if (what < 2) send_fresh(s);
-    else if (what < 4 && (k = any_kept(s))) say_send(s, k);
-    else if (what == 4) send_conflict(s);
-    else if (what == 5) send_wrong(s);
-    else if (what < 8) say_ack(s);
-    else if (what == 8) say_noise(s);
+    if (r->stage != STAGE_BOUND)
+        say_stage(s);
+    else if (what < 2)
+        send_fresh(s);
+    else if (what < 4 && (k = any_kept(s)))
+        say_send(s, k);
+    else if (what == 4)
+        send_conflict(s);
+    else if (what == 5)
+        send_wrong(s);
+    else if (what < 8)
+        say_ack(s);
+    else if (what == 8)
+        say_noise(s);
 }
 
 static void leave(struct sim *s)
@@ -366,7 +406,8 @@ uint64_t rogue_due_ms(const struct sim *s)
 {
     if (!s->rogue) return SIM_NEVER;
     if (s->calm) return s->rogue->stage == STAGE_AWAY && !s->rogue->conn ? SIM_NEVER : 0;
-    return s->rogue->conn ? sim_min(s->rogue->act_ms, net_due_ms(s->rogue->conn, NEAR)) : s->rogue->act_ms;
+    return s->rogue->conn ? sim_min(s->rogue->act_ms, net_due_ms(s->rogue->conn, NEAR))
+                          : s->rogue->act_ms;
 }
 
 void rogue_step(struct sim *s)

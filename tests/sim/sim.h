@@ -57,12 +57,14 @@ void rng_fill(struct rng *r, void *out, size_t len);
     X(STORE_ZOMBIE, "zombie store") X(FANOUT_UP, "fanout up") X(FANOUT_DOWN, "fanout dies")        \
     X(POST, "post device/status") X(EVENT, "event kind/code/count")                                \
     X(ENGINE_UP, "engine starts device/session") X(ENGINE_DOWN, "engine ends device/session")      \
-    X(ENGINE_EVENT, "engine event device/kind/state") X(APP_SEND, "app sends device/message/status") \
+    X(ENGINE_EVENT, "engine event device/kind/state") X(APP_SEND, "app sends device/message/to, status") \
     X(STATE_FAIL, "client disk will fail device/call") X(OFFLINE, "offline device/until")          \
     X(CLOCK, "relay clock moves by") X(SKEW, "device clock moves device/by")                       \
     X(ROGUE, "rogue does") X(ERROR, "error device/kind/status") \
     X(OFFER, "store offers device/first/last") X(BOUNCE, "broker could not hand over device/seq/gone") \
-    X(ARRIVE, "deliveries arrive device/first/last") X(WINTER, "everything sleeps for days") X(ACK, "ack device/settled/failed") X(ECHO, "echo device/settled") X(CALM, "faults stop") X(SETTLED, "all settled")
+    X(ARRIVE, "deliveries arrive device/first/last") X(ACK, "ack device/settled/failed")           \
+    X(ECHO, "echo device/settled") X(WINTER, "everything sleeps for days")                         \
+    X(CALM, "faults stop") X(SETTLED, "all settled")
 
 enum trace_kind {
 #define X(NAME, text) TRACE_##NAME,
@@ -161,7 +163,8 @@ struct conn *net_connect(struct sim *s, enum conn_kind kind, size_t broker);
 enum status net_send(struct sim *s, struct conn *c, enum end from, struct view bytes);
 /* net_take: the next packet for this end, the caller's to free(); NULL = none now. */
 struct packet *net_take(struct sim *s, struct conn *c, enum end at);
-/* net_close: this end closes (and forgets the pointer), in order (what is on its way may arrive) or by dying (may be lost). */
+/* net_close: this end closes (and forgets the pointer), in order (what is on its way may arrive) or by
+ * dying (it may be lost). */
 void net_close(struct sim *s, struct conn *c, enum end at, bool orderly);
 void net_break(struct sim *s, struct conn *c);
 void net_stall(struct sim *s, struct conn *c, enum end from, uint64_t until_ms);
@@ -248,6 +251,7 @@ struct store_host {
     struct store_process *zombie;  /* NULL: none; ends at zombie_until_ms */
     uint64_t restart_ms, zombie_until_ms, low_until_ms;
     size_t cut_next; /* writes to cut off before the next start */
+    size_t writes;   /* on the disk, at least */
 };
 
 void store_host_start(struct store_host *h);

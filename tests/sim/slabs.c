@@ -27,8 +27,10 @@ static void credit_granted(struct watch *w, const struct msg_welcome *m, const s
 {
     struct credit *c = &w->credits[w->credit_count++ % CREDIT_SESSIONS_MAX];
     free(c->offers);
-    *c = (struct credit){.session = m->session, .device = stamp->device,
-                         .home = home_of_account(stamp->account), .messages_max = m->credit_messages,
+    *c = (struct credit){.session = m->session,
+                         .device = stamp->device,
+                         .home = home_of_account(stamp->account),
+                         .messages_max = m->credit_messages,
                          .bytes_max = m->credit_bytes};
 }
 
@@ -101,7 +103,8 @@ void watch_storage_died(struct store_process *p)
 
 /* ---- what storage says ---- */
 
-static bool decode(struct store_process *p, const struct frame *f, const struct codec_desc *desc, void *out)
+static bool decode(struct store_process *p, const struct frame *f, const struct codec_desc *desc,
+                   void *out)
 {
     struct sim *s = p->host->sim;
     if (codec_decode(desc, f->meta, &s->watch->arena, out) == STATUS_OK) return true;
@@ -130,9 +133,11 @@ static void says_sent(struct store_process *p, const struct frame *f)
     if (!decode(p, f, &msg_sent_desc, &sent)) return;
     for (size_t i = 0; i < sent.item_count; i++) {
         if (sent.items[i].status != STATUS_OK) continue;
-        if (codec_decode(&msg_accepted_desc, sent.items[i].answer, &s->watch->arena, &accepted) != STATUS_OK)
+        if (codec_decode(&msg_accepted_desc, sent.items[i].answer, &s->watch->arena, &accepted) !=
+            STATUS_OK)
             sim_fail(s, "storage says an acceptance that does not decode");
-        else if (term_equal(accepted.receipt.term, disk.term) && accepted.receipt.commit > disk.commit)
+        else if (term_equal(accepted.receipt.term, disk.term) &&
+                 accepted.receipt.commit > disk.commit)
             sim_fail(s, "an acceptance leaves before its commit");
     }
 }
@@ -149,7 +154,8 @@ static void says_deliver(struct store_process *p, const struct frame *f, const s
     for (size_t i = 0; i < m.item_count; i++) {
         struct position at = {m.items[i].term, m.items[i].seq};
         struct store_key key = key_position(ROW_ENVELOPE, f->header.home, stamp->device, at);
-        if (!row_exists(p, SPACE_PAYLOAD, &key)) sim_fail(s, "a delivery leaves that the disk does not have");
+        if (!row_exists(p, SPACE_PAYLOAD, &key))
+            sim_fail(s, "a delivery leaves that the disk does not have");
         if (c) credit_add(c, at, m.items[i].len);
     }
     if (c) credit_check(p, c);
@@ -169,8 +175,13 @@ static void says_acked(struct store_process *p, const struct frame *f, const str
     struct store_key from = key_mailbox(ROW_ENVELOPE, c->home, c->device);
     struct store_key at = key_position(ROW_ENVELOPE, c->home, c->device, settled);
     struct store_key to = key_after(key_view(&at));
-    struct store_scan scan = {.space = SPACE_PAYLOAD, .from = key_view(&from), .to = key_view(&to),
-                              .row_max = 1, .byte_max = 1024, .keys_only = true, .rows = &row};
+    struct store_scan scan = {.space = SPACE_PAYLOAD,
+                              .from = key_view(&from),
+                              .to = key_view(&to),
+                              .row_max = 1,
+                              .byte_max = 1024,
+                              .keys_only = true,
+                              .rows = &row};
     if (store_scan(p->store, &scan, &s->watch->arena) == STATUS_OK && scan.row_count)
         sim_fail(s, "an echo leaves before its acknowledgement is on the disk");
 }
@@ -186,7 +197,8 @@ static void says(struct store_process *p, const struct stamp *stamp, struct view
         return;
     }
     unsigned kind = f.header.kind;
-    if (kind != KIND_DELIVER && watch_has_canary(bytes)) sim_fail(s, "the canary is in storage's %s", kind_name(kind));
+    if (kind != KIND_DELIVER && watch_has_canary(bytes))
+        sim_fail(s, "the canary is in storage's %s", kind_name(kind));
     if (p->zombie) { /* it may repeat what it knows to be on the disk, such as an echo */
         if (kind == KIND_SENT || kind == KIND_DELIVER || kind == KIND_WELCOME)
             sim_fail(s, "a zombie says %s", kind_name(kind));
@@ -232,7 +244,8 @@ void watch_storage_got(struct store_process *p, size_t broker, struct view slab)
     struct msg_undelivered m;
     (void)broker;
     arena_reset(&s->watch->arena);
-    if (slab_open(slab, &header, &reader) != STATUS_OK) sim_fail(s, "a broker says a slab that does not open");
+    if (slab_open(slab, &header, &reader) != STATUS_OK)
+        sim_fail(s, "a broker says a slab that does not open");
     else
         while (slab_next(&reader, &stamp, &bytes)) {
             if (frame_check(bytes, (enum frame_from)15, &f) != STATUS_OK) continue;

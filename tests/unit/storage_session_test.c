@@ -299,6 +299,32 @@ Test(session, a_broker_with_a_new_boot_id_has_none_of_the_old_sessions)
     scene_free(&e);
 }
 
+/* A WELCOME or CLOSED lost with a connection leaves a session here that the broker does not have. */
+static size_t attached_after_a_list_without_bob(bool began_before)
+{
+    struct scene e = scene_new(true);
+    struct stamp stamp = {.origin = ORIGIN_PEER, .session = e.bob->session};
+    stamp.session.number -= !began_before;
+    peer(e.w, 0);
+    list_session(e.w, e.ann);
+    world_item(e.w, 0, &stamp, KIND_SESSIONS_END, 0, &msg_empty_desc, &(struct msg_empty){0},
+               view_of(NULL, 0));
+    world_run(e.w);
+    size_t attached = e.w->core->counters.attached;
+    scene_free(&e);
+    return attached;
+}
+
+Test(session, one_that_a_later_list_does_not_name_has_ended)
+{
+    cr_assert_eq(attached_after_a_list_without_bob(true), 1);
+}
+
+Test(session, one_that_is_younger_than_what_the_list_answers_stays)
+{
+    cr_assert_eq(attached_after_a_list_without_bob(false), 2);
+}
+
 Test(session, a_version_range_we_do_not_speak_is_unsupported)
 {
     struct scene e = scene_new(false);

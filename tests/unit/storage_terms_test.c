@@ -167,3 +167,36 @@ Test(terms, without_or_with_a_forged_receipt_it_is_refused)
     cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 0);
     scene_free(&e);
 }
+
+Test(terms, a_receipt_of_what_was_not_lost_exempts_from_nothing)
+{
+    struct scene e = scene_new(false);
+    struct message_id id = world_id(e.w);
+    struct view text = view_of("precious", 8);
+    struct sending s = person_send_begin(e.w, e.ann, e.bob, id, text, 0, NULL);
+    world_run(e.w);
+    person_send_end(e.w, &s);
+    cr_assert_eq(s.status, STATUS_OK);
+    struct msg_receipt receipt = s.accepted.receipt;
+    cr_assert_not(terms_lost(e.w->core, &receipt));
+    world_restart(e.w);
+    cr_assert_not(terms_lost(e.w->core, &receipt), "nor after its term has ended");
+    receipt.commit += 1000;
+    cr_assert(terms_lost(e.w->core, &receipt));
+    scene_free(&e);
+}
+
+Test(terms, a_receipt_older_than_what_recipients_remember_exempts_from_nothing)
+{
+    struct scene e = scene_new(false);
+    struct message_id id = world_id(e.w);
+    struct view text = view_of("precious", 8);
+    struct sending s = lose_one(&e, id, text);
+    world_skip(e.w, 40 * DAY_MS);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    struct sending again = person_send_begin(e.w, e.ann, e.bob, id, text, 0, &s.accepted.receipt);
+    world_run(e.w);
+    person_send_end(e.w, &again);
+    cr_assert_eq(again.status, STATUS_ID_TIME);
+    scene_free(&e);
+}
