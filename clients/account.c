@@ -81,7 +81,9 @@ enum status identity_load(struct engine *e)
     struct state_identity identity;
     enum status s = tx_begin(e, STATE_READ);
     if (s != STATUS_OK) return s;
-    s = tx_end(e, state_identity_get(e->state, &arena, &identity));
+    s = state_identity_get(e->state, &arena, &identity);
+    if (s == STATUS_OK) s = gap_seen_load_in(e);
+    s = tx_end(e, s);
     if (s != STATUS_OK) {
         arena_fini(&arena);
         return s;

@@ -285,9 +285,10 @@ void acked_reply(struct engine *e, struct now now, struct request *r, const stru
         return;
     }
     a->echoed = a->asked;
-    if (a->asked.seq) a->drop = a->asked;
     a->tries = 0;
     a->send_ms = now.mono_ms;
+    if (!a->asked.seq) return; /* gaps alone */
+    a->drop = a->asked;
     earlier(&a->drop_ms, now.mono_ms + ACK_DROP_DELAY_MS);
     failed_drop(a);
 }

@@ -171,13 +171,13 @@ static bool claim_is_over(const struct storage *s, const struct delivery_ask *as
     return true;
 }
 
-/* A claim must never outlive what it refers to: runs and outcomes stay for twice the ledger's time, and
- * a move as long as the delivery it leads to can have one. */
+/* A claim must never outlive what it refers to, and it lives until its last delivery has had an outcome for
+ * the ledger's time: so all of it stays for the longest life of a payload and twice the ledger's time. */
 static bool ledger_row_is_over(const struct storage *s, const struct store_row *stored)
 {
     struct run_row run;
     struct outcome_row outcome;
-    uint64_t keep = 2 * s->config.ledger_keep_ms;
+    uint64_t keep = s->config.payload_keep_ms + 2 * s->config.ledger_keep_ms;
     if (stored->key.at[0] == ROW_RUN)
         return run_row_read(stored->value, &run) == STATUS_OK && older(s, run.at_ms, keep);
     if (stored->key.at[0] != ROW_OUTCOME) return false;

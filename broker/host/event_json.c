@@ -31,6 +31,12 @@ static const char *recovery_text(uint64_t code)
     return code < sizeof names / sizeof names[0] ? names[code] : "?";
 }
 
+/* The kind that there were too many of; absent where it was any. */
+static const char *dropped_text(uint64_t code)
+{
+    return code ? event_name(code) : NULL;
+}
+
 /* Whose numbers have names; any other code is printed as the number. */
 static const struct {
     const char *word;
@@ -40,6 +46,7 @@ static const struct {
     {"status", 0, status_text},
     {"role", 0, role_text},
     {"recovery", 0, recovery_text},
+    {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},
 };

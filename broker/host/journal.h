@@ -1,5 +1,9 @@
 /* journal: writes events as JSON lines to the log file or standard error, and nothing else. When the
- * sink is full or gone, events are dropped and counted; the service is unaffected. */
+ * sink is full or gone, events are dropped and counted; the service is unaffected.
+ *
+ * So that nobody outside can fill the disk, each kind of event has at most JOURNAL_LINES_MAX lines in a
+ * second (alarms JOURNAL_ALARMS_MAX), by the events' own at_ms. The surplus is counted, and told by one
+ * events_dropped line that names the kind, before the first event of a later second or at the close. */
 #ifndef SEALMQ_HOST_JOURNAL_H
 #define SEALMQ_HOST_JOURNAL_H
 
@@ -7,13 +11,16 @@
 
 #include <stdio.h>
 
+#define JOURNAL_LINES_MAX  5u
+#define JOURNAL_ALARMS_MAX 50u
+
 struct journal;
 
 /* journal_open: path "-" = standard error. Never fails: with no sink it counts what it drops.
  * role is a static string ("broker"). Free with journal_close (NULL-safe, nulls). */
 struct journal *journal_open(const char *path, const char *role);
 void journal_close(struct journal **j);
-/* journal_write: one line, non-blocking. */
+/* journal_write: one line or, beyond the kind's share of the second, none; non-blocking. */
 void journal_write(struct journal *j, const struct event *e);
 /* event_json: the line (no newline) that journal_write and sealmqctl print, into out. Fields: at
  * (RFC 3339, ms), event, level, then only what the kind uses, by its own word, e.g.

@@ -51,7 +51,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
-    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "", "count", "")
+    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,

@@ -258,20 +258,154 @@ ENGINE_TEST(inbox, deliveries_that_do_not_fit_are_not_taken)
     cr_assert_eq(engine_counts(f->e).frames_bad, 4u);
 }
 
-ENGINE_TEST(inbox, gaps_are_told)
+/* A frame with two gaps before its deliveries, if it has any. */
+static void deliver_gaps(struct fixture *f, uint64_t number, struct incoming *in)
 {
-    session_only(f);
     struct msg_gap gaps[] = {{.reason = GAP_QUOTA, .count = 7},
                              {.reason = GAP_LOST, .count = 2, .term = f->range.term, .first = 3,
                               .last = 4}};
     struct msg_deliver m = {.session = {.term = f->range.term, .number = f->session_number},
-                            .gaps = gaps, .gap_count = 2};
-    push(f, KIND_DELIVER, &msg_deliver_desc, &m, view_of(NULL, 0));
+                            .items = in->items, .item_count = in->count,
+                            .gaps = gaps, .gap_count = 2, .gap_number = number};
+    push(f, KIND_DELIVER, &msg_deliver_desc, &m, buffer_view(&in->body));
+    buffer_fini(&in->body);
+}
+
+static void only_gaps(struct fixture *f, uint64_t number)
+{
+    struct incoming none = {.count = 0};
+    deliver_gaps(f, number, &none);
+}
+
+/* The ACK of a session that was offered no position. */
+static struct frame said_gap_ack(struct fixture *f, struct msg_ack *ack, uint64_t number)
+{
+    struct frame frame = said(f, KIND_ACK, &msg_ack_desc, ack);
+    cr_assert_eq(ack->gap_seen, number);
+    cr_assert(ack->settled_seq == 0 && ack->delivered_seq == 0 && ack->failed_count == 0);
+    return frame;
+}
+
+ENGINE_TEST(inbox, gaps_alone_are_told_and_acknowledged_once)
+{
+    struct msg_ack ack;
+    session_only(f);
+    only_gaps(f, 5);
     struct engine_event event = happened(f, ENGINE_GAP);
     cr_assert(event.gap == GAP_QUOTA && event.count == 7);
     event = happened(f, ENGINE_GAP);
     cr_assert(event.gap == GAP_LOST && event.first.seq == 3 && event.last.seq == 4);
+    struct frame frame = said_gap_ack(f, &ack, 5);
+    cr_assert_not(engine_is_idle(f->e));
+    echo(f, &frame, &ack);
+    cr_assert(engine_is_idle(f->e));
+    pass(f, 20000);
     cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, gaps_told_again_are_acknowledged_again_and_not_told_on)
+{
+    struct msg_ack ack;
+    session_only(f);
+    only_gaps(f, 5);
+    struct frame frame = said_gap_ack(f, &ack, 5);
+    echo(f, &frame, &ack);
+    events_forget(f);
+    only_gaps(f, 5);
+    cr_assert_not(has_happened(f, ENGINE_GAP));
+    frame = said_gap_ack(f, &ack, 5);
+    echo(f, &frame, &ack);
+    only_gaps(f, 6); /* its twin: news */
+    cr_assert(has_happened(f, ENGINE_GAP));
+    said_gap_ack(f, &ack, 6);
+}
+
+ENGINE_TEST(inbox, gap_ack_is_repeated_until_it_is_answered)
+{
+    struct msg_ack ack;
+    session_only(f);
+    only_gaps(f, 5);
+    struct frame frame = said_gap_ack(f, &ack, 5);
+    refuse(f, &frame, STATUS_BUSY, 500);
+    pass(f, 600);
+    said_gap_ack(f, &ack, 5);
+    pass(f, 10500); /* no answer at all */
+    frame = said_gap_ack(f, &ack, 5);
+    only_gaps(f, 6); /* came after that ACK was made */
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    echo(f, &frame, &ack);
+    frame = said_gap_ack(f, &ack, 6);
+    echo(f, &frame, &ack);
+    pass(f, 20000);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+}
+
+ENGINE_TEST(inbox, gaps_with_deliveries_are_told_first_and_go_with_their_ack)
+{
+    struct msg_ack ack;
+    session_only(f);
+    struct incoming in = deliveries(f, 5, 2);
+    deliver_gaps(f, 9, &in);
+    happened(f, ENGINE_GAP);
+    happened(f, ENGINE_GAP);
+    cr_assert_eq(happened(f, ENGINE_RECEIVED).order, 1u);
+    struct frame frame = said_ack(f, &ack, 6);
+    cr_assert_eq(ack.gap_seen, 9u);
+    echo(f, &frame, &ack);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u, "one for both");
+    only_gaps(f, 10);
+    frame = said_ack(f, &ack, 6); /* settled as before */
+    cr_assert_eq(ack.gap_seen, 10u);
+    echo(f, &frame, &ack);
+    deliver_some(f, 7, 1);
+    said_ack(f, &ack, 7);
+    cr_assert_eq(ack.gap_seen, 10u, "every ACK says it");
+}
+
+ENGINE_TEST(inbox, recorded_gaps_outlive_the_process)
+{
+    struct msg_ack ack;
+    session_only(f);
+    only_gaps(f, 5);
+    said_gap_ack(f, &ack, 5); /* lost with the process */
+    restart(f);
+    bind_session(f);
+    events_forget(f);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u, "this session told no gap");
+    deliver_some(f, 1, 1);
+    struct frame frame = said_ack(f, &ack, 1);
+    cr_assert_eq(ack.gap_seen, 5u);
+    echo(f, &frame, &ack);
+    only_gaps(f, 5);
+    cr_assert_not(has_happened(f, ENGINE_GAP));
+    said_ack(f, &ack, 1);
+    cr_assert_eq(ack.gap_seen, 5u);
+}
+
+ENGINE_TEST(inbox, gaps_that_could_not_be_recorded_are_neither_told_nor_acknowledged)
+{
+    struct msg_ack ack;
+    session_only(f);
+    memory_state_fail(f->state, 4, false); /* the commit: begin, setting, setting, commit */
+    only_gaps(f, 5);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    cr_assert_not(has_happened(f, ENGINE_GAP));
+    cr_assert_eq(happened(f, ENGINE_FAILED).status, STATUS_IO);
+    memory_state_fail(f->state, 0, false);
+    restart(f);
+    bind_session(f);
+    only_gaps(f, 5);
+    cr_assert(has_happened(f, ENGINE_GAP));
+    said_gap_ack(f, &ack, 5);
+}
+
+ENGINE_TEST(inbox, gaps_without_a_number_are_not_taken)
+{
+    session_only(f);
+    only_gaps(f, 0);
+    cr_assert_not(has_happened(f, ENGINE_GAP));
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    cr_assert_eq(engine_counts(f->e).frames_bad, 1u);
 }
 
 ENGINE_TEST(inbox, events_nobody_takes_are_bounded_and_told)

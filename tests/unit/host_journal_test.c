@@ -95,8 +95,8 @@ Test(journal, a_full_pipe_drops_and_never_blocks)
     int reader = open(path, O_RDONLY | O_NONBLOCK);
     cr_assert(reader >= 0);
     struct journal *j = journal_open(path, "broker");
-    for (int i = 0; i < 2000; i++)
-        journal_write(j, &refused);
+    for (uint64_t i = 0; i < 2000; i++)
+        journal_write(j, &(struct event){.at_ms = 1000 * i, .kind = EVENT_SEND_REFUSED});
     for (ssize_t got; (got = read(reader, text, sizeof text - 1)) > 0;)
         for (ssize_t k = 0; k < got; k++)
             lines += text[k] == '\n';
@@ -110,6 +110,110 @@ Test(journal, a_full_pipe_drops_and_never_blocks)
     cr_assert_eq(strtoul(strrchr(strtok(last, "}"), ':') + 1, NULL, 10), 2000 - lines);
     journal_close(&j);
     close(reader);
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t count = 0;
+    for (; (text = strstr(text, word)); text += strlen(word))
+        count++;
+    return count;
+}
+
+static void write_many(struct journal *j, enum event_kind kind, uint64_t at_ms, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        journal_write(j, &(struct event){.at_ms = at_ms, .kind = kind});
+}
+
+#define REFUSED_LINE "\"event\":\"auth_refused\""
+#define SURPLUS(kind, count)                                                                       \
+    "\"events_dropped\",\"level\":\"warn\",\"dropped\":\"" kind "\",\"count\":" count "}"
+
+Test(journal, a_kind_may_have_its_share_of_every_second)
+{
+    static char text[65536];
+    struct journal *j = journal_open(fixture_path("log"), "broker");
+    for (uint64_t second = 1; second <= 10; second++) {
+        write_many(j, EVENT_AUTH_REFUSED, 1000 * second, 2);
+        write_many(j, EVENT_AUTH_REFUSED, 1000 * second + 999, 3);
+    }
+    write_many(j, EVENT_STORE_LOSS, 10000, JOURNAL_ALARMS_MAX);
+    journal_close(&j);
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 50u);
+    cr_assert_eq(count_of(text, "\"event\":\"store_loss\""), 50u);
+    cr_assert_eq(count_of(text, "events_dropped"), 0u);
+}
+
+Test(journal, more_than_its_share_is_counted_and_told_when_the_second_is_over)
+{
+    static char text[65536];
+    struct journal *j = journal_open(fixture_path("log"), "broker");
+    write_many(j, EVENT_AUTH_REFUSED, 5000, 100000);
+    write_many(j, EVENT_STORE_LOSS, 5500, JOURNAL_ALARMS_MAX + 2);
+    write_many(j, EVENT_WORKER_READY, 5999, 1); /* another kind has its own share */
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 5u);
+    cr_assert_eq(count_of(text, "\"event\":\"store_loss\""), 50u);
+    cr_assert_eq(count_of(text, "\"event\":\"worker_ready\""), 1u);
+    cr_assert_eq(count_of(text, "events_dropped"), 0u, "not over yet");
+    write_many(j, EVENT_WORKER_READY, 6000, 1);
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, SURPLUS("auth_refused", "99995")), 1u, "%s", text);
+    cr_assert_eq(count_of(text, SURPLUS("store_loss", "2")), 1u);
+    cr_assert_eq(count_of(text, "events_dropped"), 2u);
+    write_many(j, EVENT_AUTH_REFUSED, 6000, 1);
+    write_many(j, EVENT_AUTH_REFUSED, 7000, 1);
+    journal_close(&j);
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 7u);
+    cr_assert_eq(count_of(text, "events_dropped"), 2u, "told once");
+}
+
+Test(journal, surplus_is_told_at_the_close)
+{
+    char text[4096];
+    struct journal *j = journal_open(fixture_path("log"), "broker");
+    write_many(j, EVENT_AUTH_REFUSED, 5000, 8);
+    journal_close(&j);
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 5u);
+    cr_assert_eq(count_of(text, SURPLUS("auth_refused", "3")), 1u, "%s", text);
+}
+
+/* A clock read a little earlier does not open the share again; one that was set back does. */
+Test(journal, time_that_goes_back_neither_floods_nor_silences)
+{
+    static char text[65536];
+    struct journal *j = journal_open(fixture_path("log"), "broker");
+    for (int i = 0; i < 50; i++) {
+        write_many(j, EVENT_AUTH_REFUSED, 8000, 1);
+        write_many(j, EVENT_AUTH_REFUSED, 7999, 1);
+    }
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 5u);
+    write_many(j, EVENT_AUTH_REFUSED, 3000, 1);
+    fixture_read("log", text, sizeof text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 6u);
+    cr_assert_eq(count_of(text, SURPLUS("auth_refused", "95")), 1u);
+    journal_close(&j);
+}
+
+/* With the sink gone the surplus is a part of what is told when it is back. */
+Test(journal, surplus_that_cannot_be_told_is_not_forgotten)
+{
+    char text[4096];
+    struct journal *j = journal_open(fixture_path("later/log"), "broker");
+    write_many(j, EVENT_AUTH_REFUSED, 5000, 20);
+    write_many(j, EVENT_AUTH_REFUSED, 6000, 1);
+    cr_assert_eq(mkdir(fixture_path("later"), 0700), 0);
+    write_many(j, EVENT_AUTH_REFUSED, 7000, 1);
+    journal_close(&j);
+    fixture_read("later/log", text, sizeof text);
+    const char *lost = "\"event\":\"events_dropped\",\"level\":\"warn\",\"count\":21}";
+    cr_assert_eq(count_of(text, lost), 1u, "%s", text);
+    cr_assert_eq(count_of(text, REFUSED_LINE), 1u);
 }
 
 Test(journal, a_full_disk_drops_and_counts)

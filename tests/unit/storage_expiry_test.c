@@ -131,6 +131,9 @@ Test(expiry, a_claim_stays_for_eight_days_after_its_outcome_and_then_goes)
     cr_assert_eq(world_explain(e.w, e.ann, e.bob, s.id), EXPLAIN_OLDER_THAN_RETENTION);
     world_skip(e.w, 9 * DAY_MS);
     sweep(e.w);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_RUN), 1, "a claim with another part may need it");
+    world_skip(e.w, 30 * DAY_MS);
+    sweep(e.w);
     cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_RUN), 0);
     scene_free(&e);
 }
