@@ -110,8 +110,8 @@ static bool transport_equal(const struct transport_pk *a, const struct transport
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-/* The entry of whoever speaks, NULL when there is none yet. Another key means another connection under
- * a routing id that a client chose: the one before it has vanished. */
+/* The entry of whoever speaks, NULL when there is none yet. Another key means another connection
+ * under a routing id that a client chose: the one before it has vanished. */
 static struct connection *speaker(struct broker *b, uint32_t routing,
                                   const struct transport_pk *key)
 {

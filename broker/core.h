@@ -78,7 +78,8 @@ void worker_add_message(struct worker *w, const struct stamp *stamp,
                         const struct frame_header *header, const struct codec_desc *desc,
                         const void *message);
 /* worker_forward: sends a request on to the owner of its home, and remembers who asked. OK;
- * BUSY: no owner can take it now, or too many bytes are pending; MALFORMED: its correlation id is pending already. */
+ * BUSY: no owner can take it now, or too many bytes are pending; MALFORMED: its correlation id
+ * is pending already. */
 enum status worker_forward(struct broker *b, const struct stamp *stamp, struct pending_list *asker,
                            const struct frame_header *header, struct view frame) MUST_USE;
 /* worker_lose: answers everything pending at w `unknown`, tells WORKER_LOST, and forgets w

@@ -208,8 +208,8 @@ static struct view payload_view(struct net *n)
     return view_of(zmq_msg_data(&n->payload), zmq_msg_size(&n->payload));
 }
 
-/* The CURVE key that the access check put on the frame; false where there is none. libzmq puts it on
- * every frame of a connection: a routing id alone does not say who speaks. */
+/* The CURVE key that the access check put on the frame; false where there is none. libzmq puts it
+ * on every frame of a connection: a routing id alone does not say who speaks. */
 static bool payload_key(struct net *n, struct transport_pk *out)
 {
     const char *user = zmq_msg_gets(&n->payload, "User-Id");

@@ -48,8 +48,8 @@ struct pendings {
 void pendings_init(struct pendings *p, uint32_t capacity);
 void pendings_fini(struct pendings *p);
 
-/* pending_add: registers a request of `asker` that `worker` shall answer; of the frame only its length
- * is kept. OK, FULL (nothing changed), STATE (the same key is pending already; nothing changed). */
+/* pending_add: registers a request of `asker` that `worker` shall answer; of the frame only its
+ * length is kept. OK, FULL (nothing changed), STATE (the same key is pending already; nothing changed). */
 enum status pending_add(struct pendings *p, const struct pending_key *key,
                         const struct frame_header *header, struct view frame, uint64_t sent_ms,
                         struct pending_list *asker, struct pending_list *worker) MUST_USE;

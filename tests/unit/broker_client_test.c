@@ -326,3 +326,103 @@ Test(client, drain_ends_at_its_deadline_whatever_is_pending)
     cr_assert(broker_drained(r->broker, r->now));
     relay_free(r);
 }
+
+/* Under CLIENT's routing id, but with another connection's key. */
+static void stranger_says(struct relay *r, uint8_t kind, uint64_t correlation, uint16_t home)
+{
+    struct transport_pk key = {{66, 6}};
+    struct buffer b = {0};
+    frame_write(&b, &(struct frame_header){.kind = kind, .correlation = correlation, .home = home},
+                &msg_empty_desc, &(struct msg_empty){0});
+    broker_client_frame(r->broker, r->now, CLIENT, &key, buffer_view(&b));
+    buffer_fini(&b);
+    relay_flush(r);
+}
+
+Test(client, routing_id_under_another_key_is_another_connection)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    stranger_says(r, KIND_STATUS, 2, home_n(3));
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    struct output *closed = worker_takes(r, STORE, KIND_CLOSED);
+    cr_assert(closed != NULL);
+    cr_assert_eq(closed->stamp.session.number, 42);
+    cr_assert(device_equal(closed->stamp.device, device_n(3)));
+    stranger_says(r, KIND_ACK, 3, home_n(3));
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    stranger_says(r, KIND_REGISTER, 4, home_n(3));
+    cr_assert(worker_takes(r, STORE, KIND_STATUS) == NULL);
+    cr_assert(worker_takes(r, STORE, KIND_ACK) == NULL);
+    struct output *o = worker_takes(r, STORE, KIND_REGISTER);
+    cr_assert(o != NULL, "what needs no session is forwarded, in the stranger's own name");
+    cr_assert_eq(o->stamp.session.number, 0);
+    cr_assert_eq(o->stamp.transport.bytes[0], 66);
+    cr_assert_neq(o->stamp.conn, closed->stamp.conn);
+    relay_free(r);
+}
+
+Test(client, routing_id_under_the_same_key_keeps_its_session)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    says(r, KIND_STATUS, 2, home_n(3));
+    cr_assert_eq(worker_takes(r, STORE, KIND_STATUS)->stamp.session.number, 42);
+    cr_assert(worker_takes(r, STORE, KIND_CLOSED) == NULL);
+    relay_free(r);
+}
+
+Test(client, delivery_and_reply_of_a_taken_routing_id_reach_nobody)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    client_sends(r, CLIENT, 3, 2);
+    struct output *send = worker_takes(r, STORE, KIND_SEND);
+    stranger_says(r, KIND_PING, 3, 0);
+    cr_assert(client_takes(r, CLIENT, KIND_PONG) != NULL);
+    worker_answers(r, STORE, &h, send, KIND_SENT, &msg_empty_desc, &(struct msg_empty){0});
+    struct msg_delivery item = {.term = h.term, .seq = 9};
+    struct msg_deliver deliver = {.session = send->stamp.session, .items = &item, .item_count = 1};
+    worker_says(r, STORE, &h, &send->stamp,
+                (struct frame_header){.kind = KIND_DELIVER, .home = home_n(3)}, &msg_deliver_desc,
+                &deliver);
+    relay_flush(r);
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
+    struct arena a = {0};
+    struct msg_undelivered back;
+    struct output *o = worker_takes(r, STORE, KIND_UNDELIVERED);
+    cr_assert(o != NULL);
+    cr_assert_eq(codec_decode(&msg_undelivered_desc, o->frame.meta, &a, &back), STATUS_OK);
+    cr_assert(back.gone);
+    cr_assert_eq(back.seq, 9);
+    arena_fini(&a);
+    relay_free(r);
+}
+
+/* A WELCOME that was on its way to the one before must not bind the one that came after. */
+Test(client, welcome_of_a_taken_routing_id_binds_nobody)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_greets(r, CLIENT, 3, 1);
+    relay_flush(r);
+    struct output *hello = worker_takes(r, STORE, KIND_HELLO);
+    stranger_says(r, KIND_PING, 1, 0);
+    cr_assert(client_takes(r, CLIENT, KIND_PONG) != NULL);
+    struct msg_welcome welcome = {.session = {h.term, 42}};
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = hello->stamp.conn,
+                          .session = welcome.session, .account = account_n(3),
+                          .device = device_n(3)};
+    worker_says(r, STORE, &h, &stamp,
+                (struct frame_header){.kind = KIND_WELCOME, .correlation = 1, .home = home_n(3)},
+                &msg_welcome_desc, &welcome);
+    relay_flush(r);
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
+    cr_assert(worker_takes(r, STORE, KIND_CLOSED) != NULL, "nobody has that session");
+    stranger_says(r, KIND_SEND, 2, home_n(3));
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    relay_free(r);
+}
