@@ -1,54 +1,20 @@
 #!/usr/bin/env bash
 # sealmq without a relay: what is typed is kept, exits say what happened, and nothing takes long.
-# Needs SEALMQ_BIN, the directory of the built programs. Exit 0, or 1 after the first failure's line.
-set -u
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-BIN="${SEALMQ_BIN:?set SEALMQ_BIN to the directory that has sealmq}"
-DIR="$(mktemp -d)" || exit 1
-trap 'rm -rf "$DIR"' EXIT
 HOME_A="$DIR/a"
 KEY="$DIR/server.pub"
 NOBODY="tcp://127.0.0.1:1" # a port on which nobody listens
 MAX_TEXT=$((256 * 1024 - 66))
 printf 'rq:rM>}U?@Lns47E1%%kR.o@n%%FcmmsL/@{H8]yf7\n' > "$KEY"
 
-fail() {
-    echo "cli_offline: $*" >&2
-    echo "  stdout: $(head -c 600 "$DIR/out")" >&2
-    echo "  stderr: $(head -c 600 "$DIR/err")" >&2
-    exit 1
-}
-
-# run EXIT ARGUMENTS...: sealmq ends with EXIT within 20 s; its output is in $DIR/out and $DIR/err.
-run() {
-    local wanted="$1" got
-    shift
-    timeout -k 5 20 "$BIN/sealmq" "$@" > "$DIR/out" 2> "$DIR/err" < "${INPUT:-/dev/null}"
-    got=$?
-    [ "$got" = "$wanted" ] || fail "sealmq $* ended with $got, not $wanted"
-    if grep -qE 'AddressSanitizer|LeakSanitizer|runtime error:' "$DIR/err"; then
-        fail "sealmq $*: a sanitizer spoke"
-    fi
-}
-
-# run_home EXIT ARGUMENTS...: the same with the first device's home.
-run_home() {
-    local wanted="$1"
-    shift
-    run "$wanted" --home "$HOME_A" "$@"
-}
-
-out_has() { grep -qF -- "$1" "$DIR/out" || fail "standard output lacks: $1"; }
-out_lacks() { ! grep -qF -- "$1" "$DIR/out" || fail "standard output has: $1"; }
-err_has() { grep -qF -- "$1" "$DIR/err" || fail "standard error lacks: $1"; }
-err_lacks() { ! grep -qF -- "$1" "$DIR/err" || fail "standard error has: $1"; }
-one_error() { [ "$(wc -l < "$DIR/err")" = 1 ] || fail "an error is not one line"; }
-lines() { [ "$(wc -l < "$DIR/out")" = "$1" ] || fail "$1 lines were expected"; }
-id_of() { sed -n 's/^{"id":"\([^"]*\)".*/\1/p' "$DIR/out"; }
+# cli EXIT ARGUMENTS...; run_home EXIT ARGUMENTS...: with the first device's home.
+cli() { local wanted="$1"; shift; run "$wanted" sealmq "$@"; }
+run_home() { as a "$@"; }
 init() { run_home "$1" init --relay "$NOBODY" --server-key "$KEY" --handle "$2" --timeout 1; }
 
 # Before init: refused, with what to do.
-run 2 send bob hello
+cli 2 send bob hello
 run_home 1 send bob hello;                         one_error; err_has "init"
 run_home 1 recv --timeout 0;                       one_error
 [ ! -e "$HOME_A" ] || fail "a command other than init made the home"
@@ -73,9 +39,9 @@ run_home 3 send bob "first text" --timeout 1
 out_has "drafted"; err_has "not sealed yet"; err_has "kept"
 run_home 3 --json send bob "second text" --id double-tap --timeout 0
 lines 1; out_has '"state":"drafted"'; out_has '"to":"bob"'; err_lacks "not sealed yet"
-SECOND="$(id_of)"
+SECOND="$(field id)"
 run_home 3 send bob "second text" --id double-tap --timeout 0 --json
-[ "$(id_of)" = "$SECOND" ] || fail "the same --id became another message"
+[ "$(field id)" = "$SECOND" ] || fail "the same --id became another message"
 run_home 1 send bob "other text" --id double-tap --timeout 0;        one_error; err_has "double-tap"
 run_home 1 send carol "second text" --id double-tap --timeout 0;     one_error
 run_home 1 send "b/b" "text" --timeout 0;          one_error
@@ -105,11 +71,13 @@ run_home 2 recv --count 0
 run_home 2 recv --timeout nonsense
 
 # Several processes on one home at once.
+PROCESSES=()
 for i in 1 2 3 4; do
     timeout -k 5 20 "$BIN/sealmq" --home "$HOME_A" send bob "at once $i" --timeout 0 \
         > /dev/null 2> "$DIR/err.$i" &
+    PROCESSES+=($!)
 done
-wait
+for pid in "${PROCESSES[@]}"; do ended "$pid"; equal "$?" 3 "the exit status of one of several"; done
 run_home 0 outbox --json;                          lines 8
 
 # What others may read is not used.
@@ -127,9 +95,9 @@ dd if="$DIR/noise" of="$HOME_A/state.db" conv=notrunc status=none
 run_home 1 outbox;                                 one_error; err_has "damaged"
 
 # Output that cannot be written is an error, not silence.
-run 3 --home "$DIR/b" init --relay "$NOBODY" --server-key "$KEY" --handle bob --timeout 0
-run 3 --home "$DIR/b" send alice x --timeout 0
+cli 3 --home "$DIR/b" init --relay "$NOBODY" --server-key "$KEY" --handle bob --timeout 0
+cli 3 --home "$DIR/b" send alice x --timeout 0
 timeout 20 "$BIN/sealmq" --home "$DIR/b" outbox --json > /dev/full 2> "$DIR/err"
 [ $? = 1 ] || fail "a full standard output was not noticed"
 
-echo "cli_offline: all well"
+done_well

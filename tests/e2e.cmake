@@ -1,0 +1,28 @@
+# End to end: real processes, as users, support and engineering meet them. The servers are the Release
+# programs in SEALMQ_RELEASE_BIN; without them only what needs no relay runs, on this tree's programs.
+add_executable(e2e_gateway e2e/gateway.c)
+target_link_libraries(e2e_gateway PRIVATE PkgConfig::SODIUM)
+add_executable(e2e_secrets e2e/secrets.c)
+target_link_libraries(e2e_secrets PRIVATE PkgConfig::SQLITE)
+
+# sealmq_e2e(NAME SCRIPT BIN ARGUMENT...)
+function(sealmq_e2e name script bin)
+    add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
+    set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
+        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>")
+endfunction()
+
+sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
+if(SEALMQ_RELEASE_BIN)
+    foreach(name cli_contract idempotency relay_away ticket superseded memory loss damaged one_owner
+            log_full wake ends leaks slow_device config)
+        sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
+    endforeach()
+    sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
+    sealmq_e2e(restart_killed restart ${SEALMQ_RELEASE_BIN} KILL)
+    # broker/up has its own place to build in; elsewhere it would test another build.
+    if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
+        sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})
+        set_tests_properties(e2e_up PROPERTIES TIMEOUT 300)
+    endif()
+endif()

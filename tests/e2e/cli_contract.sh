@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# The command line's contract against a real relay: every command with and without --json, every exit
+# status, and that what was typed arrives as it was typed, once.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+relay_make 18000
+relay_start
+
+# init: the keys stay, the handle is one's own.
+INIT=(init --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub")
+as alice 0 --json "${INIT[@]}" --handle alice
+lines 1; json_lines; out_has '"state":"registered"'; out_has '"handle":"alice"'; out_has '"sealed":false'
+ALICE="$(field account)"
+as alice 0 --json "${INIT[@]}" --handle alice;    equal "$(field account)" "$ALICE" "init again"
+as bob 0 "${INIT[@]}" --handle bob;               out_has "bob"
+as mallory 1 "${INIT[@]}" --handle alice;         one_error; err_has "handle_taken"
+as mallory 0 "${INIT[@]}" --handle mallory
+
+# send: accepted, synced, with what support will ask for.
+as alice 0 --json send bob "hello"
+lines 1; json_lines; err_silent
+out_has '"state":"accepted"'; out_has '"level":"synced"'; out_has '"to":"bob"'; out_has '"sealed":false'
+HELLO="$(field id)"
+[ -n "$(field reference)" ] && [ -n "$(field mac)" ] || fail "no reference or no receipt"
+as alice 0 send bob "hello again"
+out_has "accepted"; err_has "not sealed yet"
+
+# recv: oldest first, who it is from.
+as bob 0 --json recv --count 1 --timeout 10
+lines 1; json_lines; err_silent
+out_has '"from":"alice"'; out_has '"text":"hello"'; out_has '"state":"received"'
+equal "$(field id)" "$HELLO" "the id of the received message"
+as bob 0 recv --timeout 10;                       equal "$(cat "$DIR/out")" "alice: hello again" "recv"
+as bob 4 recv --timeout 0;                        one_error; lines 0
+as bob 4 --json recv --timeout 1;                 one_error; err_has "no message came"
+
+# status and outbox: settled, and so no longer listed.
+as alice 0 --json status "$HELLO"
+lines 1; json_lines; out_has '"state":"settled"'; out_has '"outcome":"settled"'; out_has '"fresh":true'
+as alice 0 status "$HELLO";                       out_has "settled"; out_has "reference"
+as alice 1 status 01890000-0000-7000-8000-000000000000; one_error
+as alice 0 --json outbox;                         lines 0
+say alice bob "one more"
+as alice 0 --json outbox;                         lines 1; json_lines; out_has "\"id\":\"$ID\""
+as alice 0 outbox;                                lines 1; out_has "accepted"
+as alice 0 --json outbox --flush;                 lines 1
+take bob "one more"
+as alice 0 --json status "$ID";                   out_has '"state":"settled"'
+as alice 0 outbox;                                lines 0; err_has "nothing waits"
+
+# Refusals: one line, exit 1, nothing stays behind.
+as alice 1 send nobody-of-that-name "x";          one_error; err_has "nobody-of-that-name"
+as alice 1 --json send nobody-of-that-name "x"
+as alice 0 --json outbox;                         lines 0
+as alice 2 send bob
+as alice 2 send bob x --ttl never
+as alice 2 nonsense
+
+# Texts arrive byte for byte.
+TEXT="$(printf 'two lines,\n\ttab, "quotes", back\\slash, \xc3\xa4\xe2\x82\xac\xf0\x9f\x92\x8c')"
+say alice bob "$TEXT"
+as bob 0 recv --timeout 10
+equal "$(cat "$DIR/out")" "alice: $TEXT" "a text of two lines"
+say alice bob "$TEXT"
+as bob 0 --json recv --timeout 10
+lines 1; out_has 'two lines,\n\ttab, \"quotes\", back\\slash, '"$(printf '\xc3\xa4\xe2\x82\xac\xf0\x9f\x92\x8c')"
+head -c 100000 /dev/urandom > "$DIR/bytes"
+INPUT="$DIR/bytes" say alice bob -
+as bob 0 recv --timeout 10
+cmp -s <(printf 'alice: '; cat "$DIR/bytes"; echo) "$DIR/out" || fail "bytes from standard input changed"
+INPUT="$DIR/bytes" say alice bob -
+as bob 0 --json recv --timeout 10
+out_has '"encoding":"base64"'
+cmp -s "$DIR/bytes" <(field base64 | base64 -d) || fail "bytes changed in base64"
+: > "$DIR/empty"
+INPUT="$DIR/empty" say alice bob -
+as bob 0 --json recv --timeout 10;                out_has '"text":""'
+
+# Help, without a home.
+run 0 sealmq --help;                              out_has "send"; out_has "--home"
+run 0 sealmqctl --help;                           out_has "explain"
+
+# recv --follow: shows what comes, in order, until it is stopped; then exit 0.
+"$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
+FOLLOW=$!
+for i in 1 2 3 4 5; do say alice bob "number $i"; done
+shown() { [ "$(wc -l < "$DIR/follow")" = "$1" ]; }
+wait_for "five messages are shown" shown 5
+kill -TERM "$FOLLOW"
+ended "$FOLLOW" || fail "recv --follow ended with $? after SIGTERM"
+equal "$(sed 's/.*"text":"\([^"]*\)".*/\1/' "$DIR/follow" | tr '\n' ,)" \
+    "number 1,number 2,number 3,number 4,number 5," "the order"
+take_none bob 0
+
+done_well
