@@ -39,6 +39,7 @@ static void undelivered(struct broker *b, const struct item *item, struct connec
     struct stamp stamp = item->stamp;
     first_position(b, item, &message);
     message.gone = !c;
+    b->counts.undelivered++;
     if (c && message.seq) stamp.round = ++c->round;
     struct frame_header header = {.kind = KIND_UNDELIVERED, .home = item->frame.header.home};
     worker_add_message(item->w, &stamp, &header, &msg_undelivered_desc, &message);

@@ -28,6 +28,7 @@ struct counts {
     uint64_t frames_in, frames_out;
     uint64_t refused;   /* requests answered with any error but busy */
     uint64_t busy;      /* requests answered busy */
+    uint64_t undelivered; /* pushes that could not be handed over */
     uint64_t busy_told; /* of these, already in an OVERLOAD event */
     uint64_t unmatched; /* replies that nobody waited for */
     uint64_t strays;    /* frames of workers that may not speak, or say what they may not */

@@ -50,6 +50,16 @@ static size_t collect_gaps(struct mailbox *m, struct msg_gap gaps[GAP_REASONS])
     return count;
 }
 
+static void tell_again(struct storage *s, const struct mailbox *m, const struct outgoing *o)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < o->count; i++)
+        count += o->items[i].again;
+    if (count)
+        core_event(s, &(struct event){.kind = EVENT_REDELIVERED, .count = count,
+                                      .device = mark_device(&s->config.mark_key, m->device)});
+}
+
 /* Writes one DELIVER frame and empties `o`. */
 static void send_frame(struct storage *s, struct mailbox *m, struct outgoing *o)
 {
@@ -67,6 +77,7 @@ static void send_frame(struct storage *s, struct mailbox *m, struct outgoing *o)
     for (size_t i = 0; i < o->count; i++)
         write_view(out, o->bodies[i]);
     push_end(out, start);
+    tell_again(s, m, o);
     o->count = 0;
     o->bytes = 0;
 }
@@ -218,7 +229,10 @@ static bool stays_hot(const struct storage *s, const struct mailbox *m, uint64_t
         *at_ms = m->session.paused_until_ms;
         return !m->drained || mailbox_gap_pending(m);
     }
-    return !m->drained && mailbox_credit(m, s->mono_ms, &bytes) > 0;
+    if (m->drained) return false;
+    if (mailbox_credit(m, s->mono_ms, &bytes) > 0) return true;
+    *at_ms = m->slow_since_ms + SLOW_AFTER_MS + 1; /* to say that it is slow */
+    return m->slow_since_ms != 0;
 }
 
 static void serve(struct storage *s, struct mailbox *m)

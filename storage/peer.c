@@ -44,7 +44,8 @@ static void say_heartbeat(struct storage *s, size_t broker)
                 .wakes = s->wake_count, .commit_lag_us = s->commit_lag_us,
                 .turns = s->counters.turns, .items = s->counters.items,
                 .state = (uint32_t)s->state, .disk_free_percent = s->disk_free_percent,
-                .accepted = s->counters.accepted, .settled = s->counters.settled}};
+                .accepted = s->counters.accepted, .settled = s->counters.settled,
+                .repeated = s->counters.repeated}};
     say(s, broker, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 

@@ -106,6 +106,13 @@ enum status send_plan(struct storage *s, struct request *r)
 
 /* ---- the claim ---- */
 
+/* The sender's client version, where its mailbox is known here; 0 = not. */
+static uint64_t version_of(const struct storage *s, struct device_id sender)
+{
+    const struct mailbox *m = core_mailbox_peek(s, sender);
+    return m ? m->row.client_version : 0;
+}
+
 static bool claim_answers(struct storage *s, const struct send_item *it, struct msg_sent_item *out)
 {
     struct view value = turn_get(&s->turn, SPACE_ROUTING, &it->claim);
@@ -119,10 +126,12 @@ static bool claim_answers(struct storage *s, const struct send_item *it, struct 
     bool same = memcmp(row.digest.bytes, it->digest.bytes, sizeof row.digest.bytes) == 0;
     out->status = same ? STATUS_OK : STATUS_ID_REUSED;
     out->answer = arena_copy(&s->turn.arena, row.answer);
+    s->counters.repeated += same;
     if (!same) {
         out->digest = arena_copy(&s->turn.arena, view_of(row.digest.bytes, 32));
         core_event(s, &(struct event){
                           .kind = EVENT_ID_REUSED, .code = STATUS_ID_REUSED,
+                          .value = version_of(s, it->ref.sender),
                           .device = mark_device(&s->config.mark_key, it->ref.sender),
                           .message = mark_message(&s->config.mark_key, it->ref.id)});
     }
@@ -334,6 +343,7 @@ static void decide(struct storage *s, const struct request *r, const struct send
     }
     if (status_client_action(status) == ACTION_RETRY) out->retry_after_ms = 1000;
     core_event(s, &(struct event){.kind = EVENT_SEND_REFUSED, .code = (uint32_t)status,
+                                  .value = version_of(s, it->ref.sender),
                                   .device = mark_device(&s->config.mark_key, it->ref.sender),
                                   .message = mark_message(&s->config.mark_key, it->ref.id)});
 }

@@ -305,6 +305,7 @@ struct msg_worker_row {
     uint32_t state;         /* enum store_state or worker state */
     uint64_t disk_free_percent;
     uint64_t accepted, settled;
+    uint64_t repeated; /* sends answered again from their claim */
 };
 struct msg_overview {
     struct boot_id boot;
@@ -315,6 +316,7 @@ struct msg_overview {
     struct msg_worker_row *workers;
     size_t worker_count;
     bool draining;
+    uint64_t undelivered; /* pushes that could not be handed over */
 };
 
 struct msg_event {

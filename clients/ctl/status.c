@@ -54,6 +54,7 @@ static json_t *row_json(const struct msg_worker_row *row)
     show_put_number(o, "parked", row->parked);
     show_put_number(o, "accepted", row->accepted);
     show_put_number(o, "settled", row->settled);
+    show_put_number(o, "repeated", row->repeated);
     show_put_number(o, "disk_free_percent", row->disk_free_percent);
     return o;
 }
@@ -72,6 +73,7 @@ static void status_json(const struct msg_overview *o)
     show_put_number(out, "frames_out", o->frames_out);
     show_put_number(out, "refused", o->refused);
     show_put_number(out, "busy", o->busy);
+    show_put_number(out, "undelivered", o->undelivered);
     show_put_number(out, "map_version", o->map_version);
     for (size_t i = 0; i < o->worker_count; i++)
         json_array_append_new(workers, row_json(&o->workers[i]));
@@ -87,8 +89,8 @@ static void broker_print(const struct msg_overview *o)
            " requests pending\n",
            o->connections, o->sessions, o->attached, o->pending);
     printf("frames   %" PRIu64 " in, %" PRIu64 " out; answered refused %" PRIu64 ", busy %" PRIu64
-           "\n",
-           o->frames_in, o->frames_out, o->refused, o->busy);
+           "; could not hand over %" PRIu64 "\n",
+           o->frames_in, o->frames_out, o->refused, o->busy, o->undelivered);
 }
 
 static void stores_print(const struct msg_overview *o)

@@ -60,4 +60,8 @@ say twin bob "said twice" --id "$V7"
 take bob "said twice"
 take_none bob
 
+# Engineering sees how often an answer was repeated.
+repeated() { relay_serves && [ "$(field repeated "$DIR/overview")" -ge 1 ]; }
+wait_for "status counts the repeated answer" repeated
+
 done_well
