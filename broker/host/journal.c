@@ -124,11 +124,11 @@ static void second_step(struct journal *j, uint64_t at_ms)
 
 void journal_write(struct journal *j, const struct event *e)
 {
-    bool alarm = event_level((uint64_t)e->kind) == LEVEL_ALARM;
+    bool warning = event_level((uint64_t)e->kind) == LEVEL_WARN;
     uint64_t kind = (uint64_t)e->kind;
     second_step(j, e->at_ms);
     struct rate *rate = &j->rates[kind < KINDS_MAX ? kind : 0];
-    if (++rate->lines > (alarm ? JOURNAL_ALARMS_MAX : JOURNAL_LINES_MAX))
+    if (++rate->lines > (warning ? JOURNAL_WARNINGS_MAX : JOURNAL_LINES_MAX))
         rate->surplus++;
     else
         line_put(j, e, 1);

@@ -2,7 +2,7 @@
  * sink is full or gone, events are dropped and counted; the service is unaffected.
  *
  * So that nobody outside can fill the disk, each kind of event has at most JOURNAL_LINES_MAX lines in a
- * second (alarms JOURNAL_ALARMS_MAX), by the events' own at_ms. The surplus is counted, and told by one
+ * second (warnings, which strangers can cause, JOURNAL_WARNINGS_MAX), by the events' own at_ms. The surplus is counted, and told by one
  * events_dropped line that names the kind, before the first event of a later second or at the close. */
 #ifndef SEALMQ_HOST_JOURNAL_H
 #define SEALMQ_HOST_JOURNAL_H
@@ -11,8 +11,8 @@
 
 #include <stdio.h>
 
-#define JOURNAL_LINES_MAX  5u
-#define JOURNAL_ALARMS_MAX 50u
+#define JOURNAL_LINES_MAX    50u
+#define JOURNAL_WARNINGS_MAX 5u
 
 struct journal;
 

@@ -138,7 +138,7 @@ Test(journal, a_kind_may_have_its_share_of_every_second)
         write_many(j, EVENT_AUTH_REFUSED, 1000 * second, 2);
         write_many(j, EVENT_AUTH_REFUSED, 1000 * second + 999, 3);
     }
-    write_many(j, EVENT_STORE_LOSS, 10000, JOURNAL_ALARMS_MAX);
+    write_many(j, EVENT_STORE_LOSS, 10000, JOURNAL_LINES_MAX);
     journal_close(&j);
     fixture_read("log", text, sizeof text);
     cr_assert_eq(count_of(text, REFUSED_LINE), 50u);
@@ -151,7 +151,7 @@ Test(journal, more_than_its_share_is_counted_and_told_when_the_second_is_over)
     static char text[65536];
     struct journal *j = journal_open(fixture_path("log"), "broker");
     write_many(j, EVENT_AUTH_REFUSED, 5000, 100000);
-    write_many(j, EVENT_STORE_LOSS, 5500, JOURNAL_ALARMS_MAX + 2);
+    write_many(j, EVENT_STORE_LOSS, 5500, JOURNAL_LINES_MAX + 2);
     write_many(j, EVENT_WORKER_READY, 5999, 1); /* another kind has its own share */
     fixture_read("log", text, sizeof text);
     cr_assert_eq(count_of(text, REFUSED_LINE), 5u);
