@@ -267,8 +267,8 @@ static struct position store_part(struct storage *s, const struct request *r,
         .expires_ms = expires_ms, .attempt = it->item.attempt, .sealed = it->item.sealed,
         .hash = it->hashes[part]};
     struct store_key key = key_position(ROW_ENVELOPE, m->home, m->device, fresh->at);
-    turn_put_new(&s->turn, SPACE_PAYLOAD, &key, envelope_row_write(&s->turn.arena, &fresh->row),
-                 ciphertext);
+    (mailbox_attached(m) ? turn_put_brief : turn_put_new)(
+        &s->turn, SPACE_PAYLOAD, &key, envelope_row_write(&s->turn.arena, &fresh->row), ciphertext);
     if (m->fresh_last)
         m->fresh_last->next = fresh;
     else

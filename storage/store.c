@@ -2,7 +2,6 @@
  * and are proved by the contract suite. */
 #include "storage/store.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum status store_load(struct store *s, struct store_read *reads, size_t count, struct arena *a)
@@ -25,6 +24,11 @@ enum status store_write(struct store *s, const struct store_batch *batch, enum d
     return s->ops->write(s, batch, d);
 }
 
+enum status store_rest(struct store *s)
+{
+    return s->ops->rest ? s->ops->rest(s) : STATUS_OK;
+}
+
 void store_stats(struct store *s, struct store_stats *out)
 {
     memset(out, 0, sizeof *out);
@@ -37,7 +41,7 @@ void store_close(struct store **s)
     *s = NULL;
 }
 
-static struct store_op *next_op(struct store_batch *b, struct arena *a)
+struct store_op *store_batch_op(struct store_batch *b, struct arena *a)
 {
     if (b->op_count == b->op_cap) {
         size_t cap = b->op_cap ? b->op_cap * 2 : 64;
@@ -49,38 +53,26 @@ static struct store_op *next_op(struct store_batch *b, struct arena *a)
     return &b->ops[b->op_count++];
 }
 
+static void add(struct store_batch *b, struct arena *a, const struct store_op *op)
+{
+    ENSURE(op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
+    *store_batch_op(b, a) = *op;
+}
+
 void store_batch_put(struct store_batch *b, struct arena *a, enum store_space space,
                      struct view key, struct view head, struct view body)
 {
-    ENSURE(key.len > 0 && key.len <= STORE_KEY_LEN_MAX);
-    *next_op(b, a) = (struct store_op){
-        .kind = STORE_PUT, .space = space, .key = key, .head = head, .body = body};
-    b->byte_count += key.len + head.len + body.len;
+    add(b, a, &(struct store_op){STORE_PUT, space, key, head, body});
+}
+
+void store_batch_put_brief(struct store_batch *b, struct arena *a, enum store_space space,
+                           struct view key, struct view head, struct view body)
+{
+    add(b, a, &(struct store_op){STORE_PUT_BRIEF, space, key, head, body});
 }
 
 void store_batch_delete(struct store_batch *b, struct arena *a, enum store_space space,
                         struct view key)
 {
-    ENSURE(key.len > 0 && key.len <= STORE_KEY_LEN_MAX);
-    *next_op(b, a) = (struct store_op){.kind = STORE_DELETE, .space = space, .key = key};
-    b->byte_count += key.len;
-}
-
-static int op_compare(const void *left, const void *right)
-{
-    const struct store_op *a = *(const struct store_op *const *)left;
-    const struct store_op *b = *(const struct store_op *const *)right;
-    if (a->space != b->space) return a->space < b->space ? -1 : 1;
-    size_t len = a->key.len < b->key.len ? a->key.len : b->key.len;
-    int order = memcmp(a->key.at, b->key.at, len);
-    if (order) return order;
-    if (a->key.len != b->key.len) return a->key.len < b->key.len ? -1 : 1;
-    return a < b ? -1 : a > b; /* both are in the batch's one array */
-}
-
-void store_batch_order(const struct store_batch *b, const struct store_op **out)
-{
-    for (size_t i = 0; i < b->op_count; i++)
-        out[i] = &b->ops[i];
-    if (b->op_count) qsort(out, b->op_count, sizeof(const struct store_op *), op_compare);
+    add(b, a, &(struct store_op){.kind = STORE_DELETE, .space = space, .key = key});
 }

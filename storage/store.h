@@ -18,7 +18,9 @@ enum store_space {
     SPACE_ROUTING,  /* claims, runs, outcomes, device rows, wake-ups */
     SPACE_IDENTITY, /* accounts, handles, the store's own terms */
     SPACE_EVENTS,   /* operational records */
-    SPACE_COUNT
+    SPACE_COUNT,
+    SPACE_PACKS = SPACE_COUNT, /* not the callers': what pack.h keeps in the store below it */
+    SPACE_ALL_COUNT
 };
 
 #define STORE_KEY_LEN_MAX 160u
@@ -55,7 +57,11 @@ struct store_scan {
     bool damaged;         /* set by the turn (turn.h) where the scan met a damaged block: no rows */
 };
 
-enum store_op_kind { STORE_PUT, STORE_DELETE };
+enum store_op_kind {
+    STORE_PUT,
+    STORE_PUT_BRIEF, /* a new row (none is under the key) that is expected to be deleted soon */
+    STORE_DELETE
+};
 
 /* One change; the value is head followed by body, so that a ciphertext need not be copied. */
 struct store_op {
@@ -71,7 +77,6 @@ struct store_batch {
     struct store_op *ops;
     size_t op_count;
     size_t op_cap;
-    size_t byte_count; /* keys and values, for limits */
 };
 
 enum durability {
@@ -106,6 +111,9 @@ struct store_ops {
     /* All or nothing. OK, or IO: outcome unknown, the store refuses every later write with IO. */
     enum status (*write)(struct store *s, const struct store_batch *batch, enum durability d);
     void (*stats)(struct store *s, struct store_stats *out);
+    /* Nothing is asked of the store at present: puts its rows in order, for a bounded time; may be NULL.
+     * As write. */
+    enum status (*rest)(struct store *s);
     /* Closes and frees; a NULL-safe free of what open returned. */
     void (*close)(struct store *s);
 };
@@ -116,24 +124,25 @@ struct store {
     enum store_recovery recovery;
 };
 
-/* store_load, store_scan, store_write, store_stats, store_close: as the ops say. */
+/* store_load, store_scan, store_write, store_rest, store_stats, store_close: as the ops say. */
 enum status store_load(struct store *s, struct store_read *reads, size_t count,
                        struct arena *a) MUST_USE;
 enum status store_scan(struct store *s, struct store_scan *scan, struct arena *a) MUST_USE;
 enum status store_write(struct store *s, const struct store_batch *batch,
                         enum durability d) MUST_USE;
+enum status store_rest(struct store *s) MUST_USE;
 void store_stats(struct store *s, struct store_stats *out);
 /* store_close: nulls the caller's pointer. */
 void store_close(struct store **s);
 
-/* store_batch_put / _delete: append one change; ops grow on the arena, bytes stay the caller's. */
+/* store_batch_op: appends one change, to be filled in; ops grow on the arena, bytes stay the caller's.
+ * store_batch_put / _put_brief / _delete: the same with its parts. */
+struct store_op *store_batch_op(struct store_batch *b, struct arena *a);
 void store_batch_put(struct store_batch *b, struct arena *a, enum store_space space,
                      struct view key, struct view head, struct view body);
+void store_batch_put_brief(struct store_batch *b, struct arena *a, enum store_space space,
+                           struct view key, struct view head, struct view body);
 void store_batch_delete(struct store_batch *b, struct arena *a, enum store_space space,
                         struct view key);
-
-/* store_batch_order: the ops sorted by space and key into out (op_count pointers), those on one key in
- * their given order: inserted that way, neighbours in a skip list find each other. */
-void store_batch_order(const struct store_batch *b, const struct store_op **out);
 
 #endif

@@ -188,6 +188,13 @@ void turn_put_new(struct turn *t, enum store_space space, const struct store_key
     store_batch_put(&t->batch, &t->arena, space, arena_copy(&t->arena, key_view(key)), head, body);
 }
 
+void turn_put_brief(struct turn *t, enum store_space space, const struct store_key *key,
+                    struct view head, struct view body)
+{
+    store_batch_put_brief(&t->batch, &t->arena, space, arena_copy(&t->arena, key_view(key)), head,
+                          body);
+}
+
 void turn_remove_blind(struct turn *t, enum store_space space, const struct store_key *key)
 {
     store_batch_delete(&t->batch, &t->arena, space, arena_copy(&t->arena, key_view(key)));

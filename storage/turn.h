@@ -62,9 +62,12 @@ bool turn_changed(struct turn *t, enum store_space space, const struct store_key
 void turn_put(struct turn *t, enum store_space space, const struct store_key *key,
               struct view value);
 void turn_remove(struct turn *t, enum store_space space, const struct store_key *key);
-/* turn_put_new / turn_remove_blind: for keys that nothing in this turn reads again. */
+/* turn_put_new / _put_brief / turn_remove_blind: for keys that nothing in this turn reads again; brief: a
+ * new row that is expected to be deleted soon (store.h). */
 void turn_put_new(struct turn *t, enum store_space space, const struct store_key *key,
                   struct view head, struct view body);
+void turn_put_brief(struct turn *t, enum store_space space, const struct store_key *key,
+                    struct view head, struct view body);
 void turn_remove_blind(struct turn *t, enum store_space space, const struct store_key *key);
 /* turn_changes: whether anything is to be written. */
 bool turn_changes(const struct turn *t);

@@ -43,7 +43,7 @@ struct undo {
 };
 
 struct memory_disk {
-    struct list lists[SPACE_COUNT];
+    struct list lists[SPACE_ALL_COUNT];
     uint64_t level_rng;
     /* Atomic because stats may be asked while another thread writes. */
     _Atomic uint64_t live_bytes;
@@ -242,7 +242,7 @@ static enum status memory_load(struct store *s, struct store_read *reads, size_t
     struct memory_store *m = memory_of(s);
     m->load_count++;
     for (size_t i = 0; i < count; i++) {
-        ENSURE(reads[i].space < SPACE_COUNT);
+        ENSURE(reads[i].space < SPACE_ALL_COUNT);
         struct place place;
         const struct row *r = list_find(&m->disk->lists[reads[i].space], reads[i].key, &place);
         reads[i].value = r ? value_copy(a, r) : view_of(NULL, 0);
@@ -266,7 +266,7 @@ static void scan_append(struct store_scan *scan, size_t *cap, const struct row *
 
 static enum status memory_scan(struct store *s, struct store_scan *scan, struct arena *a)
 {
-    ENSURE(scan->space < SPACE_COUNT);
+    ENSURE(scan->space < SPACE_ALL_COUNT);
     struct memory_store *m = memory_of(s);
     m->load_count++;
     struct place place;
@@ -289,7 +289,7 @@ static enum status memory_scan(struct store *s, struct store_scan *scan, struct 
 static void apply_op(struct memory_disk *d, const struct store_op *op)
 {
     size_t len = op->head.len + op->body.len;
-    uint8_t *value = op->kind == STORE_PUT ? heap(len) : NULL;
+    uint8_t *value = op->kind != STORE_DELETE ? heap(len) : NULL;
     if (value && op->head.len) memcpy(value, op->head.at, op->head.len);
     if (value && op->body.len) memcpy(value + op->head.len, op->body.at, op->body.len);
     struct undo *before = d->keeps_synced ? undo_push(d, op->space, op->key) : NULL;
@@ -304,7 +304,7 @@ static enum status memory_write(struct store *s, const struct store_batch *batch
     if (m->failed) return STATUS_IO;
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
-        ENSURE(op->space < SPACE_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
+        ENSURE(op->space < SPACE_ALL_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
     }
     m->failed = d->fail_in > 0 && --d->fail_in == 0;
     if (m->failed && !d->fail_applied) return STATUS_IO;
@@ -389,7 +389,7 @@ void memory_disk_free(struct memory_disk **d)
     undo_free((*d)->pending);
     while ((*d)->synced_count)
         undo_free(undo_pop(*d));
-    for (size_t i = 0; i < SPACE_COUNT; i++) {
+    for (size_t i = 0; i < SPACE_ALL_COUNT; i++) {
         for (struct row *r = (*d)->lists[i].head[0]; r;) {
             struct row *next = r->next[0];
             free(r->value);

@@ -5,9 +5,10 @@
 
 #include "storage/backends/memory.h"
 #include "storage/backends/rocksdb.h"
+#include "storage/pack.h"
 #include "storage/store.h"
 
-enum backend { BACKEND_MEMORY, BACKEND_ROCKSDB };
+enum backend { BACKEND_MEMORY, BACKEND_ROCKSDB, BACKEND_PACK /* over memory */ };
 
 #define DIR_LEN_MAX 64u
 
@@ -17,14 +18,14 @@ struct fixture {
     struct arena arena;       /* for what loads and scans return */
     struct arena batch_arena; /* for the batch's ops */
     struct store_batch batch;
-    struct memory_disk *disk;    /* memory only */
+    struct memory_disk *disk;    /* memory and pack */
     char dir[DIR_LEN_MAX];       /* rocksdb only: under /tmp, kept when the test fails */
     uint64_t write_buffer_bytes; /* rocksdb only */
     bool accept_damaged;         /* rocksdb only */
     char error_text[256];        /* rocksdb only: of the last open */
 };
 
-/* A test that runs on both backends; body follows, with `struct fixture *f` open and empty. */
+/* A test that runs on all backends; body follows, with `struct fixture *f` open and empty. */
 #define CONTRACT_TEST(name)                 \
     static void name(struct fixture *f);    \
     Test(store_memory, name)                \
@@ -34,6 +35,10 @@ struct fixture {
     Test(store_rocksdb, name)               \
     {                                       \
         fixture_run(BACKEND_ROCKSDB, name); \
+    }                                       \
+    Test(store_pack, name)                  \
+    {                                       \
+        fixture_run(BACKEND_PACK, name);    \
     }                                       \
     static void name(struct fixture *f)
 
@@ -53,10 +58,20 @@ void dir_remove(const char *dir);
 struct view text(const char *s);
 struct view bytes_of(struct fixture *f, size_t len, uint64_t seed);
 
+/* random: xorshift64*; below(n) is in 0..n-1. */
+struct random {
+    uint64_t state;
+};
+uint64_t random_next(struct random *r);
+size_t random_below(struct random *r, size_t n);
+
 /* add_put, add_delete: to f->batch. commit: writes it synced, asserts OK, and empties it. */
 void add_put(struct fixture *f, enum store_space space, const char *key, const char *value);
 void add_delete(struct fixture *f, enum store_space space, const char *key);
 void commit(struct fixture *f);
+/* make_brief: turns puts of f->batch under which there is no row in f's store into brief ones; all of
+ * them, or with a random some. try_commit does so for a pack store. */
+void make_brief(struct fixture *f, struct store_batch *batch, struct random *r);
 enum status try_commit(struct fixture *f, enum durability d);
 /* put_row: one synced write of one row. */
 void put_row(struct fixture *f, enum store_space space, const char *key, const char *value);
@@ -70,12 +85,6 @@ bool lacks_row(struct fixture *f, enum store_space space, const char *key);
 struct store_scan scan_all(struct fixture *f, enum store_space space);
 bool same_rows(struct fixture *a, struct fixture *b);
 
-/* random: xorshift64*; below(n) is in 0..n-1. */
-struct random {
-    uint64_t state;
-};
-uint64_t random_next(struct random *r);
-size_t random_below(struct random *r, size_t n);
 
 /* random_batch: fills f->batch with 1..op_max ops on ~key_count keys of all spaces; the same bytes
  * for the same random state. random_key: one of those keys. Both on f->batch_arena. */

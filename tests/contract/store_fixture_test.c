@@ -8,9 +8,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A window so narrow that rows are unfolded all the time. */
+static enum status open_pack(struct fixture *f)
+{
+    struct pack_config config = {.count_max = 5, .byte_max = 20000, .seed = {1}};
+    struct store *below;
+    f->store = NULL;
+    enum status status = memory_open(f->disk, &below);
+    if (status != STATUS_OK) return status;
+    status = pack_open(below, &config, &f->store);
+    if (status != STATUS_OK) store_close(&below);
+    return status;
+}
+
 enum status fixture_open(struct fixture *f)
 {
     if (f->backend == BACKEND_MEMORY) return memory_open(f->disk, &f->store);
+    if (f->backend == BACKEND_PACK) return open_pack(f);
     struct rocksdb_config config = {.dir = f->dir,
                                     .write_buffer_bytes = f->write_buffer_bytes,
                                     .accept_damaged = f->accept_damaged};
@@ -20,7 +34,7 @@ enum status fixture_open(struct fixture *f)
 void fixture_prepare(struct fixture *f, enum backend backend)
 {
     *f = (struct fixture){.backend = backend, .write_buffer_bytes = 1u << 20};
-    if (backend == BACKEND_MEMORY) {
+    if (backend != BACKEND_ROCKSDB) {
         f->disk = memory_disk_new();
     } else {
         snprintf(f->dir, sizeof f->dir, "/tmp/sealmq-store-XXXXXX");
@@ -96,8 +110,26 @@ void add_delete(struct fixture *f, enum store_space space, const char *key)
     store_batch_delete(&f->batch, &f->batch_arena, space, text(key));
 }
 
+/* Whether there is no row under the op's key when it is its turn. */
+static bool is_new(struct fixture *f, const struct store_batch *batch, size_t op)
+{
+    const struct store_op *at = &batch->ops[op];
+    while (op-- > 0)
+        if (batch->ops[op].space == at->space && view_equal(batch->ops[op].key, at->key))
+            return batch->ops[op].kind == STORE_DELETE;
+    return !row_value(f, at->space, at->key).at;
+}
+
+void make_brief(struct fixture *f, struct store_batch *batch, struct random *r)
+{
+    for (size_t i = 0; i < batch->op_count; i++)
+        if (batch->ops[i].kind == STORE_PUT && is_new(f, batch, i) && (!r || random_below(r, 3)))
+            batch->ops[i].kind = STORE_PUT_BRIEF;
+}
+
 enum status try_commit(struct fixture *f, enum durability d)
 {
+    if (f->backend == BACKEND_PACK) make_brief(f, &f->batch, NULL);
     enum status status = store_write(f->store, &f->batch, d);
     f->batch = (struct store_batch){0};
     arena_reset(&f->batch_arena);

@@ -25,6 +25,7 @@ static void write_both(struct pair *p)
     enum durability d = random_below(&p->random, 4) ? DURABILITY_SYNCED : DURABILITY_MEMORY;
     random_batch(&p->model, &p->random, OP_MAX, KEY_COUNT);
     struct store_batch batch = p->model.batch;
+    if (p->real.backend == BACKEND_PACK) make_brief(&p->model, &batch, &p->random);
     cr_assert_eq(store_write(p->real.store, &batch, d), STATUS_OK);
     cr_assert_eq(try_commit(&p->model, d), STATUS_OK);
 }
@@ -67,11 +68,11 @@ static void scan_both(struct pair *p)
     }
 }
 
-static void run_history(uint64_t seed)
+static void run_history(enum backend backend, uint64_t seed)
 {
     struct pair p = {.random = {.state = seed}};
     fixture_init(&p.model, BACKEND_MEMORY);
-    fixture_init(&p.real, BACKEND_ROCKSDB);
+    fixture_init(&p.real, backend);
     p.real.write_buffer_bytes = 64u * 1024u; /* flushes and compactions happen all the time */
     fixture_reopen(&p.real);
     for (size_t step = 1; step <= STEP_COUNT; step++) {
@@ -80,6 +81,8 @@ static void run_history(uint64_t seed)
             write_both(&p);
         else if (dice < 7)
             load_both(&p);
+        else if (dice == 7)
+            cr_assert_eq(store_rest(p.real.store), STATUS_OK);
         else
             scan_both(&p);
         if (step % REOPEN_EACH == 0) {
@@ -99,17 +102,23 @@ static void run_history(uint64_t seed)
 
 Test(store_model, rocksdb_answers_as_memory_does_1)
 {
-    run_history(1);
+    run_history(BACKEND_ROCKSDB, 1);
 }
 
 Test(store_model, rocksdb_answers_as_memory_does_2)
 {
-    run_history(20260731);
+    run_history(BACKEND_ROCKSDB, 20260731);
 }
 
 Test(store_model, rocksdb_answers_as_memory_does_3)
 {
-    run_history(0x5ea1);
+    run_history(BACKEND_ROCKSDB, 0x5ea1);
+}
+
+Test(store_model, pack_answers_as_memory_does)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        run_history(BACKEND_PACK, seed);
 }
 
 Test(store_model, another_row_is_noticed)
@@ -147,6 +156,10 @@ static void equals_beginning(struct fixture *f, uint64_t seed, size_t write_coun
     for (size_t i = 0; i < write_count; i++)
         write_number(&beginning, seed, i, DURABILITY_MEMORY);
     cr_assert(same_rows(f, &beginning), "seed %zu, first %zu writes", (size_t)seed, write_count);
+    if (f->backend == BACKEND_PACK) { /* its packs count */
+        fixture_fini(&beginning);
+        return;
+    }
     struct store_stats of_f;
     struct store_stats of_beginning;
     store_stats(f->store, &of_f);
@@ -156,14 +169,14 @@ static void equals_beginning(struct fixture *f, uint64_t seed, size_t write_coun
     fixture_fini(&beginning);
 }
 
-static void run_losses(uint64_t seed)
+static void run_losses(enum backend backend, uint64_t seed)
 {
     enum { WRITE_COUNT = 120 };
     struct random r = {.state = seed};
     size_t synced_end[WRITE_COUNT + 1] = {0}; /* writes up to and with the nth synced one */
     size_t synced_count = 0;
     struct fixture f;
-    fixture_init(&f, BACKEND_MEMORY);
+    fixture_init(&f, backend);
     for (size_t i = 0; i < WRITE_COUNT; i++) {
         enum durability d = random_below(&r, 2) ? DURABILITY_SYNCED : DURABILITY_MEMORY;
         write_number(&f, seed, i, d);
@@ -188,5 +201,11 @@ static void run_losses(uint64_t seed)
 Test(store_model, memory_losses_leave_a_beginning)
 {
     for (uint64_t seed = 1; seed <= 20; seed++)
-        run_losses(seed);
+        run_losses(BACKEND_MEMORY, seed);
+}
+
+Test(store_model, pack_losses_leave_a_beginning)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        run_losses(BACKEND_PACK, seed);
 }

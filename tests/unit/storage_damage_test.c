@@ -56,7 +56,7 @@ static void bad_close(struct store *s)
 }
 
 static const struct store_ops bad_ops = {"bad", DURABILITY_SYNCED, bad_load, bad_scan, bad_write,
-                                         bad_stats, bad_close};
+                                         bad_stats, NULL, bad_close};
 
 struct damage {
     struct world *w;

@@ -7,6 +7,7 @@
 #include "broker/host/keys.h"
 #include "storage/backends/memory.h"
 #include "storage/backends/rocksdb.h"
+#include "storage/pack.h"
 #include "storage/storage.h"
 #include "workers/link.h"
 
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #define ERROR_LEN 512
+#define REST_MS   1000u /* so long without work before the store puts its rows in order */
 
 struct worker {
     struct config config;
@@ -24,6 +26,7 @@ struct worker {
     struct store *store;
     struct storage *core;
     int signals;
+    uint64_t worked_ms; /* when the last turn ended */
     bool lost[STORAGE_BROKERS_MAX];
 };
 
@@ -44,7 +47,14 @@ static enum status open_store(struct worker *w, char *error)
     if (w->config.backend == BACKEND_MEMORY) return memory_open(NULL, &w->store);
     struct rocksdb_config config = {.dir = w->config.data_dir,
                                     .accept_damaged = w->config.accept_damaged};
-    return rocksdb_store_open(&config, &w->store, error, ERROR_LEN);
+    struct pack_config pack = {.count_max = 0};
+    struct store *below;
+    enum status status = rocksdb_store_open(&config, &below, error, ERROR_LEN);
+    if (status != STATUS_OK) return status;
+    host_random(pack.seed, sizeof pack.seed);
+    status = pack_open(below, &pack, &w->store);
+    if (status != STATUS_OK) store_close(&below);
+    return status;
 }
 
 /* A predecessor may still be closing the store: wait for it, a bounded time. */
@@ -110,6 +120,7 @@ static void run_turns(struct worker *w)
         leave_if_failed(w, storage_commit(w->core));
         storage_note_lag(w->core, host_mono_us() - start_us);
         storage_finish(w->core, host_now());
+        w->worked_ms = host_now().mono_ms;
         if (storage_queue_empty(w->core)) return;
     }
 }
@@ -120,6 +131,14 @@ static void take_slabs(struct worker *w)
     struct view slab;
     while (!storage_full(w->core) && link_receive(w->link, &broker, &slab))
         storage_slab(w->core, host_now(), broker, slab);
+}
+
+static void rest(struct worker *w)
+{
+    uint64_t now_ms = host_now().mono_ms;
+    if (!storage_queue_empty(w->core) || now_ms < w->worked_ms + REST_MS) return;
+    leave_if_failed(w, store_rest(w->store));
+    w->worked_ms = now_ms;
 }
 
 static void tell_losses(struct worker *w)
@@ -148,6 +167,7 @@ static void serve(struct worker *w)
         run_turns(w);
         if (storage_queue_empty(w->core)) link_release_all(w->link);
         storage_tick(w->core, host_now());
+        rest(w);
         tell_losses(w);
     }
 }

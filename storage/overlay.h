@@ -1,0 +1,48 @@
+/* overlay: the rows that a pack store (pack.h) holds in memory: found by key, walked in key order.
+ * It owns the table only; keys and values are borrowed. Bounded by whoever puts rows in. */
+#ifndef SEALMQ_STORAGE_OVERLAY_H
+#define SEALMQ_STORAGE_OVERLAY_H
+
+#include "storage/store.h"
+
+struct overlay;
+struct overlay_group;
+
+struct overlay_row {
+    enum store_space space;
+    struct view key;   /* borrowed: stays until the row is removed or put again */
+    struct view value;
+    void *owner;       /* the caller's: where the bytes are */
+    uint64_t hash;
+    struct overlay_group *group;
+    size_t place; /* in its group */
+};
+
+/* overlay_new: seed: 16 random bytes (peers choose parts of some keys). Free with overlay_free
+ * (NULL-safe, nulls). */
+struct overlay *overlay_new(const uint8_t seed[16]);
+void overlay_free(struct overlay **o);
+size_t overlay_count(const struct overlay *o);
+
+/* overlay_find: NULL when absent. overlay_put: the row of that key, made where there was none; its key
+ * and value become those given. overlay_remove: frees the row. */
+struct overlay_row *overlay_find(const struct overlay *o, enum store_space space, struct view key);
+struct overlay_row *overlay_put(struct overlay *o, enum store_space space, struct view key,
+                                struct view value);
+void overlay_remove(struct overlay *o, struct overlay_row *row);
+
+/* overlay_range: the rows with from <= key < to (empty to = to the end), in key order; the array lives
+ * until the next put or remove, or on the arena. Cheap where all these keys start with the same
+ * OVERLAY_GROUP_LEN bytes (a mailbox, a sender's claims); else every row is looked at. */
+#define OVERLAY_GROUP_LEN 19u
+struct overlay_range {
+    struct overlay_row *const *rows;
+    size_t count;
+};
+struct overlay_range overlay_range(struct overlay *o, enum store_space space, struct view from,
+                                   struct view to, struct arena *a);
+
+/* key_order: the contract's order of keys: memcmp, a prefix before what it begins. */
+int key_order(struct view a, struct view b);
+
+#endif

@@ -1,0 +1,132 @@
+/* What only a pack store does: fold, unfold, and be read again by the next one that opens. Beneath is a
+ * memory store that the tests look into. */
+#include "tests/contract/store_fixture.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static size_t rows_below(struct fixture *f, enum store_space space)
+{
+    struct store *below;
+    store_close(&f->store);
+    cr_assert_eq(memory_open(f->disk, &below), STATUS_OK);
+    struct store_scan scan = {.space = space, .row_max = 1000, .byte_max = SIZE_MAX};
+    cr_assert_eq(store_scan(below, &scan, &f->arena), STATUS_OK);
+    store_close(&below);
+    fixture_reopen(f);
+    return scan.row_count;
+}
+
+static void drop(struct fixture *f, const char *key)
+{
+    add_delete(f, SPACE_PAYLOAD, key);
+    commit(f);
+}
+
+static void brief_rows_that_go_never_are_rows_below(struct fixture *f)
+{
+    for (int i = 0; i < 20; i++) {
+        put_row(f, SPACE_PAYLOAD, "one", "1");
+        put_row(f, SPACE_PAYLOAD, "two", "2");
+        drop(f, "one");
+        drop(f, "two");
+        cr_assert_eq(rows_below(f, SPACE_PAYLOAD), 0u);
+        cr_assert_leq(rows_below(f, SPACE_PACKS), 5u);
+    }
+}
+
+Test(pack, brief_rows_that_go_never_are_rows_below)
+{
+    fixture_run(BACKEND_PACK, brief_rows_that_go_never_are_rows_below);
+}
+
+static void a_row_that_stays_is_unfolded(struct fixture *f)
+{
+    put_row(f, SPACE_PAYLOAD, "stays", "here");
+    cr_assert_eq(rows_below(f, SPACE_PAYLOAD), 0u);
+    for (int i = 0; i < 10; i++) {
+        put_row(f, SPACE_PAYLOAD, "goes", "1");
+        drop(f, "goes");
+    }
+    cr_assert_eq(rows_below(f, SPACE_PAYLOAD), 1u);
+    cr_assert(has_row(f, SPACE_PAYLOAD, "stays", "here"));
+    drop(f, "stays");
+    cr_assert_eq(rows_below(f, SPACE_PAYLOAD), 0u);
+    cr_assert(lacks_row(f, SPACE_PAYLOAD, "stays"));
+}
+
+Test(pack, a_row_that_stays_is_unfolded)
+{
+    fixture_run(BACKEND_PACK, a_row_that_stays_is_unfolded);
+}
+
+static void a_changed_row_is_unfolded_as_it_is_last(struct fixture *f)
+{
+    put_row(f, SPACE_ROUTING, "row", "old");
+    put_row(f, SPACE_ROUTING, "row", "new");
+    cr_assert_eq(store_rest(f->store), STATUS_OK);
+    cr_assert_eq(rows_below(f, SPACE_PACKS), 0u);
+    cr_assert_eq(rows_below(f, SPACE_ROUTING), 1u);
+    cr_assert(has_row(f, SPACE_ROUTING, "row", "new"));
+}
+
+Test(pack, a_changed_row_is_unfolded_as_it_is_last)
+{
+    fixture_run(BACKEND_PACK, a_changed_row_is_unfolded_as_it_is_last);
+}
+
+static void a_lasting_row_goes_below_at_once(struct fixture *f)
+{
+    store_batch_put(&f->batch, &f->batch_arena, SPACE_ROUTING, text("lasting"), text("1"),
+                    view_of(NULL, 0));
+    cr_assert_eq(store_write(f->store, &f->batch, DURABILITY_SYNCED), STATUS_OK);
+    cr_assert_eq(rows_below(f, SPACE_ROUTING), 1u);
+    cr_assert_eq(rows_below(f, SPACE_PACKS), 0u);
+}
+
+Test(pack, a_lasting_row_goes_below_at_once)
+{
+    fixture_run(BACKEND_PACK, a_lasting_row_goes_below_at_once);
+}
+
+/* Puts bytes where a pack would be. */
+static void put_pack(struct fixture *f, struct view key, struct view bytes)
+{
+    struct store *below;
+    struct store_batch batch = {0};
+    store_close(&f->store);
+    cr_assert_eq(memory_open(f->disk, &below), STATUS_OK);
+    store_batch_put(&batch, &f->batch_arena, SPACE_PACKS, key, bytes, view_of(NULL, 0));
+    cr_assert_eq(store_write(below, &batch, DURABILITY_SYNCED), STATUS_OK);
+    store_close(&below);
+}
+
+static void a_pack_that_does_not_read_refuses_the_open(struct fixture *f)
+{
+    static const struct {
+        uint8_t bytes[12];
+        size_t len;
+    } broken[] = {
+        {{0}, 0},                                  /* no version */
+        {{2}, 1},                                  /* another version */
+        {{1, 1, 0, 1, 0, 0}, 6},                   /* cut in an op */
+        {{1, 1, 0, 1, 0, 0, 0, 9, 'k', 'v'}, 10},  /* the value is longer than the pack */
+        {{1, 9, 0, 1, 0, 0, 0, 1, 'k', 'v'}, 10},  /* no such op */
+        {{1, 1, 9, 1, 0, 0, 0, 1, 'k', 'v'}, 10},  /* no such space */
+        {{1, 1, 0, 0, 0, 0, 0, 1, 'v'}, 9},        /* no key */
+    };
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        put_pack(f, text("12345678"), view_of(broken[i].bytes, broken[i].len));
+        cr_assert_eq(fixture_open(f), STATUS_DAMAGED, "case %zu", i);
+        cr_assert_null(f->store);
+    }
+    static const uint8_t good[] = {1, 1, 0, 1, 0, 0, 0, 1, 'k', 'v'};
+    put_pack(f, text("12345678"), view_of(good, sizeof good));
+    cr_assert_eq(fixture_open(f), STATUS_OK);
+    cr_assert(has_row(f, SPACE_PAYLOAD, "k", "v"));
+}
+
+Test(pack, a_pack_that_does_not_read_refuses_the_open)
+{
+    fixture_run(BACKEND_PACK, a_pack_that_does_not_read_refuses_the_open);
+}
