@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define RUN_JOIN_MS 1000u /* what settles so soon after the first of a run may share its time */
+
 enum status ack_plan(struct storage *s, struct request *r)
 {
     const struct msg_ack *m = r->meta;
@@ -32,23 +34,29 @@ static void tell_sender(struct storage *s, const struct mailbox *m, const struct
     hint_add(s, o->sender, o->target, o->id, &part);
 }
 
-/* Consecutive settled deliveries of one term; seq 0 in `last` = none yet. */
-struct run {
-    uint64_t first;
-    struct position last;
-};
-
-static void run_end(struct storage *s, const struct mailbox *m, struct run *run)
+/* A run that goes on where the last one ended a moment ago takes its place: its row is seldom more than
+ * one of the store's packs by then. */
+static void run_end(struct storage *s, struct mailbox *m, struct run *run)
 {
+    const struct run *before = &m->run;
     if (!run->last.seq) return;
-    struct run_row row = {.first = run->first, .at_ms = s->turn.now_ms};
+    run->at_ms = s->turn.now_ms;
+    if (before->last.seq && term_equal(before->last.term, run->last.term) &&
+        before->last.seq + 1 == run->first && run->at_ms < before->at_ms + RUN_JOIN_MS) {
+        struct store_key old = key_position(ROW_RUN, m->home, m->device, before->last);
+        turn_remove_blind(&s->turn, SPACE_ROUTING, &old);
+        run->first = before->first;
+        run->at_ms = before->at_ms;
+    }
+    struct run_row row = {.first = run->first, .at_ms = run->at_ms};
     struct store_key key = key_position(ROW_RUN, m->home, m->device, run->last);
-    turn_put_new(&s->turn, SPACE_ROUTING, &key, run_row_write(&s->turn.arena, &row),
-                 view_of(NULL, 0));
+    turn_put_brief(&s->turn, SPACE_ROUTING, &key, run_row_write(&s->turn.arena, &row),
+                   view_of(NULL, 0));
+    m->run = *run;
     run->last.seq = 0;
 }
 
-static void run_add(struct storage *s, const struct mailbox *m, struct run *run, struct position at)
+static void run_add(struct storage *s, struct mailbox *m, struct run *run, struct position at)
 {
     bool joins = run->last.seq && term_equal(run->last.term, at.term) &&
                  run->last.seq + 1 == at.seq;

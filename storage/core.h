@@ -3,12 +3,14 @@
 #define SEALMQ_STORAGE_CORE_H
 
 #include "storage/mailbox.h"
+#include "storage/newest.h"
 #include "storage/state.h"
 #include "storage/storage.h"
 #include "storage/table.h"
 #include "storage/turn.h"
 
 #define MAILBOXES_MAX  1000000u
+#define NEWEST_PAIRS   32768u
 #define ACCOUNTS_CACHED_MAX 200000u
 #define ACCOUNTS_TRIMMED    4096u
 #define ACCOUNTS_TABLE_MAX  (ACCOUNTS_CACHED_MAX + 64u * TURN_ITEMS_MAX) /* and what one turn brings */
@@ -101,6 +103,7 @@ struct storage {
 
     struct table *mailboxes; /* device id -> struct mailbox */
     struct table *accounts;  /* account id -> struct account */
+    struct newest *newest;   /* which message ids need no look at the claims */
     struct mailbox *hot, *hot_last; /* to be served, first come first */
     uint64_t hot_at_ms; /* mono: when the hot list needs a turn */
     struct mailbox *dirty; /* device rows to rewrite */

@@ -25,6 +25,13 @@ struct fresh {
     struct view ciphertext;
 };
 
+/* Consecutive settled deliveries of one term, as their row says; last.seq 0 = none. */
+struct run {
+    uint64_t first;
+    struct position last;
+    uint64_t at_ms;
+};
+
 /* The attached session of a device; number 0 = nobody is attached. */
 struct attachment {
     struct session_id session;
@@ -62,6 +69,7 @@ struct mailbox {
     struct position reoffer_after;
     const struct store_scan *reoffer_scan; /* of this turn */
     struct fresh *fresh, *fresh_last;
+    struct run run;              /* the last one written: the next may continue it */
     uint64_t gap_told;           /* gap number last sent to this session, 0 = none */
     uint64_t gap_told_counts[GAP_REASONS];
     bool wake_known, wake_set;   /* whether there is a wake row, once known */

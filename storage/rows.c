@@ -385,10 +385,11 @@ enum status bytes_row_read(struct view value, void *out, size_t len)
 
 struct view commit_row_write(struct arena *a, const struct commit_row *row)
 {
-    struct row_writer w = row_begin(a, 32);
+    struct row_writer w = row_begin(a, 48);
     row_bytes(&w, row->term.bytes, 16);
     row_u64(&w, row->commit);
     row_u64(&w, row->at_ms);
+    row_bytes(&w, row->newest.bytes, sizeof row->newest.bytes);
     return row_end(&w);
 }
 
@@ -398,6 +399,7 @@ enum status commit_row_read(struct view value, struct commit_row *row)
     read_bytes(&r, row->term.bytes, 16);
     row->commit = read_u64(&r);
     row->at_ms = read_u64(&r);
+    read_bytes(&r, row->newest.bytes, sizeof row->newest.bytes);
     return row_done(&r);
 }
 

@@ -117,10 +117,11 @@ struct account_row {
 struct view account_row_write(struct arena *a, const struct account_row *row);
 enum status account_row_read(struct view value, struct account_row *row) MUST_USE;
 
-/* Plain ones: handle -> account id; store -> store id; commit -> term, commit, store time; term -> end, ended_ms. */
+/* Plain ones: handle -> account id; store -> store id; commit -> term, commit, store time,
+ * highest message id accepted; term -> end, ended_ms. */
 struct view bytes_row_write(struct arena *a, struct view bytes);
 enum status bytes_row_read(struct view value, void *out, size_t len) MUST_USE;
-struct commit_row { struct term term; uint64_t commit, at_ms; };
+struct commit_row { struct term term; uint64_t commit, at_ms; struct message_id newest; };
 struct view commit_row_write(struct arena *a, const struct commit_row *row);
 enum status commit_row_read(struct view value, struct commit_row *row) MUST_USE;
 struct term_row { uint64_t end, ended_ms; };

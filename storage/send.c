@@ -14,6 +14,7 @@ struct send_item {
     struct store_key claim;
     const struct msg_lost_item *lost;
     enum status early; /* decided before anything was loaded */
+    bool is_new;       /* known without a look at the claims, but for this turn's own */
 };
 
 struct send_plan {
@@ -66,6 +67,7 @@ static enum status parse_item(struct storage *s, const struct request *r, struct
         it->early = STATUS_REFUSED; /* resends come with sealing */
     else if (!core_owns(s, home_of_target(it->item.target)))
         it->early = STATUS_WRONG_HOME;
+    it->is_new = newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     if (it->early == STATUS_OK) digest_item(it, raw);
     return STATUS_OK;
 }
@@ -75,7 +77,7 @@ static void want_item(struct storage *s, const struct send_item *it)
     struct account_id account;
     uint16_t home = home_of_target(it->item.target);
     memcpy(account.bytes, it->item.target.bytes, sizeof account.bytes);
-    turn_want(&s->turn, SPACE_ROUTING, &it->claim);
+    if (!it->is_new) turn_want(&s->turn, SPACE_ROUTING, &it->claim);
     account_want(s, account);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
@@ -115,8 +117,9 @@ static uint64_t version_of(const struct storage *s, struct device_id sender)
 
 static bool claim_answers(struct storage *s, const struct send_item *it, struct msg_sent_item *out)
 {
-    struct view value = turn_get(&s->turn, SPACE_ROUTING, &it->claim);
     struct claim_row row;
+    if (it->is_new && !turn_changed(&s->turn, SPACE_ROUTING, &it->claim)) return false;
+    struct view value = turn_get(&s->turn, SPACE_ROUTING, &it->claim);
     if (!value.at) return false;
     if (claim_row_read(value, &row) != STATUS_OK) {
         *out = (struct msg_sent_item){.status = STATUS_BUSY, .retry_after_ms = 1000};
@@ -321,6 +324,7 @@ static void accept_item(struct storage *s, const struct request *r, const struct
     struct claim_row claim = {.accepted_ms = s->turn.now_ms, .expires_ms = accepted.expires_ms,
                               .digest = it->digest, .answer = out->answer};
     turn_put(&s->turn, SPACE_ROUTING, &it->claim, claim_row_write(&s->turn.arena, &claim));
+    newest_note(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     s->counters.accepted++;
 }
 

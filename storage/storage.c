@@ -149,6 +149,7 @@ static void free_tables(struct storage *s)
     for (struct account *a; (a = table_next(s->accounts, &slot));)
         account_free(a);
     table_free(&s->mailboxes);
+    newest_free(&s->newest);
     table_free(&s->accounts);
 }
 
@@ -392,9 +393,22 @@ static void seal(struct storage *s)
 {
     struct store_key key = key_single(ROW_COMMIT);
     if (!turn_changes(&s->turn)) return;
-    struct commit_row row = {.term = s->term, .commit = ++s->commit, .at_ms = s->store_ms};
+    struct commit_row row = {.term = s->term, .commit = ++s->commit, .at_ms = s->store_ms,
+                             .newest = newest_highest(s->newest)};
     turn_put(&s->turn, SPACE_IDENTITY, &key, commit_row_write(&s->turn.arena, &row));
     turn_seal(&s->turn);
+}
+
+/* Whether the store is still ours: every turn reads, so that a worker that lost its disk or its store to
+ * a successor says nothing any more, not even a refusal. A row that cannot be read proves nothing; the
+ * next group writes it anew. */
+static enum status check_owner(struct storage *s)
+{
+    struct store_key key = key_single(ROW_COMMIT);
+    struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
+    struct commit_row row;
+    if (value.at && commit_row_read(value, &row) != STATUS_OK) return STATUS_OK;
+    return value.at && term_equal(row.term, s->term) ? STATUS_OK : STATUS_LOCKED;
 }
 
 enum status storage_turn(struct storage *s, struct now now)
@@ -404,9 +418,12 @@ enum status storage_turn(struct storage *s, struct now now)
     s->in_turn = true;
     account_trim(s);
     turn_begin(&s->turn, s->store_ms, s->term, s->commit + 1);
+    struct store_key commit = key_single(ROW_COMMIT);
+    turn_want(&s->turn, SPACE_IDENTITY, &commit);
     s->running = gather(s);
     plan_all(s);
     enum status status = turn_load(&s->turn, s->store);
+    if (status == STATUS_OK) status = check_owner(s);
     if (status == STATUS_OK) {
         apply_turn(s);
         status = s->turn.status;

@@ -70,7 +70,7 @@ static enum status write_start(struct storage *s, const struct commit_row *last,
                         view_of(NULL, 0));
         remember_term(s, last->term, last->commit);
     }
-    struct commit_row now = {.term = s->term, .at_ms = s->store_ms};
+    struct commit_row now = {.term = s->term, .at_ms = s->store_ms, .newest = last->newest};
     store_batch_put(&batch, a, SPACE_IDENTITY, key_view(&commit_key), commit_row_write(a, &now),
                     view_of(NULL, 0));
     return store_write(s->store, &batch, s->durability);
@@ -103,6 +103,7 @@ enum status terms_open(struct storage *s, const struct storage_seed *seed, struc
     uint64_t opened = now.wall_ms;
     if (commit.at && opened <= term_opened_ms(last.term)) opened = term_opened_ms(last.term) + 1;
     s->term = term_make(opened, seed->term);
+    s->newest = newest_new(last.newest, NEWEST_PAIRS, seed->table);
     start_time(s, opened, last.at_ms);
     status = write_start(s, &last, commit.at != NULL, id.at != NULL);
     if (status != STATUS_OK) return status;

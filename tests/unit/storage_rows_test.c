@@ -64,7 +64,8 @@ Test(rows, every_value_comes_back)
                                 .gaps = {0, 1, 2, 3, 4, 5}}, device_back;
     struct outcome_row outcome = {.state = 5, .reason = 1, .at_ms = 2, .moved_to = {term_make(1, 1), 9}},
                        outcome_back;
-    struct commit_row commit = {.term = term_make(1, 2), .commit = 3, .at_ms = 4}, commit_back;
+    struct commit_row commit = {.term = term_make(1, 2), .commit = 3, .at_ms = 4, .newest = {{5, 6}}},
+                      commit_back;
     struct envelope_row envelope = {.attempt = 3, .sealed = true, .accepted_ms = 7, .expires_ms = 8},
                         envelope_back;
     struct view ciphertext, head = envelope_row_write(&a, &envelope);
@@ -74,6 +75,7 @@ Test(rows, every_value_comes_back)
     cr_assert_eq(outcome_back.moved_to.seq, 9);
     cr_assert_eq(commit_row_read(commit_row_write(&a, &commit), &commit_back), STATUS_OK);
     cr_assert_eq(commit_back.at_ms, 4);
+    cr_assert_eq(memcmp(&commit.newest, &commit_back.newest, sizeof commit.newest), 0);
     cr_assert_eq(head.len, ENVELOPE_HEAD_LEN);
     cr_assert_eq(envelope_row_read(head, &envelope_back, &ciphertext), STATUS_OK);
     cr_assert(envelope_back.sealed);

@@ -200,3 +200,22 @@ Test(terms, a_receipt_older_than_what_recipients_remember_exempts_from_nothing)
     cr_assert_eq(again.status, STATUS_ID_TIME);
     scene_free(&e);
 }
+
+/* Not even an answer that needs no row: a successor may know better. */
+Test(terms, a_store_that_has_begun_another_term_is_served_no_more)
+{
+    struct scene e = scene_new(false);
+    struct commit_row row = {.term = term_make(term_opened_ms(storage_term(e.w->core)) + 1, 1)};
+    struct store_key key = key_single(ROW_COMMIT);
+    struct store_batch batch = {0};
+    struct stamp stamp = person_stamp(e.ann);
+    struct msg_lookup ask = {.account = e.bob->account};
+    world_ask(e.w, 0, &stamp, KIND_LOOKUP, &msg_lookup_desc, &ask, view_of(NULL, 0));
+    world_give(e.w);
+    store_batch_put(&batch, &e.w->arena, SPACE_IDENTITY, key_view(&key),
+                    commit_row_write(&e.w->arena, &row), view_of(NULL, 0));
+    cr_assert_eq(store_write(e.w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    cr_assert_eq(storage_turn(e.w->core, e.w->now), STATUS_LOCKED);
+    cr_assert_eq(world_event(e.w, EVENT_STORE_FAILED)->code, (uint32_t)STATUS_LOCKED);
+    scene_free(&e);
+}
