@@ -38,6 +38,13 @@ enum status delivery_step(enum delivery_state from, enum delivery_event event,
     return to == REJECT ? STATUS_STATE : STATUS_OK;
 }
 
+bool delivery_claim(struct storage *s, struct view value, struct claim_row *claim,
+                    struct msg_accepted *accepted)
+{
+    return claim_row_read(value, claim) == STATUS_OK &&
+           codec_decode(&msg_accepted_desc, claim->answer, &s->turn.arena, accepted) == STATUS_OK;
+}
+
 bool delivery_part_of(const struct msg_accepted_part *part, uint16_t home, uint64_t accepted_ms,
                       struct delivery_ask *ask)
 {

@@ -129,8 +129,7 @@ void explain_apply(struct storage *s, struct request *r)
     struct msg_accepted accepted;
     struct delivery_ask asks[DEVICES_PER_ACCOUNT];
     bool open[DEVICES_PER_ACCOUNT];
-    if (!value.at || claim_row_read(value, &claim) != STATUS_OK ||
-        codec_decode(&msg_accepted_desc, claim.answer, &s->turn.arena, &accepted) != STATUS_OK) {
+    if (!delivery_claim(s, value, &claim, &accepted)) {
         explain_missing(s, r);
         return;
     }

@@ -22,12 +22,10 @@ static bool row_is_orphan(const struct msg_worker_row *row)
     return row->silence_ms == UINT64_MAX;
 }
 
-/* The numbers are storage's enum store_state; workers without stores use the same. */
+/* Workers without stores have the same states. */
 static const char *state_name(const struct msg_worker_row *row)
 {
-    static const char *const names[] = {"collecting", "serving", "readonly", "draining"};
-    if (row_is_orphan(row)) return "no worker";
-    return row->state < sizeof names / sizeof names[0] ? names[row->state] : "?";
+    return row_is_orphan(row) ? "no worker" : store_state_name(row->state);
 }
 
 static json_t *row_json(const struct msg_worker_row *row)
