@@ -16,7 +16,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(PROCESS_STOPPED, 3, "process_stopped", INFO, "role", "", "")                                 \
     X(PROCESS_DIED, 4, "process_died", ALARM, "role", "restarts", "signal or exit code")           \
     X(STORE_OPENED, 10, "store_opened", INFO, "recovery", "commit", "recovery_ms")                 \
-    X(STORE_RECOVERED_TAIL, 11, "store_recovered_tail", WARN, "recovery", "commit", "")            \
+    X(STORE_RECOVERED_TAIL, 11, "store_recovered_tail", WARN, "recovery", "commit", "recovery_ms") \
     X(STORE_LOSS, 12, "store_loss", ALARM, "", "commits_lost", "first_lost")                       \
     X(STORE_FAILED, 13, "store_failed", ALARM, "status", "commit", "")                             \
     X(STORE_DAMAGED, 14, "store_damaged", ALARM, "status", "", "")                                 \
