@@ -1,5 +1,6 @@
 /* hello: binds a session to a device and takes it over for delivery; ends it on BYE. Of several attached
- * sessions the highest number wins and the other one is told. */
+ * sessions the highest number wins and the other one is told. Sessions that brokers bring along after a
+ * restart are taken over as they are, unless their account is not here any more. */
 #include "storage/core.h"
 
 #include <string.h>
@@ -52,6 +53,37 @@ void session_end(struct storage *s, struct mailbox *m)
     m->row_dirty = true;
     s->counters.attached--;
     core_hot(s, m);
+}
+
+void adopt_plan(struct storage *s)
+{
+    for (struct mailbox *m = s->hot; m; m = m->next_hot) {
+        if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
+        if (m->account_unknown) account_want(s, m->row.account);
+    }
+}
+
+/* The account went with a part of the disk: its client cannot be sent to before it has registered again,
+ * which it does when it hears that it has no session. */
+static void session_disown(struct storage *s, struct mailbox *m)
+{
+    struct buffer *out;
+    size_t start = push_begin(s, &m->session, m->device, &out);
+    frame_write_error(out, 0, m->home, STATUS_NO_SESSION, 0);
+    push_end(out, start);
+    core_event(s, &(struct event){.kind = EVENT_AUTH_REFUSED, .code = STATUS_NOT_FOUND,
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+    session_end(s, m);
+}
+
+void adopt_apply(struct storage *s)
+{
+    for (struct mailbox *m = s->hot, *same; m; m = m->next_hot) {
+        if (m->row_unknown && core_mailbox(s, m->home, m->device, &same) == STATUS_OK)
+            m->drained = false;
+        if (m->account_unknown && !account_known(s, m->row.account)) session_disown(s, m);
+        m->account_unknown = false;
+    }
 }
 
 static bool holds(const struct mailbox *m, const struct request *r)

@@ -125,6 +125,8 @@ static void on_session(struct storage *s, size_t broker, const struct stamp *sta
     else if (order > 0)
         session_supersede(s, box, &box->session, a.session);
     mailbox_attach(box, &a);
+    box->row.account = stamp->account;
+    box->account_unknown = true;
     if (!box->row_unknown) box->reoffering = a.client_version != box->row.client_version;
     core_hot(s, box);
 }

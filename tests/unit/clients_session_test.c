@@ -212,6 +212,23 @@ ENGINE_TEST(session, sessions_that_do_not_last_are_not_begun_in_a_loop)
     cr_assert_eq(said_count(f, KIND_HELLO), 1u);
 }
 
+ENGINE_TEST(session, no_session_that_answers_nothing_is_followed_by_hello)
+{
+    struct msg_hello hello;
+    struct msg_error other = {.status = STATUS_BUSY}, over = {.status = STATUS_NO_SESSION};
+    bind_long(f);
+    push(f, KIND_ERROR, &msg_error_desc, &other, view_of(NULL, 0));
+    cr_assert(engine_is_bound(f->e), "of no other status");
+    push(f, KIND_ERROR, &msg_error_desc, &over, view_of(NULL, 0));
+    happened(f, ENGINE_DISCONNECTED);
+    struct frame frame = said(f, KIND_HELLO, &msg_hello_desc, &hello);
+    cr_assert(hello.attach, "unlike after SUPERSEDED");
+    push(f, KIND_ERROR, &msg_error_desc, &over, view_of(NULL, 0));
+    cr_assert_eq(said_count(f, KIND_HELLO), 0u, "one is under way");
+    refuse(f, &frame, STATUS_NOT_FOUND, 0);
+    cr_assert_eq(said_count(f, KIND_REGISTER), 1u, "the relay has lost the account");
+}
+
 ENGINE_TEST(session, superseded_does_not_attach_again_until_told)
 {
     struct msg_hello hello;

@@ -208,6 +208,70 @@ Test(session, a_listed_session_is_adopted_after_a_restart_and_offered_everything
     scene_free(&e);
 }
 
+/* Everything is gone from the disk, while the broker still has Bob's session; Ann has registered again. */
+static void lose_disk(struct scene *e)
+{
+    struct msg_register m = {.entry = buffer_view(&e->ann->entry)};
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 8, .transport = e->ann->record.transport};
+    world_close(e->w);
+    memory_disk_free(&e->w->disk);
+    e->w->disk = memory_disk_new();
+    world_open(e->w);
+    world_serve(e->w);
+    uint64_t c = world_ask(e->w, 0, &stamp, KIND_REGISTER, &msg_register_desc, &m, view_of(NULL, 0));
+    world_run(e->w);
+    cr_assert_eq(world_status(e->w, c), STATUS_OK);
+    e->bob->read_outs = e->w->out_count;
+}
+
+static const struct out *last_error(const struct world *w)
+{
+    const struct out *found = NULL;
+    for (size_t i = 0; i < w->out_count; i++)
+        if (w->outs[i].frame.header.kind == KIND_ERROR) found = &w->outs[i];
+    return found;
+}
+
+Test(session, a_listed_one_whose_account_is_gone_is_ended_and_told)
+{
+    struct scene e = scene_new(true);
+    struct msg_error error;
+    lose_disk(&e);
+    peer(e.w, 0);
+    list_session(e.w, e.bob);
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    const struct out *told = last_error(e.w);
+    cr_assert_not_null(told);
+    cr_assert_eq(told->frame.header.correlation, 0, "it answers nothing");
+    cr_assert_eq(told->stamp.conn, e.bob->conn);
+    cr_assert_eq(session_compare(told->stamp.session, e.bob->session), 0);
+    cr_assert_eq(codec_decode(&msg_error_desc, told->frame.meta, &e.w->arena, &error), STATUS_OK);
+    cr_assert_eq(error.status, STATUS_NO_SESSION);
+    cr_assert_eq(e.w->core->counters.attached, 0);
+    cr_assert_eq(world_event(e.w, EVENT_AUTH_REFUSED)->code, STATUS_NOT_FOUND);
+    cr_assert_eq(world_outs(e.w, KIND_SUPERSEDED), 0, "it may attach again by itself");
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_NOT_FOUND, "registering helps");
+    scene_free(&e);
+}
+
+Test(session, a_listed_one_whose_account_has_come_back_stays)
+{
+    struct scene e = scene_new(false);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    struct person *ann = e.ann;
+    lose_disk(&e);
+    peer(e.w, 0);
+    list_session(e.w, ann);
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    cr_assert_null(last_error(e.w));
+    cr_assert_eq(e.w->core->counters.attached, 1);
+    cr_assert_eq(world_events(e.w, EVENT_AUTH_REFUSED), 0);
+    cr_assert_eq(person_send(e.w, ann, ann, 10).status, STATUS_REFUSED, "it is served");
+    scene_free(&e);
+}
+
 static void two_listed(bool newer_first)
 {
     struct scene e = two_brokers();
@@ -334,6 +398,20 @@ Test(session, a_version_range_we_do_not_speak_is_unsupported)
     uint64_t c = world_ask(e.w, 0, &stamp, KIND_HELLO, &msg_hello_desc, &hello, view_of(NULL, 0));
     world_run(e.w);
     cr_assert_eq(world_status(e.w, c), STATUS_UNSUPPORTED);
+    scene_free(&e);
+}
+
+Test(session, an_account_is_told_once_with_its_device)
+{
+    struct scene e = scene_new(true);
+    struct msg_register m = {.entry = buffer_view(&e.bob->entry)};
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 9, .transport = e.bob->record.transport};
+    cr_assert_eq(world_events(e.w, EVENT_ACCOUNT_CREATED), 2);
+    cr_assert_eq(world_event(e.w, EVENT_ACCOUNT_CREATED)->count, 1);
+    uint64_t c = world_ask(e.w, 0, &stamp, KIND_REGISTER, &msg_register_desc, &m, view_of(NULL, 0));
+    world_run(e.w);
+    cr_assert_eq(world_status(e.w, c), STATUS_OK);
+    cr_assert_eq(world_events(e.w, EVENT_ACCOUNT_CREATED), 2, "it was there");
     scene_free(&e);
 }
 
