@@ -78,6 +78,7 @@ struct term_known {
 struct storage_counters {
     uint64_t turns, items, accepted, settled, queued_messages, queued_bytes, parked, attached;
     uint64_t repeated; /* sends answered again from their claim */
+    uint64_t skewed;   /* HELLOs with a clock too far from ours */
 };
 
 struct storage {

@@ -128,6 +128,31 @@ static void read_map(struct storage *s, const struct request *r, struct msg_map 
         *map = (struct msg_map){0};
 }
 
+static uint64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+}
+
+/* A client makes ids in relay time, and needs its own clock only until it has heard the relay's: so a wrong
+ * one is no reason to refuse. But it is one for what its user sees, and support must be able to tell. The
+ * event is for what is new: a device that comes back with the same clock is only counted. */
+static void note_clock(struct storage *s, struct mailbox *m, uint64_t client_ms)
+{
+    if (!client_ms || client_ms > INT64_MAX) return;
+    int64_t skew_ms = (int64_t)client_ms - (int64_t)s->turn.now_ms;
+    if (distance(skew_ms, 0) <= ID_AHEAD_MAX_MS) {
+        m->skew_ms = 0;
+        return;
+    }
+    s->counters.skewed++;
+    if (distance(skew_ms, m->skew_ms) <= ID_AHEAD_MAX_MS) return;
+    m->skew_ms = skew_ms;
+    core_event(s, &(struct event){.kind = EVENT_CLIENT_CLOCK_SKEWED,
+                                  .code = skew_ms > 0 ? CLOCK_AHEAD : CLOCK_BEHIND,
+                                  .value = distance(skew_ms, 0),
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+}
+
 /* Whether the connection may speak for the device, and the device's mailbox. */
 static enum status admit(struct storage *s, const struct request *r, struct mailbox **m)
 {
@@ -158,6 +183,7 @@ void hello_apply(struct storage *s, struct request *r)
         attach(s, r, m, &welcome);
     else if (holds(m, r))
         session_end(s, m); /* the connection has a new session, which does not receive */
+    note_clock(s, m, hello->client_ms);
     m->row.account = hello->account;
     m->row.last_seen_ms = s->turn.now_ms;
     m->row_dirty = true;

@@ -70,6 +70,7 @@ struct mailbox {
     bool wake_wanted;            /* went offline with something open */
     uint64_t slow_since_ms;      /* mono: out of credit with more waiting since; 0 = not */
     uint64_t waiting_since_ms;   /* mono: something offered and no progress since; 0 = not */
+    int64_t skew_ms;             /* of the client's clock, as the last event told it; 0 = right */
     struct mailbox *next_hot, *next_dirty;
 };
 

@@ -45,7 +45,7 @@ static void say_heartbeat(struct storage *s, size_t broker)
                 .turns = s->counters.turns, .items = s->counters.items,
                 .state = (uint32_t)s->state, .disk_free_percent = s->disk_free_percent,
                 .accepted = s->counters.accepted, .settled = s->counters.settled,
-                .repeated = s->counters.repeated}};
+                .repeated = s->counters.repeated, .skewed = s->counters.skewed}};
     say(s, broker, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 

@@ -34,6 +34,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(SESSION_SUPERSEDED, 32, "session_superseded", INFO, "", "number", "")                        \
     X(AUTH_REFUSED, 33, "auth_refused", WARN, "status", "", "")                                    \
     X(FRAME_REFUSED, 34, "frame_refused", WARN, "status", "kind", "")                              \
+    X(CLIENT_CLOCK_SKEWED, 35, "client_clock_skewed", WARN, "clock", "", "skew_ms")                \
     X(ACCOUNT_CREATED, 40, "account_created", INFO, "", "devices", "")                             \
     X(HANDLE_CLAIMED, 41, "handle_claimed", INFO, "", "", "")                                      \
     X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
@@ -58,6 +59,9 @@ enum event_kind {
     EVENT_LIST(X)
 #undef X
 };
+
+/* The code of CLIENT_CLOCK_SKEWED. */
+enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };

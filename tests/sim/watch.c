@@ -406,6 +406,7 @@ static void event_count(struct sim *s, const struct event *e)
                  {EVENT_BROKER_LOST, SEEN_BROKER_LOST},
                  {EVENT_STALE_TERM_REFUSED, SEEN_STALE_TERM},
                  {EVENT_CLOCK_JUMPED, SEEN_CLOCK},
+                 {EVENT_CLIENT_CLOCK_SKEWED, SEEN_SKEWED},
                  {EVENT_STORE_LOSS, SEEN_LOSS},
                  {EVENT_RESENT_AFTER_LOSS, SEEN_RESENT},
                  {EVENT_DELIVERY_EXPIRED, SEEN_EXPIRED},

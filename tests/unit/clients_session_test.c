@@ -49,6 +49,7 @@ ENGINE_TEST(session, registers_greets_and_claims)
     cr_assert_eq(codec_decode(&msg_hello_desc, view_of(copy.at + 24, get_u32(copy.at + 20)),
                               &f->arena, &hello), STATUS_OK);
     cr_assert(device_equal(hello.device, f->me.device) && hello.attach);
+    cr_assert_eq(hello.client_ms, f->now.wall_ms);
     buffer_fini(&copy);
     frame = said(f, KIND_CLAIM_HANDLE, &msg_claim_handle_desc, &claim);
     cr_assert_eq(frame.header.home, home_of_handle(text("me")));

@@ -389,6 +389,60 @@ Test(session, one_that_is_younger_than_what_the_list_answers_stays)
     cr_assert_eq(attached_after_a_list_without_bob(false), 2);
 }
 
+/* HELLO with Bob's clock so far from the relay's; how many events there are then. */
+static size_t hello_at(struct scene *e, int64_t skew_ms)
+{
+    e->bob->client_ms = e->w->now.wall_ms + (uint64_t)skew_ms;
+    cr_assert_eq(person_hello(e->w, e->bob, 0), STATUS_OK, "it is no reason to refuse");
+    return world_events(e->w, EVENT_CLIENT_CLOCK_SKEWED);
+}
+
+Test(session, a_wrong_clock_of_the_client_is_told_with_its_size_and_direction)
+{
+    struct scene e = scene_new(false);
+    int64_t year_ms = (int64_t)(365 * DAY_MS);
+    cr_assert_eq(hello_at(&e, year_ms), 1);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->code, CLOCK_AHEAD);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->value, 365 * DAY_MS);
+    struct mark bob = mark_device(&e.w->config.mark_key, e.bob->device);
+    cr_assert_eq(memcmp(&world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->device, &bob, sizeof bob), 0);
+    cr_assert_eq(hello_at(&e, -year_ms), 2);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->code, CLOCK_BEHIND);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->value, 365 * DAY_MS);
+    cr_assert_eq(e.w->core->counters.skewed, 2);
+    e.bob->client_ms = UINT64_MAX;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(e.w->core->counters.skewed, 2, "that is no time");
+    scene_free(&e);
+}
+
+Test(session, a_clock_within_ten_minutes_or_untold_is_none)
+{
+    struct scene e = scene_new(true);
+    int64_t limit_ms = (int64_t)ID_AHEAD_MAX_MS;
+    cr_assert_eq(world_events(e.w, EVENT_CLIENT_CLOCK_SKEWED), 0, "not told");
+    cr_assert_eq(hello_at(&e, limit_ms), 0);
+    cr_assert_eq(hello_at(&e, -limit_ms), 0);
+    cr_assert_eq(e.w->core->counters.skewed, 0);
+    cr_assert_eq(hello_at(&e, limit_ms + 1), 1);
+    cr_assert_eq(hello_at(&e, -limit_ms - 1), 2);
+    cr_assert_eq(e.w->core->counters.skewed, 2);
+    scene_free(&e);
+}
+
+Test(session, a_clock_that_stays_wrong_is_counted_each_time_and_told_once)
+{
+    struct scene e = scene_new(false);
+    int64_t day_ms = (int64_t)DAY_MS;
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(hello_at(&e, day_ms + i * 60000), 1);
+    cr_assert_eq(e.w->core->counters.skewed, 5);
+    cr_assert_eq(hello_at(&e, 0), 1, "set right");
+    cr_assert_eq(e.w->core->counters.skewed, 5);
+    cr_assert_eq(hello_at(&e, day_ms), 2, "wrong again");
+    scene_free(&e);
+}
+
 Test(session, a_version_range_we_do_not_speak_is_unsupported)
 {
     struct scene e = scene_new(false);
