@@ -60,13 +60,22 @@ static void on_deliver(struct broker *b, const struct item *item)
     if (s != STATUS_OK) undelivered(b, item, s == STATUS_BUSY ? c : NULL);
 }
 
-/* A client that has not heard SUPERSEDED would attach again: it goes the way of replies. */
-static void on_superseded(struct broker *b, const struct item *item)
+/* The store ends a session. A client that has not heard SUPERSEDED would attach again, and one that has
+ * not heard `no_session` would wait for ever: both go the way of replies. */
+static void on_session_over(struct broker *b, const struct item *item)
 {
     struct connection *c = session_by_handle(&b->sessions, item->stamp.conn);
     if (!c || !session_is(c, item->stamp.session)) return;
     session_unbind(&b->sessions, c);
     (void)client_reply(b, c, item->bytes);
+}
+
+static void on_error(struct broker *b, const struct item *item)
+{
+    if (item->frame.header.correlation)
+        reply_take(b, item);
+    else
+        on_session_over(b, item);
 }
 
 static void on_hint_device(struct broker *b, const struct item *item)
@@ -140,13 +149,13 @@ static const struct {
     [KIND_STATUS_IS] = {reply_take, MASK(STORAGE)},
     [KIND_TERMS_ARE] = {reply_take, MASK(STORAGE)},
     [KIND_GOODBYE] = {reply_take, MASK(STORAGE)},
-    [KIND_ERROR] = {reply_take, MASK(STORAGE)},
+    [KIND_ERROR] = {on_error, MASK(STORAGE)},
     [KIND_EVENTS_ARE] = {reply_take, MASK(STORAGE)},
     [KIND_EXPLAINED] = {reply_take, MASK(STORAGE)},
     [KIND_LEASED] = {reply_take, MASK(STORAGE)},
     [KIND_WOKEN_OK] = {reply_take, MASK(STORAGE)},
     [KIND_DELIVER] = {on_deliver, MASK(STORAGE)},
-    [KIND_SUPERSEDED] = {on_superseded, MASK(STORAGE)},
+    [KIND_SUPERSEDED] = {on_session_over, MASK(STORAGE)},
     [KIND_HINT_DEVICE] = {on_hint_device, MASK(STORAGE)},
     [KIND_WAKES_WAITING] = {on_wakes_waiting, MASK(STORAGE)},
     [KIND_HEARTBEAT] = {on_heartbeat, ANY_WORKER},

@@ -211,6 +211,16 @@ static void drain_push(struct engine *e, struct now now, const struct frame *f)
         session_drain(e, now, m.deadline_ms);
 }
 
+/* An ERROR that answers nothing: the relay has ended the session by itself. */
+static void error_push(struct engine *e, struct now now, const struct frame *f)
+{
+    struct msg_error m;
+    if (codec_decode(&msg_error_desc, f->meta, &e->arena, &m) != STATUS_OK)
+        e->counts.frames_bad++;
+    else if (status_from_wire(m.status) == STATUS_NO_SESSION)
+        session_lost(e, now);
+}
+
 void engine_frame(struct engine *e, struct now now, struct view bytes)
 {
     struct frame f;
@@ -228,6 +238,8 @@ void engine_frame(struct engine *e, struct now now, struct view bytes)
         superseded_push(e, now, &f);
     else if (f.header.kind == KIND_DRAIN)
         drain_push(e, now, &f);
+    else if (f.header.kind == KIND_ERROR && !f.header.correlation)
+        error_push(e, now, &f);
     else
         request_answer(e, now, &f);
 }

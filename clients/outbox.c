@@ -113,13 +113,11 @@ static struct hash256 digest_of(struct view item, struct view hashes)
 static void seal_parts(const struct contact *contact, struct view payload, struct msg_part *parts,
                        struct buffer *ciphertext, struct buffer *hashes)
 {
-    struct view none = view_of(NULL, 0);
     for (size_t i = 0; i < contact->device_count; i++) {
         size_t start = ciphertext->len;
         wrap_opaque(ciphertext, payload);
         size_t len = ciphertext->len - start;
-        struct hash256 h = hash_bytes("sealmq ciphertext 1",
-                                      view_of(ciphertext->at + start, len), none, none);
+        struct hash256 h = hash_ciphertext(view_of(ciphertext->at + start, len));
         write_bytes(hashes, h.bytes, sizeof h.bytes);
         parts[i] = (struct msg_part){.device = contact->devices[i].device, .len = (uint32_t)len};
     }

@@ -129,6 +129,7 @@ static void hello_send(struct engine *e, struct now now)
         .attach = e->attach,
         .credit_messages = e->config.credit_messages,
         .credit_bytes = e->config.credit_bytes,
+        .client_ms = now.wall_ms,
     };
     e->attached = e->attach;
     bool sent = request_make(e, now, KIND_HELLO, home_of_account(e->identity.account),

@@ -67,6 +67,12 @@ enum status account_find(struct storage *s, struct account_id id, const struct a
     return STATUS_OK;
 }
 
+bool account_known(struct storage *s, struct account_id id)
+{
+    struct store_key key = key_account(id);
+    return table_get(s->accounts, id.bytes) || turn_get(&s->turn, SPACE_IDENTITY, &key).at;
+}
+
 const struct account_device *account_device(const struct account *a, struct device_id id)
 {
     for (size_t i = 0; i < a->device_count; i++)
@@ -104,7 +110,7 @@ void register_apply(struct storage *s, struct request *r)
         struct account_row row = {.key_version = f->key_version, .head = f->head,
                                   .entry = m->entry};
         turn_put(&s->turn, SPACE_IDENTITY, &key, account_row_write(&s->turn.arena, &row));
-        core_event(s, &(struct event){.kind = EVENT_ACCOUNT_CREATED, .code = 1,
+        core_event(s, &(struct event){.kind = EVENT_ACCOUNT_CREATED, .count = 1,
                                       .account = mark_account(&s->config.mark_key, f->account),
                                       .device = mark_device(&s->config.mark_key, f->device)});
     }

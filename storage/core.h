@@ -80,6 +80,7 @@ struct term_known {
 struct storage_counters {
     uint64_t turns, items, accepted, settled, queued_messages, queued_bytes, parked, attached;
     uint64_t repeated; /* sends answered again from their claim */
+    uint64_t skewed;   /* HELLOs with a clock too far from ours */
 };
 
 struct storage {
@@ -189,6 +190,8 @@ void account_want(struct storage *s, struct account_id id);
 /* account_find: OK, NOT_FOUND, DAMAGED, FULL; the pointer is good for this turn. */
 enum status account_find(struct storage *s, struct account_id id,
                          const struct account **out) MUST_USE;
+/* account_known: whether the store has it, as far as can be read; wanted before. */
+bool account_known(struct storage *s, struct account_id id);
 const struct account_device *account_device(const struct account *a, struct device_id id);
 void account_free(struct account *a);
 /* account_trim: makes room in the cache, between turns. */
@@ -210,6 +213,10 @@ void session_supersede(struct storage *s, const struct mailbox *m, const struct 
                        struct session_id by);
 /* session_end: nobody is attached any more; the reason goes to the journal with what was unacked. */
 void session_end(struct storage *s, struct mailbox *m);
+/* adopt_plan, adopt_apply: hot mailboxes that a broker's list has named get their rows, and lose a session
+ * whose account the store does not have. */
+void adopt_plan(struct storage *s);
+void adopt_apply(struct storage *s);
 
 /* ---- reoffer.c: parked `held` deliveries come back ---- */
 void reoffer_plan(struct storage *s);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define REJECT 0xff
-#define MOVES_MAX 64u /* how often a delivery that was parked is followed to its new place */
+#define STEPS_MAX 4u /* first place, then the last one (reoffer.c); more is a ring of damaged rows */
 
 /* Row: state; column: event; value: the next state. What is not listed is rejected. */
 static const uint8_t steps[DELIVERY_FAILED + 1][DELIVERY_EVENTS] = {
@@ -36,6 +36,13 @@ enum status delivery_step(enum delivery_state from, enum delivery_event event,
     uint8_t to = steps[from][event];
     *next = to == REJECT ? from : (enum delivery_state)to;
     return to == REJECT ? STATUS_STATE : STATUS_OK;
+}
+
+bool delivery_claim(struct storage *s, struct view value, struct claim_row *claim,
+                    struct msg_accepted *accepted)
+{
+    return claim_row_read(value, claim) == STATUS_OK &&
+           codec_decode(&msg_accepted_desc, claim->answer, &s->turn.arena, accepted) == STATUS_OK;
 }
 
 bool delivery_part_of(const struct msg_accepted_part *part, uint16_t home, uint64_t accepted_ms,
@@ -137,7 +144,7 @@ enum status delivery_resolve(struct storage *s, struct delivery_ask *asks, size_
     size_t left = count;
     for (size_t i = 0; i < count; i++)
         probes[i].ask = &asks[i];
-    for (unsigned round = 0; left && round < MOVES_MAX; round++) {
+    for (unsigned round = 0; left && round < STEPS_MAX; round++) {
         size_t again = 0;
         for (size_t i = 0; i < left; i++)
             probe_plan(s, &probes[i]);
@@ -146,6 +153,10 @@ enum status delivery_resolve(struct storage *s, struct delivery_ask *asks, size_
         for (size_t i = 0; i < left; i++)
             if (probe_answer(s, &probes[i])) probes[again++] = probes[i];
         left = again;
+    }
+    for (size_t i = 0; i < left; i++) {
+        probes[i].ask->answer.state = DELIVERY_FAILED;
+        probes[i].ask->answer.reason = FAIL_DAMAGED;
     }
     return STATUS_OK;
 }

@@ -39,6 +39,10 @@ struct delivery_ask {
  * (in bulk). OK, DAMAGED, IO. */
 enum status delivery_resolve(struct storage *s, struct delivery_ask *asks, size_t count) MUST_USE;
 
+/* delivery_claim: the claim in this row and its answer; false = no row, or not a readable one. */
+bool delivery_claim(struct storage *s, struct view value, struct claim_row *claim,
+                    struct msg_accepted *accepted);
+
 /* delivery_part_of: the question about one part of an accepted answer; false when its outcome already
  * stands in the answer (it is then filled in). */
 bool delivery_part_of(const struct msg_accepted_part *part, uint16_t home, uint64_t accepted_ms,

@@ -75,10 +75,12 @@ static void load_payloads(struct storage *s, const struct delivery_ask *asks, si
     for (size_t i = 0; i < count; i++) {
         struct store_key open = key_position(ROW_ENVELOPE, asks[i].home, asks[i].device, asks[i].final);
         struct store_key parked = key_position(ROW_PARKED, asks[i].home, asks[i].device, asks[i].final);
-        struct view value = turn_get(&s->turn, SPACE_PAYLOAD, &open);
+        struct view value = turn_get(&s->turn, SPACE_PAYLOAD, &open), ciphertext;
+        struct envelope_row row;
         struct mailbox *m;
         if (!value.at) value = turn_get(&s->turn, SPACE_PAYLOAD, &parked);
-        if (value.len >= ENVELOPE_HEAD_LEN) parts[i].payload_bytes = value.len - ENVELOPE_HEAD_LEN;
+        if (envelope_row_read(value, &row, &ciphertext) == STATUS_OK)
+            parts[i].payload_bytes = ciphertext.len;
         if (core_mailbox(s, asks[i].home, asks[i].device, &m) == STATUS_OK)
             parts[i].last_seen_ms = m->row.last_seen_ms;
     }
@@ -129,8 +131,7 @@ void explain_apply(struct storage *s, struct request *r)
     struct msg_accepted accepted;
     struct delivery_ask asks[DEVICES_PER_ACCOUNT];
     bool open[DEVICES_PER_ACCOUNT];
-    if (!value.at || claim_row_read(value, &claim) != STATUS_OK ||
-        codec_decode(&msg_accepted_desc, claim.answer, &s->turn.arena, &accepted) != STATUS_OK) {
+    if (!delivery_claim(s, value, &claim, &accepted)) {
         explain_missing(s, r);
         return;
     }

@@ -1,5 +1,6 @@
 /* hello: binds a session to a device and takes it over for delivery; ends it on BYE. Of several attached
- * sessions the highest number wins and the other one is told. */
+ * sessions the highest number wins and the other one is told. Sessions that brokers bring along after a
+ * restart are taken over as they are, unless their account is not here any more. */
 #include "storage/core.h"
 
 #include <string.h>
@@ -54,6 +55,37 @@ void session_end(struct storage *s, struct mailbox *m)
     core_hot(s, m);
 }
 
+void adopt_plan(struct storage *s)
+{
+    for (struct mailbox *m = s->hot; m; m = m->next_hot) {
+        if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
+        if (m->account_unknown) account_want(s, m->row.account);
+    }
+}
+
+/* The account went with a part of the disk: its client cannot be sent to before it has registered again,
+ * which it does when it hears that it has no session. */
+static void session_disown(struct storage *s, struct mailbox *m)
+{
+    struct buffer *out;
+    size_t start = push_begin(s, &m->session, m->device, &out);
+    frame_write_error(out, 0, m->home, STATUS_NO_SESSION, 0);
+    push_end(out, start);
+    core_event(s, &(struct event){.kind = EVENT_AUTH_REFUSED, .code = STATUS_NOT_FOUND,
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+    session_end(s, m);
+}
+
+void adopt_apply(struct storage *s)
+{
+    for (struct mailbox *m = s->hot, *same; m; m = m->next_hot) {
+        if (m->row_unknown && core_mailbox(s, m->home, m->device, &same) == STATUS_OK)
+            m->drained = false;
+        if (m->account_unknown && !account_known(s, m->row.account)) session_disown(s, m);
+        m->account_unknown = false;
+    }
+}
+
 static bool holds(const struct mailbox *m, const struct request *r)
 {
     return mailbox_attached(m) && m->session.broker == r->broker &&
@@ -96,6 +128,31 @@ static void read_map(struct storage *s, const struct request *r, struct msg_map 
         *map = (struct msg_map){0};
 }
 
+static uint64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a;
+}
+
+/* A client makes ids in relay time, and needs its own clock only until it has heard the relay's: so a wrong
+ * one is no reason to refuse. But it is one for what its user sees, and support must be able to tell. The
+ * event is for what is new: a device that comes back with the same clock is only counted. */
+static void note_clock(struct storage *s, struct mailbox *m, uint64_t client_ms)
+{
+    if (!client_ms || client_ms > INT64_MAX) return;
+    int64_t skew_ms = (int64_t)client_ms - (int64_t)s->turn.now_ms;
+    if (distance(skew_ms, 0) <= ID_AHEAD_MAX_MS) {
+        m->skew_ms = 0;
+        return;
+    }
+    s->counters.skewed++;
+    if (distance(skew_ms, m->skew_ms) <= ID_AHEAD_MAX_MS) return;
+    m->skew_ms = skew_ms;
+    core_event(s, &(struct event){.kind = EVENT_CLIENT_CLOCK_SKEWED,
+                                  .code = skew_ms > 0 ? CLOCK_AHEAD : CLOCK_BEHIND,
+                                  .value = distance(skew_ms, 0),
+                                  .device = mark_device(&s->config.mark_key, m->device)});
+}
+
 /* Whether the connection may speak for the device, and the device's mailbox. */
 static enum status admit(struct storage *s, const struct request *r, struct mailbox **m)
 {
@@ -126,6 +183,7 @@ void hello_apply(struct storage *s, struct request *r)
         attach(s, r, m, &welcome);
     else if (holds(m, r))
         session_end(s, m); /* the connection has a new session, which does not receive */
+    note_clock(s, m, hello->client_ms);
     m->row.account = hello->account;
     m->row.last_seen_ms = s->turn.now_ms;
     m->row_dirty = true;

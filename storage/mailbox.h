@@ -53,6 +53,7 @@ struct mailbox {
     bool row_promised;         /* a reply or push of this turn rests on it: in this very group */
     bool row_listed;           /* in the core's list of rows to rewrite */
     bool row_unknown;          /* adopted from a broker before its device row was read */
+    bool account_unknown;      /* attached by a broker's list; whether its account is here is not known */
     uint64_t next_seq;         /* of the present term */
     struct attachment session;
     struct offer *window;      /* offered and unacknowledged, in order */
@@ -77,6 +78,7 @@ struct mailbox {
     bool wake_wanted;            /* went offline with something open */
     uint64_t slow_since_ms;      /* mono: out of credit with more waiting since; 0 = not */
     uint64_t waiting_since_ms;   /* mono: something offered and no progress since; 0 = not */
+    int64_t skew_ms;             /* of the client's clock, as the last event told it; 0 = right */
     struct mailbox *next_hot, *next_dirty;
 };
 

@@ -130,8 +130,7 @@ static void set_aside(struct storage *s, struct mailbox *m, const struct store_r
 
 static bool is_whole(const struct envelope_row *row, struct view ciphertext)
 {
-    struct hash256 h = hash_bytes("sealmq ciphertext 1", ciphertext, view_of(NULL, 0),
-                                  view_of(NULL, 0));
+    struct hash256 h = hash_ciphertext(ciphertext);
     return memcmp(h.bytes, row->hash.bytes, sizeof h.bytes) == 0;
 }
 

@@ -45,7 +45,7 @@ static void say_heartbeat(struct storage *s, size_t broker)
                 .turns = s->counters.turns, .items = s->counters.items,
                 .state = (uint32_t)s->state, .disk_free_percent = s->disk_free_percent,
                 .accepted = s->counters.accepted, .settled = s->counters.settled,
-                .repeated = s->counters.repeated}};
+                .repeated = s->counters.repeated, .skewed = s->counters.skewed}};
     say(s, broker, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 
@@ -125,6 +125,8 @@ static void on_session(struct storage *s, size_t broker, const struct stamp *sta
     else if (order > 0)
         session_supersede(s, box, &box->session, a.session);
     mailbox_attach(box, &a);
+    box->row.account = stamp->account;
+    box->account_unknown = true;
     if (!box->row_unknown) box->reoffering = a.client_version != box->row.client_version;
     core_hot(s, box);
 }

@@ -1,6 +1,7 @@
 /* reoffer: parked `held` deliveries go back into the mailbox when the client's version has changed or it
- * asks for them: a bounded piece per turn, until all are through. Each gets a new place; the old place's
- * row names it. Only then is the new version written down, so that a crash starts this again. */
+ * asks for them: a bounded piece per turn, until all are through. Each gets a new place, which the row of
+ * its first place names (however often it moves, it is found in one step); rows of places between go. Only
+ * then is the new version written down, so that a crash starts this again. */
 #include "storage/delivery.h"
 
 #define REOFFER_ROWS  64u
@@ -52,9 +53,13 @@ static void reoffer_row(struct storage *s, struct mailbox *m, const struct store
     struct store_key parked = key_position(ROW_PARKED, m->home, m->device, old);
     struct store_key own = own_key(m, old);
     struct store_key open = key_position(ROW_ENVELOPE, m->home, m->device, at);
+    if (!envelope.origin.seq) envelope.origin = old;
+    struct store_key first = own_key(m, envelope.origin);
     turn_remove(&s->turn, SPACE_PAYLOAD, &parked);
-    turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &moved));
-    turn_put_new(&s->turn, SPACE_PAYLOAD, &open, row->value, view_of(NULL, 0));
+    turn_remove(&s->turn, SPACE_ROUTING, &own);
+    turn_put(&s->turn, SPACE_ROUTING, &first, outcome_row_write(&s->turn.arena, &moved));
+    turn_put_new(&s->turn, SPACE_PAYLOAD, &open, envelope_row_write(&s->turn.arena, &envelope),
+                 ciphertext);
     core_parked(s, m, false);
     m->scan = NULL; /* it does not know the new rows */
     m->drained = false;

@@ -197,8 +197,9 @@ static enum status row_done(const struct reader *r)
 
 struct view envelope_row_write(struct arena *a, const struct envelope_row *row)
 {
-    struct row_writer w = row_begin(a, ENVELOPE_HEAD_LEN - 1);
-    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt};
+    size_t origin_len = row->origin.seq ? ENVELOPE_ORIGIN_LEN : 0;
+    struct row_writer w = row_begin(a, ENVELOPE_HEAD_LEN - 1 + origin_len);
+    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt, origin_len != 0};
     row_bytes(&w, small, sizeof small);
     row_bytes(&w, row->sender_account.bytes, 32);
     row_bytes(&w, row->sender_device.bytes, 16);
@@ -207,8 +208,12 @@ struct view envelope_row_write(struct arena *a, const struct envelope_row *row)
     row_u64(&w, row->accepted_ms);
     row_u64(&w, row->expires_ms);
     row_bytes(&w, row->hash.bytes, 32);
+    if (origin_len) {
+        row_bytes(&w, row->origin.term.bytes, 16);
+        row_u64(&w, row->origin.seq);
+    }
     struct view v = row_end(&w);
-    ENSURE(v.len == ENVELOPE_HEAD_LEN);
+    ENSURE(v.len == ENVELOPE_HEAD_LEN + origin_len);
     return v;
 }
 
@@ -218,7 +223,8 @@ enum status envelope_row_read(struct view value, struct envelope_row *row, struc
     memset(row, 0, sizeof *row);
     row->sealed = read_u8(&r) == 1;
     row->attempt = read_u8(&r);
-    read_view(&r, 5);
+    bool again = read_u8(&r) == 1;
+    read_view(&r, 4);
     read_bytes(&r, row->sender_account.bytes, 32);
     read_bytes(&r, row->sender_device.bytes, 16);
     read_bytes(&r, row->target.bytes, 32);
@@ -226,6 +232,11 @@ enum status envelope_row_read(struct view value, struct envelope_row *row, struc
     row->accepted_ms = read_u64(&r);
     row->expires_ms = read_u64(&r);
     read_bytes(&r, row->hash.bytes, 32);
+    if (again) {
+        read_bytes(&r, row->origin.term.bytes, 16);
+        row->origin.seq = read_u64(&r);
+        if (!row->origin.seq) r.failed = true;
+    }
     *ciphertext = read_view(&r, reader_left(&r));
     return row_done(&r);
 }

@@ -58,8 +58,10 @@ struct envelope_row { /* head; the ciphertext follows it in the row */
     uint32_t attempt;
     bool sealed;
     struct hash256 hash; /* of the ciphertext */
+    struct position origin; /* of one offered again: its first place, which its claim names; seq 0 = here */
 };
-#define ENVELOPE_HEAD_LEN 152u
+#define ENVELOPE_HEAD_LEN   152u
+#define ENVELOPE_ORIGIN_LEN 24u /* follows the head of one offered again */
 struct view envelope_row_write(struct arena *a, const struct envelope_row *row);
 enum status envelope_row_read(struct view value, struct envelope_row *row,
                               struct view *ciphertext) MUST_USE;
@@ -82,7 +84,7 @@ struct outcome_row {
     uint32_t reason;
     uint64_t at_ms;
     uint64_t client_version;
-    struct position moved_to; /* offered again at this place; seq 0 = not moved */
+    struct position moved_to; /* offered again, last at this place; seq 0 = not moved */
 };
 struct view outcome_row_write(struct arena *a, const struct outcome_row *row);
 enum status outcome_row_read(struct view value, struct outcome_row *row) MUST_USE;

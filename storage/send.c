@@ -31,8 +31,7 @@ static void digest_item(struct send_item *it, struct view raw)
     crypto_generichash_update(&state, (const uint8_t *)label, sizeof label);
     crypto_generichash_update(&state, raw.at, raw.len);
     for (size_t i = 0; i < it->item.part_count; i++) {
-        it->hashes[i] = hash_bytes("sealmq ciphertext 1", it->ciphertexts[i], view_of(NULL, 0),
-                                   view_of(NULL, 0));
+        it->hashes[i] = hash_ciphertext(it->ciphertexts[i]);
         crypto_generichash_update(&state, it->hashes[i].bytes, sizeof it->hashes[i].bytes);
     }
     crypto_generichash_final(&state, it->digest.bytes, sizeof it->digest.bytes);

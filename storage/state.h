@@ -1,17 +1,10 @@
-/* state: what the store may do at present: one table of store state and event, and the one function
- * that assigns (ARCHITECTURE, states). */
+/* state: what the store may do at present: one table of store state (broker/wire/states.h) and event, and
+ * the one function that assigns (ARCHITECTURE, states). */
 #ifndef SEALMQ_STORAGE_STATE_H
 #define SEALMQ_STORAGE_STATE_H
 
+#include "broker/wire/states.h"
 #include "broker/wire/status.h"
-
-enum store_state {
-    STORE_COLLECTING, /* asks the brokers for their sessions; answers busy */
-    STORE_SERVING,
-    STORE_READONLY,   /* the disk is nearly full: delivers and deletes, accepts nothing new */
-    STORE_DRAINING,   /* finishes what is queued, takes nothing more */
-    STORE_STATES
-};
 
 enum store_event {
     STORE_COLLECTED, /* every broker has listed its sessions, or had its time */

@@ -12,14 +12,11 @@ enum status status_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
-/* Decodes the claim's answer; false = no claim. */
 static bool read_claim(struct storage *s, const struct request *r, const struct msg_status_ask *ask,
                        struct claim_row *claim, struct msg_accepted *accepted)
 {
     struct store_key key = key_claim(r->stamp.device, ask->target, ask->id, 0);
-    struct view value = turn_get(&s->turn, SPACE_ROUTING, &key);
-    if (!value.at || claim_row_read(value, claim) != STATUS_OK) return false;
-    return codec_decode(&msg_accepted_desc, claim->answer, &s->turn.arena, accepted) == STATUS_OK;
+    return delivery_claim(s, turn_get(&s->turn, SPACE_ROUTING, &key), claim, accepted);
 }
 
 void status_apply(struct storage *s, struct request *r)

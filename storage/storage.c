@@ -350,8 +350,7 @@ static void plan_all(struct storage *s)
         request_fail(s, r, status, 0);
         r->handler = NULL; /* answered */
     }
-    for (struct mailbox *m = s->hot; m; m = m->next_hot)
-        if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
+    adopt_plan(s);
     reoffer_plan(s);
     offer_plan(s);
     expiry_plan(s);
@@ -366,20 +365,13 @@ static void apply_all(struct storage *s, bool reads)
         }
 }
 
-static void adopt_rows(struct storage *s)
-{
-    for (struct mailbox *m = s->hot, *same; m; m = m->next_hot)
-        if (m->row_unknown && core_mailbox(s, m->home, m->device, &same) == STATUS_OK)
-            m->drained = false;
-}
-
 /* Everything that the turn decides, in order: reads see the state before it, expiry only what the store
  * holds, and offers the state after all of it. */
 static void apply_turn(struct storage *s)
 {
     apply_all(s, true);
     expiry_apply(s);
-    adopt_rows(s);
+    adopt_apply(s);
     apply_all(s, false);
     reoffer_apply(s);
     offer_apply(s);

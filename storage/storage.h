@@ -30,6 +30,7 @@ struct storage_config {
     const struct receipt_key *receipt_keys; /* borrowed for the core's life */
     size_t receipt_key_count;
     uint64_t sweep_every_ms; /* expiry sweeps; 0 = 500 */
+    uint64_t recovery_ms;    /* what opening the store has taken; told with its opening */
 };
 
 struct storage_seed { /* random bytes from the host */

@@ -111,7 +111,7 @@ enum status terms_open(struct storage *s, const struct storage_seed *seed, struc
                                               ? EVENT_STORE_OPENED
                                               : EVENT_STORE_RECOVERED_TAIL,
                                   .code = (uint32_t)s->store->recovery, .count = last.commit,
-                                  .store = s->store_id});
+                                  .value = s->config.recovery_ms, .store = s->store_id});
     return STATUS_OK;
 }
 

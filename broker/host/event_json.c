@@ -37,6 +37,12 @@ static const char *dropped_text(uint64_t code)
     return code ? event_name(code) : NULL;
 }
 
+static const char *clock_text(uint64_t code)
+{
+    static const char *const names[] = {[CLOCK_BEHIND] = "behind", [CLOCK_AHEAD] = "ahead"};
+    return code < sizeof names / sizeof names[0] ? names[code] : "?";
+}
+
 /* Whose numbers have names; any other code is printed as the number. */
 static const struct {
     const char *word;
@@ -46,6 +52,7 @@ static const struct {
     {"status", 0, status_text},
     {"role", 0, role_text},
     {"recovery", 0, recovery_text},
+    {"clock", 0, clock_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},

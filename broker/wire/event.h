@@ -16,7 +16,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(PROCESS_STOPPED, 3, "process_stopped", INFO, "role", "", "")                                 \
     X(PROCESS_DIED, 4, "process_died", ALARM, "role", "restarts", "signal or exit code")           \
     X(STORE_OPENED, 10, "store_opened", INFO, "recovery", "commit", "recovery_ms")                 \
-    X(STORE_RECOVERED_TAIL, 11, "store_recovered_tail", WARN, "recovery", "commit", "")            \
+    X(STORE_RECOVERED_TAIL, 11, "store_recovered_tail", WARN, "recovery", "commit", "recovery_ms") \
     X(STORE_LOSS, 12, "store_loss", ALARM, "", "commits_lost", "first_lost")                       \
     X(STORE_FAILED, 13, "store_failed", ALARM, "status", "commit", "")                             \
     X(STORE_DAMAGED, 14, "store_damaged", ALARM, "status", "", "")                                 \
@@ -34,6 +34,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(SESSION_SUPERSEDED, 32, "session_superseded", INFO, "", "number", "")                        \
     X(AUTH_REFUSED, 33, "auth_refused", WARN, "status", "", "")                                    \
     X(FRAME_REFUSED, 34, "frame_refused", WARN, "status", "kind", "")                              \
+    X(CLIENT_CLOCK_SKEWED, 35, "client_clock_skewed", WARN, "clock", "", "skew_ms")                \
     X(ACCOUNT_CREATED, 40, "account_created", INFO, "", "devices", "")                             \
     X(HANDLE_CLAIMED, 41, "handle_claimed", INFO, "", "", "")                                      \
     X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
@@ -58,6 +59,9 @@ enum event_kind {
     EVENT_LIST(X)
 #undef X
 };
+
+/* The code of CLIENT_CLOCK_SKEWED. */
+enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };

@@ -27,7 +27,7 @@ TABLE(hello, FIXED(1, msg_hello, device), FIXED(2, msg_hello, account),
       BYTES(3, msg_hello, client_version, CLIENT_VERSION_LEN_MAX), U32(4, msg_hello, protocol_min),
       U32(5, msg_hello, protocol_max), BOOL(6, msg_hello, attach),
       U32(7, msg_hello, credit_messages), U64(8, msg_hello, credit_bytes),
-      BOOL(9, msg_hello, reoffer_held))
+      BOOL(9, msg_hello, reoffer_held), U64(10, msg_hello, client_ms))
 INNER(range, msg_range, U32(1, msg_range, first), U32(2, msg_range, last),
       FIXED(3, msg_range, store), FIXED(4, msg_range, term))
 TABLE(map, U64(1, msg_map, version), MANY(2, msg_map, ranges, range_count, MAP_RANGES_MAX, range))
@@ -132,7 +132,7 @@ INNER(worker_row, msg_worker_row, U32(1, msg_worker_row, role), FIXED(2, msg_wor
       U64(15, msg_worker_row, turns), U64(16, msg_worker_row, items),
       U32(17, msg_worker_row, state), U64(18, msg_worker_row, disk_free_percent),
       U64(19, msg_worker_row, accepted), U64(20, msg_worker_row, settled),
-      U64(21, msg_worker_row, repeated))
+      U64(21, msg_worker_row, repeated), U64(22, msg_worker_row, skewed))
 TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(3, msg_overview, connections), U64(4, msg_overview, sessions),
       U64(5, msg_overview, attached), U64(6, msg_overview, pending),

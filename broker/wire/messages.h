@@ -21,6 +21,7 @@ struct msg_hello {
     uint32_t credit_messages; /* deliveries that may be unacknowledged at once; clamped to limits.h */
     uint64_t credit_bytes;
     bool reoffer_held;        /* offer parked `held` deliveries again */
+    uint64_t client_ms;       /* the client's wall clock; 0 = not told */
 };
 
 struct msg_range { /* partitions first..last belong to this store */
@@ -306,6 +307,7 @@ struct msg_worker_row {
     uint64_t disk_free_percent;
     uint64_t accepted, settled;
     uint64_t repeated; /* sends answered again from their claim */
+    uint64_t skewed;   /* HELLOs of clients whose clock was too far off to make ids */
 };
 struct msg_overview {
     struct boot_id boot;

@@ -35,6 +35,14 @@ const char *gap_reason_name(uint64_t code)
     default: return "?";
     }
 }
+
+const char *store_state_name(uint64_t code)
+{
+    switch (code) {
+        STORE_STATE_LIST(X)
+    default: return "?";
+    }
+}
 #undef X
 
 const char *explain_name(uint64_t code)

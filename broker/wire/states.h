@@ -39,6 +39,14 @@
     X(LOST, 4, "lost")                                                                             \
     X(SUSPENDED, 5, "suspended")
 
+/* What a store, and so its worker, may do at present; the transitions are in storage/state.c. */
+#define STORE_STATE_LIST(X)                                                                        \
+    X(COLLECTING, 0, "collecting") /* asks the brokers for their sessions; answers busy */         \
+    X(SERVING, 1, "serving")                                                                       \
+    X(READONLY, 2, "readonly")     /* the disk is nearly full: delivers and deletes, accepts       \
+                                      nothing new */                                               \
+    X(DRAINING, 3, "draining")     /* finishes what is queued, takes nothing more */
+
 enum delivery_state {
 #define X(NAME, code, text) DELIVERY_##NAME = code,
     DELIVERY_STATE_LIST(X)
@@ -58,6 +66,12 @@ enum gap_reason {
 #define X(NAME, code, text) GAP_##NAME = code,
     GAP_REASON_LIST(X)
 #undef X
+};
+enum store_state {
+#define X(NAME, code, text) STORE_##NAME = code,
+    STORE_STATE_LIST(X)
+#undef X
+    STORE_STATES
 };
 
 /* What explain() may say; closed. */
@@ -92,6 +106,7 @@ const char *delivery_state_name(uint64_t code);
 const char *outcome_name(uint64_t code);
 const char *fail_reason_name(uint64_t code);
 const char *gap_reason_name(uint64_t code);
+const char *store_state_name(uint64_t code);
 const char *explain_name(uint64_t code);
 const char *explain_meaning(uint64_t code);
 

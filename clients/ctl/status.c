@@ -22,12 +22,10 @@ static bool row_is_orphan(const struct msg_worker_row *row)
     return row->silence_ms == UINT64_MAX;
 }
 
-/* The numbers are storage's enum store_state; workers without stores use the same. */
+/* Workers without stores have the same states. */
 static const char *state_name(const struct msg_worker_row *row)
 {
-    static const char *const names[] = {"collecting", "serving", "readonly", "draining"};
-    if (row_is_orphan(row)) return "no worker";
-    return row->state < sizeof names / sizeof names[0] ? names[row->state] : "?";
+    return row_is_orphan(row) ? "no worker" : store_state_name(row->state);
 }
 
 static json_t *row_json(const struct msg_worker_row *row)
@@ -55,6 +53,7 @@ static json_t *row_json(const struct msg_worker_row *row)
     show_put_number(o, "accepted", row->accepted);
     show_put_number(o, "settled", row->settled);
     show_put_number(o, "repeated", row->repeated);
+    show_put_number(o, "skewed", row->skewed);
     show_put_number(o, "disk_free_percent", row->disk_free_percent);
     return o;
 }
@@ -117,6 +116,17 @@ static void stores_print(const struct msg_overview *o)
     if (!any) printf("none: nothing can be accepted or delivered until a storage worker comes\n");
 }
 
+/* What users of such clients see of times is wrong; the events say which devices. */
+static void clocks_print(const struct msg_overview *o)
+{
+    uint64_t skewed = 0;
+    for (size_t i = 0; i < o->worker_count; i++)
+        skewed += o->workers[i].skewed;
+    if (skewed)
+        printf("\nclocks   %" PRIu64 " times a client came with a clock more than %llu min off\n", skewed,
+               ID_AHEAD_MAX_MS / 60000);
+}
+
 static void workers_print(const struct msg_overview *o)
 {
     printf("\n%-17s %-10s %9s %10s %9s\n", "WORKER", "STATE", "PENDING", "DONE", "SILENCE");
@@ -146,6 +156,7 @@ int ctl_status(struct command *c)
         broker_print(&overview);
         stores_print(&overview);
         workers_print(&overview);
+        clocks_print(&overview);
     }
     admin_close(&a);
     return failed;

@@ -26,7 +26,7 @@ ctl 1 explain "$TICKET";                          out_has "never_accepted"
 
 # The devices register again by themselves, and what was received before is not shown again.
 as bob 4 --json recv --timeout 1;                 lines 0
-event_wait account_created
+event_wait account_created '"devices":1'
 as alice 0 --json status "$FORGOTTEN";            out_has '"level":"memory"'; out_lacks "synced"
 say alice bob "and on it goes";                   out_has '"level":"memory"'
 take bob "and on it goes"

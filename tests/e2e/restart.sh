@@ -85,7 +85,7 @@ for role in broker storage fanout; do
         ! has_log process_died || fail "a planned restart counts as a death"
     fi
 done
-log_wait store_opened '"recovery_ms":'
+log_wait store_opened '"recovery_ms":[0-9]+[,}]'
 ! has_log store_loss || fail "an acknowledged commit is gone"
 ! has_log store_damaged || fail "a store is damaged"
 

@@ -42,7 +42,7 @@ static const struct profile profiles[] = {
      .weights = {[FAULT_RELAY_CLOCK] = 4, [FAULT_CLIENT_CLOCK] = 8, [FAULT_CLIENT_BREAK] = 4,
                  [FAULT_CLIENT_CRASH] = 2, [FAULT_STORE_KILL] = 2, [FAULT_BROKER_CRASH] = 1},
      .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
-     .unknown_allowed = true, .must_see = SEEN(CLOCK) | SEEN(REPEATED) | SEEN(REUSED)},
+     .unknown_allowed = true, .must_see = SEEN(CLOCK) | SEEN(SKEWED) | SEEN(REPEATED) | SEEN(REUSED)},
     {.name = "retention", .devices_min = 3, .devices_max = 5, .brokers_max = 1, .stores_max = 1,
      .chaos_ms = 12000, .settle_ms = 150000, .send_every_ms = 1000, .large_pm = 10, .twice_pm = 100,
      .quick_pm = 100, .rogue_pm = 300, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,

@@ -363,7 +363,7 @@ void faults_step(struct sim *s);
     X(KILL_IDLE, "store deaths idle")          X(KILL_BEFORE, "store deaths before commit")        \
     X(KILL_AFTER, "store deaths after commit") X(KILL_FINISH, "store deaths after answers")        \
     X(UNCERTAIN, "commits of unknown outcome") X(STATE_FAILED, "client disk failures")             \
-    X(WINTER, "winters")
+    X(WINTER, "winters")                       X(SKEWED, "wrong clocks of clients noticed")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,

@@ -278,10 +278,20 @@ static void error_seen(struct sim *s, const struct conn *c, const struct frame *
                  status_name(status));
 }
 
+/* The only ERROR that answers nothing. */
+static bool is_session_over(struct watch *w, const struct frame *f)
+{
+    struct msg_error error;
+    return f->header.kind == KIND_ERROR && !f->header.correlation &&
+           codec_decode(&msg_error_desc, f->meta, &w->arena, &error) == STATUS_OK &&
+           error.status == STATUS_NO_SESSION;
+}
+
 static void reply_seen(struct sim *s, const struct conn *c, const struct frame *f)
 {
     struct watch *w = s->watch;
     struct asked *a = asked_find(w, c, f->header.correlation);
+    if (!a && is_session_over(w, f)) return;
     if (!a) {
         sim_fail(s, "a %s answers nothing that device %zu has asked on this connection",
                  kind_name(f->header.kind), c->device);
@@ -396,6 +406,7 @@ static void event_count(struct sim *s, const struct event *e)
                  {EVENT_BROKER_LOST, SEEN_BROKER_LOST},
                  {EVENT_STALE_TERM_REFUSED, SEEN_STALE_TERM},
                  {EVENT_CLOCK_JUMPED, SEEN_CLOCK},
+                 {EVENT_CLIENT_CLOCK_SKEWED, SEEN_SKEWED},
                  {EVENT_STORE_LOSS, SEEN_LOSS},
                  {EVENT_RESENT_AFTER_LOSS, SEEN_RESENT},
                  {EVENT_DELIVERY_EXPIRED, SEEN_EXPIRED},

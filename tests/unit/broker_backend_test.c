@@ -377,6 +377,30 @@ Test(backend, superseded_is_passed_on_and_unbinds)
     relay_free(r);
 }
 
+static enum status told_by_store(struct relay *r, const struct slab_header *h,
+                                 const struct stamp *stamp, uint64_t correlation)
+{
+    struct msg_error message = {.status = STATUS_NO_SESSION};
+    struct frame_header header = {.kind = KIND_ERROR, .correlation = correlation};
+    worker_says(r, STORE, h, stamp, header, &msg_error_desc, &message);
+    const struct output *o = client_takes(r, CLIENT, KIND_NONE);
+    return o ? error_status(o) : STATUS_OK;
+}
+
+Test(backend, error_that_answers_nothing_ends_the_session_it_names)
+{
+    struct slab_header h;
+    struct relay *r = with_session(&h, 42);
+    struct stamp stamp = push_stamp(r, &h, 42), other = push_stamp(r, &h, 41);
+    cr_assert_eq(told_by_store(r, &h, &other, 0), STATUS_OK, "an older session's");
+    cr_assert_eq(told_by_store(r, &h, &stamp, 77), STATUS_OK, "nobody has asked that");
+    cr_assert_eq(told_by_store(r, &h, &stamp, 0), STATUS_NO_SESSION);
+    cr_assert_eq(told_by_store(r, &h, &stamp, 0), STATUS_OK, "it has none any more");
+    client_sends(r, CLIENT, 3, 3);
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    relay_free(r);
+}
+
 Test(backend, hints_reach_every_session_of_the_device_and_no_other)
 {
     struct slab_header h;

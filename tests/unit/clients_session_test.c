@@ -49,6 +49,7 @@ ENGINE_TEST(session, registers_greets_and_claims)
     cr_assert_eq(codec_decode(&msg_hello_desc, view_of(copy.at + 24, get_u32(copy.at + 20)),
                               &f->arena, &hello), STATUS_OK);
     cr_assert(device_equal(hello.device, f->me.device) && hello.attach);
+    cr_assert_eq(hello.client_ms, f->now.wall_ms);
     buffer_fini(&copy);
     frame = said(f, KIND_CLAIM_HANDLE, &msg_claim_handle_desc, &claim);
     cr_assert_eq(frame.header.home, home_of_handle(text("me")));
@@ -210,6 +211,23 @@ ENGINE_TEST(session, sessions_that_do_not_last_are_not_begun_in_a_loop)
     cr_assert_eq(said_count(f, KIND_HELLO), 0u, "right after WELCOME: not at once");
     pass(f, 300);
     cr_assert_eq(said_count(f, KIND_HELLO), 1u);
+}
+
+ENGINE_TEST(session, no_session_that_answers_nothing_is_followed_by_hello)
+{
+    struct msg_hello hello;
+    struct msg_error other = {.status = STATUS_BUSY}, over = {.status = STATUS_NO_SESSION};
+    bind_long(f);
+    push(f, KIND_ERROR, &msg_error_desc, &other, view_of(NULL, 0));
+    cr_assert(engine_is_bound(f->e), "of no other status");
+    push(f, KIND_ERROR, &msg_error_desc, &over, view_of(NULL, 0));
+    happened(f, ENGINE_DISCONNECTED);
+    struct frame frame = said(f, KIND_HELLO, &msg_hello_desc, &hello);
+    cr_assert(hello.attach, "unlike after SUPERSEDED");
+    push(f, KIND_ERROR, &msg_error_desc, &over, view_of(NULL, 0));
+    cr_assert_eq(said_count(f, KIND_HELLO), 0u, "one is under way");
+    refuse(f, &frame, STATUS_NOT_FOUND, 0);
+    cr_assert_eq(said_count(f, KIND_REGISTER), 1u, "the relay has lost the account");
 }
 
 ENGINE_TEST(session, superseded_does_not_attach_again_until_told)

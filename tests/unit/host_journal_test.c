@@ -36,6 +36,20 @@ Test(journal, marks_and_store_are_hex_and_only_when_set)
                            "\"store\":\"00000000000000ab\"}");
 }
 
+Test(journal, a_wrong_clock_has_a_direction_and_a_size)
+{
+    char line[1024];
+    struct event e = {.kind = EVENT_CLIENT_CLOCK_SKEWED, .code = CLOCK_AHEAD, .value = 90000000};
+    event_json(&e, line, sizeof line);
+    cr_assert(strstr(line, "\"level\":\"warn\",\"clock\":\"ahead\",\"skew_ms\":90000000}"), "%s", line);
+    e.code = CLOCK_BEHIND;
+    event_json(&e, line, sizeof line);
+    cr_assert(strstr(line, "\"clock\":\"behind\""), "%s", line);
+    e.code = 2;
+    event_json(&e, line, sizeof line);
+    cr_assert(strstr(line, "\"clock\":\"?\""), "%s", line);
+}
+
 Test(journal, numbers_outside_their_list_do_not_become_anything_else)
 {
     char line[1024];

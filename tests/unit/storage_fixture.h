@@ -66,6 +66,7 @@ struct person {
     uint32_t credit_messages; /* asked for; 0 = the most */
     uint64_t credit_bytes;
     bool unattached, reoffer_held;
+    uint64_t client_ms; /* its wall clock; 0 = does not tell */
     const char *version; /* NULL = "1.0.0" */
     struct got got[4096];
     size_t got_count;

@@ -313,7 +313,8 @@ enum status person_hello(struct world *w, struct person *p, size_t broker)
                               .client_version = view_of(version, strlen(version)),
                               .protocol_min = 1, .protocol_max = 1, .attach = !p->unattached,
                               .credit_messages = p->credit_messages,
-                              .credit_bytes = p->credit_bytes, .reoffer_held = p->reoffer_held};
+                              .credit_bytes = p->credit_bytes, .reoffer_held = p->reoffer_held,
+                              .client_ms = p->client_ms};
     struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = ++w->id_count + 500,
                           .transport = p->record.transport};
     p->read_outs = w->out_count;

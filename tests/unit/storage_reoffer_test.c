@@ -59,6 +59,67 @@ Test(reoffer, held_ones_come_back_with_another_version_and_status_follows)
     scene_free(&e);
 }
 
+Test(reoffer, one_that_came_back_a_hundred_times_is_still_found)
+{
+    struct scene e = parked_scene(1, FAIL_HELD);
+    struct message_id id = e.bob->got[0].item.id;
+    struct view text = world_text(e.w, id, 10);
+    e.bob->reoffer_held = true;
+    for (int i = 0; i < 100; i++) {
+        cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+        cr_assert_eq(e.bob->got_count, 1);
+        cr_assert(view_equal(e.bob->got[0].body, text));
+        cr_assert_eq(person_state(e.w, e.ann, e.bob, id).state, DELIVERY_OFFERED);
+        park_all(&e, FAIL_HELD);
+        cr_assert_eq(world_explain(e.w, e.ann, e.bob, id), EXPLAIN_FAILED_HELD);
+        cr_assert_leq(world_rows(e.w, SPACE_ROUTING, ROW_OUTCOME), 2, "the first place, the last");
+    }
+    world_restart(e.w);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    cr_assert_eq(person_state(e.w, e.ann, e.bob, id).state, DELIVERY_FAILED);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    person_ack(e.w, e.bob, 1);
+    cr_assert_eq(person_state(e.w, e.ann, e.bob, id).outcome, OUTCOME_SETTLED);
+    cr_assert_eq(world_explain(e.w, e.ann, e.bob, id), EXPLAIN_SETTLED);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_OUTCOME), 1);
+    scene_free(&e);
+}
+
+Test(reoffer, one_that_expires_parked_at_its_last_place_is_found_as_that)
+{
+    struct scene e = parked_scene(1, FAIL_HELD);
+    struct message_id id = e.bob->got[0].item.id;
+    e.bob->reoffer_held = true;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    park_all(&e, FAIL_HELD);
+    world_skip(e.w, PAYLOAD_KEEP_MS);
+    world_pass(e.w, HOUR_MS + 60000);
+    cr_assert_eq(world_rows(e.w, SPACE_PAYLOAD, ROW_PARKED), 0);
+    cr_assert_eq(world_explain(e.w, e.ann, e.bob, id), EXPLAIN_EXPIRED);
+    scene_free(&e);
+}
+
+/* Two outcome rows that name each other: no sweep or re-offer writes that, a damaged disk may hold it. */
+Test(reoffer, a_ring_of_moves_is_damage_and_no_endless_search)
+{
+    struct scene e = parked_scene(2, FAIL_HELD);
+    struct message_id id = e.bob->got[0].item.id;
+    struct position at[2] = {person_at(e.bob, 0), person_at(e.bob, 1)};
+    struct store_batch batch = {0};
+    for (int i = 0; i < 2; i++) {
+        struct outcome_row row = {.at_ms = 1, .moved_to = at[1 - i]};
+        struct store_key key = key_position(ROW_OUTCOME, home_of_account(e.bob->account),
+                                            e.bob->device, at[i]);
+        store_batch_put(&batch, &e.w->arena, SPACE_ROUTING,
+                        arena_copy(&e.w->arena, key_view(&key)),
+                        outcome_row_write(&e.w->arena, &row), view_of(NULL, 0));
+    }
+    cr_assert_eq(store_write(e.w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    cr_assert_eq(person_state(e.w, e.ann, e.bob, id).state, DELIVERY_FAILED);
+    cr_assert_eq(world_explain(e.w, e.ann, e.bob, id), EXPLAIN_FAILED_DAMAGED);
+    scene_free(&e);
+}
+
 Test(reoffer, broken_ones_do_not_come_back)
 {
     struct scene e = parked_scene(2, FAIL_BROKEN);

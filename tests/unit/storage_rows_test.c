@@ -81,6 +81,25 @@ Test(rows, every_value_comes_back)
     cr_assert(envelope_back.sealed);
     cr_assert_eq(envelope_back.attempt, 3);
     cr_assert_eq(ciphertext.len, 0);
+    cr_assert_eq(envelope_back.origin.seq, 0);
+    arena_fini(&a);
+}
+
+Test(rows, an_envelope_offered_again_names_its_first_place)
+{
+    struct arena a = {0};
+    struct envelope_row row = {.attempt = 3, .origin = {term_make(1, 1), 9}}, back;
+    struct view v = envelope_row_write(&a, &row), ciphertext;
+    uint8_t *copy = arena_alloc(&a, v.len + 5);
+    memcpy(copy, v.at, v.len);
+    cr_assert_eq(v.len, ENVELOPE_HEAD_LEN + ENVELOPE_ORIGIN_LEN);
+    cr_assert_eq(envelope_row_read(view_of(copy, v.len + 5), &back, &ciphertext), STATUS_OK);
+    cr_assert_eq(position_compare(back.origin, row.origin), 0);
+    cr_assert_eq(ciphertext.len, 5);
+    cr_assert_eq(envelope_row_read(view_of(copy, v.len - 1), &back, &ciphertext), STATUS_DAMAGED);
+    memset(copy + v.len - 8, 0, 8);
+    cr_assert_eq(envelope_row_read(view_of(copy, v.len), &back, &ciphertext), STATUS_DAMAGED,
+                 "there is no place 0");
     arena_fini(&a);
 }
 

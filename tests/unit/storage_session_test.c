@@ -208,6 +208,70 @@ Test(session, a_listed_session_is_adopted_after_a_restart_and_offered_everything
     scene_free(&e);
 }
 
+/* Everything is gone from the disk, while the broker still has Bob's session; Ann has registered again. */
+static void lose_disk(struct scene *e)
+{
+    struct msg_register m = {.entry = buffer_view(&e->ann->entry)};
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 8, .transport = e->ann->record.transport};
+    world_close(e->w);
+    memory_disk_free(&e->w->disk);
+    e->w->disk = memory_disk_new();
+    world_open(e->w);
+    world_serve(e->w);
+    uint64_t c = world_ask(e->w, 0, &stamp, KIND_REGISTER, &msg_register_desc, &m, view_of(NULL, 0));
+    world_run(e->w);
+    cr_assert_eq(world_status(e->w, c), STATUS_OK);
+    e->bob->read_outs = e->w->out_count;
+}
+
+static const struct out *last_error(const struct world *w)
+{
+    const struct out *found = NULL;
+    for (size_t i = 0; i < w->out_count; i++)
+        if (w->outs[i].frame.header.kind == KIND_ERROR) found = &w->outs[i];
+    return found;
+}
+
+Test(session, a_listed_one_whose_account_is_gone_is_ended_and_told)
+{
+    struct scene e = scene_new(true);
+    struct msg_error error;
+    lose_disk(&e);
+    peer(e.w, 0);
+    list_session(e.w, e.bob);
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    const struct out *told = last_error(e.w);
+    cr_assert_not_null(told);
+    cr_assert_eq(told->frame.header.correlation, 0, "it answers nothing");
+    cr_assert_eq(told->stamp.conn, e.bob->conn);
+    cr_assert_eq(session_compare(told->stamp.session, e.bob->session), 0);
+    cr_assert_eq(codec_decode(&msg_error_desc, told->frame.meta, &e.w->arena, &error), STATUS_OK);
+    cr_assert_eq(error.status, STATUS_NO_SESSION);
+    cr_assert_eq(e.w->core->counters.attached, 0);
+    cr_assert_eq(world_event(e.w, EVENT_AUTH_REFUSED)->code, STATUS_NOT_FOUND);
+    cr_assert_eq(world_outs(e.w, KIND_SUPERSEDED), 0, "it may attach again by itself");
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_NOT_FOUND, "registering helps");
+    scene_free(&e);
+}
+
+Test(session, a_listed_one_whose_account_has_come_back_stays)
+{
+    struct scene e = scene_new(false);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    struct person *ann = e.ann;
+    lose_disk(&e);
+    peer(e.w, 0);
+    list_session(e.w, ann);
+    sessions_end(e.w, 0);
+    world_run(e.w);
+    cr_assert_null(last_error(e.w));
+    cr_assert_eq(e.w->core->counters.attached, 1);
+    cr_assert_eq(world_events(e.w, EVENT_AUTH_REFUSED), 0);
+    cr_assert_eq(person_send(e.w, ann, ann, 10).status, STATUS_REFUSED, "it is served");
+    scene_free(&e);
+}
+
 static void two_listed(bool newer_first)
 {
     struct scene e = two_brokers();
@@ -325,6 +389,60 @@ Test(session, one_that_is_younger_than_what_the_list_answers_stays)
     cr_assert_eq(attached_after_a_list_without_bob(false), 2);
 }
 
+/* HELLO with Bob's clock so far from the relay's; how many events there are then. */
+static size_t hello_at(struct scene *e, int64_t skew_ms)
+{
+    e->bob->client_ms = e->w->now.wall_ms + (uint64_t)skew_ms;
+    cr_assert_eq(person_hello(e->w, e->bob, 0), STATUS_OK, "it is no reason to refuse");
+    return world_events(e->w, EVENT_CLIENT_CLOCK_SKEWED);
+}
+
+Test(session, a_wrong_clock_of_the_client_is_told_with_its_size_and_direction)
+{
+    struct scene e = scene_new(false);
+    int64_t year_ms = (int64_t)(365 * DAY_MS);
+    cr_assert_eq(hello_at(&e, year_ms), 1);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->code, CLOCK_AHEAD);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->value, 365 * DAY_MS);
+    struct mark bob = mark_device(&e.w->config.mark_key, e.bob->device);
+    cr_assert_eq(memcmp(&world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->device, &bob, sizeof bob), 0);
+    cr_assert_eq(hello_at(&e, -year_ms), 2);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->code, CLOCK_BEHIND);
+    cr_assert_eq(world_event(e.w, EVENT_CLIENT_CLOCK_SKEWED)->value, 365 * DAY_MS);
+    cr_assert_eq(e.w->core->counters.skewed, 2);
+    e.bob->client_ms = UINT64_MAX;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(e.w->core->counters.skewed, 2, "that is no time");
+    scene_free(&e);
+}
+
+Test(session, a_clock_within_ten_minutes_or_untold_is_none)
+{
+    struct scene e = scene_new(true);
+    int64_t limit_ms = (int64_t)ID_AHEAD_MAX_MS;
+    cr_assert_eq(world_events(e.w, EVENT_CLIENT_CLOCK_SKEWED), 0, "not told");
+    cr_assert_eq(hello_at(&e, limit_ms), 0);
+    cr_assert_eq(hello_at(&e, -limit_ms), 0);
+    cr_assert_eq(e.w->core->counters.skewed, 0);
+    cr_assert_eq(hello_at(&e, limit_ms + 1), 1);
+    cr_assert_eq(hello_at(&e, -limit_ms - 1), 2);
+    cr_assert_eq(e.w->core->counters.skewed, 2);
+    scene_free(&e);
+}
+
+Test(session, a_clock_that_stays_wrong_is_counted_each_time_and_told_once)
+{
+    struct scene e = scene_new(false);
+    int64_t day_ms = (int64_t)DAY_MS;
+    for (int i = 0; i < 5; i++)
+        cr_assert_eq(hello_at(&e, day_ms + i * 60000), 1);
+    cr_assert_eq(e.w->core->counters.skewed, 5);
+    cr_assert_eq(hello_at(&e, 0), 1, "set right");
+    cr_assert_eq(e.w->core->counters.skewed, 5);
+    cr_assert_eq(hello_at(&e, day_ms), 2, "wrong again");
+    scene_free(&e);
+}
+
 Test(session, a_version_range_we_do_not_speak_is_unsupported)
 {
     struct scene e = scene_new(false);
@@ -334,6 +452,20 @@ Test(session, a_version_range_we_do_not_speak_is_unsupported)
     uint64_t c = world_ask(e.w, 0, &stamp, KIND_HELLO, &msg_hello_desc, &hello, view_of(NULL, 0));
     world_run(e.w);
     cr_assert_eq(world_status(e.w, c), STATUS_UNSUPPORTED);
+    scene_free(&e);
+}
+
+Test(session, an_account_is_told_once_with_its_device)
+{
+    struct scene e = scene_new(true);
+    struct msg_register m = {.entry = buffer_view(&e.bob->entry)};
+    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 9, .transport = e.bob->record.transport};
+    cr_assert_eq(world_events(e.w, EVENT_ACCOUNT_CREATED), 2);
+    cr_assert_eq(world_event(e.w, EVENT_ACCOUNT_CREATED)->count, 1);
+    uint64_t c = world_ask(e.w, 0, &stamp, KIND_REGISTER, &msg_register_desc, &m, view_of(NULL, 0));
+    world_run(e.w);
+    cr_assert_eq(world_status(e.w, c), STATUS_OK);
+    cr_assert_eq(world_events(e.w, EVENT_ACCOUNT_CREATED), 2, "it was there");
     scene_free(&e);
 }
 

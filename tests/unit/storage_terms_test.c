@@ -35,6 +35,18 @@ Test(terms, an_ended_term_keeps_its_last_commit)
     scene_free(&e);
 }
 
+Test(terms, an_opening_tells_what_it_took_and_where_it_goes_on)
+{
+    struct scene e = scene_new(false);
+    cr_assert_eq(world_event(e.w, EVENT_STORE_OPENED)->value, 0, "nobody has measured it");
+    uint64_t end = e.w->core->synced;
+    e.w->config.recovery_ms = 4711;
+    world_restart(e.w);
+    cr_assert_eq(world_event(e.w, EVENT_STORE_OPENED)->value, 4711);
+    cr_assert_eq(world_event(e.w, EVENT_STORE_OPENED)->count, end);
+    scene_free(&e);
+}
+
 Test(terms, are_above_the_last_one_although_the_clock_went_back)
 {
     struct scene e = scene_new(false);

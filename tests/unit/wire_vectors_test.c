@@ -267,6 +267,9 @@ Test(vectors, hello)
     FIXED("alice.device", m.device);
     FIXED("alice.account", m.account);
     check_frame(&x, &m);
+    x.name = "hello_clock.frame";
+    m.client_ms = 1700000003000u;
+    check_frame(&x, &m);
 }
 
 Test(vectors, welcome)

@@ -411,7 +411,8 @@ static void beat_tell(struct fanout *f, struct peer *p)
                                          .wakes = held,
                                          .turns = f->turns,
                                          .items = f->posted,
-                                         .state = f->leave_by_ms ? 3u : 1u}};
+                                         .state = f->leave_by_ms ? STORE_DRAINING
+                                                                 : STORE_SERVING}};
     peer_write_plain(p, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 

@@ -25,6 +25,7 @@ struct worker {
     struct link *link;
     struct store *store;
     struct storage *core;
+    uint64_t recovery_ms; /* what opening the store has taken, waiting for a predecessor included */
     int signals;
     uint64_t worked_ms; /* when the last turn ended */
     bool lost[STORAGE_BROKERS_MAX];
@@ -60,11 +61,13 @@ static enum status open_store(struct worker *w, char *error)
 /* A predecessor may still be closing the store: wait for it, a bounded time. */
 static enum status open_store_patiently(struct worker *w, char *error)
 {
+    uint64_t start_us = host_mono_us();
     enum status status = open_store(w, error);
     for (int i = 0; status == STATUS_LOCKED && i < 100; i++) {
         usleep(50000);
         status = open_store(w, error);
     }
+    w->recovery_ms = (host_mono_us() - start_us) / 1000;
     return status;
 }
 
@@ -78,6 +81,7 @@ static enum status open_core(struct worker *w, char *error)
         .payload_keep_ms = w->config.payload_keep_ms, .ledger_keep_ms = w->config.ledger_keep_ms,
         .events_keep_ms = w->config.events_keep_ms, .disk_min_percent = w->config.disk_min_percent,
         .credit = w->config.credit, .ping_ms = w->config.ping_ms,
+        .recovery_ms = w->recovery_ms,
         .receipt_keys = w->receipt_keys.keys, .receipt_key_count = w->receipt_keys.count};
     enum status status = mark_key_load(&w->config, &config.mark_key, error, ERROR_LEN);
     if (status != STATUS_OK) return status;
