@@ -42,7 +42,7 @@ void broker_event(struct broker *b, struct event e)
 void broker_flush(struct broker *b, struct now now)
 {
     b->now = now;
-    if (b->backlog.count) backlog_retry(b);
+    if (b->backlog.count && now.mono_ms >= b->backlog_ms) backlog_retry(b);
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         if (b->route.workers[i].state != WORKER_FREE) worker_flush(b, &b->route.workers[i]);
     arena_reset(&b->arena);
@@ -127,8 +127,7 @@ void broker_tick(struct broker *b, struct now now)
 uint64_t broker_deadline_ms(const struct broker *b)
 {
     uint64_t deadline = b->beat_ms + HEARTBEAT_MS;
-    uint64_t retry = b->now.mono_ms + BACKLOG_RETRY_MS;
-    if (b->backlog.count && retry < deadline) deadline = retry;
+    if (b->backlog.count && b->backlog_ms < deadline) deadline = b->backlog_ms;
     if (b->draining && b->drain_until_ms < deadline) deadline = b->drain_until_ms;
     return deadline;
 }

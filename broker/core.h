@@ -47,7 +47,8 @@ struct broker {
     struct arena arena;        /* decoded messages; reset by flush */
     struct buffer scratch;     /* one frame being written; dead after the call that wrote it */
     uint64_t started_ms, beat_ms, overload_ms;
-    uint32_t backlog_round; /* numbers the passes of backlog_retry */
+    uint64_t backlog_ms;    /* not before: the next pass of backlog_retry */
+    uint32_t backlog_round; /* numbers the passes */
     struct worker *eager; /* has a slab too long to wait for the end of the turn */
     uint32_t sweep_at;
     bool draining;
@@ -61,7 +62,8 @@ struct broker {
 enum status client_push(struct broker *b, struct connection *c, struct view frame);
 /* client_reply: a frame that the client must get while its connection lives: waits in the
  * backlog if it has to. true: c is still there. false: it was forgotten (gone, or too slow for
- * the backlog). */
+ * the backlog). Any other connection that has something in the backlog may be forgotten to make
+ * room. */
 bool client_reply(struct broker *b, struct connection *c, struct view frame);
 bool client_reply_error(struct broker *b, struct connection *c, uint64_t correlation,
                         uint16_t home, enum status s);
