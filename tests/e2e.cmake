@@ -4,18 +4,20 @@ add_executable(e2e_gateway e2e/gateway.c)
 target_link_libraries(e2e_gateway PRIVATE PkgConfig::SODIUM)
 add_executable(e2e_secrets e2e/secrets.c)
 target_link_libraries(e2e_secrets PRIVATE PkgConfig::SQLITE)
+add_executable(e2e_takeover e2e/takeover.c)
+target_link_libraries(e2e_takeover PRIVATE sealmq_host)
 
 # sealmq_e2e(NAME SCRIPT BIN ARGUMENT...)
 function(sealmq_e2e name script bin)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>")
+        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract idempotency relay_away ticket superseded memory loss damaged one_owner
-            log_full wake ends leaks slow_device config)
+            log_full wake ends leaks slow_device config takeover)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
