@@ -394,6 +394,51 @@ Test(backend, hints_reach_every_session_of_the_device_and_no_other)
     relay_free(r);
 }
 
+/* One device with very many sessions does not make every hint of its messages dear. */
+Test(backend, hints_reach_the_newest_sessions_of_a_device)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h);
+    for (uint32_t i = 0; i < 17; i++)
+        client_binds(r, 10 + i, 3, STORE, &h, 50 + i);
+    struct msg_hint_device message = {.device = device_n(3), .hint = view_of("\x0a\x00", 2)};
+    worker_says(r, STORE, &h, &(struct stamp){.origin = ORIGIN_PEER},
+                (struct frame_header){.kind = KIND_HINT_DEVICE}, &msg_hint_device_desc, &message);
+    cr_assert(client_takes(r, 10, KIND_HINT) == NULL);
+    for (uint32_t i = 1; i < 17; i++)
+        cr_assert(client_takes(r, 10 + i, KIND_HINT) != NULL);
+    relay_free(r);
+}
+
+/* What strangers cause is told in moderation, and leaves room for the rest. */
+Test(backend, recorded_events_of_a_kind_are_bounded_and_the_surplus_is_counted)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h);
+    size_t of_kind[128] = {0};
+    for (uint32_t i = 0; i < 40; i++)
+        client_says(r, 10 + i, (struct frame_header){.kind = KIND_DELIVER, .correlation = 1},
+                    &msg_empty_desc, &(struct msg_empty){0});
+    cr_assert_eq(relay_events(r, EVENT_FRAME_REFUSED), 40, "the callback gets all");
+    store_beats(r, &h, 2000);
+    struct arena a = {0};
+    struct msg_record record;
+    uint64_t dropped = 0;
+    for (struct output *o; (o = worker_takes(r, STORE, KIND_RECORD));) {
+        cr_assert_eq(codec_decode(&msg_record_desc, o->frame.meta, &a, &record), STATUS_OK);
+        for (size_t i = 0; i < record.event_count; i++) {
+            of_kind[record.events[i].kind]++;
+            if (record.events[i].kind == EVENT_EVENTS_DROPPED) dropped += record.events[i].count;
+        }
+    }
+    cr_assert_eq(of_kind[EVENT_FRAME_REFUSED], 8);
+    cr_assert_eq(of_kind[EVENT_EVENTS_DROPPED], 1);
+    cr_assert_eq(dropped, 32);
+    cr_assert_eq(of_kind[EVENT_WORKER_READY], 1);
+    arena_fini(&a);
+    relay_free(r);
+}
+
 Test(backend, leases_go_to_the_homes_owner_and_back)
 {
     struct slab_header h;
