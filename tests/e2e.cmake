@@ -17,11 +17,12 @@ endfunction()
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract idempotency relay_away ticket superseded memory loss damaged one_owner
-            log_full wake ends leaks slow_device config takeover)
+            log_full wake ends leaks slow_device config)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
     sealmq_e2e(restart_killed restart ${SEALMQ_RELEASE_BIN} KILL)
+    sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
         sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})
