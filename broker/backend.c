@@ -90,7 +90,7 @@ static void on_hint_device(struct broker *b, const struct item *item)
     write_view(&b->scratch, message.hint);
     frame_meta_end(&b->scratch, start);
     struct connection *c = session_by_device(&b->sessions, message.device), *next;
-    for (; c; c = next) {
+    for (uint32_t left = HINT_SESSIONS_MAX; c && left; c = next, left--) { /* the newest first */
         next = session_next(&b->sessions, c);
         /* A hint may be lost; STATUS is the truth. */
         (void)client_push(b, c, buffer_view(&b->scratch));

@@ -3,6 +3,8 @@
  * after the first that did not fit. */
 #include "broker/backlog.h"
 
+#include "broker/wire/frame.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,32 @@ enum status backlog_add(struct backlog *b, uint64_t conn, struct view frame)
     if (frame.len) memcpy(entry->bytes, frame.at, frame.len);
     backlog_return(b, entry);
     return STATUS_OK;
+}
+
+void backlog_forget(struct backlog *b, uint64_t conn)
+{
+    for (uint32_t left = b->count; left; left--) {
+        struct backlog_entry *entry = backlog_take(b);
+        if (entry->conn == conn)
+            free(entry);
+        else
+            backlog_return(b, entry);
+    }
+}
+
+_Static_assert(BACKLOG_SHARE_BYTES >= FRAME_HEADER_LEN + FRAME_META_LEN_MAX,
+               "a reply always fits when nothing else of its connection waits");
+
+bool backlog_fits(const struct backlog_share *share, struct view frame)
+{
+    return share->frames < BACKLOG_SHARE_FRAMES &&
+           share->bytes + frame.len <= BACKLOG_SHARE_BYTES;
+}
+
+/* A frame weighs its bytes, and as much again as its place is worth. */
+uint64_t backlog_weight(const struct backlog_share *share)
+{
+    return share->bytes + (uint64_t)share->frames * (BACKLOG_BYTES_MAX / BACKLOG_FRAMES_MAX);
 }
 
 struct backlog_entry *backlog_take(struct backlog *b)

@@ -5,6 +5,7 @@
 #include "broker/core.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct broker *broker_new(const struct broker_config *config, struct now now)
 {
@@ -32,17 +33,37 @@ void broker_free(struct broker **b)
     *b = NULL;
 }
 
+#define X(NAME, code, text, level, c, n, v) _Static_assert((code) < EVENT_KINDS_MAX, #NAME);
+EVENT_LIST(X)
+#undef X
+
+/* What a stranger can cause at his own speed must not push out what he cannot: each kind has its share of a
+ * second, and what it had beyond is told as a number when the second is over. */
+static void record_step(struct broker *b)
+{
+    uint64_t second = b->now.mono_ms / 1000;
+    if (second == b->record_second) return;
+    b->record_second = second;
+    for (uint32_t kind = 0; kind < EVENT_KINDS_MAX; kind++) {
+        struct event lost = {.at_ms = b->now.wall_ms, .kind = EVENT_EVENTS_DROPPED, .code = kind,
+                             .count = b->recorded[kind] - RECORDS_OF_A_KIND};
+        if (b->recorded[kind] > RECORDS_OF_A_KIND) event_ring_put(&b->records, &lost);
+    }
+    memset(b->recorded, 0, sizeof b->recorded);
+}
+
 void broker_event(struct broker *b, struct event e)
 {
     e.at_ms = b->now.wall_ms;
-    event_ring_put(&b->records, &e);
+    record_step(b);
+    if (++b->recorded[e.kind] <= RECORDS_OF_A_KIND) event_ring_put(&b->records, &e);
     b->config.out.event(b->config.out.context, &e);
 }
 
 void broker_flush(struct broker *b, struct now now)
 {
     b->now = now;
-    if (b->backlog.count) backlog_retry(b);
+    if (b->backlog.count && now.mono_ms >= b->backlog_ms) backlog_retry(b);
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         if (b->route.workers[i].state != WORKER_FREE) worker_flush(b, &b->route.workers[i]);
     arena_reset(&b->arena);
@@ -116,6 +137,7 @@ void broker_tick(struct broker *b, struct now now)
     b->now = now;
     if (now.mono_ms - b->beat_ms < HEARTBEAT_MS) return;
     b->beat_ms = now.mono_ms;
+    record_step(b);
     beat_workers(b);
     sweep_connections(b);
     tell_overload(b);
@@ -127,8 +149,7 @@ void broker_tick(struct broker *b, struct now now)
 uint64_t broker_deadline_ms(const struct broker *b)
 {
     uint64_t deadline = b->beat_ms + HEARTBEAT_MS;
-    uint64_t retry = b->now.mono_ms + BACKLOG_RETRY_MS;
-    if (b->backlog.count && retry < deadline) deadline = retry;
+    if (b->backlog.count && b->backlog_ms < deadline) deadline = b->backlog_ms;
     if (b->draining && b->drain_until_ms < deadline) deadline = b->drain_until_ms;
     return deadline;
 }

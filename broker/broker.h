@@ -45,15 +45,10 @@ struct broker_config {
 struct broker *broker_new(const struct broker_config *config, struct now now);
 void broker_free(struct broker **b);
 
-/* broker_knows: whether this routing id has an entry. */
-bool broker_knows(const struct broker *b, uint32_t routing);
-
 /* broker_client_frame: one frame from the edge. routing is the number in libzmq's own routing id;
  * a client may choose it, so it may come back for another connection. key is the CURVE key that
  * this very frame came under: another one than the entry's means that the old connection has
- * vanished (its session is CLOSED), and the frame is the first of a new one. NULL is only for
- * callers whose routing ids never come back, and only where broker_knows says true (elsewhere the
- * frame is dropped: nobody proved who speaks). */
+ * vanished (its session is CLOSED), and the frame is the first of a new one. */
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
                          const struct transport_pk *key, struct view frame);
 /* broker_worker_slab: one message from a worker; peer is its routing number on the backend. */

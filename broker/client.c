@@ -100,11 +100,6 @@ static void turn_away(struct broker *b, uint32_t routing, uint64_t correlation)
     (void)b->config.out.to_client(b->config.out.context, routing, buffer_view(&b->scratch));
 }
 
-bool broker_knows(const struct broker *b, uint32_t routing)
-{
-    return session_by_routing(&b->sessions, routing) != NULL;
-}
-
 static bool transport_equal(const struct transport_pk *a, const struct transport_pk *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
@@ -116,7 +111,7 @@ static struct connection *speaker(struct broker *b, uint32_t routing,
                                   const struct transport_pk *key)
 {
     struct connection *c = session_by_routing(&b->sessions, routing);
-    if (!c || !key || transport_equal(&c->transport, key)) return c;
+    if (!c || transport_equal(&c->transport, key)) return c;
     client_forget(b, c);
     return NULL;
 }
@@ -127,13 +122,10 @@ static void client_frame(struct broker *b, uint32_t routing, const struct transp
     struct frame frame;
     enum status s = frame_check(bytes, FROM_CLIENT, &frame);
     struct connection *c = speaker(b, routing, key);
+    if (!c) c = session_connect(&b->sessions, routing, key, b->now.mono_ms);
     if (!c) {
-        if (!key) return; /* nobody proved who speaks */
-        c = session_connect(&b->sessions, routing, key, b->now.mono_ms);
-        if (!c) {
-            turn_away(b, routing, frame.header.correlation);
-            return;
-        }
+        turn_away(b, routing, frame.header.correlation);
+        return;
     }
     c->heard_ms = b->now.mono_ms;
     if (s == STATUS_OK)

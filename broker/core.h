@@ -22,6 +22,9 @@
 #define SLAB_KEEPS_LEN      (8u * 1024u * 1024u)  /* a larger buffer is given back once sent */
 #define RETRY_AFTER_MS      100u
 #define RECORDS_PER_TICK    4u
+#define RECORDS_OF_A_KIND   8u     /* events that go to a store, in a second */
+#define EVENT_KINDS_MAX     128u   /* they are numbered below */
+#define HINT_SESSIONS_MAX   16u    /* of one device that are told */
 #define SWEEP_SLOTS         2048u  /* connections looked at per tick */
 
 struct counts {
@@ -43,11 +46,14 @@ struct broker {
     struct backlog backlog;
     struct pending_list admin_asked;
     struct event_ring records; /* events on their way to a store */
+    uint32_t recorded[EVENT_KINDS_MAX]; /* of each kind in record_second, surplus included */
+    uint64_t record_second;
     struct counts counts;
     struct arena arena;        /* decoded messages; reset by flush */
     struct buffer scratch;     /* one frame being written; dead after the call that wrote it */
     uint64_t started_ms, beat_ms, overload_ms;
-    uint32_t backlog_round; /* numbers the passes of backlog_retry */
+    uint64_t backlog_ms;    /* not before: the next pass of backlog_retry */
+    uint32_t backlog_round; /* numbers the passes */
     struct worker *eager; /* has a slab too long to wait for the end of the turn */
     uint32_t sweep_at;
     bool draining;
@@ -61,7 +67,8 @@ struct broker {
 enum status client_push(struct broker *b, struct connection *c, struct view frame);
 /* client_reply: a frame that the client must get while its connection lives: waits in the
  * backlog if it has to. true: c is still there. false: it was forgotten (gone, or too slow for
- * the backlog). */
+ * the backlog). Any other connection that has something in the backlog may be forgotten to make
+ * room. */
 bool client_reply(struct broker *b, struct connection *c, struct view frame);
 bool client_reply_error(struct broker *b, struct connection *c, uint64_t correlation,
                         uint16_t home, enum status s);
@@ -97,7 +104,8 @@ void worker_expire(struct broker *b, struct worker *w);
 
 /* --- broker.c ------------------------------------------------------------------------------ */
 
-/* broker_event: to the callback and, later, to a store. at_ms is filled in. */
+/* broker_event: to the callback and, later, to a store: there only its kind's share of each second,
+ * and how many there were besides. at_ms is filled in. */
 void broker_event(struct broker *b, struct event e);
 
 /* --- reply.c: answers to forwarded requests ------------------------------------------------- */

@@ -18,13 +18,14 @@ void client_forget(struct broker *b, struct connection *c)
         struct stamp stamp = session_stamp(&b->sessions, c);
         worker_closed(b, &stamp);
     }
+    if (c->backlogged.frames) backlog_forget(&b->backlog, session_handle(&b->sessions, c));
     pending_orphan(&b->pendings, &c->asked);
     session_remove(&b->sessions, c);
 }
 
 enum status client_push(struct broker *b, struct connection *c, struct view frame)
 {
-    enum status s = c->backlogged ? STATUS_BUSY : send_now(b, c, frame);
+    enum status s = c->backlogged.frames ? STATUS_BUSY : send_now(b, c, frame);
     if (s == STATUS_OK || s == STATUS_BUSY) return s;
     client_forget(b, c);
     return STATUS_GONE;
@@ -32,21 +33,47 @@ enum status client_push(struct broker *b, struct connection *c, struct view fram
 
 static bool too_slow(struct broker *b, struct connection *c)
 {
-    broker_event(b, (struct event){.kind = EVENT_SLOW_CONSUMER, .count = c->backlogged,
+    broker_event(b, (struct event){.kind = EVENT_SLOW_CONSUMER, .count = c->backlogged.frames,
                                    .device = mark_device(&b->config.marks, c->device)});
     client_forget(b, c);
     return false;
 }
 
+/* Whoever would have the most waiting, if c had this frame there too: c itself unless another has
+ * more. */
+static struct connection *slowest(struct broker *b, struct connection *c, struct view frame)
+{
+    struct backlog_share wanted = {c->backlogged.frames + 1, c->backlogged.bytes + frame.len};
+    uint64_t most = backlog_weight(&wanted);
+    struct connection *found = c;
+    for (const struct backlog_entry *entry = b->backlog.first; entry; entry = entry->next) {
+        struct connection *other = session_by_handle(&b->sessions, entry->conn);
+        ENSURE(other != NULL); /* a connection takes its entries along */
+        if (other == c || backlog_weight(&other->backlogged) <= most) continue;
+        most = backlog_weight(&other->backlogged);
+        found = other;
+    }
+    return found;
+}
+
+/* Nobody pays for another's slowness: where all is full, not whoever comes last has to go. */
+static bool reply_later(struct broker *b, struct connection *c, struct view frame)
+{
+    if (!backlog_fits(&c->backlogged, frame)) return too_slow(b, c);
+    while (backlog_add(&b->backlog, session_handle(&b->sessions, c), frame) != STATUS_OK) {
+        struct connection *other = slowest(b, c, frame);
+        too_slow(b, other);
+        if (other == c) return false;
+    }
+    c->backlogged.frames++;
+    c->backlogged.bytes += frame.len;
+    return true;
+}
+
 bool client_reply(struct broker *b, struct connection *c, struct view frame)
 {
     enum status s = client_push(b, c, frame);
-    if (s != STATUS_BUSY) return s == STATUS_OK;
-    if (c->backlogged == BACKLOG_PER_CONNECTION) return too_slow(b, c);
-    if (backlog_add(&b->backlog, session_handle(&b->sessions, c), frame) != STATUS_OK)
-        return too_slow(b, c);
-    c->backlogged++;
-    return true;
+    return s == STATUS_BUSY ? reply_later(b, c, frame) : s == STATUS_OK;
 }
 
 bool client_reply_error(struct broker *b, struct connection *c, uint64_t correlation,
@@ -65,11 +92,12 @@ bool client_reply_error(struct broker *b, struct connection *c, uint64_t correla
 static bool retry_one(struct broker *b, const struct backlog_entry *entry)
 {
     struct connection *c = session_by_handle(&b->sessions, entry->conn);
-    if (!c) return true;
+    if (!c) return true; /* forgotten in this very pass */
     if (c->stuck_round == b->backlog_round) return false;
     enum status s = send_now(b, c, view_of(entry->bytes, entry->len));
     if (s == STATUS_OK) {
-        c->backlogged--;
+        c->backlogged.frames--;
+        c->backlogged.bytes -= entry->len;
     } else if (s == STATUS_BUSY) {
         c->stuck_round = b->backlog_round;
         return false;
@@ -81,9 +109,12 @@ static bool retry_one(struct broker *b, const struct backlog_entry *entry)
 
 void backlog_retry(struct broker *b)
 {
+    struct backlog waiting = b->backlog;
+    struct backlog_entry *entry;
+    b->backlog = (struct backlog){.count = 0};
     b->backlog_round++;
-    for (uint32_t left = b->backlog.count; left; left--) {
-        struct backlog_entry *entry = backlog_take(&b->backlog);
+    b->backlog_ms = b->now.mono_ms + BACKLOG_RETRY_MS;
+    while ((entry = backlog_take(&waiting))) {
         if (retry_one(b, entry))
             free(entry);
         else

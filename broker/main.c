@@ -63,7 +63,7 @@ static int run(struct command *c)
     if (mkdir(config.run_dir, 0700) != 0 && errno != EEXIST)
         return command_fail(c, EXIT_FAILED, "%s: %s", config.run_dir, strerror(errno));
     files_allow(config.connections_max);
-    struct journal *journal = journal_open(config.log_file, "broker");
+    struct journal *journal = journal_open(config.log_file, config.log_len_max, "broker");
     enum status s = serve(&config, journal, signal_fd, error, sizeof error);
     journal_close(&journal);
     close(signal_fd);

@@ -66,10 +66,10 @@ static uint32_t number_of(const struct sessions *s, const struct connection *c)
     return (uint32_t)(c - s->slots) + 1;
 }
 
-/* libzmq counts routing ids up, so their low bits spread by themselves. */
+/* libzmq counts routing ids up, but a client may choose its own: an unknown odd factor spreads both. */
 static uint32_t *routing_bucket(const struct sessions *s, uint32_t routing)
 {
-    return &s->by_routing[routing & s->bucket_mask];
+    return &s->by_routing[(uint32_t)(routing * (s->seed | 1) >> 32) & s->bucket_mask];
 }
 
 static uint32_t *device_bucket(const struct sessions *s, struct device_id device)

@@ -4,6 +4,7 @@
 #ifndef SEALMQ_BROKER_SESSION_H
 #define SEALMQ_BROKER_SESSION_H
 
+#include "broker/backlog.h"
 #include "broker/pending.h"
 #include "broker/wire/messages.h"
 
@@ -41,7 +42,7 @@ struct connection {
     uint64_t heard_ms;
     struct transport_pk transport;
     struct pending_list asked;
-    uint32_t backlogged;  /* frames waiting in the backlog */
+    struct backlog_share backlogged;
     uint32_t stuck_round; /* the pass of the backlog in which its queue was full */
     bool refusal_told;   /* one FRAME_REFUSED event per connection */
     struct greeting offered; /* of the pending HELLO */
@@ -62,7 +63,7 @@ struct sessions {
     uint64_t seed;
 };
 
-/* sessions_init: seed makes the device hash unpredictable and handles differ from start to
+/* sessions_init: seed makes the hashes unpredictable and handles differ from start to
  * start. */
 void sessions_init(struct sessions *s, uint32_t capacity, uint64_t seed);
 void sessions_fini(struct sessions *s);

@@ -8,12 +8,14 @@ target_link_libraries(e2e_secrets PRIVATE PkgConfig::SQLITE)
 add_library(e2e_clock SHARED e2e/clock.c)
 target_compile_options(e2e_clock PRIVATE -fno-sanitize=all)
 target_link_options(e2e_clock PRIVATE -fno-sanitize=all)
+add_executable(e2e_takeover e2e/takeover.c)
+target_link_libraries(e2e_takeover PRIVATE sealmq_host)
 
 # sealmq_e2e(NAME SCRIPT BIN ARGUMENT...)
 function(sealmq_e2e name script bin)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>")
+        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
@@ -24,6 +26,7 @@ if(SEALMQ_RELEASE_BIN)
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
     sealmq_e2e(restart_killed restart ${SEALMQ_RELEASE_BIN} KILL)
+    sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
         sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})

@@ -174,6 +174,7 @@ const struct config_rule config_rules[] = {
     {"relay", "keys", set_path, AT(keys_dir), "keys", AT(dir), 0, 0, 0, PATH},
     {"relay", "log", set_log, AT(log_file), "log", AT(dir), 0, 0, 0,
      "a path, or - for standard error"},
+    {"relay", "log_bytes", set_u64, AT(log_len_max), "67108864", 0, 1ull << 20, 1ull << 40, 1, NULL},
     {"relay", "restart_ms", set_u32, AT(restart_ms), "5000", 0, 10, 600000, 1, NULL},
     {"broker", "client", set_tcp, AT(client_endpoint), NULL, 0, 0, 0, 0,
      "tcp://HOST:PORT, e.g. tcp://127.0.0.1:7400"},

@@ -10,8 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KINDS_MAX 128u /* event kinds are below; what is not one shares place 0 */
@@ -23,7 +26,9 @@ struct rate {
 };
 
 struct journal {
-    char *path; /* NULL = standard error */
+    char *path;     /* NULL = standard error */
+    char *old_path; /* FILE.1 */
+    uint64_t len_max;
     const char *role;
     int fd;           /* -1 = no sink: tried again with each event */
     bool torn;        /* the last line was written in part: end it first */
@@ -37,24 +42,82 @@ struct journal {
 EVENT_LIST(X)
 #undef X
 
+_Static_assert(JOURNAL_LINE_MAX >= EVENT_JSON_MAX + 3, "a line is an event and its ends");
+
 /* O_NONBLOCK is for a sink that is a pipe; O_APPEND keeps the lines of several processes whole. */
-static void journal_reopen(struct journal *j)
+static void sink_open(struct journal *j)
 {
     if (j->fd < 0 && j->path)
         j->fd =
             open(j->path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
-struct journal *journal_open(const char *path, const char *role)
+static void sink_leave(struct journal *j)
+{
+    close(j->fd);
+    j->fd = -1;
+    j->torn = false;
+}
+
+/* Whether the path still names what we write to: an operator, or another process of the relay, may have
+ * renamed it. */
+static bool sink_named(const struct journal *j)
+{
+    struct stat ours, named;
+    return fstat(j->fd, &ours) == 0 && stat(j->path, &named) == 0 && ours.st_ino == named.st_ino &&
+           ours.st_dev == named.st_dev;
+}
+
+static bool sink_has_room(const struct journal *j)
+{
+    struct stat ours;
+    if (j->fd < 0 || fstat(j->fd, &ours) != 0 || !S_ISREG(ours.st_mode)) return true;
+    return (uint64_t)ours.st_size + JOURNAL_LINE_MAX <= j->len_max;
+}
+
+/* The lock is on the file, not on its name: whoever waits in vain writes on, and who gets it too late sees
+ * that the name has gone on to another file, which must not be renamed over the one just put aside. */
+static bool sink_rotate(struct journal *j)
+{
+    if (flock(j->fd, LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+    if (sink_named(j) && rename(j->path, j->old_path) != 0) {
+        (void)flock(j->fd, LOCK_UN);
+        return false;
+    }
+    sink_leave(j); /* and the lock */
+    sink_open(j);
+    return true;
+}
+
+/* Before each line; false = there is no room for it. */
+static bool sink_follow(struct journal *j)
+{
+    if (!j->path) return true;
+    if (j->fd >= 0 && !sink_named(j)) sink_leave(j);
+    sink_open(j);
+    return sink_has_room(j) || sink_rotate(j);
+}
+
+static char *path_with(const char *path, const char *suffix)
+{
+    size_t cap = strlen(path) + strlen(suffix) + 1;
+    char *joined = malloc(cap);
+    ENSURE(joined);
+    snprintf(joined, cap, "%s%s", path, suffix);
+    return joined;
+}
+
+struct journal *journal_open(const char *path, uint64_t len_max, const char *role)
 {
     bool standard = strcmp(path, "-") == 0;
     struct journal *j = calloc(1, sizeof *j);
-    ENSURE(j);
+    ENSURE(j && len_max >= JOURNAL_LINE_MAX);
     j->role = role;
+    j->len_max = len_max;
     j->fd = standard ? STDERR_FILENO : -1;
-    j->path = standard ? NULL : strdup(path);
-    ENSURE(standard || j->path);
-    journal_reopen(j);
+    j->path = standard ? NULL : path_with(path, "");
+    j->old_path = standard ? NULL : path_with(path, ".1");
+    sink_open(j);
     return j;
 }
 
@@ -67,7 +130,7 @@ static bool sink_ready(int fd)
 
 static bool line_write(struct journal *j, const struct event *e)
 {
-    char line[EVENT_JSON_MAX + 3];
+    char line[JOURNAL_LINE_MAX];
     size_t start = 0;
     if (!sink_ready(j->fd)) return false;
     if (j->torn) line[start++] = '\n';
@@ -92,7 +155,10 @@ static void journal_fail(struct journal *j, uint64_t events)
 static void line_put(struct journal *j, const struct event *e, uint64_t events)
 {
     errno = 0;
-    journal_reopen(j);
+    if (!sink_follow(j)) {
+        journal_fail(j, events);
+        return;
+    }
     if (j->dropped) {
         struct event lost = {.at_ms = e->at_ms, .kind = EVENT_EVENTS_DROPPED, .count = j->dropped};
         if (line_write(j, &lost)) j->dropped = 0;
@@ -140,6 +206,7 @@ void journal_close(struct journal **j)
     surplus_tell(*j);
     if ((*j)->path && (*j)->fd >= 0) close((*j)->fd);
     free((*j)->path);
+    free((*j)->old_path);
     free(*j);
     *j = NULL;
 }

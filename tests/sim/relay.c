@@ -108,9 +108,8 @@ static void take_from(struct broker_host *h, struct conn *c)
     const struct transport_pk key = c->key;
     struct packet *p;
     while (c->used && c->number == number && (p = net_take(s, c, FAR))) {
-        bool known = kind == CONN_EDGE && broker_knows(h->core, number);
         if (kind == CONN_EDGE)
-            broker_client_frame(h->core, now, number, known ? NULL : &key, p->bytes);
+            broker_client_frame(h->core, now, number, &key, p->bytes);
         else
             broker_worker_slab(h->core, now, number, p->bytes);
         free(p);

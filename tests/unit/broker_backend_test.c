@@ -189,7 +189,7 @@ Test(backend, request_never_answered_is_unknown_in_the_end)
     store_beats(r, &h, 14500);
     cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
     store_beats(r, &h, 1000);
-    cr_assert(broker_knows(r->broker, CLIENT), "it is not the client that was silent");
+    cr_assert(relay_knows(r, CLIENT), "it is not the client that was silent");
     cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_UNKNOWN);
     relay_free(r);
 }
@@ -265,7 +265,7 @@ Test(backend, delivery_to_a_slow_client_comes_back_as_slow)
     struct msg_undelivered message = undelivered(r);
     cr_assert_not(message.gone);
     cr_assert_eq(message.seq, 9);
-    cr_assert(broker_knows(r->broker, CLIENT));
+    cr_assert(relay_knows(r, CLIENT));
     relay_free(r);
 }
 
@@ -315,7 +315,7 @@ Test(backend, delivery_to_a_vanished_client_closes_its_session)
     store_pushes(r, &h, &stamp);
     cr_assert(undelivered(r).gone);
     cr_assert(worker_takes(r, STORE, KIND_CLOSED) != NULL);
-    cr_assert_not(broker_knows(r->broker, CLIENT));
+    cr_assert_not(relay_knows(r, CLIENT));
     relay_free(r);
 }
 
@@ -336,7 +336,7 @@ Test(backend, reply_to_a_slow_client_waits_and_keeps_its_order)
     r->client_status = STATUS_OK;
     store_pushes(r, &h, &stamp); /* does not overtake: it comes back, and may be offered again */
     cr_assert_not(undelivered(r).gone);
-    relay_flush(r);
+    relay_pass(r, 50);
     cr_assert_eq(client_takes(r, CLIENT, KIND_NONE)->frame.header.correlation, 2);
     cr_assert_eq(client_takes(r, CLIENT, KIND_NONE)->frame.header.correlation, 3);
     cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL);
@@ -349,11 +349,11 @@ Test(backend, client_that_never_reads_is_forgotten)
     struct relay *r = with_session(&h, 42);
     r->refusing_client = CLIENT;
     r->client_status = STATUS_BUSY;
-    for (uint64_t i = 1; i < 300 && broker_knows(r->broker, CLIENT); i++)
+    for (uint64_t i = 1; i < 300 && relay_knows(r, CLIENT); i++)
         client_says(r, CLIENT, (struct frame_header){.kind = KIND_PING, .correlation = i},
                     &msg_empty_desc, &(struct msg_empty){0});
     relay_flush(r);
-    cr_assert_not(broker_knows(r->broker, CLIENT));
+    cr_assert_not(relay_knows(r, CLIENT));
     cr_assert_eq(relay_events(r, EVENT_SLOW_CONSUMER), 1);
     cr_assert(worker_takes(r, STORE, KIND_CLOSED) != NULL);
     relay_flush(r);
@@ -415,6 +415,51 @@ Test(backend, hints_reach_every_session_of_the_device_and_no_other)
     cr_assert(view_equal(hint->frame.meta, message.hint));
     cr_assert(client_takes(r, 6, KIND_HINT) != NULL);
     cr_assert(client_takes(r, 7, KIND_HINT) == NULL);
+    relay_free(r);
+}
+
+/* One device with very many sessions does not make every hint of its messages dear. */
+Test(backend, hints_reach_the_newest_sessions_of_a_device)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h);
+    for (uint32_t i = 0; i < 17; i++)
+        client_binds(r, 10 + i, 3, STORE, &h, 50 + i);
+    struct msg_hint_device message = {.device = device_n(3), .hint = view_of("\x0a\x00", 2)};
+    worker_says(r, STORE, &h, &(struct stamp){.origin = ORIGIN_PEER},
+                (struct frame_header){.kind = KIND_HINT_DEVICE}, &msg_hint_device_desc, &message);
+    cr_assert(client_takes(r, 10, KIND_HINT) == NULL);
+    for (uint32_t i = 1; i < 17; i++)
+        cr_assert(client_takes(r, 10 + i, KIND_HINT) != NULL);
+    relay_free(r);
+}
+
+/* What strangers cause is told in moderation, and leaves room for the rest. */
+Test(backend, recorded_events_of_a_kind_are_bounded_and_the_surplus_is_counted)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h);
+    size_t of_kind[128] = {0};
+    for (uint32_t i = 0; i < 40; i++)
+        client_says(r, 10 + i, (struct frame_header){.kind = KIND_DELIVER, .correlation = 1},
+                    &msg_empty_desc, &(struct msg_empty){0});
+    cr_assert_eq(relay_events(r, EVENT_FRAME_REFUSED), 40, "the callback gets all");
+    store_beats(r, &h, 2000);
+    struct arena a = {0};
+    struct msg_record record;
+    uint64_t dropped = 0;
+    for (struct output *o; (o = worker_takes(r, STORE, KIND_RECORD));) {
+        cr_assert_eq(codec_decode(&msg_record_desc, o->frame.meta, &a, &record), STATUS_OK);
+        for (size_t i = 0; i < record.event_count; i++) {
+            of_kind[record.events[i].kind]++;
+            if (record.events[i].kind == EVENT_EVENTS_DROPPED) dropped += record.events[i].count;
+        }
+    }
+    cr_assert_eq(of_kind[EVENT_FRAME_REFUSED], 8);
+    cr_assert_eq(of_kind[EVENT_EVENTS_DROPPED], 1);
+    cr_assert_eq(dropped, 32);
+    cr_assert_eq(of_kind[EVENT_WORKER_READY], 1);
+    arena_fini(&a);
     relay_free(r);
 }
 

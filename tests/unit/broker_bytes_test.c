@@ -180,7 +180,7 @@ Test(bytes, lost_connection_keeps_the_workers_bytes_until_it_answers)
     r->client_status = STATUS_GONE;
     client_says(r, 10, (struct frame_header){.kind = KIND_PING, .correlation = 999},
                 &msg_empty_desc, &(struct msg_empty){0});
-    cr_assert_not(broker_knows(r->broker, 10));
+    cr_assert_not(relay_knows(r, 10));
     asks(r, CLIENT, 2, FRAME_HEADER_LEN);
     is_busy(r, CLIENT);
     answer_one(r, &h); /* the oldest was of connection 10 */
@@ -197,7 +197,7 @@ Test(bytes, new_connection_under_the_same_routing_id_starts_from_nothing)
     r->client_status = STATUS_GONE;
     client_says(r, CLIENT, (struct frame_header){.kind = KIND_PING, .correlation = 999},
                 &msg_empty_desc, &(struct msg_empty){0});
-    cr_assert_not(broker_knows(r->broker, CLIENT));
+    cr_assert_not(relay_knows(r, CLIENT));
     r->client_status = STATUS_OK;
     client_binds(r, CLIENT, CLIENT, STORE, &h, 43);
     for (uint64_t i = 1; i <= FITS; i++)

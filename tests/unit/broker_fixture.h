@@ -30,12 +30,15 @@ struct relay {
     struct event events[256];
     size_t event_count;
     /* What the sockets say from now on. */
-    uint32_t refusing_client; /* this routing id gets client_status instead of OK */
+    uint32_t refusing_client; /* this routing id gets client_status instead of OK, */
+    uint32_t refusing_more;   /* and so many after it */
     enum status client_status, worker_status;
 };
 
 struct relay *relay_new(uint32_t connections_max);
 void relay_free(struct relay *r);
+/* relay_knows: whether this routing id has an entry. */
+bool relay_knows(const struct relay *r, uint32_t routing);
 /* relay_pass: ms milliseconds in steps of 50, with ticks and flushes. */
 void relay_pass(struct relay *r, uint64_t ms);
 void relay_flush(struct relay *r);

@@ -1,6 +1,8 @@
 /* broker_fixture: see the header. No tests here. */
 #include "tests/unit/broker_fixture.h"
 
+#include "broker/core.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,8 @@ static struct output *output_add(struct outputs *o, uint32_t to, struct view fra
 static enum status to_client(void *context, uint32_t routing, struct view frame)
 {
     struct relay *r = context;
-    if (r->client_status != STATUS_OK && routing == r->refusing_client) return r->client_status;
+    if (r->client_status != STATUS_OK && routing - r->refusing_client <= r->refusing_more)
+        return r->client_status;
     output_add(&r->clients, routing, frame);
     return STATUS_OK;
 }
@@ -81,6 +84,11 @@ void relay_free(struct relay *r)
     outputs_free(&r->workers);
     outputs_free(&r->admins);
     free(r);
+}
+
+bool relay_knows(const struct relay *r, uint32_t routing)
+{
+    return session_by_routing(&r->broker->sessions, routing) != NULL;
 }
 
 void relay_flush(struct relay *r)

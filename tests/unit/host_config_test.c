@@ -43,6 +43,7 @@ Test(config, a_made_config_loads_with_the_defaults)
     cr_assert_str_eq(c.run_dir, fixture_path("run"));
     cr_assert_str_eq(c.keys_dir, fixture_path("keys"));
     cr_assert_str_eq(c.log_file, fixture_path("log"));
+    cr_assert_eq(c.log_len_max, 64u << 20);
     cr_assert_str_eq(c.data_dir, fixture_path("store"));
     cr_assert_str_eq(c.client_endpoint, "tcp://127.0.0.1:7400");
     cr_assert_str_eq(c.backend_endpoint + 6, fixture_path("run/backend.ipc"));
@@ -78,12 +79,13 @@ Test(config, given_values_replace_the_defaults)
 {
     struct config c;
     enum status status = load_text(
-        "relay\n    dir = \".\"\n    log = \"-\"\nbroker\n    client = \"tcp://*:9\"\n"
+        "relay\n    dir = \".\"\n    log = \"-\"\n    log_bytes = 1048576\nbroker\n    client = \"tcp://*:9\"\n"
         "    drain_ms = 0\nstorage\n    backend = memory\n    partitions = \"16-31\"\n"
         "    accept_damaged = yes\n    ledger_days = 9\nfanout\n"
         "    webhook = \"https://push.example/wake?x=1\"\n", &c);
     cr_assert(status == STATUS_OK, "%s", error);
     cr_assert_str_eq(c.log_file, "-");
+    cr_assert_eq(c.log_len_max, 1u << 20);
     cr_assert_str_eq(c.client_endpoint, "tcp://*:9");
     cr_assert(c.drain_ms == 0 && c.backend == BACKEND_MEMORY && c.accept_damaged);
     cr_assert(c.partition_first == 16 && c.partition_last == 31);
@@ -144,6 +146,7 @@ Test(config, impossible_values_are_named)
                  client ? "" : "    client = \"tcp://127.0.0.1:7400\"\n");
         refused(text, bad[i][1]);
     }
+    refused("relay\n    dir = \".\"\n    log_bytes = 1048575\n", "relay.log_bytes:");
     refused(BASE "storage\n    backend = leveldb\n", "storage.backend:");
     refused(BASE "storage\n    partitions = \"9-8\"\n", "storage.partitions:");
     refused(BASE "storage\n    partitions = \"0-4096\"\n", "storage.partitions:");

@@ -7,6 +7,8 @@
 
 TestSuite(journal, .init = fixture_start, .fini = fixture_end);
 
+#define LEN_MAX (1u << 20)
+
 static const struct event refused = {.at_ms = 1700000000123, .kind = EVENT_SEND_REFUSED,
                                      .code = STATUS_ID_TIME, .count = 2,
                                      .value = 2ull << 32 | 4 << 16 | 1};
@@ -72,7 +74,7 @@ Test(journal, lines_are_appended_with_their_process)
 {
     char text[1024];
     for (int i = 0; i < 2; i++) {
-        struct journal *j = journal_open(fixture_path("log"), i ? "storage" : "broker");
+        struct journal *j = journal_open(fixture_path("log"), LEN_MAX, i ? "storage" : "broker");
         journal_write(j, &refused);
         journal_close(&j);
         cr_assert_null(j);
@@ -86,7 +88,7 @@ Test(journal, lines_are_appended_with_their_process)
 Test(journal, what_is_dropped_is_told_when_the_sink_is_back)
 {
     char text[1024];
-    struct journal *j = journal_open(fixture_path("later/log"), "broker");
+    struct journal *j = journal_open(fixture_path("later/log"), LEN_MAX, "broker");
     for (int i = 0; i < 3; i++)
         journal_write(j, &refused);
     cr_assert_eq(mkdir(fixture_path("later"), 0700), 0);
@@ -108,7 +110,7 @@ Test(journal, a_full_pipe_drops_and_never_blocks)
     cr_assert_eq(mkfifo(path, 0600), 0);
     int reader = open(path, O_RDONLY | O_NONBLOCK);
     cr_assert(reader >= 0);
-    struct journal *j = journal_open(path, "broker");
+    struct journal *j = journal_open(path, LEN_MAX, "broker");
     for (uint64_t i = 0; i < 2000; i++)
         journal_write(j, &(struct event){.at_ms = 1000 * i, .kind = EVENT_SEND_REFUSED});
     for (ssize_t got; (got = read(reader, text, sizeof text - 1)) > 0;)
@@ -147,7 +149,7 @@ static void write_many(struct journal *j, enum event_kind kind, uint64_t at_ms, 
 Test(journal, a_kind_may_have_its_share_of_every_second)
 {
     static char text[65536];
-    struct journal *j = journal_open(fixture_path("log"), "broker");
+    struct journal *j = journal_open(fixture_path("log"), LEN_MAX, "broker");
     for (uint64_t second = 1; second <= 10; second++) {
         write_many(j, EVENT_AUTH_REFUSED, 1000 * second, 2);
         write_many(j, EVENT_AUTH_REFUSED, 1000 * second + 999, 3);
@@ -163,7 +165,7 @@ Test(journal, a_kind_may_have_its_share_of_every_second)
 Test(journal, more_than_its_share_is_counted_and_told_when_the_second_is_over)
 {
     static char text[65536];
-    struct journal *j = journal_open(fixture_path("log"), "broker");
+    struct journal *j = journal_open(fixture_path("log"), LEN_MAX, "broker");
     write_many(j, EVENT_AUTH_REFUSED, 5000, 100000);
     write_many(j, EVENT_STORE_LOSS, 5500, JOURNAL_LINES_MAX + 2);
     write_many(j, EVENT_WORKER_READY, 5999, 1); /* another kind has its own share */
@@ -188,7 +190,7 @@ Test(journal, more_than_its_share_is_counted_and_told_when_the_second_is_over)
 Test(journal, surplus_is_told_at_the_close)
 {
     char text[4096];
-    struct journal *j = journal_open(fixture_path("log"), "broker");
+    struct journal *j = journal_open(fixture_path("log"), LEN_MAX, "broker");
     write_many(j, EVENT_AUTH_REFUSED, 5000, 8);
     journal_close(&j);
     fixture_read("log", text, sizeof text);
@@ -200,7 +202,7 @@ Test(journal, surplus_is_told_at_the_close)
 Test(journal, time_that_goes_back_neither_floods_nor_silences)
 {
     static char text[65536];
-    struct journal *j = journal_open(fixture_path("log"), "broker");
+    struct journal *j = journal_open(fixture_path("log"), LEN_MAX, "broker");
     for (int i = 0; i < 50; i++) {
         write_many(j, EVENT_AUTH_REFUSED, 8000, 1);
         write_many(j, EVENT_AUTH_REFUSED, 7999, 1);
@@ -218,7 +220,7 @@ Test(journal, time_that_goes_back_neither_floods_nor_silences)
 Test(journal, surplus_that_cannot_be_told_is_not_forgotten)
 {
     char text[4096];
-    struct journal *j = journal_open(fixture_path("later/log"), "broker");
+    struct journal *j = journal_open(fixture_path("later/log"), LEN_MAX, "broker");
     write_many(j, EVENT_AUTH_REFUSED, 5000, 20);
     write_many(j, EVENT_AUTH_REFUSED, 6000, 1);
     cr_assert_eq(mkdir(fixture_path("later"), 0700), 0);
@@ -232,8 +234,112 @@ Test(journal, surplus_that_cannot_be_told_is_not_forgotten)
 
 Test(journal, a_full_disk_drops_and_counts)
 {
-    struct journal *j = journal_open("/dev/full", "broker");
+    struct journal *j = journal_open("/dev/full", LEN_MAX, "broker");
     for (int i = 0; i < 10; i++)
         journal_write(j, &refused);
     journal_close(&j);
+}
+
+/* --- a file that has reached its length --------------------------------------------------------- */
+
+#define SHORT    (4 * (uint64_t)JOURNAL_LINE_MAX)
+#define LINE_LEN strlen(AT "\"process\":\"broker\"," REFUSED_REST "\n")
+#define NUMBERED "\"attempt\":%zu,"
+
+/* One line each, numbered by `attempt`, in seconds of their own. */
+static void write_numbers(struct journal *j, size_t first, size_t last)
+{
+    for (size_t i = first; i <= last; i++) {
+        struct event e = refused;
+        e.at_ms += 1000 * i;
+        e.count = i;
+        journal_write(j, &e);
+    }
+}
+
+static bool has_number(const char *text, size_t number)
+{
+    char word[32];
+    snprintf(word, sizeof word, NUMBERED, number);
+    return strstr(text, word) != NULL;
+}
+
+Test(journal, a_file_that_is_full_is_put_aside_and_begun_anew)
+{
+    static char now[8192], old[8192];
+    struct journal *j = journal_open(fixture_path("log"), SHORT, "broker");
+    write_numbers(j, 1, 100);
+    journal_close(&j);
+    fixture_read("log", now, sizeof now);
+    fixture_read("log.1", old, sizeof old);
+    cr_assert_leq(strlen(now), SHORT);
+    cr_assert_leq(strlen(old), SHORT);
+    cr_assert_gt(strlen(old) + LINE_LEN + JOURNAL_LINE_MAX, SHORT, "put aside too early");
+    size_t kept = count_of(now, "\n") + count_of(old, "\n");
+    for (size_t i = 100 - kept + 1; i <= 100; i++)
+        cr_assert(has_number(old, i) || has_number(now, i), "%zu is missing", i);
+    cr_assert(has_number(old, 100 - kept + 1) && has_number(now, 100));
+    cr_assert_eq(count_of(now, "dropped") + count_of(old, "dropped"), 0u);
+}
+
+Test(journal, a_file_that_has_room_is_not_put_aside)
+{
+    struct journal *j = journal_open(fixture_path("log"), SHORT, "broker");
+    write_numbers(j, 1, 3);
+    journal_close(&j);
+    cr_assert_neq(access(fixture_path("log.1"), F_OK), 0);
+}
+
+/* Each line is in one of the two files, whoever put the first aside. */
+Test(journal, processes_that_share_a_file_put_it_aside_once)
+{
+    static char now[8192], old[8192];
+    struct journal *a = journal_open(fixture_path("log"), SHORT, "broker");
+    struct journal *b = journal_open(fixture_path("log"), SHORT, "storage");
+    size_t last = 0;
+    while (access(fixture_path("log.1"), F_OK) != 0 && ++last < 100)
+        write_numbers(last % 2 ? a : b, last, last);
+    for (size_t i = last + 1; i <= last + 4; i++)
+        write_numbers(i % 2 ? a : b, i, i);
+    journal_close(&a);
+    journal_close(&b);
+    fixture_read("log", now, sizeof now);
+    fixture_read("log.1", old, sizeof old);
+    for (size_t i = 1; i <= last + 4; i++)
+        cr_assert(has_number(i < last ? old : now, i), "%zu", i);
+}
+
+Test(journal, a_file_that_was_moved_away_is_left)
+{
+    char text[4096];
+    struct journal *j = journal_open(fixture_path("log"), SHORT, "broker");
+    write_numbers(j, 1, 1);
+    char moved[512];
+    snprintf(moved, sizeof moved, "%s", fixture_path("moved"));
+    cr_assert_eq(rename(fixture_path("log"), moved), 0);
+    write_numbers(j, 2, 2);
+    journal_close(&j);
+    fixture_read("log", text, sizeof text);
+    cr_assert(has_number(text, 2) && !has_number(text, 1));
+    fixture_read("moved", text, sizeof text);
+    cr_assert(has_number(text, 1) && !has_number(text, 2));
+}
+
+/* FILE.1 is a folder: nothing is written beyond the length, and what is dropped is told later. */
+Test(journal, a_file_that_cannot_be_put_aside_is_a_full_sink)
+{
+    static char text[8192];
+    struct journal *j = journal_open(fixture_path("log"), SHORT, "broker");
+    cr_assert_eq(mkdir(fixture_path("log.1"), 0700), 0);
+    write_numbers(j, 1, 100);
+    fixture_read("log", text, sizeof text);
+    cr_assert_leq(strlen(text), SHORT);
+    size_t kept = count_of(text, "\n");
+    cr_assert_eq(rmdir(fixture_path("log.1")), 0);
+    write_numbers(j, 101, 101);
+    journal_close(&j);
+    fixture_read("log", text, sizeof text);
+    char lost[64];
+    snprintf(lost, sizeof lost, "\"level\":\"warn\",\"count\":%zu}", 100 - kept);
+    cr_assert(strstr(text, lost) && has_number(text, 101), "%s", text);
 }

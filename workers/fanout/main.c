@@ -149,7 +149,7 @@ static int start(struct process *p, struct command *c)
                                  .mark_key = p->mark_key};
     host_random(core.boot.bytes, sizeof core.boot.bytes);
     p->fanout = fanout_new(&core, host_now());
-    p->journal = journal_open(p->config.log_file, "fanout");
+    p->journal = journal_open(p->config.log_file, p->config.log_len_max, "fanout");
     return EXIT_OK;
 }
 

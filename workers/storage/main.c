@@ -93,7 +93,7 @@ static enum status open_core(struct worker *w, char *error)
 static enum status open_all(struct worker *w, char *error)
 {
     const char *endpoints[] = {w->config.backend_endpoint};
-    w->journal = journal_open(w->config.log_file, "storage");
+    w->journal = journal_open(w->config.log_file, w->config.log_len_max, "storage");
     enum status status = receipt_keys_load(&w->config, &w->receipt_keys, error, ERROR_LEN);
     if (status == STATUS_OK) status = open_store_patiently(w, error);
     if (status == STATUS_OK) status = open_core(w, error);

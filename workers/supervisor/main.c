@@ -149,7 +149,7 @@ static int daemon_run(const struct command *c)
     struct daemon d = {.lock_fd = -1, .stop_fd = -1, .child_fd = -1};
     int failed = daemon_prepare(c, &d);
     if (!failed) {
-        d.journal = journal_open(d.config.log_file, "supervisor");
+        d.journal = journal_open(d.config.log_file, d.config.log_len_max, "supervisor");
         event_write(&d, (struct event){.kind = EVENT_PROCESS_STARTED});
         daemon_loop(&d);
         event_write(&d, (struct event){.kind = EVENT_PROCESS_STOPPED});
