@@ -125,6 +125,7 @@ struct engine {
     /* session */
     enum session_state session_state;
     struct session_id session;
+    struct store_id home_store; /* owned our home at the last WELCOME; all zero = the map did not say */
     uint64_t session_count;    /* of WELCOMEs and connections, ever */
     bool attach;               /* config's wish until superseded */
     bool attached;             /* the present session */
@@ -305,6 +306,10 @@ failure_fn status_failed;
 enum status terms_seen(struct engine *e, struct now now) MUST_USE;
 void terms_drive(struct engine *e, struct now now);
 uint64_t terms_deadline_ms(const struct engine *e);
+/* store_is_gone: the map has an owner for the row's target, and nowhere the store of its receipt. */
+bool store_is_gone(const struct engine *e, const struct outbox_row *row);
+/* receipt_lost_in: an accepted row whose acceptance was lost: the same bytes again, with the receipt. */
+enum status receipt_lost_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 reply_fn terms_reply;
 failure_fn terms_failed;
 

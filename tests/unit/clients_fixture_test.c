@@ -346,7 +346,7 @@ struct view accepted(struct fixture *f, const struct msg_send_item *item, struct
         .level = LEVEL_SYNCED,
         .receipt = {.store = fixture_store, .term = term, .commit = ++f->commit,
                     .accepted_ms = f->now.wall_ms},
-        .expires_ms = f->now.wall_ms + 1000,
+        .expires_ms = f->now.wall_ms + 3600 * 1000,
         .parts = parts,
         .part_count = item->part_count,
     };
