@@ -53,7 +53,8 @@ void rng_fill(struct rng *r, void *out, size_t len);
     X(SLAB_UP, "worker>broker broker/number/items") X(SLAB_DOWN, "broker>worker broker/number/items") \
     X(BROKER_UP, "broker up") X(BROKER_DOWN, "broker dies") X(BROKER_DRAIN, "broker drains")       \
     X(STORE_UP, "store up") X(STORE_DOWN, "store dies store/point") X(STORE_COMMIT, "commit store/status") \
-    X(STORE_DRAIN, "store drains") X(STORE_CUT, "disk cut store/writes") X(STORE_WIPE, "disk wiped store") X(STORE_LOW, "disk full until") \
+    X(STORE_DRAIN, "store drains") X(STORE_CUT, "disk cut store/writes") X(STORE_LOW, "disk full until") \
+    X(STORE_WIPE, "disk wiped store")                                                              \
     X(STORE_ZOMBIE, "zombie store") X(FANOUT_UP, "fanout up") X(FANOUT_DOWN, "fanout dies")        \
     X(POST, "post device/status") X(EVENT, "event kind/code/count")                                \
     X(ENGINE_UP, "engine starts device/session") X(ENGINE_DOWN, "engine ends device/session")      \
@@ -289,6 +290,7 @@ struct device {
     bool registered;
     struct session_host sessions[SESSION_HOSTS];
     uint64_t offline_until_ms, next_send_ms, again_ms;
+    uint64_t read_ms; /* when the application looks into its inbox */
     int64_t skew_ms;
     unsigned superseded; /* how often another session took over */
 };
