@@ -21,6 +21,7 @@
 
 #define STATE_FILE  "state.db"
 #define TURN_MAX_MS 500u
+#define LOCKED_TRIES 3u
 /* Correlation ids with this bit are ours, the engine's are small numbers. */
 #define LOOKUP_BIT (1ull << 63)
 
@@ -446,6 +447,29 @@ static void inner_tick(void *self, uint64_t mono_ms)
 {
     const struct client_watch *outer = ((struct inner *)self)->outer;
     if (outer->tick != NULL) outer->tick(outer->self, mono_ms);
+}
+
+enum status client_ack(struct client *c, uint64_t order)
+{
+    enum status s = STATUS_LOCKED;
+    for (unsigned i = 0; s == STATUS_LOCKED && i < LOCKED_TRIES; i++)
+        s = engine_ack(c->engine, host_now(), &order, 1);
+    return s;
+}
+
+static bool has_flushed(void *self)
+{
+    bool pending;
+    struct client *c = ((struct inner *)self)->client;
+    return engine_acks_pending(c->engine, &pending) == STATUS_OK && !pending;
+}
+
+void client_flush(struct client *c, const struct client_watch *watch, uint64_t wait_ms)
+{
+    struct inner inner = {c, watch};
+    struct client_watch own = {&inner, inner_event, has_flushed, inner_tick};
+    if (c->transport == NULL || c->failed || c->stopped || has_flushed(&inner)) return;
+    (void)client_run(c, &own, host_now().mono_ms + wait_ms);
 }
 
 static bool has_left(void *self)

@@ -66,6 +66,12 @@ struct now client_now(void);
 /* client_run: turns until one of enum client_end; deadline_ms is mono_ms. After client_connect. */
 enum client_end client_run(struct client *c, const struct client_watch *watch,
                            uint64_t deadline_ms);
+/* client_ack: engine_ack of one message; LOCKED only after some waiting. Call it when the message has been
+ * used: shown, written elsewhere. Delivery is at least once towards the caller, who may die before. */
+enum status client_ack(struct client *c, uint64_t order) MUST_USE;
+/* client_flush: where the relay has not heard of all acknowledgements, tries to tell it, for at most
+ * wait_ms; says nothing when that fails, the next attached session does it. After client_connect. */
+void client_flush(struct client *c, const struct client_watch *watch, uint64_t wait_ms);
 /* client_leave: takes leave of the relay, pending acknowledgements first; for at most wait_ms,
  * and not at all without a session. */
 void client_leave(struct client *c, const struct client_watch *watch, uint64_t wait_ms);

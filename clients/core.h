@@ -1,5 +1,5 @@
 /* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
- * part per noun: request, session, account, contact, outbox, submit, answer, receipt, terms, inbox.
+ * part per noun: request, session, account, contact, outbox, submit, answer, receipt, terms, inbox, ack.
  *
  * A function here that gives a status gives OK or what a state function gave; every such status ends
  * in engine_fault(). Functions that end in _in expect an open transaction; the others open their own.
@@ -29,6 +29,8 @@
 #define MAILBOX_RETRY_MAX_MS 1800000u
 #define LOOKUP_LEASE_MS     20000u
 #define ACK_DROP_DELAY_MS   200u
+#define ACK_DELIVERED_MS    50u   /* an application that takes a message within it costs one ACK, not two */
+#define ACK_STALE_MS        1500u /* a new session was offered by then what is still to be acked */
 #define PING_DEFAULT_MS     10000u
 #define NEVER               UINT64_MAX
 
@@ -80,19 +82,37 @@ struct waiting {
     size_t lookup;
 };
 
+/* A delivery that is kept (committed). */
+struct delivered {
+    struct position at;
+    uint64_t order;          /* its inbox row; 0 = it failed */
+    enum fail_reason reason; /* FAIL_NONE unless it failed */
+    bool taken;              /* by the application, earlier */
+};
+
+/* One that the application has not taken yet. */
+struct untaken {
+    struct position at, before; /* before: the one offered before it in this session; seq 0 = none */
+    uint64_t order;
+};
+
 /* Acknowledgements of the present session. */
 struct acks {
-    struct position settled;   /* the highest committed position; seq 0 = none yet */
-    struct position asked;     /* what the ACK under way says */
-    struct position echoed;    /* what the relay has echoed in this session */
+    struct position delivered; /* the highest committed position; seq 0 = none yet */
+    struct position asked_settled, asked_delivered;   /* what the ACK under way says */
+    struct position echoed_settled, echoed_delivered; /* what the relay has echoed in this session */
     struct position drop;      /* rows up to here go from the state at drop_ms */
     bool under_way;
     bool gap_due;              /* a gap_number is committed and not acknowledged in this session */
     bool gap_asked;            /* the ACK under way says it */
+    bool stale_done;           /* what no offer of this session explained was dropped from the state */
     uint64_t send_ms;          /* mono: not before (back-off) */
+    uint64_t delivered_ms;     /* mono: not before, where nothing but `delivered` is to be said */
+    uint64_t poll_ms;          /* mono: when to look for what another process has taken */
     unsigned tries;
     uint64_t drop_ms;          /* mono: when to drop echoed rows from the state; NEVER = none */
     struct buffer failed;      /* of struct pending_ack, ascending; as many as the credit at most */
+    struct buffer untaken;     /* of struct untaken, ascending; as many as the credit at most */
 };
 
 /* A store whose receipts are being compared (terms.c). */
@@ -125,6 +145,7 @@ struct engine {
     /* session */
     enum session_state session_state;
     struct session_id session;
+    struct store_id home_store; /* owned our home at the last WELCOME; all zero = the map did not say */
     uint64_t session_count;    /* of WELCOMEs and connections, ever */
     bool attach;               /* config's wish until superseded */
     bool attached;             /* the present session */
@@ -305,6 +326,10 @@ failure_fn status_failed;
 enum status terms_seen(struct engine *e, struct now now) MUST_USE;
 void terms_drive(struct engine *e, struct now now);
 uint64_t terms_deadline_ms(const struct engine *e);
+/* store_is_gone: the map has an owner for the row's target, and nowhere the store of its receipt. */
+bool store_is_gone(const struct engine *e, const struct outbox_row *row);
+/* receipt_lost_in: an accepted row whose acceptance was lost: the same bytes again, with the receipt. */
+enum status receipt_lost_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 reply_fn terms_reply;
 failure_fn terms_failed;
 
@@ -313,8 +338,16 @@ failure_fn terms_failed;
 void deliver_push(struct engine *e, struct now now, const struct frame *f);
 /* gap_seen_load_in: e->gap_seen as the state has it. */
 enum status gap_seen_load_in(struct engine *e) MUST_USE;
+
+/* ---- ack.c ---- */
+
 /* acks_reset: a new session: positions of the old one mean nothing in it. */
 void acks_reset(struct engine *e);
+/* acks_have_room: within the credit that was asked for. acks_delivered: deliveries of one frame, ascending,
+ * whose transaction is committed; with it, what acks_drop_in has dropped: echoed rows. */
+bool acks_have_room(const struct engine *e, size_t count);
+void acks_delivered(struct engine *e, struct now now, const struct delivered *items, size_t count);
+enum status acks_drop_in(struct engine *e) MUST_USE;
 void ack_drive(struct engine *e, struct now now);
 uint64_t ack_deadline_ms(const struct engine *e);
 bool ack_pending(const struct engine *e);

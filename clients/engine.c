@@ -165,6 +165,7 @@ void engine_free(struct engine **at)
     for (size_t i = 0; i < REQUESTS_MAX; i++)
         free(e->requests[i].batch);
     buffer_fini(&e->acks.failed);
+    buffer_fini(&e->acks.untaken);
     buffer_fini(&e->scratch);
     arena_fini(&e->arena);
     arena_fini(&e->identity_arena);

@@ -90,6 +90,20 @@ struct engine_message {
 enum status engine_send(struct engine *e, struct now now, const struct engine_message *message,
                         struct outbox_row *out) MUST_USE;
 
+/* engine_ack: the application has taken these inbox rows (`count` order numbers of ENGINE_RECEIVED or
+ * of state_inbox_scan): they are marked shown, synced, and the relay is told that they are settled, in
+ * this session or in the next one that attaches. Until then it keeps them, and their senders see
+ * `delivered`. An application that dies between using a message and this finds the row unshown when it
+ * comes back, so towards the application delivery is at least once; begin with the unshown rows of the
+ * state. Settled is cumulative: a message that is not taken holds back those behind it, and in the end
+ * the session's credit.
+ * OK, also again; NOT_FOUND (one of them is no row: none was taken); LOCKED; IO, DAMAGED. */
+enum status engine_ack(struct engine *e, struct now now, const uint64_t *orders,
+                       size_t count) MUST_USE;
+/* engine_acks_pending: *out: rows were taken, or failed, and the relay has not echoed it: an attached
+ * session would say it. OK; as state_begin. */
+enum status engine_acks_pending(struct engine *e, bool *out) MUST_USE;
+
 /* engine_release: the user's decision for a message in `held` or `unknown`: send it, under a new message
  * id. OK, NOT_FOUND, STATE (it is in another state); as state_begin. */
 enum status engine_release(struct engine *e, struct now now,
@@ -118,7 +132,7 @@ bool engine_is_idle(const struct engine *e);
     X(REGISTERED, "registered")     /* the account exists at the relay and has its handle */       \
     X(HANDLE_REFUSED, "handle_refused") /* status says why; engine_register with another one */    \
     X(MESSAGE, "message")           /* a message of ours changed: order, key, state, reason, part */ \
-    X(RECEIVED, "received")         /* a new inbox row: order, sender, id */                       \
+    X(RECEIVED, "received")         /* a new inbox row: order, sender, id; engine_ack it */   \
     X(GAP, "gap")                   /* count deliveries will not come: gap, first..last */         \
     X(SUPERSEDED, "superseded")     /* another attached session of this device took over */        \
     X(MOVE, "move")                 /* leave this connection for another endpoint now */           \

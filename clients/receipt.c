@@ -97,16 +97,24 @@ void hint_push(struct engine *e, struct now now, const struct frame *f)
 
 /* ---- STATUS ---- */
 
-/* The relay has no claim any more: it forgot after the promised time, or lost it (terms.c finds out). */
-static enum status forgotten_in(struct engine *e, struct now now, struct message_id id)
+/* The relay has no claim. Either the acceptance went with its store: that is not in the map any more, so
+ * there is nobody whom terms.c could ask for its end. Then the same bytes go to the new one, which knows
+ * nothing of the id, while recipients do. Or the relay forgot after the promised time. Else the map may
+ * be older than the answer. */
+static enum status missing_in(struct engine *e, struct now now, struct message_id id)
 {
     struct outbox_row row;
+    uint64_t relay_ms = engine_relay_ms(e, now);
     enum status s = state_outbox_find_id(e->state, id, &row);
     if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
-    if (row.state != MESSAGE_ACCEPTED ||
-        engine_relay_ms(e, now) < row.receipt.accepted_ms + LEDGER_KEEP_MS)
-        return STATUS_OK;
-    return outbox_step_in(e, now, &row, MESSAGE_EVENT_DOUBT, STATUS_NOT_FOUND);
+    if (row.state != MESSAGE_ACCEPTED) return STATUS_OK;
+    bool gone = store_is_gone(e, &row);
+    if (gone && relay_ms < row.expires_ms) return receipt_lost_in(e, now, &row);
+    if (gone) return outbox_step_in(e, now, &row, MESSAGE_EVENT_DOUBT, STATUS_DAMAGED);
+    if (relay_ms >= row.receipt.accepted_ms + LEDGER_KEEP_MS)
+        return outbox_step_in(e, now, &row, MESSAGE_EVENT_DOUBT, STATUS_NOT_FOUND);
+    e->ping_wanted = true;
+    return STATUS_OK;
 }
 
 static enum status status_item_in(struct engine *e, struct now now,
@@ -115,7 +123,7 @@ static enum status status_item_in(struct engine *e, struct now now,
     enum status s = status_from_wire(item->status);
     if (s == STATUS_OK)
         return news_in(e, now, item->id, &item->target, item->parts, item->part_count);
-    if (s == STATUS_NOT_FOUND) return forgotten_in(e, now, item->id);
+    if (s == STATUS_NOT_FOUND) return missing_in(e, now, item->id);
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
     return STATUS_OK;
 }

@@ -165,8 +165,18 @@ void hello_failed(struct engine *e, struct now now, struct request *r, enum stat
     if (s == STATUS_TIMEOUT && e->hello_tries >= 3) move_tell(e);
 }
 
+static bool map_differs(const struct msg_map *a, const struct msg_map *b)
+{
+    bool differs = a->range_count != b->range_count;
+    for (size_t i = 0; i < a->range_count && !differs; i++)
+        differs = memcmp(&a->ranges[i].store, &b->ranges[i].store, sizeof(struct store_id)) != 0;
+    return differs;
+}
+
+/* Another store somewhere: what became of our messages is asked at once. */
 static enum status map_take(struct engine *e, struct now now, const struct msg_map *map)
 {
+    if (map_differs(&e->map, map)) earlier(&e->status_ms, now.mono_ms);
     e->map.version = map->version;
     e->map.range_count = map->range_count;
     if (map->range_count)
@@ -213,6 +223,7 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     e->status_after = 0;
     event_put(e, &(struct engine_event){.kind = ENGINE_CONNECTED, .attached = e->attached});
     (void)engine_fault(e, map_take(e, now, &w.map));
+    (void)store_of(e, home_of_account(e->identity.account), &e->home_store);
     if (e->attach != e->attached) session_lost(e, now); /* the wish has changed meanwhile */
 }
 
@@ -224,6 +235,15 @@ static void ping_send(struct engine *e, struct now now)
     if (!request_make(e, now, KIND_PING, 0, &msg_empty_desc, &empty)) return;
     e->ping_under_way = true;
     e->ping_wanted = false;
+}
+
+/* A store that took the place of the one which gave the session may not know our account: HELLO finds out. */
+static bool home_is_elsewhere(const struct engine *e)
+{
+    struct store_id none = {{0}}, store;
+    return e->session_state == SESSION_BOUND && memcmp(&e->home_store, &none, sizeof none) != 0 &&
+           store_of(e, home_of_account(e->identity.account), &store) &&
+           memcmp(&e->home_store, &store, sizeof store) != 0;
 }
 
 void pong_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
@@ -238,6 +258,7 @@ void pong_reply(struct engine *e, struct now now, struct request *r, const struc
     e->pings_lost = 0;
     clock_take(e, now, pong.relay_ms);
     (void)engine_fault(e, map_take(e, now, &pong.map));
+    if (home_is_elsewhere(e)) session_lost(e, now);
 }
 
 void ping_failed(struct engine *e, struct now now, struct request *r, enum status s,

@@ -145,8 +145,16 @@ static enum verdict receipt_judge(const struct msg_terms_are *m, struct term sin
     return VERDICT_LOST;
 }
 
-/* The same bytes again, with the receipt. An `id_time` to that will not be proof of anything. */
-static enum status receipt_lost_in(struct engine *e, struct now now, struct outbox_row *row)
+bool store_is_gone(const struct engine *e, const struct outbox_row *row)
+{
+    struct store_id owner;
+    uint16_t home;
+    return store_of(e, home_of_account(row->target), &owner) &&
+           !home_in_store(e, row->receipt.store, &home);
+}
+
+/* An `id_time` to that will not be proof of anything. */
+enum status receipt_lost_in(struct engine *e, struct now now, struct outbox_row *row)
 {
     row->lost = row->doubtful = true;
     row->submitted = false;

@@ -1,8 +1,9 @@
 /* recv: shows received messages, the oldest first: those in the inbox that were not shown yet, then
  * what comes. A message is in the inbox, synced, before the relay hears that we have it; here it is
- * printed, flushed, and then marked as shown.
+ * printed, flushed, and then acknowledged, which settles it.
  * Invariants: the inbox, not the events, says what there is to show; a message that could not be
- * printed stays unshown. */
+ * printed stays unshown and unsettled. Whoever is killed between printing and acknowledging shows that
+ * one message again. */
 #include "clients/cli/device.h"
 #include "clients/cli/payload.h"
 #include "clients/cli/sender.h"
@@ -11,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LEAVE_MS     2000
-#define LOCKED_TRIES 3
+#define LEAVE_MS 2000
+#define FLUSH_MS 2000
 
 struct recv {
     struct device device;
@@ -99,19 +100,6 @@ static bool row_print(struct recv *r, const struct inbox_row *row)
     return fflush(stdout) == 0;
 }
 
-static enum status row_mark(struct recv *r, uint64_t order)
-{
-    struct state *state = client_state(r->device.client);
-    enum status s = STATUS_LOCKED;
-    for (unsigned i = 0; s == STATUS_LOCKED && i < LOCKED_TRIES; i++)
-        s = state_begin(state, STATE_WRITE);
-    if (s != STATUS_OK) return s;
-    s = state_inbox_show(state, order);
-    if (s == STATUS_OK) return state_commit(state);
-    state_rollback(state);
-    return s;
-}
-
 /* Shows what there is, as far as it is wanted. EXIT_OK, or the exit status after one line. */
 static int inbox_show(struct recv *r)
 {
@@ -122,7 +110,7 @@ static int inbox_show(struct recv *r)
             return command_fail(
                 r->device.command, EXIT_FAILED,
                 "standard output cannot be written: the message stays in the inbox");
-        s = row_mark(r, row.order);
+        s = client_ack(r->device.client, row.order);
         if (s != STATUS_OK) break;
         r->shown++;
     }
@@ -176,6 +164,7 @@ int recv_run(struct command *c)
     r.device.waiting = "waiting for messages";
     uint64_t deadline_ms = timeout_s >= 0 ? device_deadline(timeout_s) : UINT64_MAX;
     if (!failed) failed = loop(&r, deadline_ms);
+    if (!failed) client_flush(r.device.client, &r.watch, FLUSH_MS);
     if (r.device.client != NULL) client_leave(r.device.client, &r.watch, LEAVE_MS);
     device_close(&r.device);
     return failed;

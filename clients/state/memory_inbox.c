@@ -49,7 +49,17 @@ enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added
     struct key dedup = dedup_key(row);
     struct view v;
     if (memory_fails(m)) return STATUS_IO;
-    if (rows_get(m->rows, row_key_view(&dedup), &v)) return STATUS_OK;
+    if (rows_get(m->rows, row_key_view(&dedup), &v)) {
+        struct inbox_row known;
+        struct key at;
+        ENSURE(v.len == sizeof row->order);
+        memcpy(&row->order, v.at, sizeof row->order);
+        at = key_u64(T_INBOX, row->order);
+        ENSURE(rows_get(m->rows, row_key_view(&at), &v));
+        inbox_read(v, &known);
+        row->shown = known.shown;
+        return STATUS_OK;
+    }
     row->order = memory_order_next(m, T_INBOX);
     memory_put(m, &dedup, &row->order, sizeof row->order);
     inbox_write(m, row);

@@ -172,6 +172,22 @@ enum status sqlite_contact_handle(struct state *s, struct account_id account, st
 
 /* ---- inbox ---- */
 
+static enum status inbox_known(struct state *s, struct inbox_row *row)
+{
+    struct call c = call_begin(s, STATEMENT_INBOX_KNOWN);
+    bind_bytes(&c, row->sender_device.bytes, sizeof row->sender_device.bytes);
+    bind_bytes(&c, row->id.bytes, sizeof row->id.bytes);
+    bool found = call_step(&c);
+    uint64_t order = found ? column_u64(&c) : 0;
+    bool shown = found && column_bool(&c);
+    enum status status = call_end(&c);
+    if (status != STATUS_OK) return status;
+    if (!found) return STATUS_DAMAGED; /* neither added nor there */
+    row->order = order;
+    row->shown = shown;
+    return STATUS_OK;
+}
+
 enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added)
 {
     size_t changes;
@@ -187,8 +203,10 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_u64(&c, row->shown);
     enum status status = call_run(&c, &changes);
     *added = changes > 0;
-    if (*added) row->order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
-    return status;
+    if (status != STATUS_OK) return status;
+    if (!*added) return inbox_known(s, row);
+    row->order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
+    return STATUS_OK;
 }
 
 static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)

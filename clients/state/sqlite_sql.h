@@ -103,6 +103,7 @@
     X(INBOX_ADD, "INSERT INTO inbox (sender_account, sender_device, id, term, seq, accepted_ms,"   \
                  " received_ms, body, shown) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"            \
                  " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE sender_device = ?2 AND id = ?3)")   \
+    X(INBOX_KNOWN, "SELECT ord, shown FROM inbox WHERE sender_device = ? AND id = ?")              \
     X(INBOX_SCAN, INBOX_SELECT "WHERE ord > ? ORDER BY ord LIMIT ?")                               \
     X(INBOX_SCAN_UNSHOWN, INBOX_SELECT "WHERE shown = 0 AND ord > ? ORDER BY ord LIMIT ?")         \
     X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ?")                                      \

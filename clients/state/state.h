@@ -149,8 +149,8 @@ struct inbox_scan {
 
 /* ---- acknowledgements ---- */
 
-/* Not yet echoed by the relay. reason FAIL_NONE: everything up to here is settled; else this one
- * delivery failed. Unique by position. */
+/* Not yet echoed by the relay: says that a connection is worth while. reason FAIL_NONE: the application
+ * has taken the message that was there; else this one delivery failed. Unique by position. */
 struct pending_ack {
     struct position position;
     enum fail_reason reason;
@@ -225,7 +225,8 @@ struct state_ops {
     enum status (*outbox_receipt)(struct state *s, struct store_id store, struct term term,
                                   uint64_t commit, uint64_t after, struct outbox_row *out);
 
-    /* Adds the row unless (sender_device, id) is known: *added tells; row->order is given when added. */
+    /* Adds the row unless (sender_device, id) is known: *added tells. row->order is given; of a known one
+     * order and shown are those that it has. */
     enum status (*inbox_put)(struct state *s, struct inbox_row *row, bool *added);
     /* Bodies in the arena. */
     enum status (*inbox_scan)(struct state *s, struct inbox_scan *scan, struct arena *a);

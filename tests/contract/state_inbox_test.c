@@ -19,6 +19,25 @@ CONTRACT_TEST(inbox_takes_each_message_once)
     commit(f);
 }
 
+CONTRACT_TEST(known_inbox_row_tells_its_order_and_whether_it_was_shown)
+{
+    struct inbox_row first = {.sender_device = {{2}}, .id = id_of(3), .body = text("a")};
+    struct inbox_row again = first;
+    bool added;
+    writing(f);
+    ok(state_inbox_put(f->s, &first, &added));
+    ok(state_inbox_put(f->s, &again, &added));
+    cr_assert(!added && again.order == first.order && !again.shown);
+    ok(state_inbox_show(f->s, first.order));
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    again.order = 0;
+    ok(state_inbox_put(f->s, &again, &added));
+    cr_assert(!added && again.order == first.order && again.shown);
+    commit(f);
+}
+
 CONTRACT_TEST(inbox_row_comes_back_whole_and_unshown_first)
 {
     struct inbox_row in = {.sender_account = account_of(1), .sender_device = {{2}}, .id = id_of(3),

@@ -51,18 +51,6 @@ done_well() {
     echo "$TEST: all well"
 }
 
-# gap WHAT COMMAND...: what should hold and does not yet, said aloud instead of failing the test. The
-# command must not call fail. When it holds, make it a check.
-gap() {
-    local what="$1"
-    shift
-    if "$@"; then
-        echo "$TEST: closed, make it a check: $what"
-    else
-        echo "$TEST: KNOWN GAP: $what"
-    fi
-}
-
 # wait_for WHAT COMMAND...: until the command succeeds, 15 s at most.
 wait_for() {
     local what="$1" end=$((SECONDS + 15))

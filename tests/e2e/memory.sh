@@ -10,6 +10,7 @@ device_make alice bob
 say alice bob "kept in memory"
 out_has '"level":"memory"'; out_lacks "synced"
 as alice 0 status "$ID";                          out_has "memory"; out_lacks "synced"
+KEPT="$ID"
 take bob "kept in memory"
 say alice bob "about to be forgotten"
 FORGOTTEN="$ID"; TICKET="$REFERENCE"
@@ -27,12 +28,33 @@ ctl 1 explain "$TICKET";                          out_has "never_accepted"
 # The devices register again by themselves, and what was received before is not shown again.
 as bob 4 --json recv --timeout 1;                 lines 0
 event_wait account_created '"devices":1'
-as alice 0 --json status "$FORGOTTEN";            out_has '"level":"memory"'; out_lacks "synced"
 say alice bob "and on it goes";                   out_has '"level":"memory"'
-take bob "and on it goes"
 
-# The sender's copy is still there: it could be sent again, or said to be lost.
-told() { ! state_is alice "$FORGOTTEN" '"state":"queued","outcome":"open"'; }
-gap "the sender of a forgotten message is told, or sends it again" told
+# The sender's copies are sent again, also of what was settled without its hearing of it: shown once each.
+sent_again() { state_is alice "$FORGOTTEN" '"state":"\(accepted\|settled\)".*"level":"memory"' && grep -q "\"store\":\"$AFTER\"" "$DIR/out"; }
+wait_for "the forgotten message is with the new store" sent_again
+out_lacks "synced"
+event_wait resent_after_loss
+as bob 0 --json recv --count 2 --timeout 10
+equal "$(grep -o '"text":"[^"]*"' "$DIR/out" | sort | tr -d '\n')" '"text":"about to be forgotten""text":"and on it goes"' "what came"
+take_none bob
+wait_for "the sender hears of its end" state_is alice "$FORGOTTEN" '"state":"settled"'
+wait_for "and of the one before" state_is alice "$KEPT" '"state":"settled"'
+
+# The worker alone is killed, under living sessions: they notice, register again, and so does the rest.
+"$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
+FOLLOW=$!
+say alice bob "before the kill"
+shown() { [ "$(wc -l < "$DIR/follow")" = "$1" ]; }
+wait_for "it is shown" shown 1
+child_end storage KILL
+wait_for "storage serves again" relay_serves
+wait_for "the running receiver registers again" has_event account_created
+as alice 0 --json status "$ID";                   out_has '"level":"memory"'
+say alice bob "after the kill"
+wait_for "it is shown" shown 2
+kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
+equal "$(sed 's/.*"text":"\([^"]*\)".*/\1/' "$DIR/follow" | tr '\n' ,)" "before the kill,after the kill," "the order"
+take_none bob
 
 done_well

@@ -74,6 +74,7 @@ static void process_start(struct device *d, struct session_host *h)
     trace_put(s, TRACE_ENGINE_UP, d->index, (uint64_t)(h - d->sessions), status);
     h->leaving = h->full = false;
     h->attach_ms = SIM_NEVER;
+    d->read_ms = s->now_ms; /* what an earlier process has left */
     h->connect_ms = s->now_ms;
     h->start_ms = s->now_ms + 100;
     h->endpoint = rng_below(&s->rng, s->broker_count);
@@ -99,22 +100,23 @@ static struct view handle_of(const struct sim *s, size_t to)
     return view_of(handle, strlen(handle));
 }
 
-/* Shows what is new. What is in an inbox row is looked at in the verdict. */
-static enum status app_read(struct device *d)
+/* Takes what is new. What is in an inbox row is looked at in the verdict. */
+static enum status app_read(struct device *d, struct session_host *h)
 {
     struct arena arena = {0};
     struct inbox_row rows[32];
+    uint64_t orders[32];
     struct inbox_scan scan = {.unshown = true, .rows = rows, .row_max = 32};
-    enum status s = state_begin(d->state, STATE_WRITE);
+    enum status s = state_begin(d->state, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_inbox_scan(d->state, &scan, &arena);
-    for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++)
-        s = state_inbox_show(d->state, rows[i].order);
-    if (s == STATUS_OK)
-        s = state_commit(d->state);
-    else
-        state_rollback(d->state);
+    state_rollback(d->state);
     arena_fini(&arena);
+    for (size_t i = 0; i < scan.row_count; i++)
+        orders[i] = rows[i].order;
+    if (s == STATUS_OK && scan.row_count)
+        s = engine_ack(h->engine, sim_device_now(d), orders, scan.row_count);
+    if (s == STATUS_OK) d->read_ms = scan.row_count == 32 ? d->sim->now_ms : SIM_NEVER;
     return s;
 }
 
@@ -273,6 +275,12 @@ static void frames_send(struct device *d, struct session_host *h)
     }
 }
 
+/* An application looks into its inbox at once, or is slow now and then. */
+static uint64_t app_read_ms(struct sim *s)
+{
+    return s->now_ms + (!s->calm && rng_chance(&s->rng, 100) ? rng_below(&s->rng, 2500) : 0);
+}
+
 /* false: the process has ended. */
 static bool events_receive(struct device *d, struct session_host *h)
 {
@@ -284,7 +292,7 @@ static bool events_receive(struct device *d, struct session_host *h)
         failed = failed || e.kind == ENGINE_FAILED;
         left = left || e.kind == ENGINE_LEFT;
     }
-    if (received && app_read(d) != STATUS_OK) failed = true;
+    if (received) d->read_ms = sim_min(d->read_ms, app_read_ms(d->sim));
     d->sim->seen[SEEN_STATE_FAILED] += failed;
     if (failed)
         process_end(d, h, d->sim->now_ms + rng_between(&d->sim->rng, 10, 500));
@@ -310,6 +318,11 @@ static void engine_turn(struct device *d, struct session_host *h)
     engine_tick(h->engine, now);
     frames_send(d, h);
     if (!events_receive(d, h)) return;
+    if (d->read_ms <= s->now_ms && app_read(d, h) == STATUS_IO) {
+        s->seen[SEEN_STATE_FAILED]++;
+        process_end(d, h, s->now_ms + rng_between(&s->rng, 10, 500));
+        return;
+    }
     frames_send(d, h);
     h->due_ms = engine_deadline_ms(h->engine);
     if (h->full) h->due_ms = sim_min(h->due_ms, s->now_ms + 10);
@@ -344,7 +357,7 @@ void device_start(struct sim *s, size_t index)
 {
     struct device *d = &s->devices[index];
     struct random_source random = {random_bytes, s};
-    *d = (struct device){.sim = s, .index = index, .again_ms = SIM_NEVER};
+    *d = (struct device){.sim = s, .index = index, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER};
     snprintf(d->handle, sizeof d->handle, "user-%zu", index);
     d->state = memory_state_new();
     struct account_wish wish = {.handle = view_of(d->handle, strlen(d->handle))};
@@ -377,6 +390,8 @@ uint64_t device_due_ms(const struct device *d)
     uint64_t due = SIM_NEVER;
     for (size_t i = 0; i < SESSION_HOSTS; i++)
         due = sim_min(due, session_due_ms(d, &d->sessions[i]));
+    for (size_t i = 0; i < SESSION_HOSTS; i++)
+        if (d->sessions[i].engine) due = sim_min(due, d->read_ms);
     if (!is_ready(&d->sessions[SESSION_RECEIVER])) return due;
     if (!d->sim->calm) due = sim_min(due, d->next_send_ms);
     return sim_min(due, d->again_ms);

@@ -88,6 +88,21 @@ static void store_cut(struct sim *s)
     store_host_kill(h, KILL_IDLE, later(s, 50, 1000));
 }
 
+static void store_low(struct sim *s, struct store_host *h)
+{
+    h->low_until_ms = later(s, 1000, 5000);
+    trace_put(s, TRACE_STORE_LOW, h->index, h->low_until_ms, 0);
+}
+
+/* Somebody replaces the disk by an empty one, or its machine kept it in memory: another store comes back. */
+static void store_wipe(struct sim *s)
+{
+    struct store_host *h = any_store(s);
+    if (!h->process) return;
+    store_host_kill(h, KILL_IDLE, later(s, 50, 1000));
+    store_host_wipe(h);
+}
+
 /* Everything is off for days, less than the relay keeps a payload: no process sees the time pass. What
  * is open must still be there, whatever has become too old meanwhile (claims, runs, ids). */
 static void winter(struct sim *s)
@@ -160,8 +175,7 @@ static void fault_do(struct sim *s, enum fault f)
         store_host_zombify(h, later(s, 500, 8000), later(s, 50, 1500));
         break;
     case FAULT_STORE_LOW:
-        h->low_until_ms = later(s, 1000, 5000);
-        trace_put(s, TRACE_STORE_LOW, h->index, h->low_until_ms, 0);
+        store_low(s, h);
         break;
     case FAULT_STORE_CUT:
         store_cut(s);
@@ -177,6 +191,9 @@ static void fault_do(struct sim *s, enum fault f)
         break;
     case FAULT_WINTER:
         winter(s);
+        break;
+    case FAULT_STORE_WIPE:
+        store_wipe(s);
         break;
     case FAULT_COUNT:
         break;

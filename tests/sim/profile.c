@@ -1,5 +1,5 @@
 /* profile: what kinds of worlds there are. calm: no faults, so that everything must be quick. faults:
- * everything that a machine room does. loss: disks that lose synced writes. clocks: clocks that lie.
+ * everything that a machine room does. loss: disks that lose synced writes. wiped: disks that are replaced by empty ones. clocks: clocks that lie.
  * retention: everything off for days, past the age of claims and ids, not of payloads.
  * backpressure: tiny credits, queues and mailboxes, and readers that take their time. */
 #include "tests/sim/sim.h"
@@ -36,6 +36,14 @@ static const struct profile profiles[] = {
                  [FAULT_STORE_KILL] = 2, [FAULT_WORKER_STALL] = 1, [FAULT_BROKER_CRASH] = 1},
      .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(LOSS) | SEEN(RESENT)},
+    {.name = "wiped", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 1,
+     .chaos_ms = 25000, .settle_ms = 150000, .send_every_ms = 1200, .large_pm = 10, .twice_pm = 100,
+     .quick_pm = 100, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,
+     .weights = {[FAULT_STORE_WIPE] = 4, [FAULT_CLIENT_BREAK] = 3,
+                 [FAULT_CLIENT_OFFLINE] = 3, [FAULT_CLIENT_CRASH] = 2, [FAULT_STORE_KILL] = 2,
+                 [FAULT_WORKER_STALL] = 1, [FAULT_BROKER_CRASH] = 1},
+     .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(RESENT)},
     {.name = "clocks", .devices_min = 3, .devices_max = 5, .brokers_max = 1, .stores_max = 1,
      .chaos_ms = 25000, .settle_ms = 150000, .send_every_ms = 1500, .large_pm = 10, .twice_pm = 100,
      .quick_pm = 150, .rogue_pm = 300, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,

@@ -54,6 +54,7 @@ void rng_fill(struct rng *r, void *out, size_t len);
     X(BROKER_UP, "broker up") X(BROKER_DOWN, "broker dies") X(BROKER_DRAIN, "broker drains")       \
     X(STORE_UP, "store up") X(STORE_DOWN, "store dies store/point") X(STORE_COMMIT, "commit store/status") \
     X(STORE_DRAIN, "store drains") X(STORE_CUT, "disk cut store/writes") X(STORE_LOW, "disk full until") \
+    X(STORE_WIPE, "disk wiped store")                                                              \
     X(STORE_ZOMBIE, "zombie store") X(FANOUT_UP, "fanout up") X(FANOUT_DOWN, "fanout dies")        \
     X(POST, "post device/status") X(EVENT, "event kind/code/count")                                \
     X(ENGINE_UP, "engine starts device/session") X(ENGINE_DOWN, "engine ends device/session")      \
@@ -91,7 +92,7 @@ void trace_dump(const struct trace *t);
     X(CLIENT_BREAK) X(CLIENT_STALL) X(CLIENT_CRASH) X(CLIENT_OFFLINE) X(CLIENT_DISK)               \
     X(BROKER_CRASH) X(BROKER_DRAIN) X(WORKER_BREAK) X(WORKER_STALL)                                \
     X(STORE_KILL) X(STORE_WRITE_FAILS) X(STORE_DRAIN) X(STORE_ZOMBIE) X(STORE_LOW) X(STORE_CUT)    \
-    X(FANOUT_CRASH) X(RELAY_CLOCK) X(CLIENT_CLOCK) X(WINTER)
+    X(FANOUT_CRASH) X(RELAY_CLOCK) X(CLIENT_CLOCK) X(WINTER) X(STORE_WIPE)
 
 enum fault {
 #define X(NAME) FAULT_##NAME,
@@ -257,6 +258,8 @@ struct store_host {
 void store_host_start(struct store_host *h);
 void store_host_kill(struct store_host *h, enum kill_point point, uint64_t restart_ms);
 void store_host_drain(struct store_host *h);
+/* store_host_wipe: the next process finds an empty disk. While none runs. */
+void store_host_wipe(struct store_host *h);
 /* store_host_zombify: the process loses its disk to a successor and does not notice. */
 void store_host_zombify(struct store_host *h, uint64_t until_ms, uint64_t restart_ms);
 uint64_t store_host_due_ms(const struct store_host *h);
@@ -287,6 +290,7 @@ struct device {
     bool registered;
     struct session_host sessions[SESSION_HOSTS];
     uint64_t offline_until_ms, next_send_ms, again_ms;
+    uint64_t read_ms; /* when the application looks into its inbox */
     int64_t skew_ms;
     unsigned superseded; /* how often another session took over */
 };

@@ -142,7 +142,7 @@ static void process_free(struct store_process **at)
     *at = NULL;
 }
 
-/* Never back to before the store had its id: another store has lost nothing. */
+/* Never back to before the store had its id: that is store_host_wipe. */
 static void disk_cut(struct store_host *h)
 {
     if (h->cut_next >= h->writes) h->cut_next = 0;
@@ -185,6 +185,16 @@ void store_host_kill(struct store_host *h, enum kill_point point, uint64_t resta
     process_free(&h->process);
     memory_disk_crash(h->disk);
     h->restart_ms = restart_ms;
+}
+
+void store_host_wipe(struct store_host *h)
+{
+    ENSURE(!h->process && !h->zombie);
+    trace_put(h->sim, TRACE_STORE_WIPE, h->index, 0, 0);
+    memory_disk_free(&h->disk);
+    h->disk = memory_disk_new();
+    h->writes = h->cut_next = 0;
+    h->sim->cuts++;
 }
 
 void store_host_drain(struct store_host *h)

@@ -191,6 +191,22 @@ static void relay_step(struct relay *r)
 
 /* ---- the world ---- */
 
+/* The application, now and then, takes what it has not taken. */
+static void app_take(struct relay *r)
+{
+    struct fixture *f = r->f;
+    struct inbox_row rows[4];
+    uint64_t orders[4];
+    struct inbox_scan scan = {.unshown = true, .rows = rows, .row_max = 4};
+    if (bad_luck(r, 30) || state_begin(f->state, STATE_READ) != STATUS_OK) return;
+    enum status s = state_inbox_scan(f->state, &scan, &f->arena);
+    state_rollback(f->state);
+    for (size_t i = 0; i < scan.row_count; i++)
+        orders[i] = rows[i].order;
+    if (s == STATUS_OK && scan.row_count)
+        (void)(engine_ack(f->e, f->now, orders, scan.row_count) == STATUS_OK);
+}
+
 static void world_step(struct relay *r)
 {
     struct fixture *f = r->f;
@@ -204,6 +220,7 @@ static void world_step(struct relay *r)
         r->up = true;
     }
     relay_step(r);
+    app_take(r);
     pass(f, 1 + below(r, 700));
     if (has_happened(f, ENGINE_FAILED)) {
         memory_state_fail(f->state, 0, false);

@@ -113,4 +113,31 @@ enum message_state state_of(struct fixture *f, uint64_t order);
 /* has_no_bytes: the row keeps no item and no ciphertext (and no payload). */
 bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too);
 
+/* ---- deliveries ---- */
+
+struct incoming {
+    struct msg_delivery items[DELIVERIES_PER_FRAME];
+    size_t count;
+    struct buffer body;
+};
+
+/* deliveries: `count` of them from `seq` on, their ids made of the seq, each "\x01m". */
+struct incoming deliveries(struct fixture *f, uint64_t seq, size_t count);
+/* deliver_only: the relay pushes them (and frees their bytes); the application does nothing with them.
+ * take_all: it takes up to a frame of what it has not taken. deliver: both; deliver_some: made and both. */
+void deliver_only(struct fixture *f, struct incoming *in);
+void take_all(struct fixture *f);
+void deliver(struct fixture *f, struct incoming *in);
+void deliver_some(struct fixture *f, uint64_t seq, size_t count);
+size_t inbox_count(struct fixture *f);
+size_t pending_count(struct fixture *f);
+/* said_both: the ACK that must have been said settles up to one seq (0 = nothing) and has up to the other;
+ * said_ack: up to the same. echo: the relay answers it. */
+struct frame said_both(struct fixture *f, struct msg_ack *ack, uint64_t settled,
+                       uint64_t delivered);
+struct frame said_ack(struct fixture *f, struct msg_ack *ack, uint64_t seq);
+void echo(struct fixture *f, const struct frame *frame, const struct msg_ack *ack);
+/* session_only: a session is bound, and what was said and happened is forgotten. */
+void session_only(struct fixture *f);
+
 #endif

@@ -346,7 +346,7 @@ struct view accepted(struct fixture *f, const struct msg_send_item *item, struct
         .level = LEVEL_SYNCED,
         .receipt = {.store = fixture_store, .term = term, .commit = ++f->commit,
                     .accepted_ms = f->now.wall_ms},
-        .expires_ms = f->now.wall_ms + 1000,
+        .expires_ms = f->now.wall_ms + 3600 * 1000,
         .parts = parts,
         .part_count = item->part_count,
     };
@@ -420,4 +420,109 @@ struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing)
     *missing = (struct device_id_list){.device = {{0xbb}}};
     return (struct msg_stale){.key_version = 2, .head = {{2}}, .missing = missing,
                               .missing_count = f ? 1 : 0};
+}
+
+/* ---- deliveries ---- */
+
+struct incoming deliveries(struct fixture *f, uint64_t seq, size_t count)
+{
+    struct incoming in = {.count = count};
+    for (size_t i = 0; i < count; i++) {
+        struct msg_delivery *d = &in.items[i];
+        *d = (struct msg_delivery){.term = f->range.term, .seq = seq + i,
+                                   .sender_account = f->bob.account,
+                                   .sender_device = f->bob.device,
+                                   .target = target_of_account(f->me.account), .len = 2};
+        put_u64(d->id.bytes, seq + i);
+        write_bytes(&in.body, "\x01m", 2);
+    }
+    return in;
+}
+
+void deliver_only(struct fixture *f, struct incoming *in)
+{
+    struct msg_deliver m = {.session = {.term = f->range.term, .number = f->session_number},
+                            .items = in->items, .item_count = in->count};
+    push(f, KIND_DELIVER, &msg_deliver_desc, &m, buffer_view(&in->body));
+    buffer_fini(&in->body);
+}
+
+void take_all(struct fixture *f)
+{
+    struct inbox_row rows[DELIVERIES_PER_FRAME];
+    uint64_t orders[DELIVERIES_PER_FRAME];
+    struct inbox_scan scan = {.unshown = true, .rows = rows, .row_max = DELIVERIES_PER_FRAME};
+    if (state_begin(f->state, STATE_READ) != STATUS_OK) return; /* it failed on purpose */
+    cr_assert_eq(state_inbox_scan(f->state, &scan, &f->arena), STATUS_OK);
+    state_rollback(f->state);
+    for (size_t i = 0; i < scan.row_count; i++)
+        orders[i] = rows[i].order;
+    if (scan.row_count)
+        cr_assert_eq(engine_ack(f->e, f->now, orders, scan.row_count), STATUS_OK);
+    turn(f);
+}
+
+void deliver(struct fixture *f, struct incoming *in)
+{
+    deliver_only(f, in);
+    take_all(f);
+}
+
+void deliver_some(struct fixture *f, uint64_t seq, size_t count)
+{
+    struct incoming in = deliveries(f, seq, count);
+    deliver(f, &in);
+}
+
+size_t inbox_count(struct fixture *f)
+{
+    static struct inbox_row rows[256];
+    struct inbox_scan scan = {.rows = rows, .row_max = 256};
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_inbox_scan(f->state, &scan, &f->arena), STATUS_OK);
+    cr_assert_eq(state_commit(f->state), STATUS_OK);
+    return scan.row_count;
+}
+
+size_t pending_count(struct fixture *f)
+{
+    struct pending_ack acks[256];
+    size_t count;
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_ack_scan(f->state, acks, 256, &count), STATUS_OK);
+    cr_assert_eq(state_commit(f->state), STATUS_OK);
+    return count;
+}
+
+struct frame said_both(struct fixture *f, struct msg_ack *ack, uint64_t settled,
+                       uint64_t delivered)
+{
+    struct frame frame = said(f, KIND_ACK, &msg_ack_desc, ack);
+    cr_assert_eq(ack->settled_seq, settled);
+    cr_assert_eq(ack->delivered_seq, delivered);
+    cr_assert(!settled || term_equal(ack->settled_term, f->range.term));
+    cr_assert(term_equal(ack->delivered_term, f->range.term));
+    cr_assert_eq(ack->session.number, f->session_number);
+    return frame;
+}
+
+struct frame said_ack(struct fixture *f, struct msg_ack *ack, uint64_t seq)
+{
+    return said_both(f, ack, seq, seq);
+}
+
+void echo(struct fixture *f, const struct frame *frame, const struct msg_ack *ack)
+{
+    struct msg_acked m = {.session = ack->session, .settled_term = ack->settled_term,
+                          .settled_seq = ack->settled_seq,
+                          .delivered_term = ack->delivered_term,
+                          .delivered_seq = ack->delivered_seq};
+    answer(f, frame, KIND_ACKED, &msg_acked_desc, &m);
+}
+
+void session_only(struct fixture *f)
+{
+    bind_session(f);
+    said_forget(f);
+    events_forget(f);
 }

@@ -199,3 +199,138 @@ ENGINE_TEST(terms, many_lost_messages_go_back_in_bounded_steps)
     }
     cr_assert_eq(resent, 500u);
 }
+
+/* ---- a store that is gone ---- */
+
+/* Answers the STATUS that must have been said: no claim. */
+static void know_nothing(struct fixture *f)
+{
+    struct msg_status ask;
+    struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
+    cr_assert_eq(ask.item_count, 1u);
+    struct msg_status_item item = {.status = STATUS_NOT_FOUND, .target = ask.items[0].target,
+                                   .id = ask.items[0].id};
+    struct msg_status_is is = {.items = &item, .item_count = 1};
+    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &is);
+}
+
+/* Another store stands where the first one stood. */
+static void new_store(struct fixture *f)
+{
+    f->range.store.bytes[0] ^= 0xff;
+    new_term(f, 2);
+}
+
+ENGINE_TEST(terms, what_a_vanished_store_had_accepted_is_sent_again_with_its_receipt)
+{
+    struct sent s;
+    accepted_messages(f, 1);
+    struct outbox_row before = row_at(f, 1);
+    new_store(f);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_TERMS), 0u, "nobody knows its terms");
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_ACCEPTED, "a new store alone proves nothing");
+    know_nothing(f);
+    said_send(f, &s);
+    cr_assert(message_equal(s.items[0].id, before.id));
+    cr_assert(memcmp(&s.digests[0], &before.digest, 32) == 0, "the same bytes");
+    cr_assert(s.send.lost_count == 1 && s.send.lost[0].receipt.commit == before.receipt.commit);
+    cr_assert_eq(memcmp(&s.send.lost[0].receipt.store, &fixture_store, sizeof fixture_store), 0);
+    answer_one(f, &s, &(struct msg_sent_item){.status = STATUS_ID_TIME});
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_UNKNOWN, "the user is told");
+}
+
+/* Its twin: it is queued there. */
+static void know_it(struct fixture *f)
+{
+    struct msg_status ask;
+    struct frame frame = said(f, KIND_STATUS, &msg_status_desc, &ask);
+    struct msg_part_state part = part_of(f, DELIVERY_QUEUED, OUTCOME_OPEN, 1);
+    struct msg_status_item item = {.target = ask.items[0].target, .id = ask.items[0].id,
+                                   .parts = &part, .part_count = 1};
+    struct msg_status_is is = {.items = &item, .item_count = 1};
+    answer(f, &frame, KIND_STATUS_IS, &msg_status_is_desc, &is);
+}
+
+ENGINE_TEST(terms, what_the_new_store_knows_is_not_sent_again)
+{
+    accepted_messages(f, 1);
+    new_store(f);
+    bind_session(f);
+    know_it(f);
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_ACCEPTED, "its partition has moved");
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+}
+
+ENGINE_TEST(terms, missing_claim_of_a_store_that_is_still_there_is_no_loss)
+{
+    struct msg_range ranges[2];
+    accepted_messages(f, 1);
+    bind_session(f);
+    know_nothing(f);
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_ACCEPTED, "TERMS would tell");
+    lose_connection(f);
+    ranges[0] = ranges[1] = f->range; /* it has given the recipient's home away */
+    uint16_t home = home_of_account(f->bob.account);
+    ranges[0].last = home ? home - 1u : 0;
+    ranges[1].first = home;
+    if (home) ranges[1].store.bytes[0] ^= 0xff;
+    f->map = (struct msg_map){.version = 3, .ranges = ranges, .range_count = 2};
+    bind_session(f);
+    know_nothing(f);
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_ACCEPTED);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+}
+
+ENGINE_TEST(terms, nothing_is_concluded_from_a_map_without_an_owner)
+{
+    accepted_messages(f, 1);
+    f->map.range_count = 0;
+    bind_session(f);
+    know_nothing(f);
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_ACCEPTED);
+}
+
+ENGINE_TEST(terms, message_whose_time_is_over_is_left_to_the_user_when_its_store_is_gone)
+{
+    accepted_messages(f, 1);
+    f->now.wall_ms += 3600 * 1000; /* as long as the fixture's messages live */
+    f->now.mono_ms += 3600 * 1000;
+    new_store(f);
+    bind_session(f);
+    know_nothing(f);
+    cr_assert_eq(row_at(f, 1).state, MESSAGE_UNKNOWN);
+    cr_assert_eq(row_at(f, 1).reason, STATUS_DAMAGED);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+}
+
+static void pong(struct fixture *f)
+{
+    struct frame frame = said(f, KIND_PING, NULL, NULL);
+    struct msg_pong m = {.relay_ms = f->now.wall_ms, .map = f->map};
+    answer(f, &frame, KIND_PONG, &msg_pong_desc, &m);
+}
+
+ENGINE_TEST(terms, store_replaced_under_a_living_session_is_greeted_and_asked_at_once)
+{
+    accepted_messages(f, 1);
+    bind_session(f);
+    know_it(f);
+    pass(f, 5100);
+    pong(f);
+    cr_assert_eq(said_count(f, KIND_HELLO), 0u, "the same store");
+    cr_assert_eq(said_count(f, KIND_STATUS), 0u);
+    pass(f, 5100);
+    f->map.range_count = 0; /* it is away, then another one has its place */
+    pong(f);
+    know_it(f);
+    cr_assert_eq(said_count(f, KIND_HELLO), 0u);
+    new_store(f);
+    f->map.range_count = 1;
+    pass(f, 5100);
+    pong(f);
+    cr_assert_eq(said_count(f, KIND_HELLO), 1u, "it may not know us");
+    greet(f);
+    know_nothing(f);
+    cr_assert(is_lost(f, 1));
+}

@@ -180,6 +180,34 @@ Test(terms, without_or_with_a_forged_receipt_it_is_refused)
     scene_free(&e);
 }
 
+/* Sent 8 days ago to a store of this relay that is no more; this one has the people and an empty disk. */
+Test(terms, a_receipt_of_a_store_that_is_no_more_exempts_like_one_of_a_lost_commit)
+{
+    struct scene gone = scene_new(false);
+    struct message_id id = world_id(gone.w);
+    struct view text = view_of("precious", 8);
+    struct sending s = person_send_begin(gone.w, gone.ann, gone.bob, id, text, 0, NULL);
+    world_run(gone.w);
+    person_send_end(gone.w, &s);
+    cr_assert_eq(s.status, STATUS_OK);
+    struct msg_receipt receipt = s.accepted.receipt, forged = receipt;
+    scene_free(&gone);
+    struct scene e = scene_new(false);
+    world_skip(e.w, 8 * DAY_MS);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    e.w->core->store_id.bytes[0] ^= 0xff; /* every world's store is called the same */
+    forged.store.bytes[0] ^= 1;
+    struct sending bad = person_send_begin(e.w, e.ann, e.bob, id, text, 0, &forged);
+    world_run(e.w);
+    person_send_end(e.w, &bad);
+    cr_assert_eq(bad.status, STATUS_ID_TIME);
+    struct sending again = person_send_begin(e.w, e.ann, e.bob, id, text, 0, &receipt);
+    world_run(e.w);
+    person_send_end(e.w, &again);
+    cr_assert_eq(again.status, STATUS_OK);
+    scene_free(&e);
+}
+
 Test(terms, a_receipt_of_what_was_not_lost_exempts_from_nothing)
 {
     struct scene e = scene_new(false);
