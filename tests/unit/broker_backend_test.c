@@ -1,4 +1,4 @@
-/* Slabs from workers: taking over, losing, replies, pushes, hints, leases, operators. */
+/* Slabs from workers: taking over, losing, replies, pushes, hints, leases. */
 #include "tests/unit/broker_fixture.h"
 
 #include <criterion/criterion.h>
@@ -554,46 +554,6 @@ Test(backend, heartbeats_leave_every_quarter_second_and_events_travel_with_them)
     cr_assert_eq(record.event_count, 1);
     cr_assert_eq(record.events[0].kind, EVENT_WORKER_READY);
     arena_fini(&a);
-    relay_free(r);
-}
-
-Test(backend, overview_tells_workers_and_explain_goes_to_the_owner)
-{
-    struct slab_header h;
-    struct relay *r = with_session(&h, 42);
-    worker_beats(r, STORE, &h);
-    admin_says(r, 3, (struct frame_header){.kind = KIND_OVERVIEW, .correlation = 1},
-               &msg_empty_desc, &(struct msg_empty){0});
-    struct output *o = admin_takes(r, 3, KIND_OVERVIEW_IS);
-    struct arena a = {0};
-    struct msg_overview overview;
-    cr_assert(o != NULL);
-    cr_assert_eq(codec_decode(&msg_overview_desc, o->frame.meta, &a, &overview), STATUS_OK);
-    cr_assert_eq(overview.worker_count, 1);
-    cr_assert_eq(overview.workers[0].queued_messages, 77);
-    cr_assert_eq(overview.sessions, 1);
-    cr_assert_eq(overview.attached, 1);
-    arena_fini(&a);
-    admin_says(r, 3, (struct frame_header){.kind = KIND_EXPLAIN, .correlation = 2, .home = 4},
-               &msg_explain_desc, &(struct msg_explain){{{0}}, {{0}}, {{0}}, {{0}}});
-    relay_flush(r);
-    struct output *asked = worker_takes(r, STORE, KIND_EXPLAIN);
-    cr_assert(asked != NULL);
-    cr_assert_eq(asked->stamp.origin, ORIGIN_ADMIN);
-    worker_answers(r, STORE, &h, asked, KIND_EXPLAINED, &msg_empty_desc, &(struct msg_empty){0});
-    cr_assert_eq(admin_takes(r, 3, KIND_EXPLAINED)->frame.header.correlation, 2);
-    relay_free(r);
-}
-
-Test(backend, admin_socket_takes_operators_requests_only)
-{
-    struct relay *r = relay_new(4);
-    admin_says(r, 3, (struct frame_header){.kind = KIND_SEND, .correlation = 1}, &msg_empty_desc,
-               &(struct msg_empty){0});
-    cr_assert_eq(error_status(admin_takes(r, 3, KIND_NONE)), STATUS_UNSUPPORTED);
-    admin_says(r, 3, (struct frame_header){.kind = KIND_EVENTS, .correlation = 2}, &msg_empty_desc,
-               &(struct msg_empty){0});
-    cr_assert_eq(error_status(admin_takes(r, 3, KIND_NONE)), STATUS_BUSY);
     relay_free(r);
 }
 
