@@ -13,6 +13,7 @@ struct overlay_row {
     struct view key;   /* borrowed: stays until the row is removed or put again */
     struct view value;
     void *owner;       /* the caller's: where the bytes are */
+    uint64_t born;     /* the caller's: since when */
     uint64_t hash;
     struct overlay_group *group;
     size_t place; /* in its group */

@@ -1,8 +1,11 @@
-/* pack: folds brief rows into one row per write and unfolds later what is left of them.
+/* pack: folds brief rows into one row per write, and cleans up behind itself as a log-structured file
+ * system does (Rosenblum and Ousterhout, 1992): the oldest pack goes when little of it is still alive,
+ * young rows of it being carried into the new pack, or when there are too many, all of it being unfolded.
  *
  * Invariants: a key in the overlay has no row below, so that the two never contradict each other; the
  * packs below, replayed in order, give the overlay; a row of the overlay lies in the newest pack that
- * names its key, and pack->live counts such rows. Unfolding writes them and deletes the pack at once. */
+ * names its key, and pack->live and live_bytes count such rows. Packs go in the order in which they came,
+ * since a later one deletes rows of earlier ones, and in the write that puts what is left elsewhere. */
 #include "storage/pack.h"
 #include "storage/overlay.h"
 
@@ -12,12 +15,14 @@
 #define PACK_VERSION 1u
 #define OP_HEAD_LEN  7u /* kind, space, key length (1 each), value length (4) */
 #define SPARE_MAX    8u /* buffers kept for the next packs */
+#define SPENT_PART   8u /* a pack is spent when no more than this part of it is alive */
+#define CARRY_MAX    32u /* writes for which a row may be carried on */
 #define UNFOLD_BYTES (4u << 20) /* at most, in one moment of rest */
 
 struct pack {
     uint64_t number;
     struct buffer bytes; /* as it is below: version, then ops */
-    size_t live;
+    size_t live, live_bytes; /* rows of the overlay that lie here */
 };
 
 struct pack_store {
@@ -117,22 +122,59 @@ static void pack_keep(struct pack_store *p, struct pack *pack)
     p->count++;
 }
 
+static size_t op_len(struct view key, struct view value)
+{
+    return OP_HEAD_LEN + key.len + value.len;
+}
+
+static void row_leaves(struct overlay_row *row)
+{
+    struct pack *pack = row->owner;
+    pack->live--;
+    pack->live_bytes -= op_len(row->key, row->value);
+}
+
 /* Makes the overlay say what the op says; the op's bytes lie in the pack. */
-static void apply(struct pack_store *p, struct pack *pack, const struct pack_op *op)
+static void apply(struct pack_store *p, struct pack *pack, const struct pack_op *op, uint64_t born)
 {
     struct overlay_row *row = overlay_find(p->overlay, op->space, op->key);
-    if (row) ((struct pack *)row->owner)->live--;
+    if (row) row_leaves(row);
     if (op->kind == STORE_DELETE) {
         if (row) overlay_remove(p->overlay, row);
         return;
     }
     row = overlay_put(p->overlay, op->space, op->key, op->value);
     row->owner = pack;
+    row->born = born;
     pack->live++;
+    pack->live_bytes += op_len(op->key, op->value);
 }
 
-/* The oldest pack's rows that are still there become rows below. */
-static void unfold(struct pack_store *p, struct store_batch *below)
+/* The pack's bytes must have room: the overlay points into them. */
+static void append(struct pack_store *p, struct pack *pack, const struct store_op *op, uint64_t born)
+{
+    size_t start = pack->bytes.len + OP_HEAD_LEN;
+    op_write(&pack->bytes, op);
+    const uint8_t *at = pack->bytes.at + start;
+    apply(p, pack, &(struct pack_op){op->kind, op->space, view_of(at, op->key.len),
+                                     view_of(at + op->key.len, op->head.len + op->body.len)}, born);
+}
+
+/* ---- cleaning up ---- */
+
+static bool is_spent(const struct pack *pack)
+{
+    return pack->live_bytes <= pack->bytes.len / SPENT_PART;
+}
+
+static bool is_too_much(const struct pack_store *p)
+{
+    return p->count >= p->count_max || p->byte_count > p->byte_max;
+}
+
+/* The oldest pack goes: its rows that are still there become rows below, or, while they are young, part
+ * of the pack that is being made (NULL = none is). */
+static void clean(struct pack_store *p, struct pack *into, struct store_batch *below)
 {
     struct pack *pack = nth(p, 0);
     struct reader r = ops_of(pack);
@@ -140,15 +182,44 @@ static void unfold(struct pack_store *p, struct store_batch *below)
     while (pack->live && op_next(&r, &op)) {
         struct overlay_row *row = overlay_find(p->overlay, op.space, op.key);
         if (!row || row->key.at != op.key.at) continue;
+        if (into && into->number - row->born < CARRY_MAX) {
+            append(p, into, &(struct store_op){STORE_PUT_BRIEF, op.space, op.key, op.value,
+                                               view_of(NULL, 0)}, row->born);
+            continue;
+        }
         store_batch_put(below, &p->arena, op.space, op.key, op.value, view_of(NULL, 0));
+        row_leaves(row);
         overlay_remove(p->overlay, row);
-        pack->live--;
     }
     ENSURE(pack->live == 0);
     store_batch_delete(below, &p->arena, SPACE_PACKS, key_of(&p->arena, pack->number));
     p->byte_count -= pack->bytes.len;
     p->first = (p->first + 1) % (PACK_COUNT_MAX + 1);
     p->count--;
+}
+
+/* How many bytes may be carried at most: what is alive in spent packs. */
+static size_t carry_room(struct pack_store *p)
+{
+    size_t room = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (is_spent(nth(p, i))) room += nth(p, i)->live_bytes;
+    return room;
+}
+
+static void clean_up(struct pack_store *p, struct pack *into, struct store_batch *below)
+{
+    while (p->count && is_too_much(p))
+        clean(p, is_spent(nth(p, 0)) ? into : NULL, below);
+    while (p->count && is_spent(nth(p, 0)))
+        clean(p, into, below);
+}
+
+/* Packs that went lent their bytes to the batch; now they can be used again. */
+static void release_until(struct pack_store *p, size_t oldest)
+{
+    for (; oldest != p->first; oldest = (oldest + 1) % (PACK_COUNT_MAX + 1))
+        pack_release(p, &p->packs[oldest]);
 }
 
 /* ---- write ---- */
@@ -168,20 +239,13 @@ static size_t room_for(const struct store_batch *batch)
 static void fold(struct pack_store *p, struct pack *pack, const struct store_batch *batch,
                  struct store_batch *below)
 {
-    buffer_reserve(&pack->bytes, room_for(batch)); /* the overlay points into it */
-    write_u8(&pack->bytes, PACK_VERSION);
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
         ENSURE(op->space < SPACE_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
-        if (op->kind != STORE_PUT_BRIEF && !overlay_find(p->overlay, op->space, op->key)) {
+        if (op->kind == STORE_PUT_BRIEF || overlay_find(p->overlay, op->space, op->key))
+            append(p, pack, op, pack->number);
+        else
             *store_batch_op(below, &p->arena) = *op;
-            continue;
-        }
-        size_t start = pack->bytes.len + OP_HEAD_LEN;
-        op_write(&pack->bytes, op);
-        const uint8_t *at = pack->bytes.at + start;
-        apply(p, pack, &(struct pack_op){op->kind, op->space, view_of(at, op->key.len),
-                                         view_of(at + op->key.len, op->head.len + op->body.len)});
     }
 }
 
@@ -189,13 +253,12 @@ static enum status pack_write(struct store *s, const struct store_batch *batch, 
 {
     struct pack_store *p = pack_of(s);
     struct store_batch below = {0};
-    size_t unfolded = 0, oldest = p->first;
+    size_t oldest = p->first;
     arena_reset(&p->arena);
-    while (p->count && (p->count >= p->count_max || p->byte_count > p->byte_max)) {
-        unfold(p, &below);
-        unfolded++;
-    }
     struct pack *pack = pack_begin(p);
+    buffer_reserve(&pack->bytes, room_for(batch) + carry_room(p));
+    write_u8(&pack->bytes, PACK_VERSION);
+    clean_up(p, pack, &below);
     fold(p, pack, batch, &below);
     if (pack->bytes.len > 1) {
         store_batch_put(&below, &p->arena, SPACE_PACKS, key_of(&p->arena, pack->number),
@@ -205,8 +268,7 @@ static enum status pack_write(struct store *s, const struct store_batch *batch, 
         pack_release(p, pack);
     }
     enum status status = store_write(p->below, &below, d);
-    for (; unfolded > 0; unfolded--, oldest = (oldest + 1) % (PACK_COUNT_MAX + 1))
-        pack_release(p, &p->packs[oldest]); /* the batch borrowed its bytes */
+    release_until(p, oldest);
     return status;
 }
 
@@ -214,15 +276,14 @@ static enum status pack_rest(struct store *s)
 {
     struct pack_store *p = pack_of(s);
     struct store_batch below = {0};
-    size_t unfolded = 0, oldest = p->first;
+    size_t oldest = p->first;
     arena_reset(&p->arena);
-    for (size_t bytes = 0; p->count && bytes < UNFOLD_BYTES; unfolded++) {
+    for (size_t bytes = 0; p->count && bytes < UNFOLD_BYTES;) {
         bytes += nth(p, 0)->bytes.len;
-        unfold(p, &below);
+        clean(p, NULL, &below);
     }
-    enum status status = unfolded ? store_write(p->below, &below, DURABILITY_MEMORY) : STATUS_OK;
-    for (; unfolded > 0; unfolded--, oldest = (oldest + 1) % (PACK_COUNT_MAX + 1))
-        pack_release(p, &p->packs[oldest]);
+    enum status status = below.op_count ? store_write(p->below, &below, DURABILITY_MEMORY) : STATUS_OK;
+    release_until(p, oldest);
     return status == STATUS_OK ? store_rest(p->below) : status;
 }
 
@@ -335,7 +396,7 @@ static enum status replay(struct pack_store *p, const struct store_row *row)
     pack->number = get_u64(row->key.at);
     struct reader r = ops_of(pack);
     while (op_next(&r, &op))
-        apply(p, pack, &op);
+        apply(p, pack, &op, pack->number);
     pack_keep(p, pack);
     return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
 }

@@ -60,6 +60,30 @@ Test(pack, a_row_that_stays_is_unfolded)
     fixture_run(BACKEND_PACK, a_row_that_stays_is_unfolded);
 }
 
+/* A small row beside large ones that go is carried from pack to pack for a while. */
+static void a_young_row_is_carried_on(struct fixture *f)
+{
+    static const char large[] = "as large as eight of the other rows together, for a pack is spent only then: "
+                                "................................................................";
+    add_put(f, SPACE_PAYLOAD, "small", "s");
+    put_row(f, SPACE_PAYLOAD, "large", large);
+    for (int i = 0; i < 60; i++) {
+        drop(f, "large");
+        put_row(f, SPACE_PAYLOAD, "large", large);
+        cr_assert(has_row(f, SPACE_PAYLOAD, "small", "s"));
+        if (i == 3) { /* it has been in more packs than there are */
+            cr_assert_leq(rows_below(f, SPACE_PACKS), 3u);
+            cr_assert_eq(rows_below(f, SPACE_PAYLOAD), 0u);
+        }
+    }
+    cr_assert_eq(rows_below(f, SPACE_PAYLOAD), 1u, "not for ever");
+}
+
+Test(pack, a_young_row_is_carried_on)
+{
+    fixture_run(BACKEND_PACK, a_young_row_is_carried_on);
+}
+
 static void a_changed_row_is_unfolded_as_it_is_last(struct fixture *f)
 {
     put_row(f, SPACE_ROUTING, "row", "old");
