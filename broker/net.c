@@ -46,8 +46,10 @@ static const struct int_option common_options[] = {
 };
 static const struct int_option edge_options[] = {
     {ZMQ_SNDHWM, EDGE_SEND_QUEUE}, {ZMQ_RCVHWM, EDGE_RECV_QUEUE}, {ZMQ_LINGER, 1000},
-    {ZMQ_HANDSHAKE_IVL, 5000}, {ZMQ_HEARTBEAT_IVL, 10000}, {ZMQ_HEARTBEAT_TIMEOUT, 30000},
-    {ZMQ_HEARTBEAT_TTL, 30000}, {ZMQ_BACKLOG, 1024}, {ZMQ_IPV6, 1}, {ZMQ_ZAP_ENFORCE_DOMAIN, 1},
+    {ZMQ_HANDSHAKE_IVL, 5000}, {ZMQ_BACKLOG, 1024}, {ZMQ_IPV6, 1}, {ZMQ_ZAP_ENFORCE_DOMAIN, 1},
+    /* Not ZMTP heartbeats: each keeps timers, and libzmq ends a timer by walking through all of them. */
+    {ZMQ_TCP_KEEPALIVE, 1}, {ZMQ_TCP_KEEPALIVE_IDLE, 30}, {ZMQ_TCP_KEEPALIVE_INTVL, 10},
+    {ZMQ_TCP_KEEPALIVE_CNT, 3},
 };
 static const struct int_option backend_options[] = {
     {ZMQ_SNDHWM, BACKEND_QUEUE}, {ZMQ_RCVHWM, BACKEND_QUEUE}, {ZMQ_LINGER, 1000},

@@ -145,7 +145,7 @@ static bool options_set(const struct transport *t, void *dealer)
            set_int(dealer, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) &&
            set_int(dealer, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS) &&
            set_int(dealer, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_END_MS) &&
-           set_int(dealer, ZMQ_HEARTBEAT_TTL, HEARTBEAT_END_MS) && set_int(dealer, ZMQ_IPV6, 1) &&
+           set_int(dealer, ZMQ_IPV6, 1) &&
            zmq_setsockopt(dealer, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0 &&
            zmq_setsockopt(dealer, ZMQ_CURVE_SERVERKEY, t->server.bytes, 32) == 0 &&
            zmq_setsockopt(dealer, ZMQ_CURVE_PUBLICKEY, t->device.bytes, 32) == 0 &&

@@ -50,13 +50,16 @@ struct peer {
 struct request;
 struct outgoing;
 
-/* What is done with one kind of request: plan() says what to load, apply() decides. Both may answer
- * with request_fail. Reads see the state before the turn and are never mixed with earlier writes. */
+/* What is done with one kind of request: read() takes it apart, mostly as it comes, maybe while an earlier
+ * turn's group is being written (NULL = there is nothing more to take apart); plan() says what to load,
+ * apply() decides. read() and plan() refuse by their status. Reads see the state before the turn and are
+ * never mixed with earlier writes. */
 struct handler {
     enum frame_kind kind;
     bool reads;
     const struct codec_desc *desc;
     size_t meta_size;
+    enum status (*read)(const struct storage *s, struct request *r, struct arena *a);
     enum status (*plan)(struct storage *s, struct request *r);
     void (*apply)(struct storage *s, struct request *r);
 };
@@ -69,7 +72,7 @@ struct request {
     struct frame frame;
     size_t weight; /* items, for the turn's limit */
     void *meta;    /* decoded, in the input arena */
-    void *plan;    /* the handler's own, in the turn's arena */
+    void *plan;    /* the handler's own, of read() or plan() */
 };
 
 struct term_known {
@@ -95,7 +98,9 @@ struct storage {
     enum store_state state;
 
     struct peer peers[STORAGE_BROKERS_MAX];
-    struct arena input;
+    struct arena input;      /* of the requests that wait, and of those running with some of them */
+    struct arena running_input; /* of the turn that has taken all */
+    bool left_over;          /* the turn under way has not taken all that waited */
     struct request *first, *last;
     size_t queued, queued_weight, queued_bytes;
     struct request *running; /* of this turn, in order */
@@ -223,6 +228,7 @@ void reoffer_plan(struct storage *s);
 void reoffer_apply(struct storage *s);
 
 /* ---- send.c ---- */
+enum status send_read(const struct storage *s, struct request *r, struct arena *a);
 enum status send_plan(struct storage *s, struct request *r);
 void send_apply(struct storage *s, struct request *r);
 

@@ -7,14 +7,14 @@
 
 struct send_item {
     struct msg_send_item item;
-    struct view ciphertexts[DEVICES_PER_ACCOUNT];
-    struct hash256 hashes[DEVICES_PER_ACCOUNT];
+    struct view *ciphertexts; /* as the item's parts */
+    struct hash256 *hashes;
     struct hash256 digest;
     struct message_ref ref;
     struct store_key claim;
     const struct msg_lost_item *lost;
     enum status early; /* decided before anything was loaded */
-    bool is_new;       /* known without a look at the claims, but for this turn's own */
+    bool is_new; /* planned: known without a look at the claims, but for this turn's own */
 };
 
 struct send_plan {
@@ -47,11 +47,13 @@ static bool parts_are_distinct(const struct msg_send_item *item)
 
 /* Takes the item's ciphertexts off the body; what is wrong with the item alone becomes `early`, what
  * is wrong with the frame fails the whole. */
-static enum status parse_item(struct storage *s, const struct request *r, struct view raw,
-                              struct reader *body, struct send_item *it)
+static enum status parse_item(const struct storage *s, const struct request *r, struct view raw,
+                              struct reader *body, struct send_item *it, struct arena *a)
 {
-    enum status status = codec_decode(&msg_send_item_desc, raw, &s->turn.arena, &it->item);
+    enum status status = codec_decode(&msg_send_item_desc, raw, a, &it->item);
     if (status != STATUS_OK) return status;
+    it->ciphertexts = arena_array(a, it->item.part_count, sizeof *it->ciphertexts);
+    it->hashes = arena_array(a, it->item.part_count, sizeof *it->hashes);
     for (size_t i = 0; i < it->item.part_count; i++) {
         it->ciphertexts[i] = read_view(body, it->item.parts[i].len);
         if (it->item.parts[i].len > CIPHERTEXT_LEN_MAX) it->early = STATUS_TOO_LARGE;
@@ -66,32 +68,33 @@ static enum status parse_item(struct storage *s, const struct request *r, struct
         it->early = STATUS_REFUSED; /* resends come with sealing */
     else if (!core_owns(s, home_of_target(it->item.target)))
         it->early = STATUS_WRONG_HOME;
-    it->is_new = newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     if (it->early == STATUS_OK) digest_item(it, raw);
     return STATUS_OK;
 }
 
-static void want_item(struct storage *s, const struct send_item *it)
+static void want_item(struct storage *s, struct send_item *it)
 {
     struct account_id account;
     uint16_t home = home_of_target(it->item.target);
     memcpy(account.bytes, it->item.target.bytes, sizeof account.bytes);
+    it->is_new = newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     if (!it->is_new) turn_want(&s->turn, SPACE_ROUTING, &it->claim);
     account_want(s, account);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
 }
 
-enum status send_plan(struct storage *s, struct request *r)
+/* Takes apart and hashes: the larger part of the work, and none of it needs the state. */
+enum status send_read(const struct storage *s, struct request *r, struct arena *a)
 {
     const struct msg_send *m = r->meta;
-    struct send_plan *plan = arena_alloc(&s->turn.arena, sizeof *plan);
+    struct send_plan *plan = arena_alloc(a, sizeof *plan);
     struct reader body = reader_of(r->frame.body);
     if (m->item_count == 0) return STATUS_MALFORMED;
-    plan->items = arena_array(&s->turn.arena, m->item_count, sizeof *plan->items);
+    plan->items = arena_array(a, m->item_count, sizeof *plan->items);
     plan->count = m->item_count;
     for (size_t i = 0; i < plan->count; i++) {
-        enum status status = parse_item(s, r, m->items[i], &body, &plan->items[i]);
+        enum status status = parse_item(s, r, m->items[i], &body, &plan->items[i], a);
         if (status != STATUS_OK) return status;
     }
     if (reader_done(&body) != STATUS_OK) return STATUS_MALFORMED;
@@ -99,9 +102,15 @@ enum status send_plan(struct storage *s, struct request *r)
         if (m->lost[i].index >= plan->count) return STATUS_MALFORMED;
         plan->items[m->lost[i].index].lost = &m->lost[i];
     }
+    r->plan = plan;
+    return STATUS_OK;
+}
+
+enum status send_plan(struct storage *s, struct request *r)
+{
+    const struct send_plan *plan = r->plan;
     for (size_t i = 0; i < plan->count; i++)
         if (plan->items[i].early == STATUS_OK) want_item(s, &plan->items[i]);
-    r->plan = plan;
     return STATUS_OK;
 }
 

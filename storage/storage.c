@@ -6,25 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATS_EVERY_MS    1000u
+#define STATS_EVERY_MS 1000u
+#define READ_AHEAD_MAX (4u * TURN_ITEMS_MAX) /* items taken apart before their turn: bounds their memory */
 
-#define HANDLER(KIND, reads, name)                                                                 \
-    {KIND_##KIND, reads, &msg_##name##_desc, sizeof(struct msg_##name)
+#define HANDLER(KIND, reads, name) {KIND_##KIND, reads, &msg_##name##_desc, sizeof(struct msg_##name)
 static const struct handler handlers[] = {
-    HANDLER(SEND, false, send), send_plan, send_apply},
-    HANDLER(ACK, false, ack), ack_plan, ack_apply},
-    HANDLER(HELLO, false, hello), hello_plan, hello_apply},
-    HANDLER(BYE, false, empty), bye_plan, bye_apply},
-    HANDLER(REGISTER, false, register), register_plan, register_apply},
-    HANDLER(CLAIM_HANDLE, false, claim_handle), claim_handle_plan, claim_handle_apply},
-    HANDLER(LEASE, false, lease), lease_plan, lease_apply},
-    HANDLER(WOKEN, false, woken), woken_plan, woken_apply},
-    HANDLER(RECORD, false, record), record_plan, record_apply},
-    HANDLER(LOOKUP, true, lookup), lookup_plan, lookup_apply},
-    HANDLER(STATUS, true, status), status_plan, status_apply},
-    HANDLER(TERMS, true, terms), terms_plan, terms_apply},
-    HANDLER(EXPLAIN, true, explain), explain_plan, explain_apply},
-    HANDLER(EVENTS, true, events), events_plan, events_apply},
+    HANDLER(SEND, false, send), send_read, send_plan, send_apply},
+    HANDLER(ACK, false, ack), NULL, ack_plan, ack_apply},
+    HANDLER(HELLO, false, hello), NULL, hello_plan, hello_apply},
+    HANDLER(BYE, false, empty), NULL, bye_plan, bye_apply},
+    HANDLER(REGISTER, false, register), NULL, register_plan, register_apply},
+    HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
+    HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
+    HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
+    HANDLER(RECORD, false, record), NULL, record_plan, record_apply},
+    HANDLER(LOOKUP, true, lookup), NULL, lookup_plan, lookup_apply},
+    HANDLER(STATUS, true, status), NULL, status_plan, status_apply},
+    HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
+    HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
+    HANDLER(EVENTS, true, events), NULL, events_plan, events_apply},
 };
 
 static const struct handler *handler_of(uint8_t kind)
@@ -164,6 +164,7 @@ void storage_free(struct storage **pointer)
         buffer_fini(&s->peers[i].map);
     }
     arena_fini(&s->input);
+    arena_fini(&s->running_input);
     turn_fini(&s->turn);
     free(s);
     *pointer = NULL;
@@ -226,6 +227,8 @@ static enum status admit(struct storage *s, struct request *r)
     r->meta = arena_alloc(&s->input, r->handler->meta_size);
     enum status status = codec_decode(r->handler->desc, r->frame.meta, &s->input, r->meta);
     if (status == STATUS_OK) r->weight = weight_of(r);
+    if (status == STATUS_OK && r->handler->read && s->queued_weight < READ_AHEAD_MAX)
+        status = r->handler->read(s, r, &s->input);
     return status;
 }
 
@@ -277,7 +280,7 @@ void storage_slab(struct storage *s, struct now now, size_t broker, struct view 
     struct stamp stamp;
     struct view frame;
     set_time(s, now);
-    ENSURE(broker < s->config.broker_count && !s->in_turn);
+    ENSURE(broker < s->config.broker_count);
     if (slab_open(slab, &header, &reader) != STATUS_OK || header.role != ROLE_BROKER) {
         core_event(s, &(struct event){.kind = EVENT_FRAME_REFUSED, .code = STATUS_MALFORMED});
         return;
@@ -289,7 +292,8 @@ void storage_slab(struct storage *s, struct now now, size_t broker, struct view 
     if (slab_done(&reader) != STATUS_OK)
         core_event(s, &(struct event){.kind = EVENT_FRAME_REFUSED, .code = STATUS_MALFORMED});
     for (size_t i = 0; i < s->config.broker_count; i++)
-        peer_flush(s, i); /* refusals, and SUPERSEDED to another broker: they rest on nothing */
+        peer_flush(s, i); /* refusals, and SUPERSEDED to another broker: they rest on nothing (but leave in
+                           * order, after the turn under way) */
 }
 
 bool storage_queue_empty(const struct storage *s)
@@ -297,9 +301,14 @@ bool storage_queue_empty(const struct storage *s)
     return !s->first && !s->in_turn;
 }
 
+bool storage_took_all(const struct storage *s)
+{
+    return !s->left_over;
+}
+
 bool storage_full(const struct storage *s)
 {
-    return s->queued_weight >= TURN_ITEMS_MAX || s->queued_bytes >= TURN_BYTES_MAX;
+    return s->left_over || s->queued_weight >= TURN_ITEMS_MAX || s->queued_bytes >= TURN_BYTES_MAX;
 }
 
 bool storage_wants_turn(const struct storage *s, struct now now)
@@ -342,10 +351,24 @@ static struct request *gather(struct storage *s)
     return running;
 }
 
+/* Requests that wait may share memory with those that run; only when none is left does the memory go
+ * with the turn, and the next ones come into the last one's. */
+static void pass_input(struct storage *s)
+{
+    struct arena spare = s->running_input;
+    s->left_over = s->first != NULL;
+    if (s->left_over) return;
+    arena_reset(&spare);
+    s->running_input = s->input;
+    s->input = spare;
+}
+
 static void plan_all(struct storage *s)
 {
     for (struct request *r = s->running; r; r = r->next) {
-        enum status status = r->handler->plan(s, r);
+        enum status status = STATUS_OK;
+        if (r->handler->read && !r->plan) status = r->handler->read(s, r, &s->turn.arena);
+        if (status == STATUS_OK) status = r->handler->plan(s, r);
         if (status == STATUS_OK) continue;
         request_fail(s, r, status, 0);
         r->handler = NULL; /* answered */
@@ -413,6 +436,7 @@ enum status storage_turn(struct storage *s, struct now now)
     struct store_key commit = key_single(ROW_COMMIT);
     turn_want(&s->turn, SPACE_IDENTITY, &commit);
     s->running = gather(s);
+    pass_input(s);
     plan_all(s);
     enum status status = turn_load(&s->turn, s->store);
     if (status == STATUS_OK) status = check_owner(s);

@@ -2,9 +2,10 @@
  * or randomness: slabs and time go in, slabs come out, rows go to the store.
  *
  * One round, as the glue (workers/storage/main.c) and the simulator drive it:
- *   storage_slab*       what the brokers sent; the bytes are borrowed until storage_queue_empty
+ *   storage_slab*       what the brokers sent; the bytes are borrowed until the turn that takes them is finished
  *   storage_turn        gather -> load -> apply
- *   storage_commit      one synced write (may run in another thread; touch nothing else meanwhile)
+ *   storage_commit      one synced write: may run in another thread, and meanwhile storage_slab may be
+ *                       called, but nothing else that may touch the store
  *   storage_finish      only now replies, pushes and hints leave
  */
 #ifndef SEALMQ_STORAGE_STORAGE_H
@@ -58,6 +59,9 @@ void storage_free(struct storage **s);
 
 /* storage_slab: takes in what broker number `broker` sent. Malformed slabs are counted and dropped. */
 void storage_slab(struct storage *s, struct now now, size_t broker, struct view slab);
+/* storage_took_all: the last turn has taken every request that waited: what was borrowed before it may go
+ * when it is finished. */
+bool storage_took_all(const struct storage *s);
 /* storage_queue_empty: no request borrows slab bytes any more. */
 bool storage_queue_empty(const struct storage *s);
 /* storage_full: no more slabs should be given before a turn. */

@@ -1,7 +1,7 @@
 /* link: see link.h. The only file of the workers that includes zmq.h; a zmq_msg_t never leaves it.
  * It is no protocol: it moves slabs and says which broker they came from.
  *
- * Invariants: held messages are messages[0..held), their views are valid; a peer's `up` follows
+ * Invariants: the held messages' views are valid; a peer's `up` follows
  * its monitor (one HANDSHAKE_SUCCEEDED, one DISCONNECTED per connection), read in link_poll only,
  * so that it does not change within a turn. Each peer's HWM and the held table bound the memory. */
 #include "workers/link.h"
@@ -28,8 +28,8 @@ struct link {
     struct peer peers[LINK_BROKERS_MAX];
     size_t peer_count;
     size_t next; /* whose turn it is in link_receive */
-    zmq_msg_t messages[LINK_HELD_MAX];
-    size_t held;
+    zmq_msg_t messages[LINK_HELD_MAX]; /* a ring: the oldest held one at first */
+    size_t first, held;
 };
 
 static bool option_set(void *socket, int option, int value)
@@ -96,7 +96,7 @@ out:
 void link_close(struct link **l)
 {
     if (!*l) return;
-    link_release_all(*l);
+    link_release(*l, (*l)->held);
     for (size_t i = 0; i < (*l)->peer_count; i++)
         peer_close(&(*l)->peers[i]);
     if ((*l)->own_context && (*l)->context) zmq_ctx_term((*l)->context);
@@ -169,7 +169,7 @@ bool link_receive(struct link *l, size_t *broker, struct view *slab)
     *broker = 0;
     *slab = (struct view){0};
     if (l->held == LINK_HELD_MAX) return false;
-    zmq_msg_t *m = &l->messages[l->held];
+    zmq_msg_t *m = &l->messages[(l->first + l->held) % LINK_HELD_MAX];
     zmq_msg_init(m);
     for (size_t tried = 0; tried < l->peer_count; tried++) {
         size_t i = l->next;
@@ -184,11 +184,18 @@ bool link_receive(struct link *l, size_t *broker, struct view *slab)
     return false;
 }
 
-void link_release_all(struct link *l)
+size_t link_held(const struct link *l)
 {
-    for (size_t i = 0; i < l->held; i++)
-        zmq_msg_close(&l->messages[i]);
-    l->held = 0;
+    return l->held;
+}
+
+void link_release(struct link *l, size_t count)
+{
+    ENSURE(count <= l->held);
+    for (; count > 0; count--, l->held--) {
+        zmq_msg_close(&l->messages[l->first]);
+        l->first = (l->first + 1) % LINK_HELD_MAX;
+    }
 }
 
 enum status link_send(struct link *l, size_t broker, struct view slab)

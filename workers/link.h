@@ -50,12 +50,13 @@ enum status link_poll(struct link *l, struct link_wait *extra, size_t extra_coun
                       long timeout_ms) MUST_USE;
 
 /* link_receive: the next slab waiting, brokers in turn, without blocking. true: *slab borrows
- * memory that stays good until link_release_all. false: nothing waits, or LINK_HELD_MAX slabs are
+ * memory that stays good until link_release. false: nothing waits, or LINK_HELD_MAX slabs are
  * held. A message of more than one frame is not a slab: dropped. */
 bool link_receive(struct link *l, size_t *broker, struct view *slab);
 
-/* link_release_all: ends every view that link_receive gave; at the end of a turn. */
-void link_release_all(struct link *l);
+/* link_held: how many views are held. link_release: ends the oldest `count` of them. */
+size_t link_held(const struct link *l);
+void link_release(struct link *l, size_t count);
 
 /* link_send: queues a copy of the slab for one broker; never blocks. OK; FULL (LINK_QUEUE_MAX
  * slabs wait: it is slow; later); GONE (no connection: nothing is queued, see above). Nothing is

@@ -38,6 +38,7 @@
 #define TOMBSTONE_TRIGGER  2048u     /* ... this many deletes mark a file for compaction */
 #define HINT_BYTES_MAILBOX 19u /* rows.h: kind, partition, device */
 #define HINT_BYTES_PAIR    51u /* kind, partition, sender, target */
+#define RUN_COUNT_MAX      8 /* sorted runs of a tiered family before some are merged */
 #define ROW_COUNT_MIN      64u
 #define FAMILY_COUNT       SPACE_ALL_COUNT
 
@@ -46,14 +47,17 @@ static const struct family {
     const char *name;
     bool point_reads; /* loaded by key: a bloom filter pays */
     bool deletes;     /* rows come and go: look for tombstones */
+    bool tiered;      /* rows come at a rate and stay for days: merge them seldom */
     unsigned hint_bytes; /* keys that start alike for so long come in order; 0 = none */
     unsigned block_bytes;
 } families[FAMILY_COUNT] = {
-    [SPACE_PAYLOAD] = {"payload", false, true, HINT_BYTES_MAILBOX, BLOCK_BYTES_BODIES},
-    [SPACE_ROUTING] = {"routing", true, true, HINT_BYTES_PAIR, BLOCK_BYTES_ROWS},
-    [SPACE_IDENTITY] = {"identity", true, false, 0, BLOCK_BYTES_ROWS},
-    [SPACE_EVENTS] = {"events", false, false, 0, BLOCK_BYTES_BODIES},
-    [SPACE_PACKS] = {"default", false, false, 0, BLOCK_BYTES_ROWS},
+    [SPACE_PAYLOAD] = {.name = "payload", .deletes = true, .hint_bytes = HINT_BYTES_MAILBOX,
+                       .block_bytes = BLOCK_BYTES_BODIES},
+    [SPACE_ROUTING] = {.name = "routing", .point_reads = true, .deletes = true, .tiered = true,
+                       .hint_bytes = HINT_BYTES_PAIR, .block_bytes = BLOCK_BYTES_ROWS},
+    [SPACE_IDENTITY] = {.name = "identity", .point_reads = true, .block_bytes = BLOCK_BYTES_ROWS},
+    [SPACE_EVENTS] = {.name = "events", .block_bytes = BLOCK_BYTES_BODIES},
+    [SPACE_PACKS] = {.name = "default", .block_bytes = BLOCK_BYTES_BODIES},
 };
 
 /* The order in which open gives way, each step only when the one before found damage. */
@@ -361,7 +365,12 @@ static rocksdb_options_t *family_options_new(const struct family *f, size_t writ
     rocksdb_options_set_write_buffer_size(o, write_buffer_bytes);
     rocksdb_options_set_compression(o, rocksdb_no_compression);
     rocksdb_options_set_bottommost_compression(o, rocksdb_no_compression);
-    rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+    if (f->tiered) {
+        rocksdb_options_set_compaction_style(o, rocksdb_universal_compaction);
+        rocksdb_options_set_level0_file_num_compaction_trigger(o, RUN_COUNT_MAX);
+    } else {
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+    }
     if (f->deletes)
         rocksdb_options_add_compact_on_deletion_collector_factory(o, TOMBSTONE_WINDOW,
                                                                   TOMBSTONE_TRIGGER);

@@ -239,7 +239,8 @@ struct store_process {
     enum kill_point kill_at;
     struct worker_links links;
     bool lost[SIM_BROKERS_MAX];
-    struct packet *held; /* slabs that the core borrows */
+    struct packet *held;    /* slabs that the core borrows */
+    struct packet *running; /* those that go when the turn under way is finished */
 };
 
 /* A place where a store lives: the disk, and who serves it. */

@@ -128,16 +128,22 @@ static struct storage_config config_of(const struct store_host *h)
                                    .receipt_key_count = 1};
 }
 
+static void packets_free(struct packet **list)
+{
+    for (struct packet *packet; (packet = *list);) {
+        *list = packet->next;
+        free(packet);
+    }
+}
+
 static void process_free(struct store_process **at)
 {
     struct store_process *p = *at;
     storage_free(&p->core);
     store_close(&p->store);
     links_close(p->host->sim, &p->links, false);
-    for (struct packet *held = p->held, *next; held; held = next) {
-        next = held->next;
-        free(held);
-    }
+    packets_free(&p->held);
+    packets_free(&p->running);
     free(p);
     *at = NULL;
 }
@@ -238,6 +244,7 @@ uint64_t store_host_due_ms(const struct store_host *h)
         if (!p) continue;
         if (p->committing) {
             due = sim_min(due, p->commit_ms);
+            if (!storage_full(p->core)) due = sim_min(due, links_due_ms(h->sim, &p->links));
         } else {
             due = sim_min(due, p->due_ms);
             due = sim_min(due, links_due_ms(h->sim, &p->links));
@@ -258,16 +265,6 @@ static void take_slabs(struct store_process *p)
             watch_storage_got(p, i, packet->bytes);
             storage_slab(p->core, sim_relay_now(s), i, packet->bytes);
         }
-}
-
-static void release(struct store_process *p)
-{
-    if (!storage_queue_empty(p->core)) return;
-    for (struct packet *held = p->held, *next; held; held = next) {
-        next = held->next;
-        free(held);
-    }
-    p->held = NULL;
 }
 
 /* true: the process is no more. */
@@ -294,7 +291,7 @@ static void settle_down(struct store_process *p)
 {
     struct sim *s = p->host->sim;
     struct now now = sim_relay_now(s);
-    release(p);
+    if (storage_queue_empty(p->core)) packets_free(&p->held);
     storage_tick(p->core, now);
     for (size_t i = 0; i < s->broker_count; i++) {
         if (p->lost[i]) storage_broker_lost(p->core, i);
@@ -319,6 +316,7 @@ static void commit_end(struct store_process *p)
     if (dies(p, KILL_AFTER_COMMIT)) return;
     storage_note_lag(p->core, 1000);
     storage_finish(p->core, sim_relay_now(s));
+    packets_free(&p->running);
     if (dies(p, KILL_AFTER_FINISH)) return;
     settle_down(p);
     if (p->draining && storage_drained(p->core)) fails(p);
@@ -328,6 +326,8 @@ static void process_step(struct store_process *p)
 {
     struct sim *s = p->host->sim;
     if (p->committing) {
+        links_connect(s, &p->links);
+        take_slabs(p); /* as the worker does while a group is written */
         if (p->commit_ms <= s->now_ms) commit_end(p);
         return;
     }
@@ -346,6 +346,10 @@ static void process_step(struct store_process *p)
     if (storage_turn(p->core, sim_relay_now(s)) != STATUS_OK) {
         fails(p);
         return;
+    }
+    if (storage_took_all(p->core)) {
+        p->running = p->held;
+        p->held = NULL;
     }
     p->committing = true;
     p->commit_ms = s->now_ms + rng_below(&s->rng, s->profile->commit_ms + 1);

@@ -10,7 +10,9 @@
 #include "storage/pack.h"
 #include "storage/storage.h"
 #include "workers/link.h"
+#include "workers/storage/committer.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +27,9 @@ struct worker {
     struct link *link;
     struct store *store;
     struct storage *core;
+    struct committer *committer;
+    bool committing;
+    size_t borrowed; /* slabs, the oldest held, that go when the turn under way is finished */
     uint64_t recovery_ms; /* what opening the store has taken, waiting for a predecessor included */
     int signals;
     uint64_t worked_ms; /* when the last turn ended */
@@ -97,6 +102,7 @@ static enum status open_all(struct worker *w, char *error)
     enum status status = receipt_keys_load(&w->config, &w->receipt_keys, error, ERROR_LEN);
     if (status == STATUS_OK) status = open_store_patiently(w, error);
     if (status == STATUS_OK) status = open_core(w, error);
+    if (status == STATUS_OK) status = committer_open(w->core, &w->committer);
     if (status == STATUS_OK) status = link_open(&w->link, NULL, endpoints, 1);
     if (status == STATUS_DAMAGED)
         journal_write(w->journal, &(struct event){.at_ms = host_now().wall_ms,
@@ -116,17 +122,26 @@ static void leave_if_failed(struct worker *w, enum status status)
     _exit(EXIT_FAILED);
 }
 
-static void run_turns(struct worker *w)
+static void begin_turn(struct worker *w)
 {
-    while (storage_wants_turn(w->core, host_now())) {
-        uint64_t start_us = host_mono_us();
-        leave_if_failed(w, storage_turn(w->core, host_now()));
-        leave_if_failed(w, storage_commit(w->core));
-        storage_note_lag(w->core, host_mono_us() - start_us);
-        storage_finish(w->core, host_now());
-        w->worked_ms = host_now().mono_ms;
-        if (storage_queue_empty(w->core)) return;
-    }
+    leave_if_failed(w, storage_turn(w->core, host_now()));
+    if (storage_took_all(w->core)) w->borrowed = link_held(w->link);
+    w->committing = true;
+    committer_start(w->committer);
+}
+
+static void end_turn(struct worker *w)
+{
+    enum status status;
+    uint64_t microseconds;
+    if (!w->committing || !committer_done(w->committer, &status, &microseconds)) return;
+    leave_if_failed(w, status);
+    storage_note_lag(w->core, microseconds);
+    storage_finish(w->core, host_now());
+    link_release(w->link, w->borrowed);
+    w->borrowed = 0;
+    w->committing = false;
+    w->worked_ms = host_now().mono_ms;
 }
 
 static void take_slabs(struct worker *w)
@@ -157,27 +172,46 @@ static long wait_ms(const struct worker *w)
 {
     struct now now = host_now();
     uint64_t deadline = storage_deadline_ms(w->core);
-    if (storage_wants_turn(w->core, now)) return 0;
+    if (!w->committing && storage_wants_turn(w->core, now)) return 0;
     return deadline > now.mono_ms ? (long)(deadline - now.mono_ms) : 0;
 }
 
+/* Waits for slabs, a signal or the end of a commit; what cannot be taken now is not waited for. */
+static enum status wait(struct worker *w)
+{
+    struct link_wait extra[] = {{.fd = w->signals}, {.fd = committer_fd(w->committer)}};
+    if (w->committing && storage_full(w->core)) {
+        struct pollfd done = {.fd = committer_fd(w->committer), .events = POLLIN};
+        (void)poll(&done, 1, (int)wait_ms(w));
+        return STATUS_OK;
+    }
+    enum status status = link_poll(w->link, extra, 2, wait_ms(w));
+    if (status == STATUS_OK && extra[0].ready && host_signal_take(w->signals))
+        storage_drain(w->core, host_now());
+    return status;
+}
+
+/* While a group is written the next slabs are taken in; all else waits for its end. */
 static void serve(struct worker *w)
 {
     while (!storage_drained(w->core)) {
-        struct link_wait signal = {.fd = w->signals};
-        if (link_poll(w->link, &signal, 1, wait_ms(w)) != STATUS_OK) return;
-        if (signal.ready && host_signal_take(w->signals)) storage_drain(w->core, host_now());
+        if (wait(w) != STATUS_OK) return;
         take_slabs(w);
-        run_turns(w);
-        if (storage_queue_empty(w->core)) link_release_all(w->link);
-        storage_tick(w->core, host_now());
-        rest(w);
+        end_turn(w);
+        if (w->committing) continue;
+        if (storage_queue_empty(w->core)) link_release(w->link, link_held(w->link));
         tell_losses(w);
+        storage_tick(w->core, host_now());
+        if (storage_wants_turn(w->core, host_now()))
+            begin_turn(w);
+        else
+            rest(w);
     }
 }
 
 static void close_all(struct worker *w)
 {
+    committer_close(&w->committer);
     storage_free(&w->core);
     link_close(&w->link);
     store_close(&w->store);
