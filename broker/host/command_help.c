@@ -2,6 +2,7 @@
  * that a reader finds a name on the left and a sentence on the right. */
 #include "broker/host/command_help.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define LEFT_WIDTH 26
@@ -33,6 +34,7 @@ void arguments_count(const char *arguments, int *required, int *allowed)
         ++*allowed;
         if (*at != '[') ++*required;
         at += strcspn(at, " ");
+        if (at[-1] == '.' || (at[-1] == ']' && at[-2] == '.')) *allowed = INT_MAX;
     }
 }
 
