@@ -1,0 +1,256 @@
+/* tables: groups into cells. A figure that was not measured is "-", never 0. Every line says how
+ * durable the messages were: without it a rate means nothing. */
+#include "bench/report/tables.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIGURES_MAX   64u
+#define TEXT_CAP      512u
+#define P99_DRIFT_MIN 60.0 /* seconds of series that a drift needs */
+
+/* Three figures that count. */
+static void figure_print(double v, char *out, size_t cap)
+{
+    double size = fabs(v);
+    int digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 || v == 0 ? 2 : 3;
+    snprintf(out, cap, "%.*f", digits, v);
+}
+
+/* "12.3", with more than one round "12.3 (11.8–12.9)", without any "-". */
+static void spread_print(struct spread s, bool range, char *out, size_t cap)
+{
+    char median[40], min[40], max[40];
+    figure_print(s.median, median, sizeof median);
+    figure_print(s.min, min, sizeof min);
+    figure_print(s.max, max, sizeof max);
+    if (!s.count)
+        snprintf(out, cap, "-");
+    else if (range && s.count > 1)
+        snprintf(out, cap, "%s (%s–%s)", median, min, max);
+    else
+        snprintf(out, cap, "%s", median);
+}
+
+static void spread_cell(struct table_row *row, size_t column, struct spread s, bool range)
+{
+    char text[160];
+    spread_print(s, range, text, sizeof text);
+    cell_print(row, column, "%s", text);
+}
+
+/* The first three cells of every line. */
+static struct table_row *row_start(struct table *t, const struct group *g)
+{
+    char load[GROUP_NAME_CAP], system[GROUP_NAME_CAP];
+    struct table_row *row = table_row(t);
+    load_name(g->rounds[0], load);
+    system_name(g->rounds[0], system);
+    cell_print(row, 0, "%s", load);
+    cell_print(row, 1, "%s", system);
+    cell_print(row, 2, "%s", g->rounds[0]->durability);
+    row->bad = !group_clean(g);
+    return row;
+}
+#define START_COLUMNS "load|", "system|", "durability|"
+
+/* ---- throughput ---- */
+
+static void safety_cell(struct table_row *row, size_t column, const struct group *g)
+{
+    if (group_clean(g))
+        cell_print(row, column, "0 / 0 / 0 / 0");
+    else
+        cell_print(row, column,
+                   "LOST %" PRIu64 " DUPLICATED %" PRIu64 " CORRUPTED %" PRIu64 " REFUSED %" PRIu64,
+                   g->lost, g->duplicated, g->corrupted, g->refused);
+}
+
+static void throughput_row(const struct groups *all, const struct group *g, struct table *t)
+{
+    struct table_row *row = row_start(t, g);
+    const struct group *base = group_base(all, g);
+    uint64_t messages = 0;
+    for (size_t i = 0; i < g->count; i++)
+        messages += g->rounds[i]->messages;
+    spread_cell(row, 3, g->metrics[METRIC_RATE], true);
+    if (base)
+        cell_print(row, 4, "%.2f",
+                   g->metrics[METRIC_RATE].median / base->metrics[METRIC_RATE].median);
+    else
+        cell_print(row, 4, "-");
+    cell_print(row, 5, "%zu", g->count);
+    cell_print(row, 6, "%" PRIu64, messages);
+    safety_cell(row, 7, g);
+}
+
+static const struct table throughput_table = {
+    .title = "throughput (accepted, delivered and acknowledged): median (lowest–highest round)",
+    .columns = {START_COLUMNS, "msg/s", "x redis", "rounds", "messages",
+                "lost / dup / corrupt / refused"},
+    .column_count = 8};
+
+/* ---- latency ---- */
+
+static void latency_row(const struct groups *all, const struct group *g, struct table *t)
+{
+    (void)all;
+    if (!g->metrics[METRIC_ACCEPT_P50].count && !g->metrics[METRIC_END_P50].count) return;
+    struct table_row *row = row_start(t, g);
+    for (size_t m = METRIC_ACCEPT_P50; m <= METRIC_END_MAX; m++)
+        spread_cell(row, 3 + m - METRIC_ACCEPT_P50, g->metrics[m],
+                    m == METRIC_ACCEPT_P99 || m == METRIC_END_P99);
+}
+
+static const struct table latency_table = {
+    .title = "latency in ms: median of the rounds (for p99 also lowest–highest)",
+    .columns = {START_COLUMNS, "accept p50", "p99", "p99.9", "max", "end to end p50", "p99",
+                "p99.9", "max"},
+    .column_count = 11};
+
+/* ---- cost ---- */
+
+/* "broker 4.1, storage 8.0" */
+static void processes_cell(struct table_row *row, size_t column, const struct group *g, bool rss)
+{
+    char text[TEXT_CAP] = "-";
+    size_t len = 0;
+    for (size_t i = 0; i < g->process_count && len < sizeof text; i++) {
+        const struct group_process *p = &g->processes[i];
+        char figure[40];
+        figure_print(rss ? p->rss_kib.median / 1024 : p->cpu.median, figure, sizeof figure);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s %s", i ? ", " : "", p->name,
+                                figure);
+    }
+    cell_print(row, column, "%s", text);
+}
+
+static void cost_row(const struct groups *all, const struct group *g, struct table *t)
+{
+    struct table_row *row = row_start(t, g);
+    (void)all;
+    spread_cell(row, 3, g->metrics[METRIC_CPU], true);
+    processes_cell(row, 4, g, false);
+    spread_cell(row, 5, g->metrics[METRIC_GENERATOR_CPU], false);
+    spread_cell(row, 6, g->metrics[METRIC_RSS], false);
+    spread_cell(row, 7, g->metrics[METRIC_RSS_PEAK], false);
+    processes_cell(row, 8, g, true);
+    spread_cell(row, 9, g->metrics[METRIC_WRITTEN], false);
+    spread_cell(row, 10, g->metrics[METRIC_DISK_BYTES], false);
+    spread_cell(row, 11, g->metrics[METRIC_FLUSHES], false);
+}
+
+static const struct table cost_table = {
+    .title = "cost: CPU in µs per message, RSS in MiB, bytes and device flushes per message "
+             "(the disk's: everybody who uses it, an upper bound)",
+    .columns = {START_COLUMNS, "server CPU", "by process|", "generator", "RSS", "peak",
+                "by process|", "written", "disk bytes", "flushes"},
+    .column_count = 12};
+
+/* ---- figures ---- */
+
+static bool name_listed(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+static size_t figure_names(const struct group *g, const char *names[FIGURES_MAX])
+{
+    const char *name;
+    json_t *value;
+    size_t n = 0;
+    for (size_t i = 0; i < g->count; i++)
+        json_object_foreach(g->rounds[i]->extra, name,
+                            value) if (n < FIGURES_MAX && !name_listed(names, n, name)) names[n++] =
+            name;
+    return n;
+}
+
+static void figure_row(const struct group *g, const char *name, struct table *t)
+{
+    double values[RESULTS_MAX];
+    const char *text = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const json_t *value = json_object_get(g->rounds[i]->extra, name);
+        if (json_is_number(value)) values[n++] = json_number_value(value);
+        if (json_is_string(value)) text = json_string_value(value);
+    }
+    struct table_row *row = row_start(t, g);
+    cell_print(row, 3, "%s", name);
+    if (n)
+        spread_cell(row, 4, spread_of(values, n), true);
+    else
+        cell_print(row, 4, "%s", text ? text : "-");
+}
+
+/* Milliseconds that the intervals' accept p99 gains in an hour, by least squares. */
+static double p99_drift(const struct result *r)
+{
+    double *t = calloc(r->series_count, sizeof *t), *p99 = calloc(r->series_count, sizeof *p99);
+    ENSURE(t && p99);
+    for (size_t i = 0; i < r->series_count; i++) {
+        t[i] = r->series[i].t / 3600;
+        p99[i] = (double)r->series[i].p99_us / 1000;
+    }
+    double drift = slope_of(t, p99, r->series_count);
+    free(t);
+    free(p99);
+    return drift;
+}
+
+static void drift_row(const struct group *g, struct table *t)
+{
+    double slopes[RESULTS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct result *r = g->rounds[i];
+        if (r->series_count < 2) continue;
+        if (r->series[r->series_count - 1].t - r->series[0].t < P99_DRIFT_MIN) continue;
+        slopes[n++] = p99_drift(r);
+    }
+    if (!n) return;
+    struct table_row *row = row_start(t, g);
+    cell_print(row, 3, "accept_p99_drift_ms_per_hour");
+    spread_cell(row, 4, spread_of(slopes, n), true);
+}
+
+static void figures_row(const struct groups *all, const struct group *g, struct table *t)
+{
+    const char *names[FIGURES_MAX];
+    size_t count = figure_names(g, names);
+    (void)all;
+    for (size_t i = 0; i < count; i++)
+        figure_row(g, names[i], t);
+    drift_row(g, t);
+}
+
+static const struct table figures_table = {
+    .title = "figures of this scenario: median (lowest–highest round)",
+    .columns = {START_COLUMNS, "figure|", "value"},
+    .column_count = 5};
+
+/* ---- all of them ---- */
+
+static const struct {
+    const struct table *start;
+    void (*row)(const struct groups *all, const struct group *g, struct table *t);
+} makers[TABLE_COUNT] = {
+    [TABLE_THROUGHPUT] = {&throughput_table, throughput_row},
+    [TABLE_LATENCY] = {&latency_table, latency_row},
+    [TABLE_COST] = {&cost_table, cost_row},
+    [TABLE_FIGURES] = {&figures_table, figures_row},
+};
+
+void table_make(const struct groups *all, const char *scenario, enum scenario_table which,
+                struct table *out)
+{
+    *out = *makers[which].start;
+    for (size_t i = 0; i < all->count; i++)
+        if (strcmp(all->list[i].rounds[0]->scenario, scenario) == 0)
+            makers[which].row(all, &all->list[i], out);
+}
