@@ -153,6 +153,7 @@ static void result_head(struct result *r, const struct options *o)
     r->mailboxes = o->flow.queues;
     r->senders = o->flow.senders;
     result_extra_text(r, "how", o->ops->how);
+    result_extra_number(r, "consumers", o->peer.consumers);
 }
 
 static void result_costs(struct run *r)

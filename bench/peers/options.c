@@ -24,6 +24,8 @@ static const char usage[] =
     "  --duration S        end sending after so many seconds\n"
     "  --mailboxes N       recipient queues: 64\n"
     "  --senders N         connections that send: 4\n"
+    "  --consumers N       connections that receive: 4; in an open loop 1, where that has the\n"
+    "                      better accept latency\n"
     "  --pid NAME=PID      a server process to measure, with all it has started; may be repeated\n"
     "  --disk PATH         also measure the disk that PATH is on\n"
     "  --json FILE         append the result as a line of JSON\n"
@@ -35,7 +37,7 @@ static const char usage[] =
 
 enum option_id {
     ENDPOINT = 1, SIZE, WINDOW, RATE, COUNT, DURATION, MAILBOXES, SENDERS, PID, DISK, JSON, HGRM,
-    LABEL, SCENARIO, ROUND, HELP, OPTION_COUNT
+    LABEL, SCENARIO, ROUND, CONSUMERS, HELP, OPTION_COUNT
 };
 
 static const struct option table[] = {
@@ -43,6 +45,7 @@ static const struct option table[] = {
     {"window", required_argument, NULL, WINDOW},     {"rate", required_argument, NULL, RATE},
     {"count", required_argument, NULL, COUNT},       {"duration", required_argument, NULL, DURATION},
     {"mailboxes", required_argument, NULL, MAILBOXES}, {"senders", required_argument, NULL, SENDERS},
+    {"consumers", required_argument, NULL, CONSUMERS},
     {"pid", required_argument, NULL, PID},           {"disk", required_argument, NULL, DISK},
     {"json", required_argument, NULL, JSON},         {"hgrm", required_argument, NULL, HGRM},
     {"label", required_argument, NULL, LABEL},       {"scenario", required_argument, NULL, SCENARIO},
@@ -159,7 +162,7 @@ static bool text_fits(const char *name, const char *text)
 bool options_read(int argc, char **argv, struct options *o, int *exit_status)
 {
     const char *values[OPTION_COUNT] = {NULL};
-    double round;
+    double round, consumers;
     memset(o, 0, sizeof *o);
     *exit_status = EXIT_USAGE;
     if (!call_parse(argc, argv, o, values)) return false;
@@ -175,6 +178,8 @@ bool options_read(int argc, char **argv, struct options *o, int *exit_status)
     if (!system_read(argc, argv, o, exit_status) || !flow_read(values, &o->flow) ||
         !endpoint_read(values[ENDPOINT], &o->peer) || !text_fits("label", o->label) ||
         !text_fits("scenario", o->scenario) ||
+        !number("consumers", values[CONSUMERS] ? values[CONSUMERS] : o->flow.window ? "4" : "1", 1,
+                PEER_CONSUMERS_MAX, true, &consumers) ||
         !number("round", values[ROUND] ? values[ROUND] : "1", 0, 1e6, true, &round))
         return false;
     o->round = (uint64_t)round;
@@ -184,5 +189,6 @@ bool options_read(int argc, char **argv, struct options *o, int *exit_status)
     o->peer.queues = o->flow.queues;
     o->peer.senders = o->flow.senders;
     o->peer.size = o->flow.size;
+    o->peer.consumers = consumers < o->flow.queues ? (unsigned)consumers : o->flow.queues;
     return true;
 }

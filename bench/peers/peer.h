@@ -17,11 +17,13 @@
 #define PEER_POLLS_MAX 64u
 #define PEER_QUEUES_MAX 1024u
 #define PEER_SENDERS_MAX 16u
+#define PEER_CONSUMERS_MAX 16u
 
 struct peer_config {
     char host[64];
     uint16_t port;
     unsigned queues, senders;
+    unsigned consumers;  /* connections that receive, at most one per queue: the queues i, i + consumers, ... */
     size_t size;         /* of a body */
     struct flow *flow;   /* where accepts and deliveries are reported; outlives the peer */
 };

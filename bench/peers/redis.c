@@ -19,10 +19,13 @@
 #define READ_COUNT      "64" /* of each stream at once */
 #define READ_LEN        (256u * 1024u)
 #define ENTRY_ID_MAX    48u
-#define ARGUMENTS_MAX   (PEER_QUEUES_MAX * 2 + 16)
 
-/* KEYS: stream and id by turns; ARGV: how long ids live, then the bodies. A character each: 1 = taken. */
-static const char script[] =
+/* KEYS: stream, id; ARGV: how long ids live, the body. '1' = taken. */
+static const char script_one[] =
+    "if redis.call('SET', KEYS[2], '', 'NX', 'EX', ARGV[1]) then "
+    "redis.call('XADD', KEYS[1], '*', 'b', ARGV[2]) return '1' end return '0'";
+/* KEYS: stream and id by turns; ARGV: how long ids live, then the bodies. A character each. */
+static const char script_batch[] =
     "local r = '' "
     "for i = 1, #KEYS, 2 do "
     "if redis.call('SET', KEYS[i + 1], '', 'NX', 'EX', ARGV[1]) then "
@@ -42,8 +45,9 @@ struct redis {
     struct peer_config config;
     enum variant variant;
     char sha[41];
-    struct connection control, consumer;
-    struct connection senders[PEER_SENDERS_MAX];
+    struct connection control;
+    struct connection senders[PEER_SENDERS_MAX], consumers[PEER_CONSUMERS_MAX];
+    unsigned consumer_count; /* consumer i reads the streams i, i + consumer_count, ... */
     uint64_t *calls[PEER_SENDERS_MAX]; /* rings: first numbers of the messages of unanswered calls */
     uint64_t call_first[PEER_SENDERS_MAX], call_last[PEER_SENDERS_MAX];
     char keys[PEER_QUEUES_MAX][16];           /* "q:12" */
@@ -175,26 +179,26 @@ static enum status on_sender(struct redis *r, unsigned sender, const redisReply 
 
 /* ---- the consumer ---- */
 
-static void ask_more(struct redis *r)
+static void ask_more(struct redis *r, unsigned consumer)
 {
-    struct buffer *b = &r->consumer.out;
-    command_begin(b, 6 + 2 * (size_t)r->config.queues);
+    struct buffer *b = &r->consumers[consumer].out;
+    unsigned queues = r->config.queues, step = r->consumer_count;
+    command_begin(b, 6 + 2 * ((queues - consumer + step - 1) / step));
     word(b, "XREAD");
     word(b, "COUNT");
     word(b, READ_COUNT);
     word(b, "BLOCK");
     word(b, "0");
     word(b, "STREAMS");
-    for (unsigned i = 0; i < r->config.queues; i++)
+    for (unsigned i = consumer; i < queues; i += step)
         word(b, r->keys[i]);
-    for (unsigned i = 0; i < r->config.queues; i++)
+    for (unsigned i = consumer; i < queues; i += step)
         word(b, r->seen[i]);
 }
 
 /* [key, [[id, [field, value]], ...]]: every body is looked at, then all are deleted by one command. */
-static bool on_stream(struct redis *r, const redisReply *stream)
+static bool on_stream(struct redis *r, struct buffer *b, const redisReply *stream)
 {
-    struct buffer *b = &r->consumer.out;
     if (stream->type != REDIS_REPLY_ARRAY || stream->elements != 2) return false;
     const redisReply *key = stream->element[0], *entries = stream->element[1];
     unsigned queue = key->len > 2 ? (unsigned)strtoul(key->str + 2, NULL, 10) : UINT32_MAX;
@@ -215,13 +219,14 @@ static bool on_stream(struct redis *r, const redisReply *stream)
     return true;
 }
 
-static enum status on_consumer(struct redis *r, const redisReply *reply)
+static enum status on_consumer(struct redis *r, unsigned consumer, const redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_INTEGER) return STATUS_OK; /* of XDEL */
     if (reply->type != REDIS_REPLY_ARRAY) return fail(r, "the consumer's answer", reply->str);
     for (size_t i = 0; i < reply->elements; i++)
-        if (!on_stream(r, reply->element[i])) return fail(r, "XREAD", "an answer of another shape");
-    ask_more(r);
+        if (!on_stream(r, &r->consumers[consumer].out, reply->element[i]))
+            return fail(r, "XREAD", "an answer of another shape");
+    ask_more(r, consumer);
     return STATUS_OK;
 }
 
@@ -229,19 +234,20 @@ static enum status on_consumer(struct redis *r, const redisReply *reply)
 
 static struct connection *connection_at(struct redis *r, size_t at)
 {
-    return at < r->config.senders ? &r->senders[at] : &r->consumer;
+    return at < r->config.senders ? &r->senders[at] : &r->consumers[at - r->config.senders];
 }
 
 static size_t redis_polls(struct peer *p, struct pollfd *out, uint64_t *timeout_us)
 {
     struct redis *r = redis_of(p);
     (void)timeout_us;
-    for (size_t i = 0; i <= r->config.senders; i++) {
+    size_t count = r->config.senders + r->consumer_count;
+    for (size_t i = 0; i < count; i++) {
         const struct connection *c = connection_at(r, i);
         short more = c->written < c->out.len ? POLLOUT : 0;
         out[i] = (struct pollfd){.fd = c->redis->fd, .events = (short)(POLLIN | more)};
     }
-    return r->config.senders + 1;
+    return count;
 }
 
 static enum status replies_take(struct redis *r, size_t at)
@@ -253,7 +259,9 @@ static enum status replies_take(struct redis *r, size_t at)
         if (redisReaderGetReply(c->redis->reader, &reply) != REDIS_OK)
             return fail(r, "protocol", c->redis->reader->errstr);
         if (!reply) return STATUS_OK;
-        s = at < r->config.senders ? on_sender(r, (unsigned)at, reply) : on_consumer(r, reply);
+        s = at < r->config.senders
+                ? on_sender(r, (unsigned)at, reply)
+                : on_consumer(r, (unsigned)at - r->config.senders, reply);
         freeReplyObject(reply);
     }
     return s;
@@ -302,7 +310,7 @@ static enum status prepare(struct redis *r)
                                                                : fail(r, "FLUSHALL", c->errstr);
     if (reply) freeReplyObject(reply);
     if (s != STATUS_OK) return s;
-    reply = redisCommand(c, "SCRIPT LOAD %s", script);
+    reply = redisCommand(c, "SCRIPT LOAD %s", r->variant == DEDUP_BATCH ? script_batch : script_one);
     if (reply && reply->type == REDIS_REPLY_STRING && reply->len == 40)
         memcpy(r->sha, reply->str, 41);
     else
@@ -315,15 +323,18 @@ static enum status connect_all(struct redis *r)
 {
     enum status s = dial(r, &r->control);
     if (s == STATUS_OK) s = prepare(r);
-    if (s == STATUS_OK) s = dial(r, &r->consumer);
     for (unsigned i = 0; i < r->config.senders && s == STATUS_OK; i++) {
         s = dial(r, &r->senders[i]);
         r->calls[i] = malloc(FLOW_FLIGHT_MAX * sizeof *r->calls[i]);
         ENSURE(r->calls[i] != NULL);
     }
-    if (s != STATUS_OK) return s;
-    ask_more(r);
-    return flush(r, &r->consumer);
+    for (unsigned i = 0; i < r->consumer_count && s == STATUS_OK; i++) {
+        s = dial(r, &r->consumers[i]);
+        if (s != STATUS_OK) break;
+        ask_more(r, i);
+        s = flush(r, &r->consumers[i]);
+    }
+    return s;
 }
 
 static void connection_fini(struct connection *c)
@@ -337,7 +348,8 @@ static void redis_close(struct peer *p)
     if (!p) return;
     struct redis *r = redis_of(p);
     connection_fini(&r->control);
-    connection_fini(&r->consumer);
+    for (unsigned i = 0; i < r->consumer_count; i++)
+        connection_fini(&r->consumers[i]);
     for (unsigned i = 0; i < r->config.senders; i++) {
         connection_fini(&r->senders[i]);
         free(r->calls[i]);
@@ -355,6 +367,7 @@ static enum status redis_open(const struct peer_ops *ops, const struct peer_conf
     r->base.ops = ops;
     r->config = *config;
     r->variant = (enum variant)(ops - peer_redis);
+    r->consumer_count = config->consumers;
     r->input = malloc(READ_LEN);
     ENSURE(r->input != NULL);
     for (unsigned i = 0; i < config->queues; i++) {
