@@ -74,6 +74,11 @@ void device_ping(struct device *d, uint64_t now_us)
     request(d, now_us, KIND_PING, &msg_empty_desc, &(struct msg_empty){.unused = 0});
 }
 
+bool device_settled(const struct device *d)
+{
+    return !d->ack_due && position_compare(d->taken, d->settled) <= 0;
+}
+
 void device_acknowledge(struct device *d, uint64_t now_us)
 {
     struct msg_ack m = {.session = d->session, .settled_term = d->taken.term,

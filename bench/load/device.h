@@ -32,6 +32,7 @@ struct device {
     /* receiving: the last position taken, and whether it is acknowledged */
     struct session_id session;
     struct position taken;
+    struct position settled; /* what the relay has confirmed */
     uint64_t gap_seen;
     bool ack_due;
     struct device *next_due; /* the list of those with ack_due */
@@ -47,6 +48,9 @@ void device_hello(struct device *d, uint64_t now_us);
 void device_ping(struct device *d, uint64_t now_us);
 /* device_acknowledge: everything taken in this session is settled; clears ack_due. */
 void device_acknowledge(struct device *d, uint64_t now_us);
+
+/* device_settled: the relay has confirmed the acknowledgement of everything taken in this session. */
+bool device_settled(const struct device *d);
 
 /* device_correlation: the next request's; its lowest 6 bits are `use`, for finding it again. */
 uint64_t device_correlation(struct device *d, unsigned use);

@@ -31,6 +31,7 @@ static bool take_all(struct load *l, uint64_t *now_us)
     return any;
 }
 
+/* Of each device one, over everything it has taken meanwhile. */
 static void acknowledge(struct load *l, uint64_t now_us)
 {
     while (l->due) {

@@ -9,6 +9,7 @@
 #define PENDING_MAX    64u    /* devices that connect at once: a handshake costs the relay 0.5 ms */
 #define TURN_MIN_US    100u   /* open loop: what is due within this is sent together */
 #define TICK_US        5000u
+#define SETTLE_MAX_US  2000000u
 
 /* Whether to go on: something must have changed within the time allowed. */
 struct watch {
@@ -75,6 +76,17 @@ static uint64_t progress(const struct load *l)
     return g->issued + g->accepted + g->delivered + g->refused + l->traffic.repeated;
 }
 
+/* A moment for the last acknowledgements, so that their cost is counted and the relay is left empty. */
+static void settle(struct load *l)
+{
+    uint64_t end_us = host_mono_us() + SETTLE_MAX_US;
+    for (size_t i = 0; i < l->device_count && !l->interrupted && host_mono_us() < end_us;)
+        if (l->devices[i].state != DEVICE_READY || device_settled(&l->devices[i]))
+            i++;
+        else
+            loop_turn(l, host_mono_us() + TICK_US);
+}
+
 bool phase_run(struct load *l)
 {
     const struct ledger *ledger = &l->traffic.ledger;
@@ -94,6 +106,7 @@ bool phase_run(struct load *l)
         if (l->interrupted || l->trouble != STATUS_OK) break;
     }
     l->next_drop_us = 0;
+    settle(l);
     meter_stop(l);
     return run_over(l, now_us);
 }
@@ -113,6 +126,7 @@ bool phase_catch_up(struct load *l)
         if (!goes_on(l, &watch, ledger->delivered)) break;
     }
     l->meter.done_us = host_mono_us();
+    settle(l);
     meter_catch_up(l, start_us, before);
     return !ledger_waiting(ledger);
 }

@@ -127,13 +127,14 @@ static int connect_failed(const struct command *c, struct load *l)
 {
     const struct options *o = l->options;
     enum hub_reach reach = HUB_NOWHERE;
+    int reason = errno;
     for (size_t i = 0; i < l->hub_count; i++)
         if (l->hubs[i] && hub_reach(l->hubs[i]) > reach) reach = hub_reach(l->hubs[i]);
     if (l->interrupted)
         return command_fail(c, EXIT_INTERRUPTED, "interrupted before anything was measured");
     if (l->trouble == STATUS_IO)
         return command_fail(c, EXIT_USAGE, "%s cannot be connected to: %s", o->hub.endpoint,
-                            strerror(errno));
+                            strerror(reason));
     if (l->trouble != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "the relay refuses a device: %s (%s)",
                             status_name(l->trouble), status_meaning(l->trouble));
@@ -185,12 +186,23 @@ static int load_finish(const struct command *c, struct load *l)
     return result_clean(l->meter.result) ? EXIT_OK : EXIT_FAILED;
 }
 
+/* Found out before the load, not after it. */
+static int files_check(const struct command *c, const struct options *o)
+{
+    FILE *f = o->json ? fopen(o->json, "ae") : NULL;
+    if (o->json && !f)
+        return command_fail(c, EXIT_USAGE, "%s cannot be written: %s", o->json, strerror(errno));
+    if (f) fclose(f);
+    return EXIT_OK;
+}
+
 int run_command(struct command *c)
 {
     struct options o;
     struct load *l = calloc(1, sizeof *l);
     ENSURE(l != NULL);
     int status = options_read(c, &o);
+    if (status == EXIT_OK) status = files_check(c, &o);
     if (status == EXIT_OK) {
         if (host_start() != STATUS_OK || !load_init(l, &o))
             status = command_fail(c, EXIT_USAGE, "no sockets can be opened: %s", strerror(errno));

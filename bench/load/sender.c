@@ -1,7 +1,8 @@
 /* sender: builds SEND frames straight into the message that leaves, from items encoded once per
  * recipient (only the id differs) and bodies copied once; keeps, per request, what is needed to build
  * the same bytes again. PROTOCOL 3 (pending requests), 5 (what to do about a status), 7.
- * Invariants: a request's slot is in its correlation id; open_bytes is the sum of the open flights'. */
+ * Invariants: a request's slot is in its correlation id; open has a bit per slot in use; open_bytes is
+ * the sum of these. */
 #include "bench/load/sender.h"
 
 #include <stdlib.h>
@@ -140,16 +141,14 @@ bool sender_room(const struct sender *s, const struct traffic *t)
 {
     size_t largest = sizes_largest(&t->sizes);
     size_t frame = FRAME_BODY_MAX + (largest > FRAME_BODY_MAX ? largest : 0) + 64 * 1024;
-    return s->open_count < FLIGHTS_MAX && s->open_bytes + frame <= PENDING_BYTES_MAX;
+    return s->open != UINT64_MAX && s->open_bytes + frame <= PENDING_BYTES_MAX;
 }
 
 static struct flight *flight_open(struct sender *s)
 {
-    size_t i = 0;
-    while (i < FLIGHTS_MAX && s->flights[i].correlation)
-        i++;
-    ENSURE(i < FLIGHTS_MAX);
-    s->open_count++;
+    ENSURE(s->open != UINT64_MAX);
+    size_t i = (size_t)__builtin_ctzll(~s->open);
+    s->open |= 1ull << i;
     s->flights[i].count = s->flights[i].bytes = 0;
     s->flights[i].repeat = false;
     return &s->flights[i];
@@ -158,7 +157,7 @@ static struct flight *flight_open(struct sender *s)
 static void flight_close(struct sender *s, struct flight *f)
 {
     s->open_bytes -= f->bytes;
-    s->open_count--;
+    s->open &= ~(1ull << (f - s->flights));
     f->correlation = f->again_us = 0;
     f->bytes = 0;
 }
@@ -301,8 +300,8 @@ bool sender_error(struct sender *s, struct traffic *t, const struct frame_header
 
 void sender_again(struct sender *s, uint64_t now_us)
 {
-    for (size_t i = 0; i < FLIGHTS_MAX && s->open_count; i++)
-        if (s->flights[i].correlation) s->flights[i].again_us = now_us;
+    for (uint64_t open = s->open; open; open &= open - 1)
+        s->flights[__builtin_ctzll(open)].again_us = now_us;
 }
 
 static void repeats_send(struct sender *s, struct traffic *t, uint64_t now_us)
@@ -328,9 +327,8 @@ bool sender_tick(struct sender *s, struct traffic *t, bool ready, uint64_t now_u
                  uint64_t patience_us)
 {
     bool overdue = false;
-    for (size_t i = 0; i < FLIGHTS_MAX && s->open_count; i++) {
-        struct flight *f = &s->flights[i];
-        if (!f->correlation) continue;
+    for (uint64_t open = s->open; open; open &= open - 1) {
+        struct flight *f = &s->flights[__builtin_ctzll(open)];
         if (f->again_us && f->again_us <= now_us && ready)
             launch(s, t, f, now_us);
         else if (!f->again_us && now_us - f->sent_us > patience_us)
@@ -342,5 +340,5 @@ bool sender_tick(struct sender *s, struct traffic *t, bool ready, uint64_t now_u
 
 bool sender_idle(const struct sender *s)
 {
-    return !s->open_count && !s->repeat_count;
+    return !s->open && !s->repeat_count;
 }

@@ -10,7 +10,7 @@
 #include "bench/load/options.h"
 #include "bench/measure/histogram.h"
 
-#define FLIGHTS_MAX     PENDING_REQUESTS_MAX
+#define FLIGHTS_MAX     PENDING_REQUESTS_MAX /* 64: the bits of struct sender's open */
 #define FRAME_BODY_MAX  (512u * 1024u) /* one message may be longer */
 #define REPEATS_MAX     SENDS_PER_FRAME
 
@@ -42,7 +42,7 @@ struct flight;
 struct sender {
     struct device *device;
     struct flight *flights; /* FLIGHTS_MAX */
-    size_t open_count;
+    uint64_t open;          /* which of them wait for an answer, a bit each */
     size_t open_bytes;
     struct piece *repeats; /* REPEATS_MAX: to be sent again with the same id */
     size_t repeat_count;

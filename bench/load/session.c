@@ -95,7 +95,7 @@ static void on_welcome(struct load *l, struct device *d, const struct frame *f, 
     if (d->state != DEVICE_GREETING) return;
     d->state = DEVICE_READY;
     d->session = m.session;
-    d->taken = (struct position){.seq = 0};
+    d->taken = d->settled = (struct position){.seq = 0};
     d->ping_us = (uint64_t)m.ping_ms * 1000 * 2 / 3; /* of what the relay asks for */
     l->traffic.relay_ahead_ms = m.relay_ms - now_us / 1000;
     l->ready_count++;
@@ -115,6 +115,15 @@ static void on_registered(struct load *l, struct device *d, uint64_t now_us)
     d->state = DEVICE_REGISTERED;
     l->ready_count++;
     l->pending_count--;
+}
+
+static void on_acked(struct load *l, struct device *d, const struct frame *f)
+{
+    struct msg_acked m;
+    if (codec_decode(&msg_acked_desc, f->meta, &l->arena, &m) != STATUS_OK)
+        trouble(l, STATUS_MALFORMED);
+    else if (session_compare(m.session, d->session) == 0)
+        d->settled = (struct position){m.settled_term, m.settled_seq};
 }
 
 /* Busy, unknown and the like are asked again by session_scan; no session means hello. */
@@ -149,6 +158,8 @@ void session_frame(struct load *l, struct device *d, struct view bytes, uint64_t
     } else if (f.header.kind == KIND_SENT && sender) {
         enum status s = sender_answer(sender, &l->traffic, &f, &l->arena, now_us);
         if (s != STATUS_OK) trouble(l, s);
+    } else if (f.header.kind == KIND_ACKED) {
+        on_acked(l, d, &f);
     } else if (f.header.kind == KIND_WELCOME) {
         on_welcome(l, d, &f, now_us);
     } else if (f.header.kind == KIND_REGISTERED) {
