@@ -223,7 +223,7 @@ static void result_print(const struct result *r, bool interrupted)
 static bool hgrm_write(const char *prefix, const char *name, const struct histogram *h)
 {
     char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s.%s.hgrm", prefix, name) >= sizeof path) return false;
+    if ((size_t)snprintf(path, sizeof path, "%s-%s.hgrm", prefix, name) >= sizeof path) return false;
     FILE *f = fopen(path, "we");
     bool done = f && histogram_write_hgrm(h, f) == STATUS_OK;
     if (f && fclose(f) != 0) done = false;
@@ -236,7 +236,7 @@ static int result_keep(const struct run *r)
     if (o->json_file && result_append(r->result, o->json_file) != STATUS_OK)
         return fail(o->json_file, strerror(errno));
     if (o->hgrm_prefix && (!hgrm_write(o->hgrm_prefix, "accept", &r->result->accept) ||
-                           !hgrm_write(o->hgrm_prefix, "end_to_end", &r->result->end_to_end)))
+                           !hgrm_write(o->hgrm_prefix, "end-to-end", &r->result->end_to_end)))
         return fail(o->hgrm_prefix, strerror(errno));
     return EXIT_OK;
 }

@@ -20,7 +20,7 @@ static const char usage[] =
     "  --size B            bytes in a message: 1024\n"
     "  --window W          closed loop: at most so many not yet accepted and delivered: 1024\n"
     "  --rate R            open loop instead: so many a second; latency counts from the schedule\n"
-    "  --count N           end after so many messages: 200000, unless there is a duration\n"
+    "  --count N           end after so many messages: 100000, unless there is a duration\n"
     "  --duration S        end sending after so many seconds\n"
     "  --mailboxes N       recipient queues: 64\n"
     "  --senders N         connections that send: 4\n"
@@ -29,7 +29,7 @@ static const char usage[] =
     "  --pid NAME=PID      a server process to measure, with all it has started; may be repeated\n"
     "  --disk PATH         also measure the disk that PATH is on\n"
     "  --json FILE         append the result as a line of JSON\n"
-    "  --hgrm PREFIX       write PREFIX.accept.hgrm and PREFIX.end_to_end.hgrm\n"
+    "  --hgrm PREFIX       write PREFIX-accept.hgrm and PREFIX-end-to-end.hgrm\n"
     "  --label, --scenario, --round   what the result is called\n"
     "Ends with 0; 1 when something was lost, duplicated, corrupted or refused; 2 for a wrong call;\n"
     "3 when the system's driver was not built in.\n"
@@ -116,13 +116,11 @@ static bool flow_read(const char **values, struct flow_config *f)
 {
     double size, window, count, seconds, mailboxes, senders;
     if (values[WINDOW] && values[RATE]) return wrong("--window and --rate exclude each other");
-    if (values[COUNT] && values[DURATION])
-        return wrong("--count and --duration exclude each other");
     if (!number("size", values[SIZE] ? values[SIZE] : "1024", FLOW_SIZE_MIN, FLOW_SIZE_MAX, true,
                 &size) ||
         !number("window", values[WINDOW] ? values[WINDOW] : "1024", 1, 65536, true, &window) ||
         !number("rate", values[RATE] ? values[RATE] : "1", 1, 1e6, false, &f->rate) ||
-        !number("count", values[COUNT] ? values[COUNT] : "200000", 1, 1e9, true, &count) ||
+        !number("count", values[COUNT] ? values[COUNT] : "100000", 1, 1e9, true, &count) ||
         !number("duration", values[DURATION] ? values[DURATION] : "1", 0.1, 86400, false,
                 &seconds) ||
         !number("mailboxes", values[MAILBOXES] ? values[MAILBOXES] : "64", 1, PEER_QUEUES_MAX,
@@ -132,7 +130,7 @@ static bool flow_read(const char **values, struct flow_config *f)
         return false;
     f->size = (size_t)size;
     f->window = values[RATE] ? 0 : (uint64_t)window;
-    f->count = values[DURATION] ? 0 : (uint64_t)count;
+    f->count = values[DURATION] && !values[COUNT] ? 0 : (uint64_t)count;
     f->duration_us = values[DURATION] ? (uint64_t)(seconds * 1e6) : 0;
     f->queues = (unsigned)mailboxes;
     f->senders = (unsigned)senders;
