@@ -260,7 +260,9 @@ void group_latency(const struct group *g, bool end_to_end, struct histogram *out
 
 void system_name(const struct result *r, char out[GROUP_NAME_CAP])
 {
-    if (*r->label && strcmp(r->label, r->system) != 0)
+    if (strcmp(r->system, r->scenario) == 0) /* a limit: the label says it all */
+        snprintf(out, GROUP_NAME_CAP, "%s", r->label);
+    else if (*r->label && strcmp(r->label, r->system) != 0)
         snprintf(out, GROUP_NAME_CAP, "%s (%s), %s", r->system, r->label, r->edge);
     else
         snprintf(out, GROUP_NAME_CAP, "%s, %s", r->system, r->edge);
@@ -283,6 +285,8 @@ void load_name(const struct result *r, char out[GROUP_NAME_CAP])
     if (r->window)
         snprintf(out, GROUP_NAME_CAP, "%s, W=%" PRIu64 ", %" PRIu64 " mailboxes", size, r->window,
                  r->mailboxes);
+    else if (!(r->offered_rate > 0))
+        snprintf(out, GROUP_NAME_CAP, "%s", size);
     else
         snprintf(out, GROUP_NAME_CAP, "%s, %.0f/s, %" PRIu64 " mailboxes", size, r->offered_rate,
                  r->mailboxes);

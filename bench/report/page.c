@@ -82,7 +82,8 @@ static void bars_write(const struct groups *all, const char *scenario, struct pa
     for (size_t i = 0; i < all->count; i++) {
         const struct group *g = &all->list[i];
         struct spread rate = g->metrics[METRIC_RATE];
-        if (strcmp(g->rounds[0]->scenario, scenario) != 0 || !rate.count) continue;
+        bool load = g->rounds[0]->window || g->rounds[0]->offered_rate > 0; /* else a limit */
+        if (strcmp(g->rounds[0]->scenario, scenario) != 0 || !rate.count || !load) continue;
         load_name(g->rounds[0], names[plot.count][0]);
         system_name(g->rounds[0], names[plot.count][1]);
         bars[plot.count] = (struct bar){.group = names[plot.count][0],

@@ -9,6 +9,7 @@
 
 #define FIGURES_MAX   64u
 #define TEXT_CAP      512u
+#define KEPT_SHARE    0.97 /* the end of a short run is not full */
 #define P99_DRIFT_MIN 60.0 /* seconds of series that a drift needs */
 
 /* Three figures that count. */
@@ -68,14 +69,22 @@ static void safety_cell(struct table_row *row, size_t column, const struct group
                    g->lost, g->duplicated, g->corrupted, g->refused);
 }
 
+/* An open loop that the server could not follow; the latencies then are those of a queue that grows. */
+static bool rate_kept(const struct group *g)
+{
+    return g->metrics[METRIC_RATE].median >= KEPT_SHARE * g->rounds[0]->offered_rate;
+}
+
 static void throughput_row(const struct groups *all, const struct group *g, struct table *t)
 {
     struct table_row *row = row_start(t, g);
     const struct group *base = group_base(all, g);
     uint64_t messages = 0;
+    char rate[160];
     for (size_t i = 0; i < g->count; i++)
         messages += g->rounds[i]->messages;
-    spread_cell(row, 3, g->metrics[METRIC_RATE], true);
+    spread_print(g->metrics[METRIC_RATE], true, rate, sizeof rate);
+    cell_print(row, 3, "%s%s", rate, rate_kept(g) ? "" : ", not kept");
     if (base)
         cell_print(row, 4, "%.2f",
                    g->metrics[METRIC_RATE].median / base->metrics[METRIC_RATE].median);
@@ -148,6 +157,74 @@ static const struct table cost_table = {
     .columns = {START_COLUMNS, "server CPU", "by process|", "generator", "RSS", "peak",
                 "by process|", "written", "disk bytes", "flushes"},
     .column_count = 12};
+
+/* ---- threads ---- */
+
+/* "ZMQbg/IO/0 2.10, sealmq-broker 3.05": of the round in the middle of the file, as thread names are too many to
+ * be matched over rounds. */
+static void threads_row(const struct groups *all, const struct group *g, struct table *t)
+{
+    const struct result *r = g->rounds[g->count / 2];
+    (void)all;
+    for (size_t i = 0; i < r->process_count; i++) {
+        const struct result_process *p = &r->processes[i];
+        char text[TEXT_CAP] = "";
+        size_t len = 0;
+        for (size_t k = 0; k < p->thread_count && len < sizeof text; k++) {
+            double cpu = p->threads[k].cpu_us_per_message;
+            if (cpu < 0.01) continue;
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s %.2f", len ? ", " : "",
+                                    p->threads[k].name, cpu);
+        }
+        if (!len) continue;
+        struct table_row *row = row_start(t, g);
+        cell_print(row, 3, "%s", p->name);
+        cell_print(row, 4, "%s", text);
+    }
+}
+
+static const struct table threads_table = {
+    .title = "where the CPU goes: µs per message by thread, of one round",
+    .columns = {START_COLUMNS, "process|", "threads|"},
+    .column_count = 5};
+
+/* ---- distance to the limits ---- */
+
+/* The highest rate of SealMQ by this edge, over all closed loops with this size; 0 = none. */
+static double best_rate(const struct groups *all, uint64_t size, const char *edge)
+{
+    double best = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct result *r = all->list[i].rounds[0];
+        bool ours = strcmp(r->system, "sealmq") == 0 && strcmp(r->edge, edge) == 0;
+        if (ours && r->window && r->size == size && !*r->sizes)
+            best = fmax(best, all->list[i].metrics[METRIC_RATE].median);
+    }
+    return best;
+}
+
+static void distance_row(const struct groups *all, const struct group *g, struct table *t)
+{
+    static const char *const edges[] = {"plain", "curve"};
+    const struct result *r = g->rounds[0];
+    const char *unit = json_string_value(json_object_get(r->extra, "unit"));
+    double limit = g->metrics[METRIC_RATE].median;
+    double best[2] = {best_rate(all, r->size, edges[0]), best_rate(all, r->size, edges[1])};
+    if (strcmp(r->scenario, "limits") != 0 || !unit || strcmp(unit, "msg") != 0) return;
+    if (!(limit > 0) || !(best[0] + best[1] > 0)) return;
+    struct table_row *row = row_start(t, g);
+    cell_print(row, 3, "%.0f", limit);
+    for (size_t e = 0; e < 2; e++) {
+        cell_print(row, 4 + 2 * e, best[e] > 0 ? "%.0f" : "-", best[e]);
+        cell_print(row, 5 + 2 * e, best[e] > 0 ? "%.0f %%" : "-", 100 * best[e] / limit);
+    }
+}
+
+static const struct table distance_table = {
+    .title = "distance: SealMQ's highest rate with this size, and how much of the limit that is",
+    .columns = {START_COLUMNS, "limit, msg/s", "plain, msg/s", "of limit", "curve, msg/s",
+                "of limit"},
+    .column_count = 8};
 
 /* ---- figures ---- */
 
@@ -243,6 +320,8 @@ static const struct {
     [TABLE_THROUGHPUT] = {&throughput_table, throughput_row},
     [TABLE_LATENCY] = {&latency_table, latency_row},
     [TABLE_COST] = {&cost_table, cost_row},
+    [TABLE_THREADS] = {&threads_table, threads_row},
+    [TABLE_DISTANCE] = {&distance_table, distance_row},
     [TABLE_FIGURES] = {&figures_table, figures_row},
 };
 

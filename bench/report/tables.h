@@ -9,6 +9,8 @@ enum scenario_table {
     TABLE_THROUGHPUT, /* and what it is worth: durability, and that nothing was lost */
     TABLE_LATENCY,
     TABLE_COST,
+    TABLE_THREADS,  /* where within a process the CPU goes */
+    TABLE_DISTANCE, /* scenario "limits" only: how much of each limit is reached */
     TABLE_FIGURES, /* what only this scenario measures */
     TABLE_COUNT
 };

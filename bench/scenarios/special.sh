@@ -57,7 +57,7 @@ idle_hold() {
 }
 
 scenario_connections() {
-    local round idle rss broker_rss cpu start load
+    local round idle holding rss broker_rss cpu start load
     idle=$(pick '10000|1000')
     load=(--size 1024 --mailboxes 64 --rate 5000 --duration "$(pick '20|3')")
     for ((round = 1; round <= rounds; round++)); do
@@ -65,11 +65,11 @@ scenario_connections() {
         system_start
         measure connections "$round" "${load[@]}" --label "$(labelled alone)"
         rss=$(relay_rss_kib) broker_rss=$(rss_kib "$(child broker)") cpu=$(cpu_ms "$(child broker)") start=$(now_ms)
-        idle_hold "$idle"
+        idle_hold "$idle" && holding=$(attached)
         cpu=$(($(cpu_ms "$(child broker)") - cpu)) start=$(($(now_ms) - start))
         rss=$(($(relay_rss_kib) - rss)) broker_rss=$(($(rss_kib "$(child broker)") - broker_rss))
         measure connections "$round" "${load[@]}" --label "$(labelled "beside $idle idle")"
-        note "idle_attached=$(attached)" \
+        note "idle_attached=$holding" \
             "relay_kib_per_idle_session=$(divide "$rss" "$idle")" \
             "broker_kib_per_idle_session=$(divide "$broker_rss" "$idle")" \
             "attaches_per_second=$(divide $((idle * 1000)) "$start")" \
@@ -104,7 +104,7 @@ scenario_soak() {
         system=curve
         system_start
         rm -f "$scratch"/rss.* "$scratch/probe"
-        job_run generator --window 1024 --duration "$(pick '10|2')" --json "$scratch/probe" >/dev/null ||
+        job_run "$scratch/said" generator --window 1024 --duration "$(pick '10|2')" --json "$scratch/probe" ||
             fail "the rate for soak could not be found" 1
         rate=$(($(rate_of "$scratch/probe") / 2))
         rss_sample "$every" &
@@ -123,7 +123,10 @@ scenario_soak() {
 # The load goes on through the kill: the longest time any of its messages waited to be accepted is how long the relay
 # was away for its clients.
 restart_kill() {
-    local victim=$1 round=$2 killed
+    local victim=$1 round=$2 killed survivors=(broker storage fanout)
+    # shellcheck disable=SC2206 # words without the victim's
+    survivors=(${survivors[*]/#$victim/})
+    pids_find "${survivors[@]}"
     # shellcheck disable=SC2046 # one process id
     { sleep 4 && kill -KILL $(child "$victim"); } &
     killed=$!
@@ -145,8 +148,8 @@ scenario_restart() {
         system=curve
         system_start
         say "restart: queueing $queued messages" >&2
-        job_run generator --size 1024 --mailboxes 64 --offline 100 --window 1024 --count "$queued" \
-            >>"$out/log" || fail "the messages for restart could not be queued: see $out/log" 1
+        job_run "$scratch/said" generator --size 1024 --mailboxes 64 --offline 100 --window 1024 \
+            --count "$queued" || fail "the messages for restart could not be queued: see $out/log" 1
         restart_kill storage "$round"
         restart_kill broker "$round"
         system_stop
@@ -159,9 +162,8 @@ scenario_limits() {
     local round
     for ((round = 1; round <= rounds; round++)); do
         printf '%-12s round %s/%s\n' limits "$round" "$rounds" >&2
-        job_run "$bin/sealmq-bench-limits" --dir "$scratch" --round "$round" --json "$out/results.jsonl" || {
-            failures=$((failures + 1))
-            say "bench/run: limits ended with an error" >&2
-        }
+        job_run "$scratch/said" "$bin/sealmq-bench-limits" --dir "$scratch" --round "$round" \
+            --json "$out/results.jsonl" || { failures=$((failures + 1)) && say "bench/run: limits failed" >&2; }
+        tee -a "$out/log" <"$scratch/said" | sed 's/^/    /' >&2
     done
 }

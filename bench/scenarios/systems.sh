@@ -112,11 +112,13 @@ child() {
     done
 }
 
-# All processes of the relay together are what it costs.
+# pids_find [NAME...]: what the generator measures: all processes of the relay together are what it costs. A process
+# that is to be killed is left out: of it nothing can be said in the end.
 pids_find() {
     local name
     pid_options=(--pid "sealmqd=$supervisor")
-    for name in broker storage fanout; do
+    (($#)) || set -- broker storage fanout
+    for name; do
         pid_options+=(--pid "$name=$(child "$name")")
     done
     ours=(--endpoint "$endpoint" "${pid_options[@]}" --disk "$scratch" --label "$label")

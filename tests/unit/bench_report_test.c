@@ -122,6 +122,88 @@ Test(report, shouts_when_a_message_was_lost)
     unlink(s.path);
 }
 
+static struct result *limit_canned(const char *unit)
+{
+    struct result *r = result_canned("limits", "clear", 200000);
+    strcpy(r->label, "zmq round trip");
+    strcpy(r->scenario, "limits");
+    r->window = r->mailboxes = r->senders = r->process_count = 0;
+    result_extra_text(r, "unit", unit);
+    return r;
+}
+
+Test(report, says_how_much_of_a_limit_is_reached)
+{
+    struct scratch s;
+    scratch_make(&s);
+    rounds_add(&s);
+    scratch_add(&s, limit_canned("msg"));
+    char *text = SAID(EXIT_OK, "report", s.path);
+    has(text, "distance");
+    has(text, "50 %");
+    lacks(text, "limits (zmq");
+    free(text);
+    unlink(s.path);
+}
+
+Test(report, has_no_distance_to_a_limit_of_another_unit)
+{
+    struct scratch s;
+    scratch_make(&s);
+    rounds_add(&s);
+    scratch_add(&s, limit_canned("sync"));
+    char *text = SAID(EXIT_OK, "report", s.path);
+    lacks(text, "distance");
+    free(text);
+    unlink(s.path);
+}
+
+Test(report, shows_where_in_a_process_the_cpu_goes)
+{
+    struct scratch s;
+    struct result *r = result_canned("sealmq", "plain", 1000);
+    scratch_make(&s);
+    strcpy(r->processes[0].threads[0].name, "ZMQbg/IO/0");
+    r->processes[0].threads[0].cpu_us_per_message = 2.25;
+    r->processes[0].thread_count = 1;
+    scratch_add(&s, r);
+    char *text = SAID(EXIT_OK, "report", s.path);
+    has(text, "ZMQbg/IO/0 2.25");
+    free(text);
+    unlink(s.path);
+}
+
+static void offer(const struct scratch *s, double rate)
+{
+    struct result *r = result_canned("sealmq", "plain", rate);
+    r->window = 0;
+    r->offered_rate = 20000;
+    scratch_add(s, r);
+}
+
+Test(report, says_when_an_offered_rate_was_not_kept)
+{
+    struct scratch s;
+    scratch_make(&s);
+    offer(&s, 15000);
+    char *text = SAID(EXIT_OK, "report", s.path);
+    has(text, "15000, not kept");
+    free(text);
+    unlink(s.path);
+}
+
+Test(report, says_nothing_when_an_offered_rate_was_kept)
+{
+    struct scratch s;
+    scratch_make(&s);
+    offer(&s, 19990);
+    char *text = SAID(EXIT_OK, "report", s.path);
+    has(text, "19990");
+    lacks(text, "not kept");
+    free(text);
+    unlink(s.path);
+}
+
 Test(report, keeps_other_loads_and_other_durability_apart)
 {
     struct scratch s;
