@@ -249,6 +249,11 @@ bool group_clean(const struct group *g)
     return !g->lost && !g->duplicated && !g->corrupted && !g->refused;
 }
 
+bool group_loaded(const struct group *g)
+{
+    return g->rounds[0]->window || g->rounds[0]->offered_rate > 0;
+}
+
 void group_latency(const struct group *g, bool end_to_end, struct histogram *out)
 {
     histogram_reset(out);

@@ -68,6 +68,8 @@ bool load_matches(const struct result *a, const struct result *b);
  * there is none, or the load offers a rate (then all that keep up have the same). */
 const struct group *group_base(const struct groups *all, const struct group *g);
 bool group_clean(const struct group *g);
+/* group_loaded: messages went through a system; else it is a limit, one step repeated. */
+bool group_loaded(const struct group *g);
 /* group_latency: the histograms of all rounds, added up. */
 void group_latency(const struct group *g, bool end_to_end, struct histogram *out);
 

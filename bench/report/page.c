@@ -82,8 +82,8 @@ static void bars_write(const struct groups *all, const char *scenario, struct pa
     for (size_t i = 0; i < all->count; i++) {
         const struct group *g = &all->list[i];
         struct spread rate = g->metrics[METRIC_RATE];
-        bool load = g->rounds[0]->window || g->rounds[0]->offered_rate > 0; /* else a limit */
-        if (strcmp(g->rounds[0]->scenario, scenario) != 0 || !rate.count || !load) continue;
+        bool here = strcmp(g->rounds[0]->scenario, scenario) == 0;
+        if (!here || !rate.count || !group_loaded(g)) continue;
         load_name(g->rounds[0], names[plot.count][0]);
         system_name(g->rounds[0], names[plot.count][1]);
         bars[plot.count] = (struct bar){.group = names[plot.count][0],
@@ -230,7 +230,7 @@ static void plots_write(const struct groups *all, const char *scenario, struct p
     bars_write(all, scenario, palette, out);
     for (size_t i = 0; i < all->count; i++) {
         const struct group *g = &all->list[i];
-        if (strcmp(g->rounds[0]->scenario, scenario) != 0) continue;
+        if (strcmp(g->rounds[0]->scenario, scenario) != 0 || !group_loaded(g)) continue;
         for (int end_to_end = 0; end_to_end < 2 && first_of_load(all, i); end_to_end++)
             latency_write(all, g, end_to_end, palette, out);
         if (!is_over_time(scenario)) continue;

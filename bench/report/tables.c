@@ -77,6 +77,7 @@ static bool rate_kept(const struct group *g)
 
 static void throughput_row(const struct groups *all, const struct group *g, struct table *t)
 {
+    if (!group_loaded(g)) return;
     struct table_row *row = row_start(t, g);
     const struct group *base = group_base(all, g);
     uint64_t messages = 0;
@@ -106,7 +107,8 @@ static const struct table throughput_table = {
 static void latency_row(const struct groups *all, const struct group *g, struct table *t)
 {
     (void)all;
-    if (!g->metrics[METRIC_ACCEPT_P50].count && !g->metrics[METRIC_END_P50].count) return;
+    bool measured = g->metrics[METRIC_ACCEPT_P50].count || g->metrics[METRIC_END_P50].count;
+    if (!measured || !group_loaded(g)) return;
     struct table_row *row = row_start(t, g);
     for (size_t m = METRIC_ACCEPT_P50; m <= METRIC_END_MAX; m++)
         spread_cell(row, 3 + m - METRIC_ACCEPT_P50, g->metrics[m],
@@ -138,8 +140,9 @@ static void processes_cell(struct table_row *row, size_t column, const struct gr
 
 static void cost_row(const struct groups *all, const struct group *g, struct table *t)
 {
-    struct table_row *row = row_start(t, g);
     (void)all;
+    if (!group_loaded(g)) return;
+    struct table_row *row = row_start(t, g);
     spread_cell(row, 3, g->metrics[METRIC_CPU], true);
     processes_cell(row, 4, g, false);
     spread_cell(row, 5, g->metrics[METRIC_GENERATOR_CPU], false);
@@ -188,7 +191,7 @@ static const struct table threads_table = {
     .columns = {START_COLUMNS, "process|", "threads|"},
     .column_count = 5};
 
-/* ---- distance to the limits ---- */
+/* ---- limits ---- */
 
 /* The highest rate of SealMQ by this edge, over all closed loops with this size; 0 = none. */
 static double best_rate(const struct groups *all, uint64_t size, const char *edge)
@@ -203,28 +206,39 @@ static double best_rate(const struct groups *all, uint64_t size, const char *edg
     return best;
 }
 
-static void distance_row(const struct groups *all, const struct group *g, struct table *t)
+static void share_cell(struct table_row *row, size_t column, double rate, double limit)
 {
-    static const char *const edges[] = {"plain", "curve"};
+    if (rate > 0 && limit > 0)
+        cell_print(row, column, "%.3g %%", 100 * rate / limit);
+    else
+        cell_print(row, column, "-");
+}
+
+static void limit_row(const struct groups *all, const struct group *g, struct table *t)
+{
     const struct result *r = g->rounds[0];
     const char *unit = json_string_value(json_object_get(r->extra, "unit"));
     double limit = g->metrics[METRIC_RATE].median;
-    double best[2] = {best_rate(all, r->size, edges[0]), best_rate(all, r->size, edges[1])};
-    if (strcmp(r->scenario, "limits") != 0 || !unit || strcmp(unit, "msg") != 0) return;
-    if (!(limit > 0) || !(best[0] + best[1] > 0)) return;
+    bool messages = unit && strcmp(unit, "msg") == 0;
+    if (group_loaded(g)) return;
     struct table_row *row = row_start(t, g);
-    cell_print(row, 3, "%.0f", limit);
-    for (size_t e = 0; e < 2; e++) {
-        cell_print(row, 4 + 2 * e, best[e] > 0 ? "%.0f" : "-", best[e]);
-        cell_print(row, 5 + 2 * e, best[e] > 0 ? "%.0f %%" : "-", 100 * best[e] / limit);
-    }
+    spread_cell(row, 3, g->metrics[METRIC_RATE], true);
+    cell_print(row, 4, "%s/s", unit ? unit : "msg");
+    cell_print(row, 5, "%.3g", limit > 0 ? 1e6 / limit : 0);
+    spread_cell(row, 6, g->metrics[METRIC_GENERATOR_CPU], false);
+    spread_cell(row, 7, g->metrics[METRIC_ACCEPT_P50], false);
+    spread_cell(row, 8, g->metrics[METRIC_ACCEPT_P99], false);
+    share_cell(row, 9, messages ? best_rate(all, r->size, "plain") : 0, limit);
+    share_cell(row, 10, messages ? best_rate(all, r->size, "curve") : 0, limit);
 }
 
-static const struct table distance_table = {
-    .title = "distance: SealMQ's highest rate with this size, and how much of the limit that is",
-    .columns = {START_COLUMNS, "limit, msg/s", "plain, msg/s", "of limit", "curve, msg/s",
-                "of limit"},
-    .column_count = 8};
+static const struct table limits_table = {
+    .title =
+        "each part alone, on this machine; and SealMQ's highest rate with this size as a share "
+        "of it",
+    .columns = {"size|", "limit|", "durability|", "rate", "", "µs", "CPU µs", "step p50 ms",
+                "p99 ms", "plain", "curve"},
+    .column_count = 11};
 
 /* ---- figures ---- */
 
@@ -299,7 +313,7 @@ static void drift_row(const struct group *g, struct table *t)
 static void figures_row(const struct groups *all, const struct group *g, struct table *t)
 {
     const char *names[FIGURES_MAX];
-    size_t count = figure_names(g, names);
+    size_t count = group_loaded(g) ? figure_names(g, names) : 0;
     (void)all;
     for (size_t i = 0; i < count; i++)
         figure_row(g, names[i], t);
@@ -321,7 +335,7 @@ static const struct {
     [TABLE_LATENCY] = {&latency_table, latency_row},
     [TABLE_COST] = {&cost_table, cost_row},
     [TABLE_THREADS] = {&threads_table, threads_row},
-    [TABLE_DISTANCE] = {&distance_table, distance_row},
+    [TABLE_LIMITS] = {&limits_table, limit_row},
     [TABLE_FIGURES] = {&figures_table, figures_row},
 };
 

@@ -10,7 +10,7 @@ enum scenario_table {
     TABLE_LATENCY,
     TABLE_COST,
     TABLE_THREADS,  /* where within a process the CPU goes */
-    TABLE_DISTANCE, /* scenario "limits" only: how much of each limit is reached */
+    TABLE_LIMITS,  /* instead of all others, for what has no load: how much of each is reached */
     TABLE_FIGURES, /* what only this scenario measures */
     TABLE_COUNT
 };

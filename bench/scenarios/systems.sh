@@ -24,8 +24,8 @@ systems_of() {
     done
 }
 
-# A peer's driver may serve in several ways (redis, redis-nodedup): the same server.
-peers_list() { echo redis postgres rabbitmq nats | tr ' ' '\n'; }
+# By driver: redis, redis-batch and redis-nodedup are three ways to use one server, named before the dash.
+peers_list() { printf '%s\n' redis redis-batch redis-nodedup postgres rabbitmq nats; }
 
 system_start() {
     rm -rf "$scratch/server"
@@ -39,7 +39,7 @@ system_stop() {
     if [[ -n $supervisor ]]; then
         relay_stop
     elif [[ -n $endpoint ]]; then
-        bench/peers/server stop "$system" "$scratch/server" || true
+        bench/peers/server stop "${system%%-*}" "$scratch/server" || true
     fi
     endpoint=''
 }
@@ -142,11 +142,23 @@ relay_gone() { ! kill -0 "$supervisor" 2>/dev/null || grep -q '^State:.*Z' "/pro
 
 # ---- the others ----
 
+# Exit 3 of the driver: not built in. (It is asked for what it refuses: nothing is connected to.)
+peer_built() {
+    local status=0
+    "$bin/sealmq-bench-peers" "$system" --endpoint none --size 0 >/dev/null 2>&1 || status=$?
+    ((status == 2))
+}
+
 # Skipped and named, once, when it can't be had.
 peer_start() {
     local word value more
     [[ $skipped != *" $system "* ]] || return 1
-    if ! bench/peers/server start "$system" "$scratch/server" >"$scratch/about" 2>"$scratch/said"; then
+    if ! peer_built; then
+        skipped+="$system "
+        say "$system is skipped: its driver was not built, as its client library is not there" >&2
+        return 1
+    fi
+    if ! bench/peers/server start "${system%%-*}" "$scratch/server" >"$scratch/about" 2>"$scratch/said"; then
         skipped+="$system "
         say "$system is skipped: $(tail -n 1 "$scratch/said")" >&2
         return 1

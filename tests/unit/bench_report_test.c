@@ -139,21 +139,23 @@ Test(report, says_how_much_of_a_limit_is_reached)
     rounds_add(&s);
     scratch_add(&s, limit_canned("msg"));
     char *text = SAID(EXIT_OK, "report", s.path);
-    has(text, "distance");
-    has(text, "50 %");
+    has(text, "each part alone");
+    has(text, "50.5 %");
     lacks(text, "limits (zmq");
     free(text);
     unlink(s.path);
 }
 
-Test(report, has_no_distance_to_a_limit_of_another_unit)
+Test(report, has_no_share_of_a_limit_of_another_unit)
 {
     struct scratch s;
     scratch_make(&s);
     rounds_add(&s);
     scratch_add(&s, limit_canned("sync"));
     char *text = SAID(EXIT_OK, "report", s.path);
-    lacks(text, "distance");
+    has(text, "each part alone");
+    has(text, "sync/s");
+    lacks(text, "50.5 %");
     free(text);
     unlink(s.path);
 }
