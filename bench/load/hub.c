@@ -72,18 +72,21 @@ struct hub *hub_new(const struct hub_config *config)
         !number_set(h->socket, ZMQ_RECONNECT_IVL, 100) ||
         !number_set(h->socket, ZMQ_ROUTER_MANDATORY, 1))
         hub_free(&h);
-    else
-        h->monitor = monitor_new(h);
     return h;
+}
+
+static void monitor_end(struct hub *h)
+{
+    if (!h->monitor) return;
+    zmq_socket_monitor(h->socket, NULL, 0);
+    zmq_close(h->monitor);
+    h->monitor = NULL;
 }
 
 void hub_free(struct hub **h)
 {
     if (!*h) return;
-    if ((*h)->monitor) {
-        zmq_socket_monitor((*h)->socket, NULL, 0);
-        zmq_close((*h)->monitor);
-    }
+    monitor_end(*h);
     if ((*h)->socket) zmq_close((*h)->socket);
     zmq_msg_close(&(*h)->in);
     zmq_msg_close(&(*h)->out);
@@ -166,6 +169,7 @@ enum hub_reach hub_reach(struct hub *h)
 {
     uint8_t event[6];
     char address[256];
+    if (!h->monitor && h->reach == HUB_NOWHERE) h->monitor = monitor_new(h);
     while (h->monitor && zmq_recv(h->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 2) {
         uint16_t what;
         memcpy(&what, event, sizeof what);
@@ -173,5 +177,6 @@ enum hub_reach hub_reach(struct hub *h)
         enum hub_reach now = what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? HUB_ADMITTED : HUB_CONNECTED;
         if (now > h->reach) h->reach = now;
     }
+    if (h->reach == HUB_ADMITTED) monitor_end(h); /* unread events would stop the I/O thread */
     return h->reach;
 }

@@ -10,7 +10,7 @@
 #include "bench/measure/result.h"
 
 struct meter {
-    uint64_t start_us;
+    uint64_t connect_us, start_us;
     uint64_t done_us; /* when the last message was done */
     struct process_sample before[PIDS_MAX], after[PIDS_MAX];
     struct thread_sample threads[PIDS_MAX][THREADS_MAX]; /* before */
@@ -74,6 +74,8 @@ bool phase_run(struct load *l);
 bool phase_catch_up(struct load *l);
 
 /* meter.c */
+/* meter_connect: before the first connection; then meter_start: before the first message. */
+void meter_connect(struct load *l, uint64_t now_us);
 void meter_start(struct load *l, uint64_t now_us);
 void meter_tick(struct load *l, uint64_t now_us);
 /* meter_stop: takes the samples and fills l->meter.result; interrupted runs count nothing as lost. */

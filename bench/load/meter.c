@@ -29,10 +29,39 @@ static void disk_take(const struct load *l, struct disk_sample *out)
     if (l->options->disk && disk_sample(l->options->disk, out) != STATUS_OK) out->device[0] = '\0';
 }
 
+void meter_connect(struct load *l, uint64_t now_us)
+{
+    samples_take(l, l->meter.before, &l->meter.own_before);
+    l->meter.connect_us = now_us;
+}
+
+static double per_message(uint64_t after, uint64_t before, double messages)
+{
+    return after > before ? (double)(after - before) / messages : 0;
+}
+
+/* What a device costs: its handshake, its account, its session, and the memory that it keeps. */
+static void connect_extra(struct load *l, const struct process_sample *before, uint64_t now_us)
+{
+    const struct meter *m = &l->meter;
+    double cpu_ns = 0, rss_kib = 0, devices = (double)l->device_count;
+    for (size_t i = 0; i < l->options->pid_count; i++) {
+        cpu_ns += per_message(m->before[i].cpu_ns, before[i].cpu_ns, devices);
+        rss_kib += per_message(m->before[i].rss_kib, before[i].rss_kib, devices);
+    }
+    result_extra_number(m->result, "connect_seconds", (double)(now_us - m->connect_us) / 1e6);
+    if (!l->options->pid_count) return;
+    result_extra_number(m->result, "connect_cpu_us_per_device", cpu_ns / 1000);
+    result_extra_number(m->result, "connect_rss_kib_per_device", rss_kib);
+}
+
 void meter_start(struct load *l, uint64_t now_us)
 {
     struct meter *m = &l->meter;
+    struct process_sample connect[PIDS_MAX];
+    memcpy(connect, m->before, sizeof connect);
     samples_take(l, m->before, &m->own_before);
+    connect_extra(l, connect, now_us);
     memcpy(m->after, m->before, sizeof m->after);
     for (size_t i = 0; i < l->options->pid_count; i++)
         if (process_threads(l->options->pids[i].pid, m->threads[i], &m->thread_count[i]) != STATUS_OK)
@@ -100,11 +129,6 @@ static void head_fill(const struct load *l, struct result *r)
     r->offered_rate = o->pace.rate;
     r->mailboxes = o->mailboxes;
     r->senders = o->senders;
-}
-
-static double per_message(uint64_t after, uint64_t before, double messages)
-{
-    return after > before ? (double)(after - before) / messages : 0;
 }
 
 /* A thread that ended or began during the run is not told apart. */

@@ -49,10 +49,12 @@ bool phase_connect(struct load *l)
     struct watch watch = {0};
     struct traffic *t = &l->traffic;
     size_t next = 0;
+    meter_connect(l, host_mono_us());
     while (l->ready_count < l->device_count) {
+        for (size_t i = 0; i < l->hub_count; i++)
+            (void)hub_reach(l->hubs[i]);
         if (!open_next(l, &next, l->device_count)) return false;
         loop_turn(l, host_mono_us() + TICK_US);
-        /* The first one alone: a relay that is not there, or another key, is found out once. */
         if (!goes_on(l, &watch, l->ready_count)) return false;
     }
     hub_free(&l->hubs[1]);
