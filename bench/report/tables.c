@@ -208,10 +208,9 @@ static double best_rate(const struct groups *all, uint64_t size, const char *edg
 
 static void share_cell(struct table_row *row, size_t column, double rate, double limit)
 {
-    if (rate > 0 && limit > 0)
-        cell_print(row, column, "%.3g %%", 100 * rate / limit);
-    else
-        cell_print(row, column, "-");
+    char share[40];
+    figure_print(limit > 0 ? 100 * rate / limit : 0, share, sizeof share);
+    cell_print(row, column, rate > 0 ? "%s %%" : "-", share);
 }
 
 static void limit_row(const struct groups *all, const struct group *g, struct table *t)
@@ -220,11 +219,13 @@ static void limit_row(const struct groups *all, const struct group *g, struct ta
     const char *unit = json_string_value(json_object_get(r->extra, "unit"));
     double limit = g->metrics[METRIC_RATE].median;
     bool messages = unit && strcmp(unit, "msg") == 0;
+    char each_us[40];
     if (group_loaded(g)) return;
     struct table_row *row = row_start(t, g);
     spread_cell(row, 3, g->metrics[METRIC_RATE], true);
     cell_print(row, 4, "%s/s", unit ? unit : "msg");
-    cell_print(row, 5, "%.3g", limit > 0 ? 1e6 / limit : 0);
+    figure_print(limit > 0 ? 1e6 / limit : 0, each_us, sizeof each_us);
+    cell_print(row, 5, "%s", each_us);
     spread_cell(row, 6, g->metrics[METRIC_GENERATOR_CPU], false);
     spread_cell(row, 7, g->metrics[METRIC_ACCEPT_P50], false);
     spread_cell(row, 8, g->metrics[METRIC_ACCEPT_P99], false);
@@ -261,7 +262,22 @@ static size_t figure_names(const struct group *g, const char *names[FIGURES_MAX]
     return n;
 }
 
-static void figure_row(const struct group *g, const char *name, struct table *t)
+/* How a system does its work is the same under every load: told once per scenario. */
+static bool text_told(const struct groups *all, const struct group *g, const char *name,
+                      const char *text)
+{
+    const struct result *r = g->rounds[0];
+    for (const struct group *other = all->list; other < g; other++) {
+        const struct result *o = other->rounds[0];
+        const char *said = json_string_value(json_object_get(o->extra, name));
+        bool same = strcmp(o->scenario, r->scenario) == 0 && strcmp(o->system, r->system) == 0;
+        if (same && said && strcmp(said, text) == 0) return true;
+    }
+    return false;
+}
+
+static void figure_row(const struct groups *all, const struct group *g, const char *name,
+                       struct table *t)
 {
     double values[RESULTS_MAX];
     const char *text = NULL;
@@ -271,6 +287,7 @@ static void figure_row(const struct group *g, const char *name, struct table *t)
         if (json_is_number(value)) values[n++] = json_number_value(value);
         if (json_is_string(value)) text = json_string_value(value);
     }
+    if (text && text_told(all, g, name, text)) return;
     struct table_row *row = row_start(t, g);
     cell_print(row, 3, "%s", name);
     if (n)
@@ -314,15 +331,14 @@ static void figures_row(const struct groups *all, const struct group *g, struct 
 {
     const char *names[FIGURES_MAX];
     size_t count = group_loaded(g) ? figure_names(g, names) : 0;
-    (void)all;
     for (size_t i = 0; i < count; i++)
-        figure_row(g, names[i], t);
+        figure_row(all, g, names[i], t);
     drift_row(g, t);
 }
 
 static const struct table figures_table = {
     .title = "figures of this scenario: median (lowest–highest round)",
-    .columns = {START_COLUMNS, "figure|", "value"},
+    .columns = {START_COLUMNS, "figure|", "value|"},
     .column_count = 5};
 
 /* ---- all of them ---- */

@@ -149,19 +149,18 @@ peer_built() {
     ((status == 2))
 }
 
+peer_skip() {
+    skipped+="$system "
+    echo "$system is skipped: $1" | tee -a "$out/peers.txt" "$out/log" >&2
+}
+
 # Skipped and named, once, when it can't be had.
 peer_start() {
     local word value more
     [[ $skipped != *" $system "* ]] || return 1
-    if ! peer_built; then
-        skipped+="$system "
-        say "$system is skipped: its driver was not built, as its client library is not there" >&2
-        return 1
-    fi
+    peer_built || { peer_skip "its driver was not built, as its client library is not there" && return 1; }
     if ! bench/peers/server start "${system%%-*}" "$scratch/server" >"$scratch/about" 2>"$scratch/said"; then
-        skipped+="$system "
-        say "$system is skipped: $(tail -n 1 "$scratch/said")" >&2
-        return 1
+        peer_skip "$(tail -n 1 "$scratch/said")" && return 1
     fi
     pid_options=()
     while read -r word value more; do
