@@ -250,6 +250,7 @@ static int measure(struct run *r)
     if (!r->stalled) linger(r);
     result_fill(r);
     result_print(r->result, r->interrupted);
+    fflush(stdout); /* before what went wrong */
     int status = result_keep(r);
     if (r->broken) fail(r->options.ops->system, error);
     if (r->stalled) fail("nothing was accepted or delivered any more", "");

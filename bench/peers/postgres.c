@@ -36,8 +36,9 @@ static const char *const schema[] = {
     "ALTER TABLE message ALTER body SET STORAGE EXTERNAL", /* ciphertext does not compress */
 };
 
+/* DISTINCT: ON CONFLICT says nothing about an id that comes twice within the statement. */
 static const char insert_statement[] =
-    "WITH m AS (SELECT * FROM unnest($2::uuid[], $3::int8[], $4::int2[], $5::bytea[]) "
+    "WITH m AS (SELECT DISTINCT ON (id) * FROM unnest($2::uuid[], $3::int8[], $4::int2[], $5::bytea[]) "
     "AS m (id, seq, queue, body)), "
     "c AS (INSERT INTO claim SELECT id FROM m ON CONFLICT DO NOTHING RETURNING id) "
     "INSERT INTO message SELECT $1::int2, m.seq, m.queue, m.body FROM m JOIN c USING (id) "
