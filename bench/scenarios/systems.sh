@@ -44,13 +44,15 @@ system_stop() {
     endpoint=''
 }
 
-# generator ARGUMENT...: the load, at the system that runs.
+# generator ARGUMENT...: the load, at the system that runs. It gives up when nothing happens any more; limit, in seconds,
+# is for a server that trickles.
 generator() {
+    local bounded=(timeout -k 10 "${limit:-600}")
     case $system in
-    plain) exec "$bin/sealmq-bench" run --plain "${ours[@]}" "$@" ;;
-    curve) exec "$bin/sealmq-bench" run --server-key "$scratch/server/server.pub" "${ours[@]}" "$@" ;;
+    plain) exec "${bounded[@]}" "$bin/sealmq-bench" run --plain "${ours[@]}" "$@" ;;
+    curve) exec "${bounded[@]}" "$bin/sealmq-bench" run --server-key "$scratch/server/server.pub" "${ours[@]}" "$@" ;;
     *)
-        exec "$bin/sealmq-bench-peers" "$system" --endpoint "$endpoint" "${pid_options[@]}" \
+        exec "${bounded[@]}" "$bin/sealmq-bench-peers" "$system" --endpoint "$endpoint" "${pid_options[@]}" \
             --disk "$scratch" "$@"
         ;;
     esac
