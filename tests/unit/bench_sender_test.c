@@ -1,6 +1,7 @@
 /* sender: what leaves is what the protocol asks for, and what comes back is believed only where it
- * answers. The hub is this file's: it keeps the last frame instead of sending it. */
+ * answers. */
 #include "bench/load/sender.h"
+#include "tests/unit/bench_hub.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -9,38 +10,18 @@
 
 #define BOXES 3
 
-static struct buffer last; /* the frame that left last */
-static size_t left_count;
-static enum status fate;
-
-uint8_t *hub_frame(struct hub *h, size_t len)
-{
-    (void)h;
-    buffer_clear(&last);
-    return buffer_extend(&last, len);
-}
-
-enum status hub_send(struct hub *h, uint32_t peer)
-{
-    (void)h;
-    (void)peer;
-    left_count++;
-    return fate;
-}
-
 static struct arena arena;
 static struct device from, boxes[BOXES], *order[BOXES];
 static struct traffic t;
 static struct sender s;
-static struct hub *no_hub;
+static struct hub *hub;
 static const struct pace pace = {.window = 64, .batch = 1};
 
 static void setup(void)
 {
     cr_assert(sodium_init() >= 0);
-    fate = STATUS_OK;
     device_make(&from, &arena, 1000);
-    from.hub = &no_hub;
+    from.hub = &hub;
     for (size_t i = 0; i < BOXES; i++) {
         device_make(&boxes[i], &arena, 1000);
         order[i] = &boxes[i];
@@ -61,7 +42,7 @@ static void teardown(void)
     free(t.pool);
     free(t.items);
     buffer_fini(&t.item_bytes);
-    buffer_fini(&last);
+    buffer_fini(&left_last);
     arena_fini(&arena);
     device_fini(&from);
     for (size_t i = 0; i < BOXES; i++)
@@ -69,13 +50,6 @@ static void teardown(void)
 }
 
 TestSuite(sender, .init = setup, .fini = teardown);
-
-static struct frame last_frame(void)
-{
-    struct frame f;
-    cr_assert_eq(frame_check(buffer_view(&last), FROM_CLIENT, &f), STATUS_OK);
-    return f;
-}
 
 /* SENT to the last frame: status_of[i] per item, with the answer's text where it is ok. */
 static enum status answer(const enum status *status_of, size_t count, uint64_t correlation,
@@ -102,7 +76,7 @@ Test(sender, a_frame_has_ids_recipients_and_bodies_as_the_protocol_asks)
 {
     struct msg_send send;
     cr_assert_eq(sender_send(&s, &t, &pace, 7000000, 4), 4);
-    struct frame f = last_frame();
+    struct frame f = left_frame();
     cr_assert_eq(f.header.kind, KIND_SEND);
     cr_assert_eq(f.header.item_count, 4);
     cr_assert_eq(codec_decode(&msg_send_desc, f.meta, &arena, &send), STATUS_OK);
@@ -125,7 +99,7 @@ Test(sender, a_frame_has_ids_recipients_and_bodies_as_the_protocol_asks)
 Test(sender, an_answer_accepts_what_was_asked_and_counts_its_time)
 {
     sender_send(&s, &t, &pace, 1000, 4);
-    cr_assert_eq(answer(all_ok, 4, last_frame().header.correlation, "a", 1500), STATUS_OK);
+    cr_assert_eq(answer(all_ok, 4, left_frame().header.correlation, "a", 1500), STATUS_OK);
     cr_assert_eq(t.ledger.accepted, 4);
     cr_assert_eq(t.accept.min_us, 500);
     cr_assert(sender_idle(&s));
@@ -134,7 +108,7 @@ Test(sender, an_answer_accepts_what_was_asked_and_counts_its_time)
 Test(sender, an_answer_to_something_else_is_not_believed)
 {
     sender_send(&s, &t, &pace, 1000, 4);
-    uint64_t correlation = last_frame().header.correlation;
+    uint64_t correlation = left_frame().header.correlation;
     cr_assert_eq(answer(all_ok, 3, correlation, "a", 1500), STATUS_MALFORMED);
     cr_assert_eq(answer(all_ok, 4, correlation + FLIGHTS_MAX, "a", 1500), STATUS_OK);
     cr_assert_eq(answer(all_ok, 4, 0, "a", 1500), STATUS_OK);
@@ -150,7 +124,7 @@ Test(sender, busy_items_are_sent_again_with_the_same_bytes)
     struct msg_send first, again;
     sender_send(&s, &t, &pace, 1000, 2);
     struct buffer kept = {0};
-    write_view(&kept, buffer_view(&last));
+    write_view(&kept, buffer_view(&left_last));
     struct frame f;
     cr_assert_eq(frame_check(buffer_view(&kept), FROM_CLIENT, &f), STATUS_OK);
     cr_assert_eq(codec_decode(&msg_send_desc, f.meta, &arena, &first), STATUS_OK);
@@ -162,7 +136,7 @@ Test(sender, busy_items_are_sent_again_with_the_same_bytes)
     cr_assert_eq(left_count, 1);
     sender_tick(&s, &t, true, 900000, 1000000);
     cr_assert_eq(left_count, 2);
-    struct frame g = last_frame();
+    struct frame g = left_frame();
     cr_assert_neq(g.header.correlation, f.header.correlation);
     cr_assert_eq(codec_decode(&msg_send_desc, g.meta, &arena, &again), STATUS_OK);
     cr_assert_eq(again.item_count, 1);
@@ -177,7 +151,7 @@ Test(sender, a_full_mailbox_is_a_refusal_and_not_retried)
 {
     static const enum status full[] = {STATUS_MAILBOX_FULL};
     sender_send(&s, &t, &pace, 1000, 1);
-    cr_assert_eq(answer(full, 1, last_frame().header.correlation, "", 1500), STATUS_OK);
+    cr_assert_eq(answer(full, 1, left_frame().header.correlation, "", 1500), STATUS_OK);
     cr_assert_eq(t.ledger.refused, 1);
     cr_assert_eq(t.first_refusal, STATUS_MAILBOX_FULL);
     cr_assert(sender_idle(&s));
@@ -187,11 +161,11 @@ Test(sender, a_retried_id_must_get_the_same_answer)
 {
     t.repeat_below = UINT64_MAX;
     sender_send(&s, &t, &pace, 1000, 2);
-    cr_assert_eq(answer(all_ok, 2, last_frame().header.correlation, "same", 1500), STATUS_OK);
+    cr_assert_eq(answer(all_ok, 2, left_frame().header.correlation, "same", 1500), STATUS_OK);
     cr_assert_not(sender_idle(&s));
     sender_tick(&s, &t, true, 2000, 1000000);
-    cr_assert_eq(last_frame().header.item_count, 2);
-    cr_assert_eq(answer(all_ok, 2, last_frame().header.correlation, "same", 2500), STATUS_OK);
+    cr_assert_eq(left_frame().header.item_count, 2);
+    cr_assert_eq(answer(all_ok, 2, left_frame().header.correlation, "same", 2500), STATUS_OK);
     cr_assert_eq(t.repeated, 2);
     cr_assert_eq(t.answers_changed, 0);
     cr_assert_eq(t.ledger.accepted, 2);
@@ -203,14 +177,14 @@ Test(sender, another_answer_to_a_retried_id_is_counted)
     static const enum status refused[] = {STATUS_ID_REUSED};
     t.repeat_below = UINT64_MAX;
     sender_send(&s, &t, &pace, 1000, 1);
-    cr_assert_eq(answer(all_ok, 1, last_frame().header.correlation, "one", 1500), STATUS_OK);
+    cr_assert_eq(answer(all_ok, 1, left_frame().header.correlation, "one", 1500), STATUS_OK);
     sender_tick(&s, &t, true, 2000, 1000000);
-    cr_assert_eq(answer(all_ok, 1, last_frame().header.correlation, "two", 2500), STATUS_OK);
+    cr_assert_eq(answer(all_ok, 1, left_frame().header.correlation, "two", 2500), STATUS_OK);
     cr_assert_eq(t.answers_changed, 1);
     sender_send(&s, &t, &pace, 3000, 1);
-    cr_assert_eq(answer(all_ok, 1, last_frame().header.correlation, "one", 3500), STATUS_OK);
+    cr_assert_eq(answer(all_ok, 1, left_frame().header.correlation, "one", 3500), STATUS_OK);
     sender_tick(&s, &t, true, 4000, 1000000);
-    cr_assert_eq(answer(refused, 1, last_frame().header.correlation, "", 4500), STATUS_OK);
+    cr_assert_eq(answer(refused, 1, left_frame().header.correlation, "", 4500), STATUS_OK);
     cr_assert_eq(t.answers_changed, 2);
     cr_assert_eq(t.ledger.refused, 0);
 }
@@ -221,7 +195,7 @@ Test(sender, no_more_requests_wait_than_the_relay_allows)
     for (; sender_room(&s, &t); count++)
         sender_send(&s, &t, &pace, 1000, 1);
     cr_assert_eq(count, PENDING_REQUESTS_MAX);
-    cr_assert_eq(answer(all_ok, 1, last_frame().header.correlation, "a", 1500), STATUS_OK);
+    cr_assert_eq(answer(all_ok, 1, left_frame().header.correlation, "a", 1500), STATUS_OK);
     cr_assert(sender_room(&s, &t));
 }
 
@@ -230,7 +204,7 @@ Test(sender, a_frame_ends_where_another_store_begins)
     boxes[2].store = 1;
     cr_assert_eq(sender_send(&s, &t, &pace, 1000, 64), 2);
     cr_assert_eq(sender_send(&s, &t, &pace, 1000, 64), 1);
-    cr_assert_eq(last_frame().header.home, home_of_account(boxes[2].founding.account));
+    cr_assert_eq(left_frame().header.home, home_of_account(boxes[2].founding.account));
 }
 
 Test(sender, silence_is_noticed_and_what_was_open_goes_out_on_the_new_connection)
@@ -248,12 +222,12 @@ Test(sender, an_error_for_the_whole_frame_is_retried_or_refused)
     struct msg_error busy = {.status = STATUS_BUSY, .retry_after_ms = 5};
     struct msg_error malformed = {.status = STATUS_MALFORMED};
     sender_send(&s, &t, &pace, 1000, 2);
-    struct frame f = last_frame();
+    struct frame f = left_frame();
     cr_assert(sender_error(&s, &t, &f.header, &busy, 1500));
     sender_tick(&s, &t, true, 6500, 1000000);
     cr_assert_eq(left_count, 2);
     cr_assert_not(sender_error(&s, &t, &f.header, &busy, 7000)); /* the old request */
-    f = last_frame();
+    f = left_frame();
     cr_assert(sender_error(&s, &t, &f.header, &malformed, 7000));
     cr_assert_eq(t.ledger.refused, 2);
     cr_assert(sender_idle(&s));
