@@ -64,10 +64,13 @@ static void message_add(struct batch_maker *m, uint64_t number, uint64_t now_ms)
     struct message_id id = message_id_make(now_ms, random);
     struct target_id target = m->targets[number % BATCH_DEVICES];
     const uint8_t *body = m->pool + number * 1021u % POOL_LEN;
-    struct envelope_row envelope = {.sender_device = m->sender, .target = target, .id = id,
-                                    .accepted_ms = now_ms, .expires_ms = now_ms};
-    struct claim_row claim = {.accepted_ms = now_ms, .expires_ms = now_ms,
-                              .answer = view_of(body, ANSWER_LEN)};
+    struct envelope_row envelope = {.sender_device = m->sender,
+                                    .target = target,
+                                    .id = id,
+                                    .accepted_ms = now_ms,
+                                    .expires_ms = now_ms};
+    struct claim_row claim = {
+        .accepted_ms = now_ms, .expires_ms = now_ms, .answer = view_of(body, ANSWER_LEN)};
     memcpy(claim.digest.bytes, body, sizeof claim.digest.bytes);
     store_batch_put(&m->batch, a, SPACE_PAYLOAD, envelope_key(m, number),
                     envelope_row_write(a, &envelope), view_of(body, LIMIT_BODY));

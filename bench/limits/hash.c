@@ -45,8 +45,12 @@ static void one(int variant, const uint8_t *body, uint8_t *out)
     static const uint8_t nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES] = {2};
     uint64_t crc;
     switch (variant) {
-    case COPY: memcpy(out, body, LIMIT_BODY); break;
-    case BLAKE2B: crypto_generichash(out, 32, body, LIMIT_BODY, NULL, 0); break;
+    case COPY:
+        memcpy(out, body, LIMIT_BODY);
+        break;
+    case BLAKE2B:
+        crypto_generichash(out, 32, body, LIMIT_BODY, NULL, 0);
+        break;
     case CRC32C:
         crc = crc32c(body);
         memcpy(out, &crc, sizeof crc);
@@ -77,9 +81,11 @@ static enum status hash_run(const struct limit *l, const char *dir, struct figur
     return STATUS_OK;
 }
 
-#define HASH(what, kind)                                                                           \
-    {.name = what " 1 KiB", .unit = "msg", .durability = "memory", .edge = "clear",                \
-     .size = LIMIT_BODY, .run = hash_run, .batch = 1, .variant = kind}
+#define HASH(what, kind)                                                               \
+    {                                                                                  \
+        .name = what " 1 KiB", .unit = "msg", .durability = "memory", .edge = "clear", \
+        .size = LIMIT_BODY, .run = hash_run, .batch = 1, .variant = kind               \
+    }
 
 const struct limit limits_hash[] = {
     HASH("copy", COPY),

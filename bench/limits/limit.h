@@ -13,7 +13,8 @@ struct figure {
     uint64_t messages; /* or whatever the limit's unit is */
     uint64_t wall_us;
     uint64_t cpu_ns; /* of the whole process, all threads */
-    struct histogram each; /* of one step: a sync, a write, a round trip; empty = not timed one by one */
+    struct histogram
+        each; /* of one step: a sync, a write, a round trip; empty = not timed one by one */
     char error[160];
 };
 
@@ -21,7 +22,7 @@ struct limit {
     const char *name; /* "rocksdb contract 64": also the label in the result line */
     const char *unit; /* "sync", "msg" */
     const char *durability, *edge;
-    size_t size;      /* bytes of one unit */
+    size_t size; /* bytes of one unit */
     /* run: in dir, an empty folder of its own. OK, or anything with a line in out->error. */
     enum status (*run)(const struct limit *l, const char *dir, struct figure *out);
     unsigned batch; /* units in one step */

@@ -27,7 +27,8 @@ static const char usage[] =
     "  --dir DIR     the folder whose disk is measured (a scratch folder in it, removed): .\n"
     "  --json FILE   append a result line for each\n"
     "  --round N     the round that the lines name: 1\n"
-    "  WORD          only limits whose name has it in it: sync, rocksdb, zmq, curve, BLAKE2b, ...\n";
+    "  WORD          only limits whose name has it in it: sync, rocksdb, zmq, curve, BLAKE2b, "
+    "...\n";
 
 struct options {
     const char *dir, *json_file;
@@ -148,12 +149,18 @@ static int options_read(int argc, char **argv, struct options *o, bool *done)
     *o = (struct options){.dir = ".", .round = 1};
     opterr = 0;
     while ((id = getopt_long(argc, argv, ":", table, NULL)) != -1) {
-        if (id == 'h') *done = fputs(usage, stdout) >= 0;
-        else if (id == 'd') o->dir = optarg;
-        else if (id == 'j') o->json_file = optarg;
-        else if (id == ':') return fail("no value for", argv[optind - 1]);
-        else if (id != 'r') return fail("unknown option", argv[optind - 1]);
-        else o->round = strtoull(optarg, &end, 10);
+        if (id == 'h')
+            *done = fputs(usage, stdout) >= 0;
+        else if (id == 'd')
+            o->dir = optarg;
+        else if (id == 'j')
+            o->json_file = optarg;
+        else if (id == ':')
+            return fail("no value for", argv[optind - 1]);
+        else if (id != 'r')
+            return fail("unknown option", argv[optind - 1]);
+        else
+            o->round = strtoull(optarg, &end, 10);
         if (id == 'r' && (*optarg < '0' || *optarg > '9' || *end))
             return fail("--round takes a number, not", optarg);
     }

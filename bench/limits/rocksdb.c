@@ -2,9 +2,9 @@
  * by the bare C interface with the options that the contract's store has (read back from its OPTIONS
  * file), so that the cost of our own wrapping is visible. Same rows, same order of making; the contract
  * sorts them, the bare one does not. `rows only` is what making the rows costs, without any store. */
+#include "storage/backends/rocksdb.h"
 #include "bench/limits/batch.h"
 #include "bench/limits/limit.h"
-#include "storage/backends/rocksdb.h"
 
 #include <rocksdb/c.h>
 #include <stdio.h>
@@ -52,9 +52,10 @@ static enum status bare_fail(struct figure *out, const char *what, char *error)
 /* The contract's store has been there: its options, and its families by their names. */
 static enum status bare_open(const char *dir, struct bare *b, struct figure *out)
 {
-    static const char *const names_of[SPACE_COUNT] = {
-        [SPACE_PAYLOAD] = "payload", [SPACE_ROUTING] = "routing",
-        [SPACE_IDENTITY] = "identity", [SPACE_EVENTS] = "events"};
+    static const char *const names_of[SPACE_COUNT] = {[SPACE_PAYLOAD] = "payload",
+                                                      [SPACE_ROUTING] = "routing",
+                                                      [SPACE_IDENTITY] = "identity",
+                                                      [SPACE_EVENTS] = "events"};
     rocksdb_options_t *options = NULL, **family_options = NULL;
     char **names = NULL, *error = NULL;
     rocksdb_env_t *env = rocksdb_create_default_env();
@@ -143,17 +144,29 @@ static enum status rows_run(const struct limit *l, const char *dir, struct figur
     return STATUS_OK;
 }
 
-#define ROCKSDB(what, runs, count)                                                                 \
-    {.name = "rocksdb " what " batch " #count, .unit = "msg", .durability = "synced",              \
-     .edge = "clear", .size = LIMIT_BODY, .run = runs, .batch = count}
+#define ROCKSDB(what, runs, count)                                                       \
+    {                                                                                    \
+        .name = "rocksdb " what " batch " #count, .unit = "msg", .durability = "synced", \
+        .edge = "clear", .size = LIMIT_BODY, .run = runs, .batch = count                 \
+    }
 
 const struct limit limits_rocksdb[] = {
-    ROCKSDB("contract", contract_run, 1),    ROCKSDB("bare", bare_run, 1),
-    ROCKSDB("contract", contract_run, 8),    ROCKSDB("bare", bare_run, 8),
-    ROCKSDB("contract", contract_run, 64),   ROCKSDB("bare", bare_run, 64),
-    ROCKSDB("contract", contract_run, 256),  ROCKSDB("bare", bare_run, 256),
-    ROCKSDB("contract", contract_run, 1024), ROCKSDB("bare", bare_run, 1024),
-    {.name = "rows only batch 256", .unit = "msg", .durability = "memory", .edge = "clear",
-     .size = LIMIT_BODY, .run = rows_run, .batch = 256},
+    ROCKSDB("contract", contract_run, 1),
+    ROCKSDB("bare", bare_run, 1),
+    ROCKSDB("contract", contract_run, 8),
+    ROCKSDB("bare", bare_run, 8),
+    ROCKSDB("contract", contract_run, 64),
+    ROCKSDB("bare", bare_run, 64),
+    ROCKSDB("contract", contract_run, 256),
+    ROCKSDB("bare", bare_run, 256),
+    ROCKSDB("contract", contract_run, 1024),
+    ROCKSDB("bare", bare_run, 1024),
+    {.name = "rows only batch 256",
+     .unit = "msg",
+     .durability = "memory",
+     .edge = "clear",
+     .size = LIMIT_BODY,
+     .run = rows_run,
+     .batch = 256},
     {.name = NULL},
 };

@@ -34,8 +34,10 @@ static enum status sync_run(const struct limit *l, const char *dir, struct figur
     return s;
 }
 
-#define SYNC(kib)                                                                                  \
-    {.name = "append + fdatasync " #kib " KiB", .unit = "sync", .durability = "synced",            \
-     .edge = "clear", .size = kib * 1024, .run = sync_run, .batch = 1}
+#define SYNC(kib)                                                                          \
+    {                                                                                      \
+        .name = "append + fdatasync " #kib " KiB", .unit = "sync", .durability = "synced", \
+        .edge = "clear", .size = kib * 1024, .run = sync_run, .batch = 1                   \
+    }
 
 const struct limit limits_sync[] = {SYNC(1), SYNC(64), SYNC(256), {.name = NULL}};

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <zmq.h>
 
-#define WINDOW     256u /* messages under way */
+#define WINDOW       256u /* messages under way */
 #define ENDPOINT_MAX 256u
 
 enum { PLAIN, CURVE };
@@ -140,7 +140,8 @@ static enum status trips(const struct limit *l, struct trip *t, struct figure *o
     stopwatch_start(&watch);
     while (s == STATUS_OK && (more || under_way)) {
         for (; more && under_way < most; under_way++)
-            if (zmq_send(t->client, body, len, 0) < 0) s = limit_fail(out, "send", zmq_strerror(errno));
+            if (zmq_send(t->client, body, len, 0) < 0)
+                s = limit_fail(out, "send", zmq_strerror(errno));
         if (s == STATUS_OK && zmq_msg_recv(&m, t->client, 0) != (int)len)
             s = limit_fail(out, "receive", zmq_strerror(errno));
         under_way--;
@@ -164,12 +165,13 @@ static enum status trip_run(const struct limit *l, const char *dir, struct figur
 }
 
 #define TRIP(what, kind, count)                                                                    \
-    {.name = "zmq round trip " what ", " #count " in a frame", .unit = "msg",                      \
-     .durability = "memory", .edge = what, .size = LIMIT_BODY, .run = trip_run, .batch = count,    \
-     .variant = kind}
+    {                                                                                              \
+        .name = "zmq round trip " what ", " #count " in a frame", .unit = "msg",                   \
+        .durability = "memory", .edge = what, .size = LIMIT_BODY, .run = trip_run, .batch = count, \
+        .variant = kind                                                                            \
+    }
 
 const struct limit limits_zmq[] = {
-    TRIP("plain", PLAIN, 1), TRIP("plain", PLAIN, 64),
-    TRIP("curve", CURVE, 1), TRIP("curve", CURVE, 64),
-    {.name = NULL},
+    TRIP("plain", PLAIN, 1),  TRIP("plain", PLAIN, 64), TRIP("curve", CURVE, 1),
+    TRIP("curve", CURVE, 64), {.name = NULL},
 };

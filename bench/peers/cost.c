@@ -53,7 +53,9 @@ static bool stat_read(pid_t pid, struct process_stat *out)
 static size_t tree_find(pid_t root, pid_t tree[COST_TREE_MAX])
 {
     enum { ALL_MAX = 4096 };
-    struct { pid_t pid, parent; } all[ALL_MAX];
+    struct {
+        pid_t pid, parent;
+    } all[ALL_MAX];
     size_t all_count = 0, count = 0;
     DIR *proc = opendir("/proc");
     for (struct dirent *e; proc && (e = readdir(proc)) != NULL && all_count < ALL_MAX;) {
@@ -113,7 +115,8 @@ enum status cost_sample(pid_t root, struct cost_sample *out)
     size_t count = tree_find(root, tree);
     enum status s = process_add(tree[0], out);
     for (size_t i = 1; i < count && s == STATUS_OK; i++)
-        if (process_add(tree[i], out) != STATUS_OK) continue; /* has just ended: its parent has it */
+        if (process_add(tree[i], out) != STATUS_OK)
+            continue; /* has just ended: its parent has it */
     if (s != STATUS_OK) memset(out, 0, sizeof *out);
     return s;
 }

@@ -14,7 +14,8 @@ struct cost_root {
 };
 
 struct cost_sample {
-    uint64_t cpu_ns;  /* of the living, and of children that ended and were waited for (10 ms steps) */
+    uint64_t
+        cpu_ns; /* of the living, and of children that ended and were waited for (10 ms steps) */
     uint64_t rss_kib; /* the sum: memory that processes share counts for each */
     uint64_t rss_peak_kib;
     uint64_t written_bytes;

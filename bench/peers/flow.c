@@ -97,8 +97,8 @@ static uint64_t due_count(const struct flow *f, uint64_t now_us)
 {
     uint64_t open = f->counts.sent - f->tail, due = 0;
     if (f->config.window) {
-        uint64_t done = f->counts.accepted < f->counts.delivered ? f->counts.accepted
-                                                                 : f->counts.delivered;
+        uint64_t done =
+            f->counts.accepted < f->counts.delivered ? f->counts.accepted : f->counts.delivered;
         open = f->counts.sent - done - f->counts.refused;
         due = over(f, now_us) || open >= f->config.window ? 0 : f->config.window - open;
         if (due < f->batch && due < f->end - f->counts.sent) due = 0;

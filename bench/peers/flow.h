@@ -8,12 +8,12 @@
 
 #include "bench/measure/histogram.h"
 
-#define FLOW_BATCH_MAX    64u          /* messages that one sender gets at once */
-#define FLOW_BATCH_BYTES  (1u << 20)   /* or one message */
-#define FLOW_SIZE_MIN     16u
-#define FLOW_SIZE_MAX     (1u << 20)
-#define FLOW_FLIGHT_MAX   (1u << 20)   /* neither accepted nor delivered, also in an open loop */
-#define FLOW_ID_LEN       16u
+#define FLOW_BATCH_MAX   64u        /* messages that one sender gets at once */
+#define FLOW_BATCH_BYTES (1u << 20) /* or one message */
+#define FLOW_SIZE_MIN    16u
+#define FLOW_SIZE_MAX    (1u << 20)
+#define FLOW_FLIGHT_MAX  (1u << 20) /* neither accepted nor delivered, also in an open loop */
+#define FLOW_ID_LEN      16u
 
 struct flow_config {
     uint64_t count;       /* end after so many; 0 = after duration_us */
@@ -22,7 +22,7 @@ struct flow_config {
     double rate;          /* open loop, per second */
     unsigned queues, senders;
     size_t size;
-    uint8_t run[8];       /* random: makes ids and bodies of this run its own */
+    uint8_t run[8]; /* random: makes ids and bodies of this run its own */
 };
 
 struct flow_message {
@@ -48,8 +48,7 @@ void flow_start(struct flow *f, uint64_t now_us);
 void flow_end(struct flow *f);
 /* flow_take: the batch that is due now for one sender, 0 = none; *messages and their bytes are good
  * until the next call. They count as sent. */
-size_t flow_take(struct flow *f, uint64_t now_us, struct flow_message **messages,
-                 unsigned *sender);
+size_t flow_take(struct flow *f, uint64_t now_us, struct flow_message **messages, unsigned *sender);
 /* flow_wait_us: how long nothing will be due unless something is accepted or delivered. */
 uint64_t flow_wait_us(const struct flow *f, uint64_t now_us);
 /* flow_sent_all: nothing will be due any more. flow_done: and everything sent came to its end. */

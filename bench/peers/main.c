@@ -17,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STALL_US    20000000u
-#define LINGER_US   200000u /* how long doubles are waited for */
-#define INTERVAL_US 500000u /* of the series */
-#define TURN_US     100000u
+#define STALL_US         20000000u
+#define LINGER_US        200000u /* how long doubles are waited for */
+#define INTERVAL_US      500000u /* of the series */
+#define TURN_US          100000u
 #define EXIT_INTERRUPTED 130
 
 struct run {
@@ -65,17 +65,18 @@ static void interval_take(struct run *r, uint64_t now_us)
     uint64_t delivered = flow_counts(r->flow)->delivered, us = now_us - r->interval_us;
     const struct histogram *h = flow_interval(r->flow);
     if (us < INTERVAL_US) return;
-    result_point_add(r->result,
-                     (struct result_point){.t = (double)(now_us - r->start_us) / 1e6,
-                                           .rate = (double)(delivered - r->interval_count) * 1e6 /
-                                                   (double)us,
-                                           .p50_us = histogram_percentile(h, 50),
-                                           .p99_us = histogram_percentile(h, 99)});
+    result_point_add(
+        r->result,
+        (struct result_point){.t = (double)(now_us - r->start_us) / 1e6,
+                              .rate = (double)(delivered - r->interval_count) * 1e6 / (double)us,
+                              .p50_us = histogram_percentile(h, 50),
+                              .p99_us = histogram_percentile(h, 99)});
     flow_interval_reset(r->flow);
     r->interval_us = now_us;
     r->interval_count = delivered;
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%6.1f s %10.0f msg/s  %llu delivered ", r->result->series[r->result->series_count - 1].t,
+        fprintf(stderr, "\r%6.1f s %10.0f msg/s  %llu delivered ",
+                r->result->series[r->result->series_count - 1].t,
                 r->result->series[r->result->series_count - 1].rate, (unsigned long long)delivered);
 }
 
@@ -85,8 +86,7 @@ static enum status submit_due(struct run *r)
     unsigned sender;
     size_t count;
     enum status s = STATUS_OK;
-    while (s == STATUS_OK &&
-           (count = flow_take(r->flow, host_mono_us(), &messages, &sender)) > 0)
+    while (s == STATUS_OK && (count = flow_take(r->flow, host_mono_us(), &messages, &sender)) > 0)
         s = r->options.ops->submit(r->peer, sender, messages, count);
     return s;
 }
@@ -198,11 +198,13 @@ static void latency_print(const char *what, const struct histogram *h)
 static void result_print(const struct result *r, bool interrupted)
 {
     char load[64];
-    if (r->window) snprintf(load, sizeof load, "window %llu", (unsigned long long)r->window);
-    else snprintf(load, sizeof load, "%.0f/s offered", r->offered_rate);
-    printf("%s, %s: %llu messages of %llu bytes, %s, %llu queues, %.2f s: %.0f msg/s%s\n", r->system,
-           r->durability, (unsigned long long)r->messages, (unsigned long long)r->size, load,
-           (unsigned long long)r->mailboxes, r->seconds, r->rate,
+    if (r->window)
+        snprintf(load, sizeof load, "window %llu", (unsigned long long)r->window);
+    else
+        snprintf(load, sizeof load, "%.0f/s offered", r->offered_rate);
+    printf("%s, %s: %llu messages of %llu bytes, %s, %llu queues, %.2f s: %.0f msg/s%s\n",
+           r->system, r->durability, (unsigned long long)r->messages, (unsigned long long)r->size,
+           load, (unsigned long long)r->mailboxes, r->seconds, r->rate,
            interrupted ? " (interrupted)" : "");
     latency_print("accept    ", &r->accept);
     latency_print("end to end", &r->end_to_end);
@@ -223,7 +225,8 @@ static void result_print(const struct result *r, bool interrupted)
 static bool hgrm_write(const char *prefix, const char *name, const struct histogram *h)
 {
     char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s-%s.hgrm", prefix, name) >= sizeof path) return false;
+    if ((size_t)snprintf(path, sizeof path, "%s-%s.hgrm", prefix, name) >= sizeof path)
+        return false;
     FILE *f = fopen(path, "we");
     bool done = f && histogram_write_hgrm(h, f) == STATUS_OK;
     if (f && fclose(f) != 0) done = false;

@@ -34,7 +34,8 @@ struct nats {
     struct link senders[PEER_SENDERS_MAX], consumers[PEER_CONSUMERS_MAX];
     natsConnection *control;
     jsCtx *js;
-    char inbox[PEER_SENDERS_MAX][NAME_LEN_MAX]; /* "_INBOX.xyz."; an answer's subject ends in the number */
+    char inbox[PEER_SENDERS_MAX]
+              [NAME_LEN_MAX]; /* "_INBOX.xyz."; an answer's subject ends in the number */
     char subjects[PEER_QUEUES_MAX][NAME_LEN_MAX];
     char error[256];
 };
@@ -151,7 +152,8 @@ static enum status deliveries_take(struct nats *n, struct link *l)
 {
     natsMsg *msg = NULL, *last = NULL;
     natsStatus s = NATS_OK;
-    for (int i = 0; i < TURN_MAX && (s = natsSubscription_NextMsg(&msg, l->in, 0)) == NATS_OK; i++) {
+    for (int i = 0; i < TURN_MAX && (s = natsSubscription_NextMsg(&msg, l->in, 0)) == NATS_OK;
+         i++) {
         flow_delivered(n->config.flow, queue_of(natsMsg_GetSubject(msg)),
                        view_of(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
         natsMsg_Destroy(last);
@@ -353,9 +355,15 @@ static const char *nats_error(const struct peer *p)
 }
 
 const struct peer_ops peer_nats[] = {
-    {.system = "nats", .durability = "not synced",
+    {.system = "nats",
+     .durability = "not synced",
      .how = "JetStream in files, Nats-Msg-Id; push consumers, AckAll, interest retention",
-     .open = nats_peer_open, .submit = nats_submit, .polls = nats_polls, .turn = nats_turn,
-     .left = nats_left, .error = nats_error, .close = nats_peer_close},
+     .open = nats_peer_open,
+     .submit = nats_submit,
+     .polls = nats_polls,
+     .turn = nats_turn,
+     .left = nats_left,
+     .error = nats_error,
+     .close = nats_peer_close},
     {.system = NULL},
 };

@@ -31,25 +31,50 @@ static const char usage[] =
     "  --json FILE         append the result as a line of JSON\n"
     "  --hgrm PREFIX       write PREFIX-accept.hgrm and PREFIX-end-to-end.hgrm\n"
     "  --label, --scenario, --round   what the result is called\n"
-    "Ends with 0; 1 when something was lost, duplicated, corrupted or refused; 2 for a wrong call;\n"
+    "Ends with 0; 1 when something was lost, duplicated, corrupted or refused; 2 for a wrong "
+    "call;\n"
     "3 when the system's driver was not built in.\n"
     "Systems built in: ";
 
 enum option_id {
-    ENDPOINT = 1, SIZE, WINDOW, RATE, COUNT, DURATION, MAILBOXES, SENDERS, PID, DISK, JSON, HGRM,
-    LABEL, SCENARIO, ROUND, CONSUMERS, HELP, OPTION_COUNT
+    ENDPOINT = 1,
+    SIZE,
+    WINDOW,
+    RATE,
+    COUNT,
+    DURATION,
+    MAILBOXES,
+    SENDERS,
+    PID,
+    DISK,
+    JSON,
+    HGRM,
+    LABEL,
+    SCENARIO,
+    ROUND,
+    CONSUMERS,
+    HELP,
+    OPTION_COUNT
 };
 
 static const struct option table[] = {
-    {"endpoint", required_argument, NULL, ENDPOINT}, {"size", required_argument, NULL, SIZE},
-    {"window", required_argument, NULL, WINDOW},     {"rate", required_argument, NULL, RATE},
-    {"count", required_argument, NULL, COUNT},       {"duration", required_argument, NULL, DURATION},
-    {"mailboxes", required_argument, NULL, MAILBOXES}, {"senders", required_argument, NULL, SENDERS},
+    {"endpoint", required_argument, NULL, ENDPOINT},
+    {"size", required_argument, NULL, SIZE},
+    {"window", required_argument, NULL, WINDOW},
+    {"rate", required_argument, NULL, RATE},
+    {"count", required_argument, NULL, COUNT},
+    {"duration", required_argument, NULL, DURATION},
+    {"mailboxes", required_argument, NULL, MAILBOXES},
+    {"senders", required_argument, NULL, SENDERS},
     {"consumers", required_argument, NULL, CONSUMERS},
-    {"pid", required_argument, NULL, PID},           {"disk", required_argument, NULL, DISK},
-    {"json", required_argument, NULL, JSON},         {"hgrm", required_argument, NULL, HGRM},
-    {"label", required_argument, NULL, LABEL},       {"scenario", required_argument, NULL, SCENARIO},
-    {"round", required_argument, NULL, ROUND},       {"help", no_argument, NULL, HELP},
+    {"pid", required_argument, NULL, PID},
+    {"disk", required_argument, NULL, DISK},
+    {"json", required_argument, NULL, JSON},
+    {"hgrm", required_argument, NULL, HGRM},
+    {"label", required_argument, NULL, LABEL},
+    {"scenario", required_argument, NULL, SCENARIO},
+    {"round", required_argument, NULL, ROUND},
+    {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -123,8 +148,8 @@ static bool flow_read(const char **values, struct flow_config *f)
         !number("count", values[COUNT] ? values[COUNT] : "100000", 1, 1e9, true, &count) ||
         !number("duration", values[DURATION] ? values[DURATION] : "1", 0.1, 86400, false,
                 &seconds) ||
-        !number("mailboxes", values[MAILBOXES] ? values[MAILBOXES] : "64", 1, PEER_QUEUES_MAX,
-                true, &mailboxes) ||
+        !number("mailboxes", values[MAILBOXES] ? values[MAILBOXES] : "64", 1, PEER_QUEUES_MAX, true,
+                &mailboxes) ||
         !number("senders", values[SENDERS] ? values[SENDERS] : "4", 1, PEER_SENDERS_MAX, true,
                 &senders))
         return false;
@@ -176,8 +201,11 @@ bool options_read(int argc, char **argv, struct options *o, int *exit_status)
     if (!system_read(argc, argv, o, exit_status) || !flow_read(values, &o->flow) ||
         !endpoint_read(values[ENDPOINT], &o->peer) || !text_fits("label", o->label) ||
         !text_fits("scenario", o->scenario) ||
-        !number("consumers", values[CONSUMERS] ? values[CONSUMERS] : o->flow.window ? "4" : "1", 1,
-                PEER_CONSUMERS_MAX, true, &consumers) ||
+        !number("consumers",
+                values[CONSUMERS] ? values[CONSUMERS]
+                : o->flow.window  ? "4"
+                                  : "1",
+                1, PEER_CONSUMERS_MAX, true, &consumers) ||
         !number("round", values[ROUND] ? values[ROUND] : "1", 0, 1e6, true, &round))
         return false;
     o->round = (uint64_t)round;

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX      64u  /* in a statement */
+#define ROWS_MAX      64u   /* in a statement */
 #define READ_MAX      "256" /* rows of each sender in one fetch */
 #define ASK_AGAIN_US  1000u
 #define CALLS_MAX     (1u << 15) /* statements of one sender under way */
@@ -28,8 +28,7 @@ enum { OID_INT2 = 21, OID_INT8 = 20, OID_UUID = 2950, OID_BYTEA = 17 };
 enum { ARRAY_HEAD_LEN = 20 };
 
 static const char *const schema[] = {
-    "DROP TABLE IF EXISTS claim, message",
-    "CREATE TABLE claim (id uuid PRIMARY KEY)",
+    "DROP TABLE IF EXISTS claim, message", "CREATE TABLE claim (id uuid PRIMARY KEY)",
     "CREATE TABLE message (sender int2, seq int8, queue int2 NOT NULL, body bytea NOT NULL, "
     "PRIMARY KEY (sender, seq)) WITH (autovacuum_vacuum_scale_factor = 0, "
     "autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)",
@@ -38,7 +37,8 @@ static const char *const schema[] = {
 
 /* DISTINCT: ON CONFLICT says nothing about an id that comes twice within the statement. */
 static const char insert_statement[] =
-    "WITH m AS (SELECT DISTINCT ON (id) * FROM unnest($2::uuid[], $3::int8[], $4::int2[], $5::bytea[]) "
+    "WITH m AS (SELECT DISTINCT ON (id) * FROM unnest($2::uuid[], $3::int8[], $4::int2[], "
+    "$5::bytea[]) "
     "AS m (id, seq, queue, body)), "
     "c AS (INSERT INTO claim SELECT id FROM m ON CONFLICT DO NOTHING RETURNING id) "
     "INSERT INTO message SELECT $1::int2, m.seq, m.queue, m.body FROM m JOIN c USING (id) "
@@ -137,12 +137,11 @@ static enum status call_send(struct postgres *p, struct sender *s)
 {
     uint8_t number[2];
     put_u16(number, s->number);
-    const char *values[5] = {(const char *)number, array_end(&s->ids, s->next.count),
-                             array_end(&s->seqs, s->next.count),
-                             array_end(&s->queues, s->next.count),
-                             array_end(&s->bodies, s->next.count)};
-    const int lens[5] = {2, (int)s->ids.bytes.len, (int)s->seqs.bytes.len,
-                         (int)s->queues.bytes.len, (int)s->bodies.bytes.len};
+    const char *values[5] = {
+        (const char *)number, array_end(&s->ids, s->next.count), array_end(&s->seqs, s->next.count),
+        array_end(&s->queues, s->next.count), array_end(&s->bodies, s->next.count)};
+    const int lens[5] = {2, (int)s->ids.bytes.len, (int)s->seqs.bytes.len, (int)s->queues.bytes.len,
+                         (int)s->bodies.bytes.len};
     static const int binary[5] = {1, 1, 1, 1, 1};
     ENSURE(s->last - s->first < CALLS_MAX);
     s->calls[s->last++ % CALLS_MAX] = s->next;
@@ -189,8 +188,10 @@ static void on_sent(struct postgres *p, struct sender *s, const PGresult *r)
         }
     }
     for (unsigned i = 0; i < call->count; i++) {
-        if (taken[i]) flow_accepted(p->config.flow, call->numbers[i]);
-        else flow_refused(p->config.flow, call->numbers[i]);
+        if (taken[i])
+            flow_accepted(p->config.flow, call->numbers[i]);
+        else
+            flow_refused(p->config.flow, call->numbers[i]);
     }
 }
 
@@ -202,9 +203,12 @@ static enum status sender_turn(struct postgres *p, struct sender *s)
         PGresult *r = PQgetResult(s->c);
         if (!r) continue; /* between a statement's result and its end */
         ExecStatusType kind = PQresultStatus(r);
-        if (kind == PGRES_TUPLES_OK) on_sent(p, s, r);
-        else if (kind == PGRES_PIPELINE_SYNC) s->first++;
-        else status = fail(p, "insert", PQresultErrorMessage(r));
+        if (kind == PGRES_TUPLES_OK)
+            on_sent(p, s, r);
+        else if (kind == PGRES_PIPELINE_SYNC)
+            s->first++;
+        else
+            status = fail(p, "insert", PQresultErrorMessage(r));
         PQclear(r);
     }
     if (status == STATUS_OK && s->next.count && s->first == s->last) status = call_send(p, s);
@@ -261,9 +265,12 @@ static enum status consumer_turn(struct postgres *p)
         PGresult *r = PQgetResult(p->consumer);
         if (!r) continue;
         ExecStatusType kind = PQresultStatus(r);
-        if (kind == PGRES_TUPLES_OK) on_taken(p, r);
-        else if (kind == PGRES_PIPELINE_SYNC) p->asking = false;
-        else if (kind != PGRES_COMMAND_OK) status = fail(p, "take", PQresultErrorMessage(r));
+        if (kind == PGRES_TUPLES_OK)
+            on_taken(p, r);
+        else if (kind == PGRES_PIPELINE_SYNC)
+            p->asking = false;
+        else if (kind != PGRES_COMMAND_OK)
+            status = fail(p, "take", PQresultErrorMessage(r));
         PQclear(r);
     }
     if (status != STATUS_OK || p->asking) return status;
@@ -284,8 +291,8 @@ static size_t postgres_polls(struct peer *peer, struct pollfd *out, uint64_t *ti
     for (unsigned i = 0; i <= count; i++) {
         PGconn *c = i < count ? p->senders[i].c : p->consumer;
         bool writing = i < count ? p->senders[i].writing : p->consumer_writing;
-        out[i] = (struct pollfd){.fd = PQsocket(c),
-                                 .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
+        out[i] =
+            (struct pollfd){.fd = PQsocket(c), .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
     }
     if (p->waits) {
         uint64_t now = host_mono_us(), left = p->ask_us > now ? p->ask_us - now : 0;
@@ -433,11 +440,16 @@ static const char *postgres_error(const struct peer *p)
 }
 
 const struct peer_ops peer_postgres[] = {
-    {.system = "postgres", .durability = "synced",
+    {.system = "postgres",
+     .durability = "synced",
      .how = "a table; up to 64 rows a statement, ids ON CONFLICT DO NOTHING, pipelined; DELETE "
             "RETURNING, COMMIT by one consumer",
-     .open = postgres_open, .submit = postgres_submit, .polls = postgres_polls,
-     .turn = postgres_turn, .left = postgres_left, .error = postgres_error,
+     .open = postgres_open,
+     .submit = postgres_submit,
+     .polls = postgres_polls,
+     .turn = postgres_turn,
+     .left = postgres_left,
+     .error = postgres_error,
      .close = postgres_close},
     {.system = NULL},
 };

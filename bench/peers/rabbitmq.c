@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/time.h>
 
-#define CHANNEL      1
-#define FRAME_MAX    131072
-#define PREFETCH     512 /* of each queue */
-#define PERSISTENT   2   /* delivery mode */
+#define CHANNEL    1
+#define FRAME_MAX  131072
+#define PREFETCH   512 /* of each queue */
+#define PERSISTENT 2   /* delivery mode */
 
 struct sender {
     amqp_connection_state_t c;
@@ -80,33 +80,37 @@ static enum status rabbitmq_submit(struct peer *p, unsigned sender,
 {
     struct rabbitmq *r = rabbitmq_of(p);
     struct sender *s = &r->senders[sender];
-    amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG,
-        .delivery_mode = PERSISTENT};
+    amqp_basic_properties_t properties = {._flags = AMQP_BASIC_DELIVERY_MODE_FLAG |
+                                                    AMQP_BASIC_MESSAGE_ID_FLAG,
+                                          .delivery_mode = PERSISTENT};
     for (size_t i = 0; i < count; i++) {
         const struct flow_message *m = &messages[i];
         ENSURE(s->sent - s->known < FLOW_FLIGHT_MAX);
         s->numbers[++s->sent % FLOW_FLIGHT_MAX] = m->number;
-        properties.message_id = (amqp_bytes_t){.len = FLOW_ID_LEN, .bytes = (void *)(uintptr_t)m->id};
+        properties.message_id =
+            (amqp_bytes_t){.len = FLOW_ID_LEN, .bytes = (void *)(uintptr_t)m->id};
         amqp_bytes_t body = {.len = m->body.len, .bytes = (void *)(uintptr_t)m->body.at};
-        int failed = amqp_basic_publish(s->c, CHANNEL, amqp_empty_bytes,
-                                        amqp_cstring_bytes(r->names[m->queue]), 0, 0, &properties,
-                                        body);
+        int failed =
+            amqp_basic_publish(s->c, CHANNEL, amqp_empty_bytes,
+                               amqp_cstring_bytes(r->names[m->queue]), 0, 0, &properties, body);
         if (failed) return fail(r, "publish", amqp_error_string2(failed));
     }
     return STATUS_OK;
 }
 
 /* on_confirm: of one tag, or of all unanswered ones up to it. */
-static enum status on_confirm(struct rabbitmq *r, struct sender *s, uint64_t tag, bool all, bool taken)
+static enum status on_confirm(struct rabbitmq *r, struct sender *s, uint64_t tag, bool all,
+                              bool taken)
 {
     if (tag > s->sent || !tag) return fail(r, "a confirm", "of a message that was not sent");
     for (uint64_t at = all ? s->known + 1 : tag; at <= tag; at++) {
         if (at <= s->known || s->answered[at % FLOW_FLIGHT_MAX]) continue;
         s->answered[at % FLOW_FLIGHT_MAX] = 1;
         uint64_t number = s->numbers[at % FLOW_FLIGHT_MAX];
-        if (taken) flow_accepted(r->config.flow, number);
-        else flow_refused(r->config.flow, number);
+        if (taken)
+            flow_accepted(r->config.flow, number);
+        else
+            flow_refused(r->config.flow, number);
     }
     while (s->known < s->sent && s->answered[(s->known + 1) % FLOW_FLIGHT_MAX])
         s->answered[++s->known % FLOW_FLIGHT_MAX] = 0;
@@ -203,8 +207,10 @@ static enum status frames_take(struct rabbitmq *r, size_t at)
         int got = amqp_simple_wait_frame_noblock(c, &frame, &none);
         if (got == AMQP_STATUS_TIMEOUT) return STATUS_OK;
         if (got != AMQP_STATUS_OK) return fail(r, "receive", amqp_error_string2(got));
-        if (at < r->config.senders) s = on_sender_frame(r, &r->senders[at], &frame);
-        else s = on_consumer_frame(r, &r->consumers[at - r->config.senders], &frame);
+        if (at < r->config.senders)
+            s = on_sender_frame(r, &r->senders[at], &frame);
+        else
+            s = on_consumer_frame(r, &r->consumers[at - r->config.senders], &frame);
     }
     return s;
 }
@@ -338,9 +344,8 @@ static enum status rabbitmq_left(struct peer *p, uint64_t *count)
     enum status s = STATUS_OK;
     *count = 0;
     for (unsigned i = 0; i < r->config.queues && s == STATUS_OK; i++) {
-        const amqp_queue_declare_ok_t *ok =
-            amqp_queue_declare(r->control, CHANNEL, amqp_cstring_bytes(r->names[i]), 1, 0, 0, 0,
-                               amqp_empty_table);
+        const amqp_queue_declare_ok_t *ok = amqp_queue_declare(
+            r->control, CHANNEL, amqp_cstring_bytes(r->names[i]), 1, 0, 0, 0, amqp_empty_table);
         s = reply_check(r, r->control, "queue.declare");
         if (ok) *count += ok->message_count;
         amqp_maybe_release_buffers(r->control);
@@ -354,11 +359,16 @@ static const char *rabbitmq_error(const struct peer *p)
 }
 
 const struct peer_ops peer_rabbitmq[] = {
-    {.system = "rabbitmq", .durability = "synced",
+    {.system = "rabbitmq",
+     .durability = "synced",
      .how = "quorum queues of one node, persistent, publisher confirms, prefetch, acks of many; no "
             "dedup",
-     .open = rabbitmq_open, .submit = rabbitmq_submit, .polls = rabbitmq_polls,
-     .turn = rabbitmq_turn, .left = rabbitmq_left, .error = rabbitmq_error,
+     .open = rabbitmq_open,
+     .submit = rabbitmq_submit,
+     .polls = rabbitmq_polls,
+     .turn = rabbitmq_turn,
+     .left = rabbitmq_left,
+     .error = rabbitmq_error,
      .close = rabbitmq_close},
     {.system = NULL},
 };

@@ -48,7 +48,8 @@ struct redis {
     struct connection control;
     struct connection senders[PEER_SENDERS_MAX], consumers[PEER_CONSUMERS_MAX];
     unsigned consumer_count; /* consumer i reads the streams i, i + consumer_count, ... */
-    uint64_t *calls[PEER_SENDERS_MAX]; /* rings: first numbers of the messages of unanswered calls */
+    uint64_t
+        *calls[PEER_SENDERS_MAX]; /* rings: first numbers of the messages of unanswered calls */
     uint64_t call_first[PEER_SENDERS_MAX], call_last[PEER_SENDERS_MAX];
     char keys[PEER_QUEUES_MAX][16];           /* "q:12" */
     char seen[PEER_QUEUES_MAX][ENTRY_ID_MAX]; /* the last id read */
@@ -155,8 +156,10 @@ static enum status redis_submit(struct peer *p, unsigned sender,
     struct redis *r = redis_of(p);
     if (r->variant == DEDUP_BATCH) submit_script(r, sender, messages, count);
     for (size_t i = 0; i < count && r->variant != DEDUP_BATCH; i++) {
-        if (r->variant == NO_DEDUP) submit_plain(r, sender, &messages[i]);
-        else submit_script(r, sender, &messages[i], 1);
+        if (r->variant == NO_DEDUP)
+            submit_plain(r, sender, &messages[i]);
+        else
+            submit_script(r, sender, &messages[i], 1);
     }
     return flush(r, &r->senders[sender]);
 }
@@ -171,8 +174,10 @@ static enum status on_sender(struct redis *r, unsigned sender, const redisReply 
         return STATUS_OK;
     }
     for (size_t i = 0; i < reply->len; i++, number++) {
-        if (reply->str[i] == '1') flow_accepted(r->config.flow, number);
-        else flow_refused(r->config.flow, number);
+        if (reply->str[i] == '1')
+            flow_accepted(r->config.flow, number);
+        else
+            flow_refused(r->config.flow, number);
     }
     return STATUS_OK;
 }
@@ -259,9 +264,8 @@ static enum status replies_take(struct redis *r, size_t at)
         if (redisReaderGetReply(c->redis->reader, &reply) != REDIS_OK)
             return fail(r, "protocol", c->redis->reader->errstr);
         if (!reply) return STATUS_OK;
-        s = at < r->config.senders
-                ? on_sender(r, (unsigned)at, reply)
-                : on_consumer(r, (unsigned)at - r->config.senders, reply);
+        s = at < r->config.senders ? on_sender(r, (unsigned)at, reply)
+                                   : on_consumer(r, (unsigned)at - r->config.senders, reply);
         freeReplyObject(reply);
     }
     return s;
@@ -306,11 +310,12 @@ static enum status prepare(struct redis *r)
 {
     redisContext *c = r->control.redis;
     redisReply *reply = redisCommand(c, "FLUSHALL SYNC");
-    enum status s = reply && reply->type == REDIS_REPLY_STATUS ? STATUS_OK
-                                                               : fail(r, "FLUSHALL", c->errstr);
+    enum status s =
+        reply && reply->type == REDIS_REPLY_STATUS ? STATUS_OK : fail(r, "FLUSHALL", c->errstr);
     if (reply) freeReplyObject(reply);
     if (s != STATUS_OK) return s;
-    reply = redisCommand(c, "SCRIPT LOAD %s", r->variant == DEDUP_BATCH ? script_batch : script_one);
+    reply =
+        redisCommand(c, "SCRIPT LOAD %s", r->variant == DEDUP_BATCH ? script_batch : script_one);
     if (reply && reply->type == REDIS_REPLY_STRING && reply->len == 40)
         memcpy(r->sha, reply->str, 41);
     else
@@ -403,16 +408,19 @@ static const char *redis_error(const struct peer *p)
     return ((const struct redis *)p)->error;
 }
 
-#define REDIS_OPS(name, means)                                                                     \
-    {.system = name, .durability = "synced", .how = means, .open = redis_open,                     \
-     .submit = redis_submit, .polls = redis_polls, .turn = redis_turn, .left = redis_left,         \
-     .error = redis_error, .close = redis_close}
+#define REDIS_OPS(name, means)                                                                \
+    {                                                                                         \
+        .system = name, .durability = "synced", .how = means, .open = redis_open,             \
+        .submit = redis_submit, .polls = redis_polls, .turn = redis_turn, .left = redis_left, \
+        .error = redis_error, .close = redis_close                                            \
+    }
 
 const struct peer_ops peer_redis[] = {
     [DEDUP] = REDIS_OPS("redis", "streams; a script of SET NX + XADD per message, pipelined; "
                                  "XREAD, XDEL"),
-    [DEDUP_BATCH] = REDIS_OPS("redis-batch", "streams; a script of SET NX + XADD per batch of up to "
-                                             "64 messages, pipelined; XREAD, XDEL"),
+    [DEDUP_BATCH] =
+        REDIS_OPS("redis-batch", "streams; a script of SET NX + XADD per batch of up to "
+                                 "64 messages, pipelined; XREAD, XDEL"),
     [NO_DEDUP] = REDIS_OPS("redis-nodedup", "streams; XADD, pipelined; XREAD, XDEL; a repeated id "
                                             "would be delivered twice"),
     {.system = NULL},
