@@ -20,7 +20,8 @@ struct option_rule {
 
 struct command_rule {
     const char *name;      /* "send"; NULL = the program has no commands */
-    const char *arguments; /* "NAME TEXT|-": positional, one word each, [optional] at the end, all required else */
+    const char *arguments; /* "NAME TEXT|-": positional, one word each, [optional] at the end, all required
+                            * else; the last may end in "...": one or more, [NAME...]: any number */
     const char *help;
     const struct option_rule *options;
     size_t option_count;

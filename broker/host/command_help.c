@@ -2,6 +2,7 @@
  * that a reader finds a name on the left and a sentence on the right. */
 #include "broker/host/command_help.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define LEFT_WIDTH 26
@@ -33,6 +34,7 @@ void arguments_count(const char *arguments, int *required, int *allowed)
         ++*allowed;
         if (*at != '[') ++*required;
         at += strcspn(at, " ");
+        if (at[-1] == '.' || (at[-1] == ']' && at[-2] == '.')) *allowed = INT_MAX;
     }
 }
 
@@ -90,6 +92,14 @@ static void usage_print(FILE *out, const struct program_rule *program,
     fputc('\n', out);
 }
 
+/* A command's own --json (with a value) stands for the built-in one, the first of the table. */
+static bool json_is_own(const struct command_rule *rule)
+{
+    for (size_t i = 0; rule && i < rule->option_count; i++)
+        if (strcmp(rule->options[i].name, built_in[0].name) == 0) return true;
+    return false;
+}
+
 void command_help(FILE *out, const struct program_rule *program, const struct command_rule *rule)
 {
     char call[128];
@@ -100,6 +110,7 @@ void command_help(FILE *out, const struct program_rule *program, const struct co
     fprintf(out, "\nOptions:\n");
     if (rule) options_print(out, rule->options, rule->option_count);
     options_print(out, program->options, program->option_count);
-    options_print(out, built_in, sizeof built_in / sizeof built_in[0]);
+    size_t hidden = json_is_own(rule) ? 1 : 0;
+    options_print(out, built_in + hidden, sizeof built_in / sizeof built_in[0] - hidden);
     if (!rule) fprintf(out, "\n%s COMMAND --help tells more about one command.\n", program->name);
 }

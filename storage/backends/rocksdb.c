@@ -8,17 +8,14 @@
  * Chosen against in 7.8.3 (STORAGE, RocksDB): manual WAL flush, WAL compression and recycling,
  * DeleteRange, SingleDelete, WAL tracking in the manifest. */
 #include "storage/backends/rocksdb.h"
+#include "storage/backends/directory.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #define MIB                ((size_t)1024 * 1024)
 #define WRITE_BUFFER_BYTES (32 * MIB)
@@ -422,49 +419,6 @@ static void settings_fini(struct settings *settings)
         rocksdb_options_destroy(settings->family[i]);
 }
 
-/* --- the directory --- */
-
-/* A new directory's name must outlive a power cut as well as what is in it. */
-static int sync_parent(const char *dir)
-{
-    char *parent = strdup(dir);
-    ENSURE(parent != NULL);
-    size_t len = strlen(parent);
-    while (len > 1 && parent[len - 1] == '/')
-        parent[--len] = '\0';
-    char *slash = strrchr(parent, '/');
-    if (slash) slash[slash == parent] = '\0';
-    int fd = open(slash ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(parent);
-    if (fd < 0) return -1;
-    int failed = fsync(fd);
-    close(fd);
-    return failed;
-}
-
-static int dir_create(const char *dir)
-{
-    if (mkdir(dir, 0700) == 0) return sync_parent(dir);
-    return errno == EEXIST ? 0 : -1;
-}
-
-/* Whether a file of rows (a table or a WAL with something in it) is there. Only a directory without
- * any is made into a new store: RocksDB would take one that lost its CURRENT or the names of its
- * column families for new, and delete the rest. */
-static bool dir_holds_rows(const char *dir)
-{
-    DIR *entries = opendir(dir);
-    bool found = false;
-    for (struct dirent *e; entries && !found && (e = readdir(entries)) != NULL;) {
-        const char *suffix = strrchr(e->d_name, '.');
-        struct stat file;
-        if (!suffix || (strcmp(suffix, ".sst") != 0 && strcmp(suffix, ".log") != 0)) continue;
-        found = fstatat(dirfd(entries), e->d_name, &file, 0) != 0 || file.st_size > 0;
-    }
-    if (entries) closedir(entries);
-    return found;
-}
-
 /* --- open --- */
 
 /* What an error of DB::Open means. RocksDB's C interface has only the text. */
@@ -553,11 +507,11 @@ static enum status open_by_attempts(struct rocksdb_store *r, const struct settin
 static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config *config,
                            char *error_text, size_t error_cap)
 {
-    if (dir_create(r->dir) != 0) {
+    if (directory_create(r->dir) != 0) {
         explain(error_text, error_cap, strerror(errno));
         return STATUS_IO;
     }
-    bool fresh = !dir_holds_rows(r->dir);
+    bool fresh = !directory_holds_rows(r->dir);
     struct settings settings;
     settings_init(&settings, config, fresh);
     enum status status = fresh ? STATUS_OK : check_manifest(r, &settings, error_text, error_cap);

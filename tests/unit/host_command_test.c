@@ -53,6 +53,12 @@ static const struct command_rule rules[] = {
     {"fail", "WHAT", "fails", NULL, 0, fail_run},
 };
 static const struct program_rule tool = {"tool", "does things", program_options, 1, rules, 3};
+static const struct command_rule open_rules[] = {
+    {"many", "FILE...", "any number", send_options, 1, send_run},
+    {"some", "NAME [FILE...]", "also none", send_options, 1, send_run},
+};
+static const struct program_rule open_tool = {"open", "takes files", program_options, 1, open_rules,
+                                              2};
 static const struct command_rule bare_rules[] = {
     {.arguments = "FILE", .help = "x", .options = NULL, .run = fail_run}};
 static const struct program_rule bare = {"bare", "does one thing", NULL, 0, bare_rules, 1};
@@ -172,6 +178,21 @@ Test(command, superfluous_arguments_show_the_call)
 {
     refused("tool --home h send bob hello there",
             "tool: too many arguments: call it as tool send NAME [TEXT] (quote text that has spaces)\n");
+}
+
+Test(command, dots_take_any_number_of_arguments)
+{
+    cr_assert(call(&open_tool, "open --home h many a b c d e f g") == 3 && seen.count == 7);
+    cr_assert(call(&open_tool, "open --home h some a") == 3 && seen.count == 1);
+    cr_assert(call(&open_tool, "open --home h some a b c") == 3 && seen.count == 3);
+}
+
+Test(command, dots_still_need_the_first_one)
+{
+    cr_redirect_stderr();
+    cr_assert_eq(call(&open_tool, "open --home h many"), EXIT_USAGE);
+    fflush(stderr);
+    cr_assert_stderr_eq_str("open: an argument is missing: call it as open many FILE...\n");
 }
 
 Test(command, a_program_without_commands_takes_arguments_at_once)

@@ -1,0 +1,34 @@
+# shellcheck shell=bash disable=SC2034
+# table: the scenarios: what --help says of them, and what the generators are told. Sourced by bench/run.
+
+about=(
+    'steady       1 KiB to 64 mailboxes, windows of 64, 256 and 1024: throughput and what it costs'
+    'sizes        256 B, 1 KiB, 16 KiB, 256 KiB: throughput by size'
+    'latency      5,000 and 20,000 a second whatever the server does: latency from the scheduled time'
+    'offline      90 % of the recipients away; then they come and get theirs'
+    'backlog      100,000 waiting for one device: catch-up rate, time to the first delivery'
+    'connections  10,000 devices attached and silent: memory of each, handshakes, what others notice'
+    'soak         an hour at half of the rate that was found: slope of memory, drift of p99'
+    'restart      kill -9 of storage and of the broker with a million queued: time to the next accept'
+    'limits       what disk, RocksDB and ZeroMQ can do on this machine without SealMQ'
+)
+
+# NAME SYSTEMS OPTIONS. SYSTEMS: plain and curve are ours by edge; peers is all others, with --peers. In OPTIONS
+# a/b/c is a run of each, x|y is y with --quick. A name may have several rows; scenarios that are more than
+# runs of a generator are functions in special.sh.
+scenarios=(
+    'steady  plain,curve,peers --size 1024 --mailboxes 64 --window 64/256/1024 --duration 10|2'
+    'sizes   plain,curve,peers --size 256/1024/16384 --mailboxes 64 --window 1024 --duration 10|2'
+    'sizes   plain,curve,peers --size 262144 --mailboxes 64 --window 64 --duration 10|2'
+    'latency plain,curve,peers --size 1024 --mailboxes 64 --rate 5000/20000 --duration 20|3'
+    'offline plain,curve       --size 1024 --mailboxes 1000|100 --window 1024 --count 400000|20000 --offline 90 --catch-up'
+    'backlog plain,curve       --size 1024 --window 1024 --backlog 100000|10000'
+)
+
+# What a relay under measurement is configured with beyond its defaults: SECTION KEY VALUE. A backlog is as long as
+# the scenarios make it, not as the default limits allow.
+relay_settings=(
+    'storage mailbox_messages 1000000'
+    'storage mailbox_bytes 17179869184'
+    'storage disk_min_percent 1'
+)
