@@ -172,7 +172,7 @@ static void fault_do(struct sim *s, enum fault f)
         store_host_drain(h);
         break;
     case FAULT_STORE_ZOMBIE:
-        store_host_zombify(h, later(s, 500, 8000), later(s, 50, 1500));
+        store_host_zombify(h, later(s, 500, 8000), later(s, 1, 300)); /* it leaves with its next turn */
         break;
     case FAULT_STORE_LOW:
         store_low(s, h);
