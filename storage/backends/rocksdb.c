@@ -8,7 +8,7 @@
  * Chosen against in 7.8.3 (STORAGE, RocksDB): manual WAL flush, WAL compression and recycling,
  * DeleteRange, SingleDelete, WAL tracking in the manifest. */
 #include "storage/backends/rocksdb.h"
-#include "storage/backends/directory.h"
+#include "storage/backends/rocksdb_directory.h"
 
 #include <errno.h>
 #include <rocksdb/c.h>
@@ -507,11 +507,11 @@ static enum status open_by_attempts(struct rocksdb_store *r, const struct settin
 static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config *config,
                            char *error_text, size_t error_cap)
 {
-    if (directory_create(r->dir) != 0) {
+    if (rocksdb_directory_create(r->dir) != 0) {
         explain(error_text, error_cap, strerror(errno));
         return STATUS_IO;
     }
-    bool fresh = !directory_holds_rows(r->dir);
+    bool fresh = !rocksdb_directory_holds_rows(r->dir);
     struct settings settings;
     settings_init(&settings, config, fresh);
     enum status status = fresh ? STATUS_OK : check_manifest(r, &settings, error_text, error_cap);

@@ -1,6 +1,6 @@
-/* directory: where a store's files live: made so that a power cut does not lose it, and looked at before
+/* rocksdb_directory: where a store's files live: made so that a power cut does not lose it, and looked at before
  * RocksDB does. */
-#include "storage/backends/directory.h"
+#include "storage/backends/rocksdb_directory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static int sync_parent(const char *dir)
     return failed;
 }
 
-int directory_create(const char *dir)
+int rocksdb_directory_create(const char *dir)
 {
     if (mkdir(dir, 0700) == 0) return sync_parent(dir);
     return errno == EEXIST ? 0 : -1;
@@ -37,7 +37,7 @@ int directory_create(const char *dir)
 /* Whether a file of rows (a table or a WAL with something in it) is there. Only a directory without
  * any is made into a new store: RocksDB would take one that lost its CURRENT or the names of its
  * column families for new, and delete the rest. */
-bool directory_holds_rows(const char *dir)
+bool rocksdb_directory_holds_rows(const char *dir)
 {
     DIR *entries = opendir(dir);
     bool found = false;
