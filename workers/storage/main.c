@@ -199,6 +199,7 @@ static void serve(struct worker *w)
         take_slabs(w);
         end_turn(w);
         if (w->committing) continue;
+        take_slabs(w); /* what came while the answers left: groups as large as they can be */
         if (storage_queue_empty(w->core)) link_release(w->link, link_held(w->link));
         tell_losses(w);
         storage_tick(w->core, host_now());
