@@ -42,7 +42,8 @@ struct peer {
     struct boot_id boot;
     uint64_t heard_ms, ready_first_ms, said_ms; /* mono; 0 = never */
     struct buffer at_once; /* rests on nothing that is unsynced */
-    struct buffer after;   /* leaves after this turn's commit */
+    struct buffer after;   /* leaves after the commit of the turn under way, or the next */
+    struct buffer written; /* leaves after the commit under way */
     struct buffer map;     /* the broker's map, encoded */
     uint64_t list;         /* numbers its lists of sessions */
 };
@@ -98,14 +99,18 @@ struct storage {
     enum store_state state;
 
     struct peer peers[STORAGE_BROKERS_MAX];
-    struct arena input;      /* of the requests that wait, and of those running with some of them */
-    struct arena running_input; /* of the turn that has taken all */
-    bool left_over;          /* the turn under way has not taken all that waited */
+    struct arena input;         /* of the requests that wait, and of those running with some of them */
+    struct arena running_input; /* of the turn that has taken all that waited */
+    struct arena written_input; /* of the turn whose group is being written */
+    bool left_over;             /* the last turn begun has not taken all that waited */
     struct request *first, *last;
     size_t queued, queued_weight, queued_bytes;
     struct request *running; /* of this turn, in order */
     struct turn turn;
-    bool in_turn;
+    bool in_turn;          /* between storage_begin and storage_seal */
+    struct turn written;   /* sealed: its group is being written */
+    uint64_t written_commit;
+    bool writing;          /* between storage_seal and storage_finish */
 
     struct table *mailboxes; /* device id -> struct mailbox */
     struct table *accounts;  /* account id -> struct account */

@@ -312,9 +312,12 @@ static void flush(struct storage *s, size_t broker, struct buffer *out)
     buffer_clear(out);
 }
 
-/* What rests on nothing unsynced; the turn's own slab leaves in storage_finish through the same. */
+/* What rests on nothing unsynced; a turn's own slab leaves in storage_finish through the same, and what was
+ * refused meanwhile behind it. */
 void peer_flush(struct storage *s, size_t broker)
 {
     flush(s, broker, &s->peers[broker].at_once);
+    if (s->writing) return;
+    flush(s, broker, &s->peers[broker].written);
     if (!s->in_turn) flush(s, broker, &s->peers[broker].after);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define STATS_EVERY_MS 1000u
+#define RIPE_ITEMS     (TURN_ITEMS_MAX / 2)
+#define RIPE_BYTES     (TURN_BYTES_MAX / 4)
 #define READ_AHEAD_MAX (4u * TURN_ITEMS_MAX) /* items taken apart before their turn: bounds their memory */
 
 #define HANDLER(KIND, reads, name) {KIND_##KIND, reads, &msg_##name##_desc, sizeof(struct msg_##name)
@@ -161,11 +163,14 @@ void storage_free(struct storage **pointer)
     for (size_t i = 0; i < STORAGE_BROKERS_MAX; i++) {
         buffer_fini(&s->peers[i].at_once);
         buffer_fini(&s->peers[i].after);
+        buffer_fini(&s->peers[i].written);
         buffer_fini(&s->peers[i].map);
     }
     arena_fini(&s->input);
     arena_fini(&s->running_input);
+    arena_fini(&s->written_input);
     turn_fini(&s->turn);
+    turn_fini(&s->written);
     free(s);
     *pointer = NULL;
 }
@@ -298,12 +303,17 @@ void storage_slab(struct storage *s, struct now now, size_t broker, struct view 
 
 bool storage_queue_empty(const struct storage *s)
 {
-    return !s->first && !s->in_turn;
+    return !s->first && !s->in_turn && !s->writing;
 }
 
 bool storage_took_all(const struct storage *s)
 {
     return !s->left_over;
+}
+
+bool storage_is_ripe(const struct storage *s)
+{
+    return s->queued_weight >= RIPE_ITEMS || s->queued_bytes >= RIPE_BYTES;
 }
 
 bool storage_full(const struct storage *s)
@@ -351,16 +361,16 @@ static struct request *gather(struct storage *s)
     return running;
 }
 
-/* Requests that wait may share memory with those that run; only when none is left does the memory go
- * with the turn, and the next ones come into the last one's. */
+/* Requests that wait may share memory with those that run; only when none is left over does the memory go
+ * with the turn, and the next ones come into memory that no turn uses any more. */
 static void pass_input(struct storage *s)
 {
-    struct arena spare = s->running_input;
+    struct arena unused = s->running_input;
     s->left_over = s->first != NULL;
     if (s->left_over) return;
-    arena_reset(&spare);
+    arena_reset(&unused);
     s->running_input = s->input;
-    s->input = spare;
+    s->input = unused;
 }
 
 static void plan_all(struct storage *s)
@@ -404,7 +414,7 @@ static void apply_turn(struct storage *s)
 }
 
 /* Takes the next commit number for the group, if there is anything to write. */
-static void seal(struct storage *s)
+static void number(struct storage *s)
 {
     struct store_key key = key_single(ROW_COMMIT);
     if (!turn_changes(&s->turn)) return;
@@ -414,64 +424,110 @@ static void seal(struct storage *s)
     turn_seal(&s->turn);
 }
 
-/* Whether the store is still ours: every turn reads, so that a worker that lost its disk or its store to
- * a successor says nothing any more, not even a refusal. A row that cannot be read proves nothing; the
- * next group writes it anew. */
-static enum status check_owner(struct storage *s)
+static void tell_failure(struct storage *s, enum status status)
 {
-    struct store_key key = key_single(ROW_COMMIT);
-    struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
-    struct commit_row row;
-    if (value.at && commit_row_read(value, &row) != STATUS_OK) return STATUS_OK;
-    return value.at && term_equal(row.term, s->term) ? STATUS_OK : STATUS_LOCKED;
+    core_event(s, &(struct event){.kind = status == STATUS_DAMAGED ? EVENT_STORE_DAMAGED
+                                                                   : EVENT_STORE_FAILED,
+                                  .code = (uint32_t)status, .count = s->commit});
 }
 
-enum status storage_turn(struct storage *s, struct now now)
+void storage_begin(struct storage *s, struct now now)
 {
     ENSURE(!s->in_turn);
     set_time(s, now);
     s->in_turn = true;
     account_trim(s);
     turn_begin(&s->turn, s->store_ms, s->term, s->commit + 1);
-    struct store_key commit = key_single(ROW_COMMIT);
-    turn_want(&s->turn, SPACE_IDENTITY, &commit);
     s->running = gather(s);
     pass_input(s);
     plan_all(s);
+}
+
+bool storage_needs_store(const struct storage *s)
+{
+    ENSURE(s->in_turn);
+    for (const struct request *r = s->running; r; r = r->next)
+        if (r->handler && r->handler->reads) return true; /* these load in stages */
+    return turn_wants(&s->turn);
+}
+
+enum status storage_apply(struct storage *s)
+{
+    ENSURE(s->in_turn);
+    s->turn.blind = s->writing;
     enum status status = turn_load(&s->turn, s->store);
-    if (status == STATUS_OK) status = check_owner(s);
     if (status == STATUS_OK) {
         apply_turn(s);
         status = s->turn.status;
     }
+    s->running = NULL;
     if (s->turn.damage_count)
         core_event(s, &(struct event){.kind = EVENT_STORE_DAMAGED, .code = STATUS_DAMAGED,
                                       .count = s->turn.damage_count});
     if (status != STATUS_OK) {
-        core_event(s, &(struct event){.kind = status == STATUS_DAMAGED ? EVENT_STORE_DAMAGED
-                                                                       : EVENT_STORE_FAILED,
-                                      .code = (uint32_t)status, .count = s->commit});
+        tell_failure(s, status);
         return status;
     }
-    seal(s);
+    number(s);
     s->counters.turns++;
     return STATUS_OK;
 }
 
+void storage_seal(struct storage *s)
+{
+    ENSURE(s->in_turn && !s->writing);
+    struct turn turn = s->written;
+    struct arena input = s->written_input;
+    s->written = s->turn;
+    s->turn = turn;
+    s->written_input = s->running_input;
+    s->running_input = input;
+    s->written_commit = s->commit;
+    for (size_t i = 0; i < s->config.broker_count; i++) {
+        struct buffer out = s->peers[i].written;
+        s->peers[i].written = s->peers[i].after;
+        s->peers[i].after = out;
+    }
+    s->in_turn = false;
+    s->writing = true;
+}
+
+enum status storage_turn(struct storage *s, struct now now)
+{
+    storage_begin(s, now);
+    enum status status = storage_apply(s);
+    if (status == STATUS_OK) storage_seal(s);
+    return status;
+}
+
+/* Whether the store is still ours. A group's write tells by itself; a turn that has nothing to write asks, so
+ * that a worker that lost its store to a successor says nothing any more, not even a refusal. A row that
+ * cannot be read proves nothing; the next group writes it anew. */
+static enum status check_owner(struct storage *s)
+{
+    struct store_key key = key_single(ROW_COMMIT);
+    struct store_read read = {.space = SPACE_IDENTITY, .key = key_view(&key)};
+    struct commit_row row;
+    enum status status = store_load(s->store, &read, 1, &s->written.arena);
+    if (status == STATUS_DAMAGED) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    if (!read.value.at || commit_row_read(read.value, &row) != STATUS_OK) return STATUS_LOCKED;
+    return term_equal(row.term, s->term) ? STATUS_OK : STATUS_LOCKED;
+}
+
 enum status storage_commit(struct storage *s)
 {
-    ENSURE(s->in_turn);
-    if (!s->turn.batch.op_count) return STATUS_OK;
-    return store_write(s->store, &s->turn.batch, s->durability);
+    ENSURE(s->writing);
+    if (!s->written.batch.op_count) return check_owner(s);
+    return store_write(s->store, &s->written.batch, s->durability);
 }
 
 void storage_finish(struct storage *s, struct now now)
 {
-    ENSURE(s->in_turn);
+    ENSURE(s->writing);
     set_time(s, now);
-    s->synced = s->commit;
-    s->in_turn = false;
-    s->running = NULL;
+    s->synced = s->written_commit;
+    s->writing = false;
     for (size_t i = 0; i < s->config.broker_count; i++)
         peer_flush(s, i);
     if (s->wakes_created) peer_tick(s);
@@ -494,7 +550,7 @@ static void check_disk(struct storage *s)
 
 void storage_tick(struct storage *s, struct now now)
 {
-    ENSURE(!s->in_turn);
+    ENSURE(!s->writing);
     set_time(s, now);
     if (s->mono_ms >= s->sweep_next_ms) s->sweep_due = true;
     peer_tick(s);

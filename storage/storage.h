@@ -3,10 +3,15 @@
  *
  * One round, as the glue (workers/storage/main.c) and the simulator drive it:
  *   storage_slab*       what the brokers sent; the bytes are borrowed until the turn that takes them is finished
- *   storage_turn        gather -> load -> apply
- *   storage_commit      one synced write: may run in another thread, and meanwhile storage_slab may be
- *                       called, but nothing else that may touch the store
+ *   storage_begin       gather -> plan: what the turn must look up
+ *   storage_apply       load -> apply
+ *   storage_seal        the group is closed (storage_turn: the three in one)
+ *   storage_commit      one synced write; may run in another thread
  *   storage_finish      only now replies, pushes and hints leave
+ *
+ * While storage_commit runs in another thread, storage_slab and storage_begin may be called, and
+ * storage_apply where storage_needs_store is false; then storage_seal waits for storage_finish. Between
+ * storage_begin and storage_apply nothing else may be called.
  */
 #ifndef SEALMQ_STORAGE_STORAGE_H
 #define SEALMQ_STORAGE_STORAGE_H
@@ -59,19 +64,25 @@ void storage_free(struct storage **s);
 
 /* storage_slab: takes in what broker number `broker` sent. Malformed slabs are counted and dropped. */
 void storage_slab(struct storage *s, struct now now, size_t broker, struct view slab);
-/* storage_took_all: the last turn has taken every request that waited: what was borrowed before it may go
- * when it is finished. */
+/* storage_took_all: the last turn begun has taken every request that waited: what was borrowed before it
+ * may go when it is finished. */
 bool storage_took_all(const struct storage *s);
 /* storage_queue_empty: no request borrows slab bytes any more. */
 bool storage_queue_empty(const struct storage *s);
 /* storage_full: no more slabs should be given before a turn. */
 bool storage_full(const struct storage *s);
+/* storage_is_ripe: so much waits that a turn is worth while although a group is being written. */
+bool storage_is_ripe(const struct storage *s);
 /* storage_wants_turn: there is something to do now. */
 bool storage_wants_turn(const struct storage *s, struct now now);
 
-/* storage_turn: OK; a store error otherwise: answer nothing, exit (the supervisor restarts). */
+/* storage_turn, storage_apply: OK; a store error otherwise: answer nothing, exit (the supervisor restarts). */
 enum status storage_turn(struct storage *s, struct now now) MUST_USE;
-/* storage_commit: OK, or IO: outcome unknown, answer nothing, exit. */
+void storage_begin(struct storage *s, struct now now);
+bool storage_needs_store(const struct storage *s);
+enum status storage_apply(struct storage *s) MUST_USE;
+void storage_seal(struct storage *s);
+/* storage_commit: OK; IO: outcome unknown; LOCKED: the store is another's: answer nothing, exit. */
 enum status storage_commit(struct storage *s) MUST_USE;
 void storage_finish(struct storage *s, struct now now);
 

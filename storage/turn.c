@@ -149,8 +149,17 @@ static enum status run_scan(struct turn *t, struct store *s, struct store_scan *
     return STATUS_OK;
 }
 
+bool turn_wants(const struct turn *t)
+{
+    bool wanted = t->scan_count > 0;
+    for (size_t i = t->loaded_count; i < t->entry_count && !wanted; i++)
+        wanted = t->entries[i].state == ENTRY_WANTED;
+    return wanted;
+}
+
 enum status turn_load(struct turn *t, struct store *s)
 {
+    ENSURE(!t->blind || !turn_wants(t));
     enum status status = t->status == STATUS_OK ? load_entries(t, s) : t->status;
     for (size_t i = 0; i < t->scan_count && status == STATUS_OK; i++)
         status = run_scan(t, s, t->scans[i]);

@@ -34,6 +34,7 @@ struct turn {
     uint64_t now_ms; /* store time */
     struct term term;
     uint64_t commit; /* the number this turn's group will have */
+    bool blind;          /* the store may not be touched: a group is being written */
     size_t damage_count; /* rows and scans that could not be read */
     enum status status; /* the first failed load; the turn as a whole has failed then */
 };
@@ -47,6 +48,8 @@ void turn_want(struct turn *t, enum store_space space, const struct store_key *k
 /* turn_scan: a scan that runs with the loads; result in the returned struct (arena). */
 struct store_scan *turn_scan(struct turn *t, enum store_space space, const struct store_key *from,
                              const struct store_key *to, size_t row_max, size_t byte_max);
+/* turn_wants: something is to be loaded or scanned. */
+bool turn_wants(const struct turn *t);
 /* turn_load: loads all that was wanted. One unreadable block must not stop the others: a row in it reads
  * as an empty value, which no decoder of rows.h accepts, a scan over it has `damaged` set and no rows;
  * damage_count tells. OK, IO; calling it again loads what was added. A

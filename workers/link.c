@@ -30,6 +30,7 @@ struct link {
     size_t next; /* whose turn it is in link_receive */
     zmq_msg_t messages[LINK_HELD_MAX]; /* a ring: the oldest held one at first */
     size_t first, held;
+    uint64_t released; /* ever */
 };
 
 static bool option_set(void *socket, int option, int value)
@@ -96,7 +97,7 @@ out:
 void link_close(struct link **l)
 {
     if (!*l) return;
-    link_release(*l, (*l)->held);
+    link_release(*l, link_mark(*l));
     for (size_t i = 0; i < (*l)->peer_count; i++)
         peer_close(&(*l)->peers[i]);
     if ((*l)->own_context && (*l)->context) zmq_ctx_term((*l)->context);
@@ -184,15 +185,15 @@ bool link_receive(struct link *l, size_t *broker, struct view *slab)
     return false;
 }
 
-size_t link_held(const struct link *l)
+uint64_t link_mark(const struct link *l)
 {
-    return l->held;
+    return l->released + l->held;
 }
 
-void link_release(struct link *l, size_t count)
+void link_release(struct link *l, uint64_t mark)
 {
-    ENSURE(count <= l->held);
-    for (; count > 0; count--, l->held--) {
+    ENSURE(mark <= link_mark(l));
+    for (; l->released < mark; l->released++, l->held--) {
         zmq_msg_close(&l->messages[l->first]);
         l->first = (l->first + 1) % LINK_HELD_MAX;
     }

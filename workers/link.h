@@ -54,9 +54,9 @@ enum status link_poll(struct link *l, struct link_wait *extra, size_t extra_coun
  * held. A message of more than one frame is not a slab: dropped. */
 bool link_receive(struct link *l, size_t *broker, struct view *slab);
 
-/* link_held: how many views are held. link_release: ends the oldest `count` of them. */
-size_t link_held(const struct link *l);
-void link_release(struct link *l, size_t count);
+/* link_mark: stands behind the last slab received. link_release: ends the views received before a mark. */
+uint64_t link_mark(const struct link *l);
+void link_release(struct link *l, uint64_t mark);
 
 /* link_send: queues a copy of the slab for one broker; never blocks. OK; FULL (LINK_QUEUE_MAX
  * slabs wait: it is slow; later); GONE (no connection: nothing is queued, see above). Nothing is

@@ -235,12 +235,14 @@ struct store_process {
     struct storage *core;
     bool zombie;         /* its disk belongs to another process */
     bool committing, draining;
+    bool begun, applied; /* the turn under way, beside a group that is being written or before its own */
     uint64_t commit_ms, due_ms;
     enum kill_point kill_at;
     struct worker_links links;
     bool lost[SIM_BROKERS_MAX];
     struct packet *held;    /* slabs that the core borrows */
-    struct packet *running; /* those that go when the turn under way is finished */
+    struct packet *running; /* those of the turn under way */
+    struct packet *written; /* those of the group that is being written */
 };
 
 /* A place where a store lives: the disk, and who serves it. */

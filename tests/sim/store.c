@@ -144,6 +144,7 @@ static void process_free(struct store_process **at)
     links_close(p->host->sim, &p->links, false);
     packets_free(&p->held);
     packets_free(&p->running);
+    packets_free(&p->written);
     free(p);
     *at = NULL;
 }
@@ -244,7 +245,8 @@ uint64_t store_host_due_ms(const struct store_host *h)
         if (!p) continue;
         if (p->committing) {
             due = sim_min(due, p->commit_ms);
-            if (!storage_full(p->core)) due = sim_min(due, links_due_ms(h->sim, &p->links));
+            if (!storage_full(p->core) && (!p->begun || p->applied))
+                due = sim_min(due, links_due_ms(h->sim, &p->links));
         } else {
             due = sim_min(due, p->due_ms);
             due = sim_min(due, links_due_ms(h->sim, &p->links));
@@ -301,6 +303,39 @@ static void settle_down(struct store_process *p)
     if (storage_wants_turn(p->core, now) || p->due_ms <= s->now_ms) p->due_ms = s->now_ms + 1;
 }
 
+static void begin(struct store_process *p)
+{
+    storage_begin(p->core, sim_relay_now(p->host->sim));
+    p->begun = true;
+    if (!storage_took_all(p->core)) return;
+    p->running = p->held;
+    p->held = NULL;
+}
+
+/* false: the process is no more. */
+static bool apply(struct store_process *p)
+{
+    p->applied = storage_apply(p->core) == STATUS_OK;
+    if (!p->applied) fails(p);
+    return p->applied;
+}
+
+static void start_commit(struct store_process *p)
+{
+    struct sim *s = p->host->sim;
+    storage_seal(p->core);
+    p->written = p->running;
+    p->running = NULL;
+    p->begun = p->applied = false;
+    p->committing = true;
+    p->commit_ms = s->now_ms + rng_below(&s->rng, s->profile->commit_ms + 1);
+}
+
+static void next_commit(struct store_process *p)
+{
+    if (p->begun && (p->applied || apply(p))) start_commit(p);
+}
+
 static void commit_end(struct store_process *p)
 {
     struct sim *s = p->host->sim;
@@ -316,19 +351,36 @@ static void commit_end(struct store_process *p)
     if (dies(p, KILL_AFTER_COMMIT)) return;
     storage_note_lag(p->core, 1000);
     storage_finish(p->core, sim_relay_now(s));
-    packets_free(&p->running);
+    packets_free(&p->written);
     if (dies(p, KILL_AFTER_FINISH)) return;
+    if (p->begun && !p->applied && !apply(p)) return;
     settle_down(p);
-    if (p->draining && storage_drained(p->core)) fails(p);
+    if (p->draining && storage_drained(p->core))
+        fails(p);
+    else
+        next_commit(p);
+}
+
+/* As the worker does while a group is written, but at random moments and for the smallest turn. */
+static void beside_commit(struct store_process *p)
+{
+    struct sim *s = p->host->sim;
+    links_connect(s, &p->links);
+    if (!p->begun || p->applied) take_slabs(p);
+    if (p->commit_ms <= s->now_ms) {
+        commit_end(p);
+        return;
+    }
+    if (p->begun || s->now_ms % 2 || !storage_wants_turn(p->core, sim_relay_now(s))) return;
+    begin(p);
+    if (!storage_needs_store(p->core)) (void)apply(p);
 }
 
 static void process_step(struct store_process *p)
 {
     struct sim *s = p->host->sim;
     if (p->committing) {
-        links_connect(s, &p->links);
-        take_slabs(p); /* as the worker does while a group is written */
-        if (p->commit_ms <= s->now_ms) commit_end(p);
+        beside_commit(p);
         return;
     }
     if (dies(p, KILL_IDLE)) return;
@@ -343,16 +395,9 @@ static void process_step(struct store_process *p)
         if (p->draining && storage_drained(p->core)) fails(p);
         return;
     }
-    if (storage_turn(p->core, sim_relay_now(s)) != STATUS_OK) {
-        fails(p);
-        return;
-    }
-    if (storage_took_all(p->core)) {
-        p->running = p->held;
-        p->held = NULL;
-    }
-    p->committing = true;
-    p->commit_ms = s->now_ms + rng_below(&s->rng, s->profile->commit_ms + 1);
+    begin(p);
+    if (!apply(p)) return;
+    start_commit(p);
     if (p->commit_ms == s->now_ms) commit_end(p);
 }
 

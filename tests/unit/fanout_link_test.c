@@ -112,7 +112,7 @@ Test(link, slabs_go_to_the_broker_named_and_come_with_its_index)
     cr_assert_eq(broker, 0);
     cr_assert(view_equal(second, view_of("from zero", 9)));
     cr_assert(view_equal(slab, view_of("from one", 8))); /* held until released */
-    link_release(r.link, link_held(r.link));
+    link_release(r.link, link_mark(r.link));
     cr_assert_not(link_receive(r.link, &broker, &slab));
     cr_assert_eq(slab.len, 0);
     zmq_msg_close(&id[0]);

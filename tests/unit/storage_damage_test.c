@@ -172,7 +172,7 @@ Test(damage, one_turn_never_fills_more_than_one_slab)
     world_give(d.w);
     for (int turn = 0; turn < 200 && storage_wants_turn(d.w->core, d.w->now); turn++) {
         cr_assert_eq(storage_turn(d.w->core, d.w->now), STATUS_OK);
-        if (d.w->core->peers[0].after.len > longest) longest = d.w->core->peers[0].after.len;
+        if (d.w->core->peers[0].written.len > longest) longest = d.w->core->peers[0].written.len;
         cr_assert_eq(storage_commit(d.w->core), STATUS_OK);
         storage_finish(d.w->core, d.w->now);
     }

@@ -59,7 +59,7 @@ static void slabs_receive(struct process *p, struct now now)
     struct view slab;
     while (link_receive(p->link, &broker, &slab))
         fanout_receive(p->fanout, now, broker, slab);
-    link_release(p->link, link_held(p->link));
+    link_release(p->link, link_mark(p->link));
 }
 
 static void slabs_send(struct process *p, struct now now)

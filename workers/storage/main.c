@@ -20,6 +20,9 @@
 #define ERROR_LEN 512
 #define REST_MS   1000u /* so long without work before the store puts its rows in order */
 
+/* Of the turn under way; beside it a group may be being written. */
+enum stage { NO_TURN, BEGUN, APPLIED };
+
 struct worker {
     struct config config;
     struct receipt_keys receipt_keys;
@@ -28,8 +31,9 @@ struct worker {
     struct store *store;
     struct storage *core;
     struct committer *committer;
+    enum stage stage;
     bool committing;
-    size_t borrowed; /* slabs, the oldest held, that go when the turn under way is finished */
+    uint64_t turn_mark, commit_mark; /* slabs before them go when the turn, the group is finished */
     uint64_t recovery_ms; /* what opening the store has taken, waiting for a predecessor included */
     int signals;
     uint64_t worked_ms; /* when the last turn ended */
@@ -124,13 +128,27 @@ static void leave_if_failed(struct worker *w, enum status status)
 
 static void begin_turn(struct worker *w)
 {
-    leave_if_failed(w, storage_turn(w->core, host_now()));
-    if (storage_took_all(w->core)) w->borrowed = link_held(w->link);
+    storage_begin(w->core, host_now());
+    if (storage_took_all(w->core)) w->turn_mark = link_mark(w->link);
+    w->stage = BEGUN;
+}
+
+static void apply_turn(struct worker *w)
+{
+    leave_if_failed(w, storage_apply(w->core));
+    w->stage = APPLIED;
+}
+
+static void start_commit(struct worker *w)
+{
+    storage_seal(w->core);
+    w->commit_mark = w->turn_mark;
+    w->stage = NO_TURN;
     w->committing = true;
     committer_start(w->committer);
 }
 
-static void end_turn(struct worker *w)
+static void end_commit(struct worker *w)
 {
     enum status status;
     uint64_t microseconds;
@@ -138,8 +156,7 @@ static void end_turn(struct worker *w)
     leave_if_failed(w, status);
     storage_note_lag(w->core, microseconds);
     storage_finish(w->core, host_now());
-    link_release(w->link, w->borrowed);
-    w->borrowed = 0;
+    link_release(w->link, w->commit_mark);
     w->committing = false;
     w->worked_ms = host_now().mono_ms;
 }
@@ -180,7 +197,7 @@ static long wait_ms(const struct worker *w)
 static enum status wait(struct worker *w)
 {
     struct link_wait extra[] = {{.fd = w->signals}, {.fd = committer_fd(w->committer)}};
-    if (w->committing && storage_full(w->core)) {
+    if (w->committing && (w->stage == BEGUN || storage_full(w->core))) {
         struct pollfd done = {.fd = committer_fd(w->committer), .events = POLLIN};
         (void)poll(&done, 1, (int)wait_ms(w));
         return STATUS_OK;
@@ -191,22 +208,43 @@ static enum status wait(struct worker *w)
     return status;
 }
 
-/* While a group is written the next slabs are taken in; all else waits for its end. */
+/* While a group is written, the next turn goes as far as it can without the store, once it is worth while. */
+static void work_beside_commit(struct worker *w)
+{
+    if (w->stage != NO_TURN || !storage_is_ripe(w->core)) return;
+    begin_turn(w);
+    if (!storage_needs_store(w->core)) apply_turn(w);
+}
+
+/* No group is being written: the store may be asked, and the turn's group goes there. */
+static void work(struct worker *w)
+{
+    if (w->stage == BEGUN) apply_turn(w);
+    tell_losses(w);
+    storage_tick(w->core, host_now());
+    if (w->stage == NO_TURN) {
+        take_slabs(w); /* what came while the answers left: groups as large as they can be */
+        if (storage_queue_empty(w->core)) link_release(w->link, link_mark(w->link));
+        if (!storage_wants_turn(w->core, host_now())) {
+            rest(w);
+            return;
+        }
+        begin_turn(w);
+        apply_turn(w);
+    }
+    start_commit(w);
+}
+
 static void serve(struct worker *w)
 {
     while (!storage_drained(w->core)) {
         if (wait(w) != STATUS_OK) return;
-        take_slabs(w);
-        end_turn(w);
-        if (w->committing) continue;
-        take_slabs(w); /* what came while the answers left: groups as large as they can be */
-        if (storage_queue_empty(w->core)) link_release(w->link, link_held(w->link));
-        tell_losses(w);
-        storage_tick(w->core, host_now());
-        if (storage_wants_turn(w->core, host_now()))
-            begin_turn(w);
+        if (w->stage != BEGUN) take_slabs(w);
+        end_commit(w);
+        if (w->committing)
+            work_beside_commit(w);
         else
-            rest(w);
+            work(w);
     }
 }
 
