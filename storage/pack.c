@@ -283,7 +283,9 @@ static enum status pack_scan(struct store *s, struct store_scan *scan, struct ar
 {
     struct pack_store *p = pack_of(s);
     ENSURE(scan->space < SPACE_COUNT);
-    struct overlay_range held = overlay_range(p->overlay, scan->space, scan->from, scan->to, a);
+    size_t held_max = scan->row_max < SIZE_MAX ? scan->row_max + 1 : SIZE_MAX; /* one tells of `more` */
+    struct overlay_range held =
+        overlay_range(p->overlay, scan->space, scan->from, scan->to, held_max, a);
     enum status status = store_scan(p->below, scan, a);
     if (status != STATUS_OK || !held.count) return status;
     struct merge m = {scan->rows, scan->row_count, held.rows, held.count};
