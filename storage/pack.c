@@ -12,6 +12,7 @@
 #define PACK_VERSION 1u
 #define OP_HEAD_LEN  7u /* kind, space, key length (1 each), value length (4) */
 #define SPARE_MAX    8u /* buffers kept for the next packs */
+#define PACK_SLOTS   (4u * PACK_COUNT_MAX) /* more packs than we leave, where recovery has lost their end */
 #define UNFOLD_BYTES (4u << 20) /* at most, in one moment of rest */
 
 struct pack {
@@ -26,7 +27,7 @@ struct pack_store {
     struct store *below;
     size_t count_max, byte_max;
     struct overlay *overlay;
-    struct pack packs[PACK_COUNT_MAX + 1]; /* a ring: the oldest at first; one is being made */
+    struct pack packs[PACK_SLOTS]; /* a ring: the oldest at first; one is being made */
     size_t first, count, byte_count;
     uint64_t number; /* of the newest */
     struct buffer spare[SPARE_MAX];
@@ -41,7 +42,7 @@ static struct pack_store *pack_of(struct store *s)
 
 static struct pack *nth(struct pack_store *p, size_t i)
 {
-    return &p->packs[(p->first + i) % (PACK_COUNT_MAX + 1)];
+    return &p->packs[(p->first + i) % PACK_SLOTS];
 }
 
 static struct view key_of(struct arena *a, uint64_t number)
@@ -147,42 +148,56 @@ static void unfold(struct pack_store *p, struct store_batch *below)
     ENSURE(pack->live == 0);
     store_batch_delete(below, &p->arena, SPACE_PACKS, key_of(&p->arena, pack->number));
     p->byte_count -= pack->bytes.len;
-    p->first = (p->first + 1) % (PACK_COUNT_MAX + 1);
+    p->first = (p->first + 1) % PACK_SLOTS;
     p->count--;
 }
 
 /* ---- write ---- */
 
-static size_t room_for(const struct store_batch *batch)
+/* At most so much does fold() write: what goes below as it is needs no room, but for its key. */
+static size_t room_for(const struct pack_store *p, const struct store_batch *batch)
 {
     size_t room = 1;
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
-        room += OP_HEAD_LEN + op->key.len + op->head.len + op->body.len;
+        room += OP_HEAD_LEN + op->key.len;
+        if (op->kind == STORE_PUT_BRIEF || overlay_find(p->overlay, op->space, op->key))
+            room += op->head.len + op->body.len;
     }
     return room;
 }
 
+static void fold_op(struct pack_store *p, struct pack *pack, const struct store_op *op)
+{
+    size_t start = pack->bytes.len + OP_HEAD_LEN;
+    op_write(&pack->bytes, op);
+    const uint8_t *at = pack->bytes.at + start;
+    apply(p, pack, &(struct pack_op){op->kind, op->space, view_of(at, op->key.len),
+                                     view_of(at + op->key.len, op->head.len + op->body.len)});
+}
+
 /* Folds what is brief, or changes a row that is, into the pack; the rest goes below as it is. Each op
- * sees those before it. */
+ * sees those before it. A row that this very batch made brief and then puts again goes below after all. */
 static void fold(struct pack_store *p, struct pack *pack, const struct store_batch *batch,
                  struct store_batch *below)
 {
-    buffer_reserve(&pack->bytes, room_for(batch)); /* the overlay points into it */
+    size_t room = room_for(p, batch);
+    buffer_reserve(&pack->bytes, room); /* the overlay points into it */
     write_u8(&pack->bytes, PACK_VERSION);
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
         ENSURE(op->space < SPACE_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
-        if (op->kind != STORE_PUT_BRIEF && !overlay_find(p->overlay, op->space, op->key)) {
+        const struct overlay_row *row = overlay_find(p->overlay, op->space, op->key);
+        bool again = op->kind == STORE_PUT && row && row->owner == pack;
+        if (again)
+            fold_op(p, pack, &(struct store_op){STORE_DELETE, op->space, op->key,
+                                                view_of(NULL, 0), view_of(NULL, 0)});
+        if (again || (op->kind != STORE_PUT_BRIEF && !row))
             *store_batch_op(below, &p->arena) = *op;
-            continue;
-        }
-        size_t start = pack->bytes.len + OP_HEAD_LEN;
-        op_write(&pack->bytes, op);
-        const uint8_t *at = pack->bytes.at + start;
-        apply(p, pack, &(struct pack_op){op->kind, op->space, view_of(at, op->key.len),
-                                         view_of(at + op->key.len, op->head.len + op->body.len)});
+        else
+            fold_op(p, pack, op);
     }
+    ENSURE(pack->bytes.len <= room);
 }
 
 static enum status pack_write(struct store *s, const struct store_batch *batch, enum durability d)
@@ -205,7 +220,7 @@ static enum status pack_write(struct store *s, const struct store_batch *batch, 
         pack_release(p, pack);
     }
     enum status status = store_write(p->below, &below, d);
-    for (; unfolded > 0; unfolded--, oldest = (oldest + 1) % (PACK_COUNT_MAX + 1))
+    for (; unfolded > 0; unfolded--, oldest = (oldest + 1) % PACK_SLOTS)
         pack_release(p, &p->packs[oldest]); /* the batch borrowed its bytes */
     return status;
 }
@@ -221,7 +236,7 @@ static enum status pack_rest(struct store *s)
         unfold(p, &below);
     }
     enum status status = unfolded ? store_write(p->below, &below, DURABILITY_MEMORY) : STATUS_OK;
-    for (; unfolded > 0; unfolded--, oldest = (oldest + 1) % (PACK_COUNT_MAX + 1))
+    for (; unfolded > 0; unfolded--, oldest = (oldest + 1) % PACK_SLOTS)
         pack_release(p, &p->packs[oldest]);
     return status == STATUS_OK ? store_rest(p->below) : status;
 }
@@ -246,12 +261,10 @@ static enum status pack_load(struct store *s, struct store_read *reads, size_t c
         const struct overlay_row *row = overlay_find(p->overlay, reads[i].space, reads[i].key);
         reads[i].value = row ? copy_of(a, row->value) : view_of(NULL, 0);
         if (!row) missed[missed_count++] = reads[i];
-    }
+    } /* what was found has an `at` */
     enum status status = missed_count ? store_load(p->below, missed, missed_count, a) : STATUS_OK;
     for (size_t i = 0, k = 0; i < count; i++) {
-        if (k < missed_count && missed[k].key.at == reads[i].key.at &&
-            missed[k].space == reads[i].space)
-            reads[i].value = missed[k++].value;
+        if (!reads[i].value.at) reads[i].value = missed[k++].value;
         if (status != STATUS_OK) reads[i].value = view_of(NULL, 0);
     }
     return status;
@@ -318,7 +331,7 @@ static void pack_close(struct store *s)
     struct pack_store *p = pack_of(s);
     store_close(&p->below);
     overlay_free(&p->overlay);
-    for (size_t i = 0; i <= PACK_COUNT_MAX; i++)
+    for (size_t i = 0; i < PACK_SLOTS; i++)
         buffer_fini(&p->packs[i].bytes);
     for (size_t i = 0; i < p->spare_count; i++)
         buffer_fini(&p->spare[i]);
@@ -333,7 +346,7 @@ static enum status replay(struct pack_store *p, const struct store_row *row)
     struct pack *pack = pack_begin(p);
     struct pack_op op;
     write_view(&pack->bytes, row->value);
-    if (p->count == PACK_COUNT_MAX || row->key.len != 8) return STATUS_DAMAGED;
+    if (p->count == PACK_SLOTS - 1 || row->key.len != 8) return STATUS_DAMAGED;
     pack->number = get_u64(row->key.at);
     struct reader r = ops_of(pack);
     while (op_next(&r, &op))
