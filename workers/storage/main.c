@@ -27,7 +27,7 @@ struct worker {
     struct storage *core;
     uint64_t recovery_ms; /* what opening the store has taken, waiting for a predecessor included */
     int signals;
-    uint64_t worked_ms; /* when the last turn ended */
+    uint64_t worked_ms; /* when the last turn ended that somebody had asked for */
     bool lost[STORAGE_BROKERS_MAX];
 };
 
@@ -120,11 +120,12 @@ static void run_turns(struct worker *w)
 {
     while (storage_wants_turn(w->core, host_now())) {
         uint64_t start_us = host_mono_us();
+        bool asked = !storage_queue_empty(w->core); /* the sweeps never end */
         leave_if_failed(w, storage_turn(w->core, host_now()));
         leave_if_failed(w, storage_commit(w->core));
         storage_note_lag(w->core, host_mono_us() - start_us);
         storage_finish(w->core, host_now());
-        w->worked_ms = host_now().mono_ms;
+        if (asked) w->worked_ms = host_now().mono_ms;
         if (storage_queue_empty(w->core)) return;
     }
 }
