@@ -1,9 +1,9 @@
 /* overlay: a hash table of rows, and beside it groups: the rows whose keys start alike, in an array
- * that is sorted only when somebody walks it. Positions of a mailbox come in order, so that it nearly
- * always is. No operating system, no store.
+ * that is sorted only when somebody walks it. Positions of a mailbox come in order and go in order, so
+ * that it nearly always is. No operating system, no store.
  *
  * Invariants: a row is in exactly one slot and one group; group->rows[row->place] == row; a group
- * without rows does not exist. */
+ * without rows does not exist; the first and the last place of a group are taken. */
 #include "storage/overlay.h"
 
 #include <sodium.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define SLOTS_FIRST 1024u
+#define GROUP_KEEPS 64u /* places that a group has beyond its need are given back above this many */
 
 struct overlay_group {
     struct overlay_group *next; /* of the same slot, or free */
@@ -18,9 +19,9 @@ struct overlay_group {
     enum store_space space;
     uint8_t start[OVERLAY_GROUP_LEN];
     uint8_t start_len;
-    bool sorted; /* rows are in key order, with no hole between them */
-    struct overlay_row **rows; /* NULL where one was removed */
-    size_t count, cap, live;
+    bool ordered; /* the rows are in key order, whatever holes are between them */
+    struct overlay_row **rows; /* from first to before end; NULL where one was removed */
+    size_t first, end, cap, live;
 };
 
 struct overlay {
@@ -181,7 +182,7 @@ static struct overlay_group *group_of(struct overlay *o, enum store_space space,
     else
         g = heap(1, sizeof *g);
     struct overlay_group **home = &o->groups[hash & (o->group_slot_count - 1)];
-    *g = (struct overlay_group){.next = *home, .hash = hash, .space = space, .sorted = true,
+    *g = (struct overlay_group){.next = *home, .hash = hash, .space = space, .ordered = true,
                                 .start_len = (uint8_t)start.len, .rows = g->rows, .cap = g->cap};
     memcpy(g->start, start.at, start.len);
     *home = g;
@@ -189,39 +190,46 @@ static struct overlay_group *group_of(struct overlay *o, enum store_space space,
     return g;
 }
 
+static void group_resize(struct overlay_group *g, size_t cap)
+{
+    g->rows = realloc(g->rows, cap * sizeof(struct overlay_row *));
+    ENSURE(g->rows != NULL);
+    g->cap = cap;
+}
+
 static void group_add(struct overlay_group *g, struct overlay_row *row)
 {
-    if (g->count == g->cap) {
-        g->cap = g->cap ? g->cap * 2 : 8;
-        g->rows = realloc(g->rows, g->cap * sizeof(struct overlay_row *));
-        ENSURE(g->rows != NULL);
-    }
-    if (g->count) {
-        const struct overlay_row *last = g->rows[g->count - 1];
-        g->sorted = g->sorted && last && key_order(last->key, row->key) < 0;
-    }
+    if (g->end == g->cap) group_resize(g, g->cap ? g->cap * 2 : 8);
+    if (g->live) g->ordered = g->ordered && key_order(g->rows[g->end - 1]->key, row->key) < 0;
     row->group = g;
-    row->place = g->count;
-    g->rows[g->count++] = row;
+    row->place = g->end;
+    g->rows[g->end++] = row;
     g->live++;
 }
 
 static void group_close_up(struct overlay_group *g)
 {
     size_t n = 0;
-    for (size_t i = 0; i < g->count; i++)
+    for (size_t i = g->first; i < g->end; i++)
         if (g->rows[i]) {
             g->rows[n] = g->rows[i];
             g->rows[n]->place = n;
             n++;
         }
-    g->count = n;
+    g->first = 0;
+    g->end = n;
+    if (g->cap > GROUP_KEEPS && n < g->cap / 4) group_resize(g, g->cap / 2);
 }
 
 static void group_drop(struct overlay *o, struct overlay_group *g)
 {
     struct overlay_group **link = group_slot(o, g->hash, g->space, view_of(g->start, g->start_len));
     *link = g->next;
+    if (g->cap > GROUP_KEEPS) {
+        free(g->rows);
+        g->rows = NULL;
+        g->cap = 0;
+    }
     g->next = o->free_groups;
     o->free_groups = g;
     o->group_count--;
@@ -230,17 +238,17 @@ static void group_drop(struct overlay *o, struct overlay_group *g)
 static void group_remove(struct overlay *o, struct overlay_row *row)
 {
     struct overlay_group *g = row->group;
-    bool was_last = row->place + 1 == g->count;
     g->rows[row->place] = NULL;
     g->live--;
     if (!g->live) {
         group_drop(o, g);
         return;
     }
-    g->sorted = g->sorted && was_last;
-    while (!g->rows[g->count - 1])
-        g->count--;
-    if (g->count > 2 * g->live + 8) group_close_up(g);
+    while (!g->rows[g->first])
+        g->first++;
+    while (!g->rows[g->end - 1])
+        g->end--;
+    if (g->end > 2 * g->live + 8) group_close_up(g);
 }
 
 static int by_key(const void *left, const void *right)
@@ -250,23 +258,15 @@ static int by_key(const void *left, const void *right)
     return key_order(a->key, b->key);
 }
 
-static void rows_sort(struct overlay_row **rows, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        if (key_order(rows[i - 1]->key, rows[i]->key) > 0) {
-            qsort(rows, count, sizeof(struct overlay_row *), by_key);
-            return;
-        }
-}
-
 static void group_sort(struct overlay_group *g)
 {
-    if (g->sorted) return;
+    if (g->ordered && g->end - g->first == g->live) return;
     group_close_up(g);
-    rows_sort(g->rows, g->count);
-    for (size_t i = 0; i < g->count; i++)
+    if (g->ordered) return;
+    qsort(g->rows, g->end, sizeof(struct overlay_row *), by_key);
+    for (size_t i = 0; i < g->end; i++)
         g->rows[i]->place = i;
-    g->sorted = true;
+    g->ordered = true;
 }
 
 /* ---- rows ---- */
@@ -337,38 +337,76 @@ static size_t lower_bound(struct overlay_row *const *rows, size_t count, struct 
     return low;
 }
 
-static struct overlay_range cut(struct overlay_row *const *rows, size_t count, struct view from,
-                                struct view to)
+/* The group's rows in [from, to). */
+static struct overlay_range cut(struct overlay_group *g, struct view from, struct view to)
 {
-    size_t first = lower_bound(rows, count, from);
-    size_t end = to.len ? lower_bound(rows, count, to) : count;
+    group_sort(g);
+    struct overlay_row *const *rows = g->rows + g->first;
+    size_t first = lower_bound(rows, g->live, from);
+    size_t end = to.len ? lower_bound(rows, g->live, to) : g->live;
     return (struct overlay_range){rows + first, end > first ? end - first : 0};
 }
 
-static struct overlay_range range_of_all(const struct overlay *o, enum store_space space,
-                                         struct view from, struct view to, struct arena *a)
+static struct view start_view(const struct overlay_group *g)
 {
-    struct overlay_row **rows = arena_array(a, o->row_count + 1, sizeof(struct overlay_row *));
-    size_t count = 0;
-    for (size_t i = 0; i < o->slot_count && count < o->row_count; i++) {
-        struct overlay_row *r = o->slots[i];
-        if (!r || r->space != space || key_order(r->key, from) < 0) continue;
-        if (to.len && key_order(r->key, to) >= 0) continue;
-        rows[count++] = r;
+    return view_of(g->start, g->start_len);
+}
+
+/* Whether the group may have a row in [from, to). */
+static bool may_reach(const struct overlay_group *g, struct view from, struct view to)
+{
+    struct view start = start_view(g);
+    struct view head = view_of(from.at, from.len < start.len ? from.len : start.len);
+    return key_order(start, head) >= 0 && (!to.len || key_order(start, to) < 0);
+}
+
+/* A heap whose first has the lowest start: moves what is at i down to its place. */
+static void heap_sink(struct overlay_group **heap, size_t count, size_t i)
+{
+    struct overlay_group *g = heap[i];
+    for (size_t k; (k = 2 * i + 1) < count; i = k) {
+        if (k + 1 < count && key_order(start_view(heap[k + 1]), start_view(heap[k])) < 0) k++;
+        if (key_order(start_view(g), start_view(heap[k])) <= 0) break;
+        heap[i] = heap[k];
     }
-    rows_sort(rows, count);
+    heap[i] = g;
+}
+
+/* Groups in the order of their starts have their rows in the order of keys: a key too short to share its
+ * group stands before all that it begins. */
+static struct overlay_range range_of_groups(const struct overlay *o, enum store_space space,
+                                            struct view from, struct view to, size_t max,
+                                            struct arena *a)
+{
+    struct overlay_group **heap = arena_array(a, o->group_count, sizeof(struct overlay_group *));
+    struct overlay_row **rows = arena_array(a, max < o->row_count ? max : o->row_count,
+                                            sizeof(struct overlay_row *));
+    size_t left = 0, count = 0;
+    for (size_t i = 0; i < o->group_slot_count; i++)
+        for (struct overlay_group *g = o->groups[i]; g; g = g->next)
+            if (g->space == space && may_reach(g, from, to)) heap[left++] = g;
+    for (size_t i = left / 2; i-- > 0;)
+        heap_sink(heap, left, i);
+    while (left && count < max) {
+        struct overlay_range part = cut(heap[0], from, to);
+        for (size_t i = 0; i < part.count && count < max; i++)
+            rows[count++] = part.rows[i];
+        heap[0] = heap[--left];
+        if (left) heap_sink(heap, left, 0);
+    }
     return (struct overlay_range){rows, count};
 }
 
 struct overlay_range overlay_range(struct overlay *o, enum store_space space, struct view from,
-                                   struct view to, struct arena *a)
+                                   struct view to, size_t max, struct arena *a)
 {
-    if (!o->row_count) return (struct overlay_range){NULL, 0};
+    if (!o->row_count || !max) return (struct overlay_range){NULL, 0};
     if (from.len < OVERLAY_GROUP_LEN || !within(start_of(from), to))
-        return range_of_all(o, space, from, to, a);
+        return range_of_groups(o, space, from, to, max, a);
     struct view start = start_of(from);
     struct overlay_group *g = *group_slot(o, hash_of(o, space, start), space, start);
     if (!g) return (struct overlay_range){NULL, 0};
-    group_sort(g);
-    return cut(g->rows, g->count, from, to);
+    struct overlay_range range = cut(g, from, to);
+    if (range.count > max) range.count = max;
+    return range;
 }

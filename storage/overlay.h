@@ -32,16 +32,16 @@ struct overlay_row *overlay_put(struct overlay *o, enum store_space space, struc
                                 struct view value);
 void overlay_remove(struct overlay *o, struct overlay_row *row);
 
-/* overlay_range: the rows with from <= key < to (empty to = to the end), in key order; the array lives
- * until the next put or remove, or on the arena. Cheap where all these keys start with the same
- * OVERLAY_GROUP_LEN bytes (a mailbox, a sender's claims); else every row is looked at. */
+/* overlay_range: the first rows (max at most) with from <= key < to (empty to = to the end), in key order;
+ * the array lives until the next put or remove, or on the arena. Cheap where all these keys start with the
+ * same OVERLAY_GROUP_LEN bytes (a mailbox, a sender's claims); else every group of such keys is looked at. */
 #define OVERLAY_GROUP_LEN 19u
 struct overlay_range {
     struct overlay_row *const *rows;
     size_t count;
 };
 struct overlay_range overlay_range(struct overlay *o, enum store_space space, struct view from,
-                                   struct view to, struct arena *a);
+                                   struct view to, size_t max, struct arena *a);
 
 /* key_order: the contract's order of keys: memcmp, a prefix before what it begins. */
 int key_order(struct view a, struct view b);

@@ -17,6 +17,7 @@
 #define SPARE_MAX    8u /* buffers kept for the next packs */
 #define SPENT_PART   8u /* a pack is spent when no more than this part of it is alive */
 #define CARRY_MAX    32u /* writes for which a row may be carried on */
+#define PACK_SLOTS   (4u * PACK_COUNT_MAX) /* more packs than we leave, where recovery has lost their end */
 #define UNFOLD_BYTES (4u << 20) /* at most, in one moment of rest */
 
 struct pack {
@@ -31,7 +32,7 @@ struct pack_store {
     struct store *below;
     size_t count_max, byte_max;
     struct overlay *overlay;
-    struct pack packs[PACK_COUNT_MAX + 1]; /* a ring: the oldest at first; one is being made */
+    struct pack packs[PACK_SLOTS]; /* a ring: the oldest at first; one is being made */
     size_t first, count, byte_count;
     uint64_t number; /* of the newest */
     struct buffer spare[SPARE_MAX];
@@ -46,7 +47,7 @@ static struct pack_store *pack_of(struct store *s)
 
 static struct pack *nth(struct pack_store *p, size_t i)
 {
-    return &p->packs[(p->first + i) % (PACK_COUNT_MAX + 1)];
+    return &p->packs[(p->first + i) % PACK_SLOTS];
 }
 
 static struct view key_of(struct arena *a, uint64_t number)
@@ -194,7 +195,7 @@ static void clean(struct pack_store *p, struct pack *into, struct store_batch *b
     ENSURE(pack->live == 0);
     store_batch_delete(below, &p->arena, SPACE_PACKS, key_of(&p->arena, pack->number));
     p->byte_count -= pack->bytes.len;
-    p->first = (p->first + 1) % (PACK_COUNT_MAX + 1);
+    p->first = (p->first + 1) % PACK_SLOTS;
     p->count--;
 }
 
@@ -218,34 +219,42 @@ static void clean_up(struct pack_store *p, struct pack *into, struct store_batch
 /* Packs that went lent their bytes to the batch; now they can be used again. */
 static void release_until(struct pack_store *p, size_t oldest)
 {
-    for (; oldest != p->first; oldest = (oldest + 1) % (PACK_COUNT_MAX + 1))
+    for (; oldest != p->first; oldest = (oldest + 1) % PACK_SLOTS)
         pack_release(p, &p->packs[oldest]);
 }
 
 /* ---- write ---- */
 
-static size_t room_for(const struct store_batch *batch)
+/* At most so much does fold() write, beside what is carried: what goes below as it is needs no room, but for its key. */
+static size_t room_for(const struct pack_store *p, const struct store_batch *batch)
 {
     size_t room = 1;
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
-        room += OP_HEAD_LEN + op->key.len + op->head.len + op->body.len;
+        room += OP_HEAD_LEN + op->key.len;
+        if (op->kind == STORE_PUT_BRIEF || overlay_find(p->overlay, op->space, op->key))
+            room += op->head.len + op->body.len;
     }
     return room;
 }
 
 /* Folds what is brief, or changes a row that is, into the pack; the rest goes below as it is. Each op
- * sees those before it. */
+ * sees those before it. A row that this very batch made brief and then puts again goes below after all. */
 static void fold(struct pack_store *p, struct pack *pack, const struct store_batch *batch,
                  struct store_batch *below)
 {
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
         ENSURE(op->space < SPACE_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
-        if (op->kind == STORE_PUT_BRIEF || overlay_find(p->overlay, op->space, op->key))
-            append(p, pack, op, pack->number);
-        else
+        const struct overlay_row *row = overlay_find(p->overlay, op->space, op->key);
+        bool again = op->kind == STORE_PUT && row && row->owner == pack;
+        if (again)
+            append(p, pack, &(struct store_op){.kind = STORE_DELETE, .space = op->space,
+                                               .key = op->key}, pack->number);
+        if (again || (op->kind != STORE_PUT_BRIEF && !row))
             *store_batch_op(below, &p->arena) = *op;
+        else
+            append(p, pack, op, pack->number);
     }
 }
 
@@ -256,10 +265,12 @@ static enum status pack_write(struct store *s, const struct store_batch *batch, 
     size_t oldest = p->first;
     arena_reset(&p->arena);
     struct pack *pack = pack_begin(p);
-    buffer_reserve(&pack->bytes, room_for(batch) + carry_room(p));
+    size_t room = room_for(p, batch) + carry_room(p);
+    buffer_reserve(&pack->bytes, room); /* the overlay points into it */
     write_u8(&pack->bytes, PACK_VERSION);
     clean_up(p, pack, &below);
     fold(p, pack, batch, &below);
+    ENSURE(pack->bytes.len <= room);
     if (pack->bytes.len > 1) {
         store_batch_put(&below, &p->arena, SPACE_PACKS, key_of(&p->arena, pack->number),
                         buffer_view(&pack->bytes), view_of(NULL, 0));
@@ -307,12 +318,10 @@ static enum status pack_load(struct store *s, struct store_read *reads, size_t c
         const struct overlay_row *row = overlay_find(p->overlay, reads[i].space, reads[i].key);
         reads[i].value = row ? copy_of(a, row->value) : view_of(NULL, 0);
         if (!row) missed[missed_count++] = reads[i];
-    }
+    } /* what was found has an `at` */
     enum status status = missed_count ? store_load(p->below, missed, missed_count, a) : STATUS_OK;
     for (size_t i = 0, k = 0; i < count; i++) {
-        if (k < missed_count && missed[k].key.at == reads[i].key.at &&
-            missed[k].space == reads[i].space)
-            reads[i].value = missed[k++].value;
+        if (!reads[i].value.at) reads[i].value = missed[k++].value;
         if (status != STATUS_OK) reads[i].value = view_of(NULL, 0);
     }
     return status;
@@ -344,7 +353,9 @@ static enum status pack_scan(struct store *s, struct store_scan *scan, struct ar
 {
     struct pack_store *p = pack_of(s);
     ENSURE(scan->space < SPACE_COUNT);
-    struct overlay_range held = overlay_range(p->overlay, scan->space, scan->from, scan->to, a);
+    size_t held_max = scan->row_max < SIZE_MAX ? scan->row_max + 1 : SIZE_MAX; /* one tells of `more` */
+    struct overlay_range held =
+        overlay_range(p->overlay, scan->space, scan->from, scan->to, held_max, a);
     enum status status = store_scan(p->below, scan, a);
     if (status != STATUS_OK || !held.count) return status;
     struct merge m = {scan->rows, scan->row_count, held.rows, held.count};
@@ -377,7 +388,7 @@ static void pack_close(struct store *s)
     struct pack_store *p = pack_of(s);
     store_close(&p->below);
     overlay_free(&p->overlay);
-    for (size_t i = 0; i <= PACK_COUNT_MAX; i++)
+    for (size_t i = 0; i < PACK_SLOTS; i++)
         buffer_fini(&p->packs[i].bytes);
     for (size_t i = 0; i < p->spare_count; i++)
         buffer_fini(&p->spare[i]);
@@ -392,7 +403,7 @@ static enum status replay(struct pack_store *p, const struct store_row *row)
     struct pack *pack = pack_begin(p);
     struct pack_op op;
     write_view(&pack->bytes, row->value);
-    if (p->count == PACK_COUNT_MAX || row->key.len != 8) return STATUS_DAMAGED;
+    if (p->count == PACK_SLOTS - 1 || row->key.len != 8) return STATUS_DAMAGED;
     pack->number = get_u64(row->key.at);
     struct reader r = ops_of(pack);
     while (op_next(&r, &op))

@@ -311,6 +311,11 @@ bool storage_took_all(const struct storage *s)
     return !s->left_over;
 }
 
+bool storage_has_requests(const struct storage *s)
+{
+    return s->first != NULL;
+}
+
 bool storage_is_ripe(const struct storage *s)
 {
     return s->queued_weight >= RIPE_ITEMS || s->queued_bytes >= RIPE_BYTES;

@@ -71,6 +71,8 @@ bool storage_took_all(const struct storage *s);
 bool storage_queue_empty(const struct storage *s);
 /* storage_full: no more slabs should be given before a turn. */
 bool storage_full(const struct storage *s);
+/* storage_has_requests: somebody waits for a turn. */
+bool storage_has_requests(const struct storage *s);
 /* storage_is_ripe: so much waits that a turn is worth while although a group is being written. */
 bool storage_is_ripe(const struct storage *s);
 /* storage_wants_turn: there is something to do now. */

@@ -87,9 +87,12 @@ bool same_rows(struct fixture *a, struct fixture *b);
 
 
 /* random_batch: fills f->batch with 1..op_max ops on ~key_count keys of all spaces; the same bytes
- * for the same random state. random_key: one of those keys. Both on f->batch_arena. */
+ * for the same random state. random_key: one of those keys. mailbox_end: the lowest key behind all that
+ * share its first MAILBOX_LEN bytes; empty = there is none. All on f->batch_arena. */
+#define MAILBOX_LEN 19u
 void random_batch(struct fixture *f, struct random *r, size_t op_max, size_t key_count);
 struct view random_key(struct fixture *f, struct random *r, size_t key_count);
+struct view mailbox_end(struct fixture *f, struct view key);
 enum store_space random_space(struct random *r);
 
 #endif

@@ -210,14 +210,29 @@ enum store_space random_space(struct random *r)
 }
 
 /* Keys over few byte values, so that prefixes of one another and 0x00 and 0xff are common. */
+/* A third of them are rows of three mailboxes: they share a start and differ behind it. */
 struct view random_key(struct fixture *f, struct random *r, size_t key_count)
 {
     static const uint8_t letters[] = {0x00, 0x01, 'a', 0x7f, 0x80, 0xff};
     struct random k = {.state = random_below(r, key_count) * 2 + 1};
     size_t len = 1 + random_below(&k, random_below(&k, 20) == 0 ? STORE_KEY_LEN_MAX : 6);
-    uint8_t *at = arena_alloc(&f->batch_arena, len);
-    for (size_t i = 0; i < len; i++)
+    size_t start = random_below(&k, 3) == 0 ? MAILBOX_LEN : 0;
+    if (len + start > STORE_KEY_LEN_MAX) start = 0;
+    uint8_t *at = arena_alloc(&f->batch_arena, start + len);
+    if (start) memset(at, letters[3 + random_below(&k, 3)], start);
+    for (size_t i = start; i < start + len; i++)
         at[i] = letters[random_below(&k, sizeof letters)];
+    return view_of(at, start + len);
+}
+
+struct view mailbox_end(struct fixture *f, struct view key)
+{
+    uint8_t *at = arena_alloc(&f->batch_arena, MAILBOX_LEN);
+    size_t len = key.len < MAILBOX_LEN ? key.len : MAILBOX_LEN;
+    memcpy(at, key.at, len);
+    while (len && at[len - 1] == 0xff)
+        len--;
+    if (len) at[len - 1]++;
     return view_of(at, len);
 }
 

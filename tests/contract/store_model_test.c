@@ -57,6 +57,7 @@ static void scan_both(struct pair *p)
                                .keys_only = random_below(r, 3) == 0};
     if (random_below(r, 4)) model.from = random_key(&p->model, r, KEY_COUNT);
     if (random_below(r, 4)) model.to = random_key(&p->model, r, KEY_COUNT);
+    if (model.from.len && random_below(r, 3) == 0) model.to = mailbox_end(&p->model, model.from);
     struct store_scan real = model;
     cr_assert_eq(store_scan(p->model.store, &model, &p->model.arena), STATUS_OK);
     cr_assert_eq(store_scan(p->real.store, &real, &p->real.arena), STATUS_OK);

@@ -3,6 +3,7 @@
  * die; a write may fail with either outcome. The wrapper around the backend lets a disk be nearly full
  * or gone (a zombie's). */
 #include "storage/pack.h"
+#include "storage/rows.h"
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
@@ -31,10 +32,43 @@ static enum status wrapped_scan(struct store *st, struct store_scan *scan, struc
     return w->real ? store_scan(w->real, scan, a) : STATUS_IO;
 }
 
+/* What storage writes without having looked: a brief row must be new, or a pack and the store below would
+ * both have it; a claim, too, or a message would be accepted twice. A batch may delete it first. */
+static bool must_be_new(const struct store_op *op)
+{
+    return op->kind == STORE_PUT_BRIEF || (op->kind == STORE_PUT && op->space == SPACE_ROUTING &&
+                                           op->key.at[0] == ROW_CLAIM);
+}
+
+static bool deleted_before(const struct store_batch *batch, size_t i)
+{
+    for (size_t k = i; k-- > 0;)
+        if (batch->ops[k].space == batch->ops[i].space &&
+            view_equal(batch->ops[k].key, batch->ops[i].key))
+            return batch->ops[k].kind == STORE_DELETE;
+    return false;
+}
+
+static void check_new_rows(const struct wrapper *w, const struct store_batch *batch)
+{
+    struct arena arena = {0};
+    for (size_t i = 0; i < batch->op_count; i++) {
+        const struct store_op *op = &batch->ops[i];
+        struct store_read read = {.space = op->space, .key = op->key};
+        if (!must_be_new(op) || deleted_before(batch, i)) continue;
+        bool there = store_load(w->real, &read, 1, &arena) == STATUS_OK && read.value.at;
+        if (there)
+            sim_fail(w->host->sim, "a row of kind %c is put as a new one and is there already",
+                     op->key.at[0]);
+    }
+    arena_fini(&arena);
+}
+
 static enum status wrapped_write(struct store *st, const struct store_batch *batch,
                                  enum durability d)
 {
     struct wrapper *w = (struct wrapper *)st;
+    if (w->real) check_new_rows(w, batch);
     enum status s = w->real ? store_write(w->real, batch, d) : STATUS_IO;
     w->host->writes += s == STATUS_OK;
     return s;

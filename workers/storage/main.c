@@ -35,8 +35,9 @@ struct worker {
     bool committing;
     uint64_t turn_mark, commit_mark; /* slabs before them go when the turn, the group is finished */
     uint64_t recovery_ms; /* what opening the store has taken, waiting for a predecessor included */
+    bool turn_asked, commit_asked; /* somebody had asked for it */
     int signals;
-    uint64_t worked_ms; /* when the last turn ended */
+    uint64_t worked_ms; /* when the last turn ended that somebody had asked for */
     bool lost[STORAGE_BROKERS_MAX];
 };
 
@@ -128,6 +129,7 @@ static void leave_if_failed(struct worker *w, enum status status)
 
 static void begin_turn(struct worker *w)
 {
+    w->turn_asked = storage_has_requests(w->core); /* the sweeps never end */
     storage_begin(w->core, host_now());
     if (storage_took_all(w->core)) w->turn_mark = link_mark(w->link);
     w->stage = BEGUN;
@@ -143,6 +145,7 @@ static void start_commit(struct worker *w)
 {
     storage_seal(w->core);
     w->commit_mark = w->turn_mark;
+    w->commit_asked = w->turn_asked;
     w->stage = NO_TURN;
     w->committing = true;
     committer_start(w->committer);
@@ -158,7 +161,7 @@ static void end_commit(struct worker *w)
     storage_finish(w->core, host_now());
     link_release(w->link, w->commit_mark);
     w->committing = false;
-    w->worked_ms = host_now().mono_ms;
+    if (w->commit_asked) w->worked_ms = host_now().mono_ms;
 }
 
 static void take_slabs(struct worker *w)
