@@ -294,8 +294,11 @@ static void settle_down(struct store_process *p)
     if (storage_queue_empty(p->core)) packets_free(&p->held);
     storage_tick(p->core, now);
     for (size_t i = 0; i < s->broker_count; i++) {
+        bool up = p->links.conns[i] != NULL;
         if (p->lost[i]) storage_broker_lost(p->core, i);
+        if (up && !p->up[i]) storage_broker_reached(p->core, i);
         p->lost[i] = false;
+        p->up[i] = up;
     }
     p->due_ms = storage_deadline_ms(p->core);
     if (storage_wants_turn(p->core, now) || p->due_ms <= s->now_ms) p->due_ms = s->now_ms + 1;

@@ -33,7 +33,7 @@ struct worker {
     uint64_t recovery_ms; /* what opening the store has taken, waiting for a predecessor included */
     int signals;
     uint64_t worked_ms; /* when the last turn ended */
-    bool lost[STORAGE_BROKERS_MAX];
+    bool lost[STORAGE_BROKERS_MAX], up[STORAGE_BROKERS_MAX];
 };
 
 static void on_slab(void *context, size_t broker, struct view slab)
@@ -160,11 +160,15 @@ static void rest(struct worker *w)
     w->worked_ms = now_ms;
 }
 
-static void tell_losses(struct worker *w)
+/* What has become of the connections: of lost ones before what has come in their place. */
+static void tell_connections(struct worker *w)
 {
     for (size_t i = 0; i < link_count(w->link); i++) {
+        bool up = link_up(w->link, i);
         if (w->lost[i]) storage_broker_lost(w->core, i);
+        if (up && !w->up[i]) storage_broker_reached(w->core, i);
         w->lost[i] = false;
+        w->up[i] = up;
     }
 }
 
@@ -200,7 +204,7 @@ static void serve(struct worker *w)
         end_turn(w);
         if (w->committing) continue;
         if (storage_queue_empty(w->core)) link_release(w->link, link_held(w->link));
-        tell_losses(w);
+        tell_connections(w);
         storage_tick(w->core, host_now());
         if (storage_wants_turn(w->core, host_now()))
             begin_turn(w);
