@@ -11,6 +11,7 @@
 #define TAKE_MAX      256  /* frames of one hub before the turn goes on */
 #define HOUSEKEEP_US  1000u
 #define SCAN_US       100000u
+#define SCAN_SOON_US  20000u   /* while devices wait for an answer */
 #define WAIT_MAX_US   5000u
 #define PATIENCE_US   3000000u /* for the answer to a SEND, before everybody says hello again */
 
@@ -81,7 +82,7 @@ static bool housekeep(struct load *l, uint64_t now_us)
         if (sender_tick(s, &l->traffic, ready, now_us, PATIENCE_US)) session_greet_all(l, now_us);
     }
     drops_do(l, now_us);
-    if (now_us - l->scanned_us >= SCAN_US) {
+    if (now_us - l->scanned_us >= (l->pending_count ? SCAN_SOON_US : SCAN_US)) {
         l->scanned_us = now_us;
         session_scan(l, now_us);
     }

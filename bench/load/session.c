@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define ASK_AGAIN_US  2000000u
-#define GREET_ALL_US  1000000u
+#define REFUSED_US   10000u /* at least so long after a refusal the same is asked again */
+#define GREET_ALL_US 1000000u
 
 static struct sender *sender_of(struct load *l, const struct device *d)
 {
@@ -92,7 +92,7 @@ static void on_welcome(struct load *l, struct device *d, const struct frame *f, 
         trouble(l, STATUS_MALFORMED);
         return;
     }
-    if (d->state != DEVICE_GREETING) return;
+    if (d->state != DEVICE_GREETING || f->header.correlation != d->asked) return;
     d->state = DEVICE_READY;
     d->session = m.session;
     d->taken = d->settled = (struct position){.seq = 0};
@@ -126,6 +126,11 @@ static void on_acked(struct load *l, struct device *d, const struct frame *f)
         d->settled = (struct position){m.settled_term, m.settled_seq};
 }
 
+static bool asks(const struct device *d)
+{
+    return d->state == DEVICE_REGISTERING || d->state == DEVICE_GREETING;
+}
+
 /* Busy, unknown and the like are asked again by session_scan; no session means hello. */
 static void on_error(struct load *l, struct device *d, const struct frame *f, uint64_t now_us)
 {
@@ -141,6 +146,8 @@ static void on_error(struct load *l, struct device *d, const struct frame *f, ui
         session_greet_all(l, now_us);
     else if (!sends && status_client_action(s) == ACTION_GIVE_UP)
         trouble(l, s);
+    else if (asks(d) && f->header.correlation == d->asked)
+        d->again_us = now_us + REFUSED_US + 1000u * m.retry_after_ms;
     else if (!sends && d->state == DEVICE_READY && d->attaches && d->taken.seq)
         due_add(l, d); /* an ack that was not done */
 }
@@ -220,8 +227,7 @@ void session_scan(struct load *l, uint64_t now_us)
 {
     for (size_t i = 0; i < l->device_count; i++) {
         struct device *d = &l->devices[i];
-        bool waits = d->state == DEVICE_REGISTERING || d->state == DEVICE_GREETING;
-        if (waits && now_us - d->asked_us > ASK_AGAIN_US) {
+        if (asks(d) && now_us >= d->again_us) {
             if (d->state == DEVICE_REGISTERING)
                 device_register(d, now_us);
             else
