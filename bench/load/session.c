@@ -143,7 +143,7 @@ static void on_error(struct load *l, struct device *d, const struct frame *f, ui
     struct sender *sender = sender_of(l, d);
     bool sends = sender && sender_error(sender, &l->traffic, &f->header, &m, now_us);
     if (s == STATUS_NO_SESSION && d->state == DEVICE_READY)
-        session_greet_all(l, now_us);
+        (void)session_greet_all(l, now_us);
     else if (!sends && status_client_action(s) == ACTION_GIVE_UP)
         trouble(l, s);
     else if (asks(d) && f->header.correlation == d->asked)
@@ -203,12 +203,13 @@ static void greet(struct load *l, struct device *d, uint64_t now_us)
     device_hello(d, now_us);
 }
 
-void session_greet_all(struct load *l, uint64_t now_us)
+bool session_greet_all(struct load *l, uint64_t now_us)
 {
-    if (now_us - l->greeted_us < GREET_ALL_US) return;
+    if (now_us - l->greeted_us < GREET_ALL_US) return false;
     l->greeted_us = now_us;
     for (size_t i = 0; i < l->device_count; i++)
         greet(l, &l->devices[i], now_us);
+    return true;
 }
 
 enum status session_drop(struct load *l, struct device *d, uint64_t now_us)
