@@ -39,6 +39,7 @@ struct account {
 struct peer {
     bool known;     /* it answered READY */
     bool collected; /* it listed its sessions, or had its time */
+    bool reached;   /* by a new connection, on which nothing was said yet */
     struct boot_id boot;
     uint64_t heard_ms, ready_first_ms, said_ms; /* mono; 0 = never */
     struct buffer at_once; /* rests on nothing that is unsynced */

@@ -258,12 +258,13 @@ static void tick_one(struct storage *s, size_t broker)
     if (silence > LOST_MS) peer_lost(s, broker);
     if (!p->collected && s->mono_ms - p->ready_first_ms > COLLECT_MS) collected(s, broker);
     if (s->state == STORE_DRAINING && !p->known) return;
-    if (p->said_ms && s->mono_ms - p->said_ms < HEARTBEAT_EVERY_MS) return;
+    if (p->said_ms && s->mono_ms - p->said_ms < HEARTBEAT_EVERY_MS && !p->reached) return;
     p->said_ms = s->mono_ms ? s->mono_ms : 1;
-    if ((!p->known || silence > SILENCE_MS) && s->state != STORE_DRAINING)
+    if ((!p->known || silence > SILENCE_MS || p->reached) && s->state != STORE_DRAINING)
         say_ready(s, broker);
     else
         say_heartbeat(s, broker);
+    p->reached = false;
 }
 
 static void tell_wakes(struct storage *s)

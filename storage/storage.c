@@ -581,6 +581,11 @@ void storage_broker_lost(struct storage *s, size_t broker)
     peer_lost(s, broker);
 }
 
+void storage_broker_reached(struct storage *s, size_t broker)
+{
+    s->peers[broker].reached = true;
+}
+
 void storage_note_lag(struct storage *s, uint64_t microseconds)
 {
     s->commit_lag_us = microseconds;

@@ -91,6 +91,9 @@ void storage_finish(struct storage *s, struct now now);
 /* storage_broker_lost: a slab could not be handed to this broker: what it knew of us is in doubt; its
  * sessions end here and are collected again. */
 void storage_broker_lost(struct storage *s, size_t broker);
+/* storage_broker_reached: there is a new connection to this broker: the next tick says READY, whenever that
+ * was said last. */
+void storage_broker_reached(struct storage *s, size_t broker);
 
 /* storage_tick: heartbeats, liveness, disk, timers; call at storage_deadline_ms (mono) or earlier. */
 void storage_tick(struct storage *s, struct now now);

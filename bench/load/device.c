@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SERIAL_SHIFT 6 /* below: which use of the request */
+#define ASK_AGAIN_US 2000000u
 
 void device_make(struct device *d, struct arena *a, uint64_t wall_ms)
 {
@@ -49,12 +50,20 @@ static void request(struct device *d, uint64_t now_us, enum frame_kind kind,
     if (hub_send(*d->hub, d->number) != STATUS_OK) return; /* asked again after a while */
 }
 
+/* A request that the device waits for. */
+static void ask(struct device *d, uint64_t now_us, enum frame_kind kind,
+                const struct codec_desc *desc, const void *meta)
+{
+    request(d, now_us, kind, desc, meta);
+    d->asked = d->serial << SERIAL_SHIFT;
+    d->again_us = now_us + ASK_AGAIN_US;
+}
+
 void device_register(struct device *d, uint64_t now_us)
 {
     struct msg_register m = {.entry = buffer_view(&d->entry)};
     d->state = DEVICE_REGISTERING;
-    d->asked_us = now_us;
-    request(d, now_us, KIND_REGISTER, &msg_register_desc, &m);
+    ask(d, now_us, KIND_REGISTER, &msg_register_desc, &m);
 }
 
 void device_hello(struct device *d, uint64_t now_us)
@@ -65,8 +74,7 @@ void device_hello(struct device *d, uint64_t now_us)
                           .protocol_max = PROTOCOL_VERSION_MAX, .attach = d->attaches,
                           .credit_messages = CREDIT_MESSAGES_MAX, .credit_bytes = CREDIT_BYTES_MAX};
     d->state = DEVICE_GREETING;
-    d->asked_us = now_us;
-    request(d, now_us, KIND_HELLO, &msg_hello_desc, &m);
+    ask(d, now_us, KIND_HELLO, &msg_hello_desc, &m);
 }
 
 void device_ping(struct device *d, uint64_t now_us)

@@ -26,7 +26,8 @@ struct device {
     struct founding founding;
     uint64_t store;    /* which store has its home: equal for equal stores */
     uint64_t serial;   /* of its requests */
-    uint64_t asked_us; /* when the last REGISTER or HELLO was sent */
+    uint64_t asked;    /* correlation of the last REGISTER or HELLO */
+    uint64_t again_us; /* when that is sent again, unless it was answered */
     uint64_t said_us;  /* when anything was */
     uint64_t ping_us;
     /* receiving: the last position taken, and whether it is acknowledged */

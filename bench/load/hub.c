@@ -1,7 +1,8 @@
 /* hub: glue; one ROUTER socket that connects, with ZMQ_CONNECT_ROUTING_ID naming each connection and
  * the mechanism's options set anew before each connect (libzmq copies them into the session). One
  * signal, one queue and one wake-up serve all connections, where a socket per device costs a poll, an
- * eventfd and a wake-up each. Not a client: it reconnects because libzmq does, and says nothing of it. */
+ * eventfd and a wake-up each. Not a client: it reconnects because libzmq does, and tells only that a
+ * connection was lost. */
 #include "bench/load/hub.h"
 
 #include <malloc.h>
@@ -18,6 +19,7 @@ struct hub {
     const struct hub_config *config;
     void *socket, *monitor;
     enum hub_reach reach;
+    bool lost;
     zmq_msg_t in, out;
 };
 
@@ -43,12 +45,12 @@ static bool number_set(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
-/* Only what tells "nobody there" from "wrong key". */
+/* What tells "nobody there" from "wrong key", and what a client is to notice. */
 static void *monitor_new(struct hub *h)
 {
     char name[64];
     snprintf(name, sizeof name, "inproc://hub-%p", (void *)h);
-    int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+    int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED;
     if (zmq_socket_monitor(h->socket, name, events) != 0) return NULL;
     void *monitor = zmq_socket(h->config->context, ZMQ_PAIR);
     if (monitor && (!number_set(monitor, ZMQ_LINGER, 0) || zmq_connect(monitor, name) != 0)) {
@@ -165,18 +167,31 @@ int hub_fd(struct hub *h)
     return fd;
 }
 
-enum hub_reach hub_reach(struct hub *h)
+static void events_take(struct hub *h)
 {
     uint8_t event[6];
     char address[256];
-    if (!h->monitor && h->reach == HUB_NOWHERE) h->monitor = monitor_new(h);
+    if (!h->monitor) h->monitor = monitor_new(h);
     while (h->monitor && zmq_recv(h->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 2) {
         uint16_t what;
         memcpy(&what, event, sizeof what);
         (void)zmq_recv(h->monitor, address, sizeof address, ZMQ_DONTWAIT);
-        enum hub_reach now = what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED ? HUB_ADMITTED : HUB_CONNECTED;
-        if (now > h->reach) h->reach = now;
+        if (what == ZMQ_EVENT_CONNECTED && h->reach < HUB_CONNECTED) h->reach = HUB_CONNECTED;
+        if (what == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) h->reach = HUB_ADMITTED;
+        if (what == ZMQ_EVENT_DISCONNECTED) h->lost = true;
     }
-    if (h->reach == HUB_ADMITTED) monitor_end(h); /* unread events would stop the I/O thread */
+}
+
+enum hub_reach hub_reach(struct hub *h)
+{
+    events_take(h);
     return h->reach;
+}
+
+bool hub_lost(struct hub *h)
+{
+    events_take(h);
+    bool lost = h->lost;
+    h->lost = false;
+    return lost;
 }

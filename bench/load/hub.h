@@ -42,10 +42,12 @@ bool hub_take(struct hub *h, uint32_t *peer, struct view *frame) MUST_USE;
  * hub_take first: sending may use up the signal. */
 int hub_fd(struct hub *h);
 
-/* hub_reach: how far any connection of this hub has come, for telling people what is wrong. Watching
- * begins with the first call, before the first hub_connect, and must go on, a few times a second, until
- * HUB_ADMITTED. */
+/* Watching a hub's connections begins with the first call of one of these, before the first hub_connect, and must
+ * go on, a few times a second, until hub_free.
+ * hub_reach: how far any of them has come, for telling people what is wrong.
+ * hub_lost: whether one has ended since this was last asked; it is made again, and what was on it is gone. */
 enum hub_reach { HUB_NOWHERE, HUB_CONNECTED, HUB_ADMITTED };
 enum hub_reach hub_reach(struct hub *h);
+bool hub_lost(struct hub *h);
 
 #endif

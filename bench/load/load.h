@@ -18,6 +18,7 @@ struct meter {
     struct process_sample own_before, own_after;
     struct disk_sample disk_before, disk_after;
     uint64_t point_us, point_every_us, point_done; /* the last point of the series */
+    uint64_t caught_from; /* in the catch-up: what had been delivered before it, + 1; 0 = not in it */
     uint64_t shown_us, shown_done;                 /* the last progress line */
     bool shows;
     struct result *result;
@@ -42,6 +43,7 @@ struct load {
     bool interrupted;
     enum status trouble; /* not OK: the relay refuses a device, or does not follow the protocol */
     uint64_t housekept_us, scanned_us, greeted_us; /* when last */
+    uint64_t lost_us; /* when a connection was lost last, and nobody has said hello since; 0 = none */
     uint64_t dropped, next_drop_us, next_victim;   /* --reconnects */
     uint64_t gaps;
     bool stores_known; /* which store has which device's home */
@@ -57,8 +59,9 @@ enum status session_open(struct load *l, struct device *d, uint64_t now_us) MUST
 enum status session_drop(struct load *l, struct device *d, uint64_t now_us) MUST_USE;
 /* session_scan: asks again what got no answer, and says something where nothing was said for long. */
 void session_scan(struct load *l, uint64_t now_us);
-/* session_greet_all: the relay has forgotten us: everybody says hello again. */
-void session_greet_all(struct load *l, uint64_t now_us);
+/* session_greet_all: the relay has forgotten us: everybody says hello again. False: they have only just done
+ * so. */
+bool session_greet_all(struct load *l, uint64_t now_us);
 
 /* loop.c */
 /* loop_turn: takes what has come, acknowledges, keeps house; waits first, until wake_us at most, when
@@ -80,7 +83,9 @@ void meter_start(struct load *l, uint64_t now_us);
 void meter_tick(struct load *l, uint64_t now_us);
 /* meter_stop: takes the samples and fills l->meter.result; interrupted runs count nothing as lost. */
 void meter_stop(struct load *l);
-/* meter_catch_up: adds what the catch-up phase took to the result. */
+/* meter_catch_up_start: the series goes on, with the rate of what is delivered now. meter_catch_up: adds what the
+ * catch-up phase took to the result. */
+void meter_catch_up_start(struct load *l, uint64_t now_us);
 void meter_catch_up(struct load *l, uint64_t start_us, uint64_t before);
 /* meter_judge: what was lost, now that everything that could come has come. */
 void meter_judge(struct load *l);

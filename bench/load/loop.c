@@ -11,7 +11,9 @@
 #define TAKE_MAX      256  /* frames of one hub before the turn goes on */
 #define HOUSEKEEP_US  1000u
 #define SCAN_US       100000u
+#define SCAN_SOON_US  20000u   /* while devices wait for an answer */
 #define WAIT_MAX_US   5000u
+#define LOSSES_END_US 20000u
 #define PATIENCE_US   3000000u /* for the answer to a SEND, before everybody says hello again */
 
 static bool take_all(struct load *l, uint64_t *now_us)
@@ -69,6 +71,16 @@ static void drops_do(struct load *l, uint64_t now_us)
     }
 }
 
+/* As a client does, without waiting for an answer that cannot come. A relay that ends takes all connections with it:
+ * nothing is said on those that are only not yet known to be gone. */
+static void losses_follow(struct load *l, uint64_t now_us)
+{
+    for (size_t i = 0; i < l->hub_count; i++)
+        if (l->hubs[i] && hub_lost(l->hubs[i])) l->lost_us = now_us;
+    if (!l->lost_us || now_us - l->lost_us < LOSSES_END_US) return;
+    if (session_greet_all(l, now_us)) l->lost_us = 0;
+}
+
 /* True = it was time for it, and something may have been sent. */
 static bool housekeep(struct load *l, uint64_t now_us)
 {
@@ -78,10 +90,12 @@ static bool housekeep(struct load *l, uint64_t now_us)
     for (size_t i = 0; i < l->options->senders; i++) {
         struct sender *s = &l->senders[i];
         bool ready = s->device->state == DEVICE_READY;
-        if (sender_tick(s, &l->traffic, ready, now_us, PATIENCE_US)) session_greet_all(l, now_us);
+        if (sender_tick(s, &l->traffic, ready, now_us, PATIENCE_US))
+            (void)session_greet_all(l, now_us);
     }
+    losses_follow(l, now_us);
     drops_do(l, now_us);
-    if (now_us - l->scanned_us >= SCAN_US) {
+    if (now_us - l->scanned_us >= (l->pending_count ? SCAN_SOON_US : SCAN_US)) {
         l->scanned_us = now_us;
         session_scan(l, now_us);
     }

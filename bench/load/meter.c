@@ -72,26 +72,34 @@ void meter_start(struct load *l, uint64_t now_us)
     m->shows = l->options->progress && isatty(STDERR_FILENO);
 }
 
+/* What the rate of the series and of the live line counts: messages that are done; those for devices that were
+ * away were so at their acceptance, and count once more when they are delivered after all. */
+static uint64_t moved(const struct load *l)
+{
+    const struct ledger *g = &l->traffic.ledger;
+    return g->done + (l->meter.caught_from ? g->delivered + 1 - l->meter.caught_from : 0);
+}
+
 static void point_add(struct load *l, uint64_t now_us)
 {
     struct meter *m = &l->meter;
     struct traffic *t = &l->traffic;
     double seconds = (double)(now_us - m->point_us) / 1e6;
     struct result_point p = {.t = (double)(now_us - m->start_us) / 1e6,
-                             .rate = (double)(t->ledger.done - m->point_done) / seconds,
+                             .rate = (double)(moved(l) - m->point_done) / seconds,
                              .p50_us = histogram_percentile(&t->recent, 50),
                              .p99_us = histogram_percentile(&t->recent, 99)};
     (void)result_point_add(m->result, p); /* beyond the limit the series ends */
     histogram_reset(&t->recent);
     m->point_us = now_us;
-    m->point_done = t->ledger.done;
+    m->point_done = moved(l);
 }
 
 static void show(struct load *l, uint64_t now_us)
 {
     struct meter *m = &l->meter;
     const struct ledger *g = &l->traffic.ledger;
-    double rate = (double)(g->done - m->shown_done) * 1e6 / (double)(now_us - m->shown_us);
+    double rate = (double)(moved(l) - m->shown_done) * 1e6 / (double)(now_us - m->shown_us);
     fprintf(stderr,
             "\r\033[K%6.1f s  %8.0f msg/s  in flight %" PRIu64 "  p99 %.2f ms  done %" PRIu64
             "  errors %" PRIu64,
@@ -99,7 +107,7 @@ static void show(struct load *l, uint64_t now_us)
             (double)histogram_percentile(&l->traffic.accept, 99) / 1000.0, g->done,
             g->corrupted + g->duplicated + g->refused + l->traffic.answers_changed);
     m->shown_us = now_us;
-    m->shown_done = g->done;
+    m->shown_done = moved(l);
 }
 
 void meter_tick(struct load *l, uint64_t now_us)
@@ -211,7 +219,16 @@ void meter_stop(struct load *l)
     processes_fill(l, r, messages);
     histogram_merge(&r->accept, &l->traffic.accept);
     histogram_merge(&r->end_to_end, &l->traffic.end_to_end);
-    m->point_every_us = 0; /* the series ends here */
+    m->point_every_us = 0; /* the series ends here, or pauses */
+}
+
+void meter_catch_up_start(struct load *l, uint64_t now_us)
+{
+    struct meter *m = &l->meter;
+    m->caught_from = l->traffic.ledger.delivered + 1;
+    m->point_us = m->shown_us = now_us;
+    m->point_done = m->shown_done = moved(l);
+    m->point_every_us = POINT_SHORT_US;
 }
 
 void meter_catch_up(struct load *l, uint64_t start_us, uint64_t before)
@@ -220,6 +237,8 @@ void meter_catch_up(struct load *l, uint64_t start_us, uint64_t before)
     struct process_sample now[PIDS_MAX] = {{0}}, own;
     double cpu_ns = 0, seconds = (double)(m->done_us - start_us) / 1e6;
     uint64_t count = l->traffic.ledger.delivered - before;
+    m->point_every_us = 0;
+    if (m->shows) fputs("\r\033[K", stderr);
     samples_take(l, now, &own);
     for (size_t i = 0; i < l->options->pid_count; i++)
         cpu_ns += per_message(now[i].cpu_ns, m->after[i].cpu_ns, 1);

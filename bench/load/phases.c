@@ -120,6 +120,7 @@ bool phase_catch_up(struct load *l)
     uint64_t start_us = host_mono_us(), before = ledger->delivered;
     size_t next = 0;
     l->first_delivery_us = 0;
+    meter_catch_up_start(l, start_us);
     for (size_t i = 0; i < l->traffic.mailbox_count; i++)
         if (l->traffic.mailboxes[i]->away) l->traffic.mailboxes[i]->hub = &l->hubs[0];
     while (ledger_waiting(ledger)) {

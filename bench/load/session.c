@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define ASK_AGAIN_US  2000000u
-#define GREET_ALL_US  1000000u
+#define REFUSED_US   10000u /* at least so long after a refusal the same is asked again */
+#define GREET_ALL_US 1000000u
 
 static struct sender *sender_of(struct load *l, const struct device *d)
 {
@@ -92,7 +92,7 @@ static void on_welcome(struct load *l, struct device *d, const struct frame *f, 
         trouble(l, STATUS_MALFORMED);
         return;
     }
-    if (d->state != DEVICE_GREETING) return;
+    if (d->state != DEVICE_GREETING || f->header.correlation != d->asked) return;
     d->state = DEVICE_READY;
     d->session = m.session;
     d->taken = d->settled = (struct position){.seq = 0};
@@ -126,6 +126,11 @@ static void on_acked(struct load *l, struct device *d, const struct frame *f)
         d->settled = (struct position){m.settled_term, m.settled_seq};
 }
 
+static bool asks(const struct device *d)
+{
+    return d->state == DEVICE_REGISTERING || d->state == DEVICE_GREETING;
+}
+
 /* Busy, unknown and the like are asked again by session_scan; no session means hello. */
 static void on_error(struct load *l, struct device *d, const struct frame *f, uint64_t now_us)
 {
@@ -138,9 +143,11 @@ static void on_error(struct load *l, struct device *d, const struct frame *f, ui
     struct sender *sender = sender_of(l, d);
     bool sends = sender && sender_error(sender, &l->traffic, &f->header, &m, now_us);
     if (s == STATUS_NO_SESSION && d->state == DEVICE_READY)
-        session_greet_all(l, now_us);
+        (void)session_greet_all(l, now_us);
     else if (!sends && status_client_action(s) == ACTION_GIVE_UP)
         trouble(l, s);
+    else if (asks(d) && f->header.correlation == d->asked)
+        d->again_us = now_us + REFUSED_US + 1000u * m.retry_after_ms;
     else if (!sends && d->state == DEVICE_READY && d->attaches && d->taken.seq)
         due_add(l, d); /* an ack that was not done */
 }
@@ -196,12 +203,13 @@ static void greet(struct load *l, struct device *d, uint64_t now_us)
     device_hello(d, now_us);
 }
 
-void session_greet_all(struct load *l, uint64_t now_us)
+bool session_greet_all(struct load *l, uint64_t now_us)
 {
-    if (now_us - l->greeted_us < GREET_ALL_US) return;
+    if (now_us - l->greeted_us < GREET_ALL_US) return false;
     l->greeted_us = now_us;
     for (size_t i = 0; i < l->device_count; i++)
         greet(l, &l->devices[i], now_us);
+    return true;
 }
 
 enum status session_drop(struct load *l, struct device *d, uint64_t now_us)
@@ -220,8 +228,7 @@ void session_scan(struct load *l, uint64_t now_us)
 {
     for (size_t i = 0; i < l->device_count; i++) {
         struct device *d = &l->devices[i];
-        bool waits = d->state == DEVICE_REGISTERING || d->state == DEVICE_GREETING;
-        if (waits && now_us - d->asked_us > ASK_AGAIN_US) {
+        if (asks(d) && now_us >= d->again_us) {
             if (d->state == DEVICE_REGISTERING)
                 device_register(d, now_us);
             else

@@ -164,7 +164,7 @@ static void latency_write(const struct groups *all, const struct group *of, bool
 
 /* ---- over time ---- */
 
-static const char *const over_time[] = {"soak", "restart", "backlog", "connections"};
+static const char *const over_time[] = {"soak", "restart", "backlog", "connections", "crash"};
 
 static bool is_over_time(const char *scenario)
 {
@@ -173,13 +173,17 @@ static bool is_over_time(const char *scenario)
     return false;
 }
 
-static struct point *series_points(const struct result *r, bool rate)
+/* An interval in which nothing was accepted, as in a catch-up, has no latency. */
+static struct point *series_points(const struct result *r, bool rate, size_t *count)
 {
     struct point *points = calloc(r->series_count + 1, sizeof *points);
     ENSURE(points);
-    for (size_t i = 0; i < r->series_count; i++)
-        points[i] = (struct point){r->series[i].t,
-                                   rate ? r->series[i].rate : (double)r->series[i].p99_us / 1000};
+    *count = 0;
+    for (size_t i = 0; i < r->series_count; i++) {
+        const struct result_point *p = &r->series[i];
+        if (rate || p->p99_us)
+            points[(*count)++] = (struct point){p->t, rate ? p->rate : (double)p->p99_us / 1000};
+    }
     return points;
 }
 
@@ -193,12 +197,13 @@ static void series_plot(const struct group *g, bool rate, unsigned color, FILE *
     size_t count = 0;
     for (; count < g->count && count < CURVES_MAX; count++) {
         const struct result *r = g->rounds[count];
-        points[count] = series_points(r, rate);
+        size_t point_count;
+        points[count] = series_points(r, rate, &point_count);
         snprintf(names[count], sizeof names[count], "round %" PRIu64, r->round);
         curves[count] = (struct curve){.name = names[count],
                                        .color = color + (unsigned)count,
                                        .points = points[count],
-                                       .count = r->series_count};
+                                       .count = point_count};
     }
     load_name(g->rounds[0], load);
     system_name(g->rounds[0], system);

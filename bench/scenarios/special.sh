@@ -158,6 +158,147 @@ scenario_restart() {
     done
 }
 
+# ---- growth ----
+
+# The server's CPU per message of the last result, all processes together.
+cpu_of_last() {
+    tail -n 1 "$out/results.jsonl" | grep -o '"cpu_us_per_message":[0-9.e+-]*' | cut -d: -f2 |
+        awk '{ sum += $1 } END { printf "%.3f", sum }'
+}
+median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
+results_count() { wc -l 2>/dev/null <"$out/results.jsonl" || echo 0; }
+
+# growth_state ROUND LABEL: the steady load some times on the relay as it is now. The first state of a round, empty, is
+# what the others are compared with.
+growth_state() {
+    local i before times cpu=()
+    times=$(pick '3|1')
+    for ((i = 1; i <= times; i++)); do
+        before=$(results_count)
+        measure growth "$((($1 - 1) * times + i))" --size 1024 --mailboxes 64 --window 1024 \
+            --duration "$(pick '10|2')" --label "$(labelled "$2")"
+        (($(results_count) > before)) || continue
+        cpu+=("$(cpu_of_last)")
+        note "server_cpu_us_per_message=${cpu[-1]}"
+        [[ -z $empty_cpu ]] || note "cpu_ratio_to_empty=$(divide "${cpu[-1]}" "$empty_cpu")"
+    done
+    : "${empty_cpu:=$(median "${cpu[@]}")}"
+    [[ -n $empty_cpu ]] || fail "growth has no figure for the empty relay: see $out/log" 1
+}
+
+# growth_fill COUNT: so many messages, small ones, accepted, delivered and settled: their claims stay.
+growth_fill() {
+    local left=$1 part
+    while ((left > 0)); do
+        part=$((left < 1000000 ? left : 1000000))
+        job_run "$scratch/said" generator --size 64 --mailboxes 64 --window 4096 --count "$part" ||
+            fail "the claims for growth could not be made: see $out/log" 1
+        left=$((left - part))
+        say "growth: $(($1 - left)) of $1 claims are stored" >&2
+    done
+}
+
+# Filling leaves work to RocksDB's compaction: it belongs to the messages that caused it, not to the next ones.
+storage_rests() {
+    local before
+    before=$(cpu_ms "$(child storage)")
+    sleep 1
+    (($(cpu_ms "$(child storage)") - before <= 20))
+}
+
+# Half of the partitions to a second sealmq-storage, on a store of its own, with a config of its own. sealmqd keeps one
+# storage worker: this one is started here, and ends with the holders.
+second_storage_start() {
+    local second=$scratch/server/second.zpl
+    sed 's|^    partitions = .*|    partitions = "2048-4095"\n    data = "store2"|
+        s|^relay$|&\n    log = "log2"|' "$scratch/server/sealmq.zpl" >"$second"
+    "$bin/sealmq-storage" --config "$second" >>"$out/log" 2>&1 </dev/null &
+    holders+=($!)
+    until_holds 20 both_serve || fail "the second storage worker does not serve: see $out/log" 1
+    pid_options+=(--pid "storage2=${holders[-1]}")
+    ours_make
+}
+both_serve() {
+    relay_serves && (($(grep -o '"role":"storage","state":"serving"' "$scratch/overview" | wc -l) == 2))
+}
+
+growth_two_stores() {
+    local settings=("${relay_settings[@]}")
+    relay_settings+=('storage partitions 0-2047')
+    system_start
+    second_storage_start
+    growth_state "$1" "two stores"
+    holders_stop
+    system_stop
+    relay_settings=("${settings[@]}")
+}
+
+scenario_growth() {
+    local round queued claims empty_cpu
+    queued=$(pick '100000|10000') claims=$(pick '10000000|200000')
+    for ((round = 1; round <= rounds; round++)); do
+        system=plain empty_cpu=''
+        system_start
+        growth_state "$round" empty
+        job_run "$scratch/said" generator --size 1024 --mailboxes 1 --offline 100 --window 1024 --count "$queued" ||
+            fail "the messages for growth could not be queued: see $out/log" 1
+        growth_state "$round" "$queued queued for one absent"
+        say "growth: storing $claims claims: some minutes, with 10,000,000 of them" >&2
+        growth_fill "$claims"
+        until_holds 300 storage_rests || say "growth: storage still works on what it was filled with" >&2
+        growth_state "$round" "$claims claims"
+        system_stop
+        growth_two_stores "$round"
+        system_start # whether the machine is still the same
+        growth_state "$round" "empty, at the end"
+        system_stop
+    done
+}
+
+# ---- crash ----
+
+# kills_do COUNT: storage and broker by turns, each once it is back, at no particular point of its work. The times go to
+# a file, for the caller cannot see what is counted here.
+kills_do() {
+    local i victim pid
+    for ((i = 0; i < $1; i++)); do
+        sleep "1.$((RANDOM % 900 + 100))"
+        victim=storage
+        if ((i % 2)); then victim=broker; fi
+        until_holds 20 child_is "$victim" || return 1
+        pid=$(child "$victim")
+        kill -KILL "$pid"
+        echo "$victim" >>"$scratch/kills"
+        until_holds 20 child_is_not "$victim" "$pid" || return 1
+    done
+}
+child_is() { [[ -n $(child "$1") ]]; }
+child_is_not() { [[ $(child "$1") != "$2" ]]; }
+
+scenario_crash() {
+    local round kills killer settings=("${relay_settings[@]}")
+    kills=$(pick '10|4')
+    relay_settings+=('relay restart_ms 200') # the pause after many deaths is the supervisor's, and is not the question
+    for ((round = 1; round <= rounds; round++)); do
+        for system in plain curve; do
+            system_start
+            pid_options=() # who dies on the way has no figures
+            ours_make
+            rm -f "$scratch/kills"
+            kills_do "$kills" &
+            killer=$!
+            holders+=("$killer")
+            measure crash "$round" --size 1024 --mailboxes 64 --window 1024 --duration "$((kills * 2 + 2))" --timeout 60
+            wait "$killer" || { failures=$((failures + 1)) && say "bench/run: crash: what was killed did not come back" >&2; }
+            holders=()
+            note "kills=$(wc -l <"$scratch/kills")"
+            until_holds 60 relay_serves || fail "the relay did not come back after the kills: see $out/log" 1
+            system_stop
+        done
+    done
+    relay_settings=("${settings[@]}")
+}
+
 # ---- limits ----
 
 scenario_limits() {

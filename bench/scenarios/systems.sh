@@ -123,6 +123,9 @@ pids_find() {
     for name; do
         pid_options+=(--pid "$name=$(child "$name")")
     done
+    ours_make
+}
+ours_make() {
     ours=(--endpoint "$endpoint" "${pid_options[@]}" --disk "$scratch" --label "$label")
     if [[ -z $label ]]; then unset 'ours[-1]' 'ours[-1]'; fi
     if [[ -t 2 ]]; then ours+=(--progress); fi

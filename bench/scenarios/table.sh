@@ -10,6 +10,8 @@ about=(
     'connections  10,000 devices attached and silent: memory of each, handshakes, what others notice'
     'soak         an hour at half of the rate that was found: slope of memory, drift of p99'
     'restart      kill -9 of storage and of the broker with a million queued: time to the next accept'
+    'growth       CPU per message with 100,000 queued, with ten million claims, with two stores, against empty'
+    'crash        storage and broker killed ten times with SIGKILL at full speed: nothing lost, doubled, damaged'
     'limits       what disk, RocksDB and ZeroMQ can do on this machine without SealMQ'
 )
 

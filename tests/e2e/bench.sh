@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The bench suite, small: a real relay with each edge, a few thousand messages, every one checked; then what is told
-# about them. No time is asserted, only that it works and that nothing was lost, doubled or damaged.
+# The bench suite, small: a real relay with each edge, a few thousand messages, every one checked, also while what
+# carries them is killed; then what is told about them. No time is asserted, only that it works and that nothing was lost, doubled or damaged.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 RUN="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/bench/run"
@@ -33,6 +33,14 @@ for ROUND in 1 2; do
 done
 bench curve --rate 2000 --duration 0.5 --mailboxes 8 --duplicates 10
 bench curve --backlog 500 --window 64
+
+# Full speed, and SIGKILL: what was accepted comes, once.
+(for VICTIM in storage broker storage; do sleep 0.7 && child_end "$VICTIM" KILL; done) &
+KILLER=$!
+run 0 sealmq-bench run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --window 1024 \
+    --duration 5 --timeout 15
+out_has "lost 0, duplicated 0, corrupted 0, refused 0"
+ended "$KILLER" || fail "what was killed did not come back"
 relay_stop
 relay_set broker plain bench
 relay_start

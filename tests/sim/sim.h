@@ -239,7 +239,7 @@ struct store_process {
     uint64_t commit_ms, due_ms;
     enum kill_point kill_at;
     struct worker_links links;
-    bool lost[SIM_BROKERS_MAX];
+    bool lost[SIM_BROKERS_MAX], up[SIM_BROKERS_MAX];
     struct packet *held;    /* slabs that the core borrows */
     struct packet *running; /* those of the turn under way */
     struct packet *written; /* those of the group that is being written */

@@ -330,8 +330,11 @@ static void settle_down(struct store_process *p)
     if (storage_queue_empty(p->core)) packets_free(&p->held);
     storage_tick(p->core, now);
     for (size_t i = 0; i < s->broker_count; i++) {
+        bool up = p->links.conns[i] != NULL;
         if (p->lost[i]) storage_broker_lost(p->core, i);
+        if (up && !p->up[i]) storage_broker_reached(p->core, i);
         p->lost[i] = false;
+        p->up[i] = up;
     }
     p->due_ms = storage_deadline_ms(p->core);
     if (storage_wants_turn(p->core, now) || p->due_ms <= s->now_ms) p->due_ms = s->now_ms + 1;
@@ -349,9 +352,10 @@ static void begin(struct store_process *p)
 /* false: the process is no more. */
 static bool apply(struct store_process *p)
 {
-    p->applied = storage_apply(p->core) == STATUS_OK;
-    if (!p->applied) fails(p);
-    return p->applied;
+    bool done = storage_apply(p->core) == STATUS_OK;
+    p->applied = done;
+    if (!done) fails(p);
+    return done;
 }
 
 static void start_commit(struct store_process *p)

@@ -30,6 +30,7 @@ static void setup(void)
         d->attaches = i > 0;
         d->state = DEVICE_READY;
         d->session = session;
+        d->ping_us = 60000000;
         if (i) order[i - 1] = d;
     }
     struct traffic *t = &l.traffic;
@@ -177,6 +178,49 @@ Test(session, without_a_session_everybody_says_hello_and_others_refusals_end_the
     frame_write_error(&frame, 99, 0, STATUS_UNAUTHENTICATED, 0);
     session_frame(&l, order[1], buffer_view(&frame), 5000000);
     cr_assert_eq(l.trouble, STATUS_UNAUTHENTICATED);
+}
+
+static void answer(size_t mailbox, uint64_t correlation, enum status refused)
+{
+    static const struct msg_welcome welcome = {.session = {.number = 8}, .ping_ms = 1000};
+    buffer_clear(&frame);
+    if (refused != STATUS_OK)
+        frame_write_error(&frame, correlation, 0, refused, 100);
+    else
+        frame_write(&frame, &(struct frame_header){.kind = KIND_WELCOME, .correlation = correlation},
+                    &msg_welcome_desc, &welcome);
+    session_frame(&l, order[mailbox], buffer_view(&frame), 1000000);
+}
+
+Test(session, a_hello_refused_for_now_is_said_again_when_the_relay_asks_for_it)
+{
+    l.ready_count = 2;
+    l.pending_count = 1;
+    device_hello(order[0], 999000);
+    answer(0, order[0]->asked, STATUS_BUSY);
+    left_count = 0;
+    session_scan(&l, 1109000);
+    cr_assert_eq(left_count, 0);
+    session_scan(&l, 1110000);
+    cr_assert_eq(left_count, 1);
+    cr_assert_eq(left_frame().header.kind, KIND_HELLO);
+    answer(0, order[0]->asked, STATUS_OK);
+    cr_assert_eq(order[0]->state, DEVICE_READY);
+    cr_assert_eq(l.ready_count, 3);
+}
+
+Test(session, answers_to_anything_but_the_last_hello_change_nothing)
+{
+    device_hello(order[0], 1000000);
+    uint64_t first = order[0]->asked;
+    device_hello(order[0], 1000000);
+    answer(0, first, STATUS_BUSY);
+    answer(0, first, STATUS_OK);
+    cr_assert_eq(order[0]->state, DEVICE_GREETING);
+    cr_assert_eq(session_compare(order[0]->session, session), 0);
+    left_count = 0;
+    session_scan(&l, 2999999);
+    cr_assert_eq(left_count, 0);
 }
 
 Test(session, bytes_that_are_no_frame_are_trouble)

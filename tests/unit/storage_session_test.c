@@ -363,6 +363,35 @@ Test(session, a_broker_with_a_new_boot_id_has_none_of_the_old_sessions)
     scene_free(&e);
 }
 
+static bool ready_said_within(struct scene *e, uint64_t ms)
+{
+    size_t ready = world_outs(e->w, KIND_READY);
+    e->w->now.mono_ms += ms;
+    storage_tick(e->w->core, e->w->now);
+    return world_outs(e->w, KIND_READY) > ready;
+}
+
+Test(session, on_a_new_connection_ready_is_said_at_once_and_once)
+{
+    struct scene e = scene_new(true);
+    uint64_t attached = e.w->core->counters.attached;
+    cr_assert_not(ready_said_within(&e, 1));
+    storage_broker_reached(e.w->core, 0);
+    cr_assert(ready_said_within(&e, 1));
+    cr_assert_not(ready_said_within(&e, 1));
+    cr_assert_eq(e.w->core->counters.attached, attached, "whose sessions these are, PEER will say");
+    scene_free(&e);
+}
+
+Test(session, a_store_that_drains_is_not_ready_for_a_new_connection)
+{
+    struct scene e = scene_new(true);
+    storage_drain(e.w->core, e.w->now);
+    storage_broker_reached(e.w->core, 0);
+    cr_assert_not(ready_said_within(&e, 1));
+    scene_free(&e);
+}
+
 /* A WELCOME or CLOSED lost with a connection leaves a session here that the broker does not have. */
 static size_t attached_after_a_list_without_bob(bool began_before)
 {

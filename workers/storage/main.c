@@ -38,7 +38,7 @@ struct worker {
     bool turn_asked, commit_asked; /* somebody had asked for it */
     int signals;
     uint64_t worked_ms; /* when the last turn ended that somebody had asked for */
-    bool lost[STORAGE_BROKERS_MAX];
+    bool lost[STORAGE_BROKERS_MAX], up[STORAGE_BROKERS_MAX];
 };
 
 static void on_slab(void *context, size_t broker, struct view slab)
@@ -180,11 +180,15 @@ static void rest(struct worker *w)
     w->worked_ms = now_ms;
 }
 
-static void tell_losses(struct worker *w)
+/* What has become of the connections: of lost ones before what has come in their place. */
+static void tell_connections(struct worker *w)
 {
     for (size_t i = 0; i < link_count(w->link); i++) {
+        bool up = link_up(w->link, i);
         if (w->lost[i]) storage_broker_lost(w->core, i);
+        if (up && !w->up[i]) storage_broker_reached(w->core, i);
         w->lost[i] = false;
+        w->up[i] = up;
     }
 }
 
@@ -223,7 +227,7 @@ static void work_beside_commit(struct worker *w)
 static void work(struct worker *w)
 {
     if (w->stage == BEGUN) apply_turn(w);
-    tell_losses(w);
+    tell_connections(w);
     storage_tick(w->core, host_now());
     if (w->stage == NO_TURN) {
         take_slabs(w); /* what came while the answers left: groups as large as they can be */
