@@ -51,6 +51,7 @@ struct peer {
 
 struct request;
 struct outgoing;
+struct claim_made;
 
 /* What is done with one kind of request: read() takes it apart, mostly as it comes, maybe while an earlier
  * turn's group is being written (NULL = there is nothing more to take apart); plan() says what to load,
@@ -122,6 +123,8 @@ struct storage {
     struct outgoing *outgoing; /* offer.c: the frame under way */
     uint64_t session_number;
     struct hint_list **hints; /* of this turn; NULL = none yet */
+    struct claim_made *claims; /* of this turn (claim.c) */
+    size_t claim_count, claim_cap;
 
     struct term_known terms[TERMS_KEPT_MAX];
     size_t term_count;

@@ -112,7 +112,7 @@ static bool read_expired(const struct storage *s, const struct store_row *stored
     return !held_by_session(s, core_mailbox_peek(s, e->device), e->at, e->row.expires_ms);
 }
 
-static void sweep_payload(struct storage *s, const struct store_scan *scan)
+static void sweep_payload(struct storage *s, struct store_scan *scan)
 {
     struct expired *found = arena_array(&s->turn.arena, scan->row_count, sizeof *found);
     size_t count = 0;
@@ -136,33 +136,62 @@ static bool older(const struct storage *s, uint64_t at_ms, uint64_t keep_ms)
     return at_ms + keep_ms < s->turn.now_ms;
 }
 
-/* An old claim and the part of `asks` that is about it. */
-struct old_claim {
+/* Claims are looked into by one row, a claim or a page of them, and what is asked about each row is a
+ * part of one list. */
+struct old_claims {
     struct view key;
-    size_t first, count;
+    size_t first, count; /* of asks */
 };
 
-/* false: too young, or not readable, which `explain` tells and no sweep may hide. */
-static bool ask_claim(struct storage *s, const struct store_row *stored, struct delivery_ask *asks,
-                      size_t *count)
+struct asking {
+    struct delivery_ask *asks;
+    size_t count, cap;
+};
+
+static struct delivery_ask *next_ask(struct storage *s, struct asking *to)
 {
-    struct message_ref ref;
-    uint32_t attempt;
+    if (to->count == to->cap) {
+        struct delivery_ask *before = to->asks;
+        to->cap = to->cap ? 2 * to->cap : SWEEP_ROWS;
+        to->asks = arena_array(&s->turn.arena, to->cap, sizeof *to->asks);
+        if (to->count) memcpy(to->asks, before, to->count * sizeof *before);
+    }
+    return &to->asks[to->count];
+}
+
+/* false: too young, or not readable, which `explain` tells and no sweep may hide. */
+static bool ask_claim(struct storage *s, struct target_id target, struct view row, struct asking *to)
+{
     struct claim_row claim;
     struct msg_accepted accepted;
-    if (key_claim_read(stored->key, &ref, &attempt) != STATUS_OK) return false;
-    if (claim_row_read(stored->value, &claim) != STATUS_OK) return false;
+    if (claim_row_read(row, &claim) != STATUS_OK) return false;
     if (!older(s, claim.accepted_ms, s->config.ledger_keep_ms)) return false;
     if (codec_decode(&msg_accepted_desc, claim.answer, &s->turn.arena, &accepted) != STATUS_OK)
         return false;
     for (size_t i = 0; i < accepted.part_count; i++)
-        *count += delivery_part_of(&accepted.parts[i], home_of_target(ref.target),
-                                   claim.accepted_ms, &asks[*count]);
+        to->count += delivery_part_of(&accepted.parts[i], home_of_target(target),
+                                      claim.accepted_ms, next_ask(s, to));
     return true;
 }
 
-/* A claim goes when every delivery it names has had its outcome for the ledger's time. */
-static bool claim_is_over(const struct storage *s, const struct delivery_ask *asks, size_t count)
+static bool ask_row(struct storage *s, const struct store_row *stored, struct asking *to)
+{
+    struct message_ref ref;
+    uint32_t attempt;
+    struct page_claim *claims;
+    size_t count;
+    if (stored->key.at[0] == ROW_CLAIM)
+        return key_claim_read(stored->key, &ref, &attempt) == STATUS_OK &&
+               ask_claim(s, ref.target, stored->value, to);
+    if (stored->key.at[0] != ROW_PAGE) return false;
+    if (page_row_read(stored->value, &s->turn.arena, &claims, &count) != STATUS_OK) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!ask_claim(s, claims[i].target, claims[i].row, to)) return false;
+    return true;
+}
+
+/* Claims go when every delivery they name has had its outcome for the ledger's time. */
+static bool claims_are_over(const struct storage *s, const struct delivery_ask *asks, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         bool open = asks[i].answer.outcome == OUTCOME_OPEN && !asks[i].old;
@@ -191,28 +220,33 @@ static void remove_row(struct storage *s, enum store_space space, struct view ke
     store_batch_delete(&s->turn.batch, &s->turn.arena, space, arena_copy(&s->turn.arena, key));
 }
 
-static void sweep_ledger(struct storage *s, const struct store_scan *scan)
+/* A page holds many claims: what is left of the rows when enough is asked is for the next piece. */
+static void sweep_ledger(struct storage *s, struct store_scan *scan)
 {
-    struct arena *arena = &s->turn.arena;
-    struct old_claim *claims = arena_array(arena, scan->row_count, sizeof *claims);
-    struct delivery_ask *asks = arena_array(arena, scan->row_count * DEVICES_PER_ACCOUNT,
-                                            sizeof *asks);
-    size_t claim_count = 0, ask_count = 0;
+    struct old_claims *claims = arena_array(&s->turn.arena, scan->row_count, sizeof *claims);
+    struct asking to = {.count = 0};
+    size_t claim_count = 0;
     for (size_t i = 0; i < scan->row_count; i++) {
-        struct old_claim claim = {.key = scan->rows[i].key, .first = ask_count};
-        if (!claim.key.len) continue;
-        if (ledger_row_is_over(s, &scan->rows[i])) remove_row(s, SPACE_ROUTING, claim.key);
-        if (claim.key.at[0] != ROW_CLAIM || !ask_claim(s, &scan->rows[i], asks, &ask_count)) continue;
-        claim.count = ask_count - claim.first;
-        claims[claim_count++] = claim;
+        struct old_claims row = {.key = scan->rows[i].key, .first = to.count};
+        if (!row.key.len) continue;
+        if (ledger_row_is_over(s, &scan->rows[i])) remove_row(s, SPACE_ROUTING, row.key);
+        bool asked = ask_row(s, &scan->rows[i], &to);
+        row.count = to.count - row.first;
+        if (asked)
+            claims[claim_count++] = row;
+        else
+            to.count = row.first;
+        if (to.count < SWEEP_ROWS || i + 1 == scan->row_count) continue;
+        scan->row_count = i + 1;
+        scan->more = true;
     }
-    if (delivery_resolve(s, asks, ask_count) != STATUS_OK) return;
+    if (delivery_resolve(s, to.asks, to.count) != STATUS_OK) return;
     for (size_t i = 0; i < claim_count; i++)
-        if (claim_is_over(s, asks + claims[i].first, claims[i].count))
+        if (claims_are_over(s, to.asks + claims[i].first, claims[i].count))
             remove_row(s, SPACE_ROUTING, claims[i].key);
 }
 
-static void sweep_events(struct storage *s, const struct store_scan *scan)
+static void sweep_events(struct storage *s, struct store_scan *scan)
 {
     for (size_t i = 0; i < scan->row_count; i++) {
         struct view key = scan->rows[i].key;
@@ -223,7 +257,7 @@ static void sweep_events(struct storage *s, const struct store_scan *scan)
 
 void expiry_apply(struct storage *s)
 {
-    static void (*const sweeps[])(struct storage *, const struct store_scan *) = {
+    static void (*const sweeps[])(struct storage *, struct store_scan *) = {
         [SWEEP_PAYLOAD] = sweep_payload, [SWEEP_LEDGER] = sweep_ledger,
         [SWEEP_EVENTS] = sweep_events};
     struct store_key *cursors[] = {&s->sweep_payload, &s->sweep_ledger, &s->sweep_events};

@@ -1,5 +1,6 @@
 /* explain: the operator's question "why did this message not arrive", answered from a closed list
  * without seeing any content. "Unknown" is not in the list: every row of the ledger maps to a code. */
+#include "storage/claim.h"
 #include "storage/delivery.h"
 
 #include <sodium.h>
@@ -9,9 +10,10 @@
 enum status explain_plan(struct storage *s, struct request *r)
 {
     const struct msg_explain *m = r->meta;
-    struct store_key key = key_claim(m->sender, m->target, m->id, 0);
+    struct message_ref ref = {m->sender, m->target, m->id};
     if (!core_owns(s, home_of_target(m->target))) return STATUS_WRONG_HOME;
-    turn_want(&s->turn, SPACE_ROUTING, &key);
+    r->plan = arena_alloc(&s->turn.arena, sizeof(struct claim_look));
+    claim_want(s, &ref, 0, r->plan);
     return STATUS_OK;
 }
 
@@ -125,8 +127,8 @@ static enum status resolve_open(struct storage *s, struct delivery_ask *asks, co
 void explain_apply(struct storage *s, struct request *r)
 {
     const struct msg_explain *m = r->meta;
-    struct store_key key = key_claim(m->sender, m->target, m->id, 0);
-    struct view value = turn_get(&s->turn, SPACE_ROUTING, &key);
+    struct message_ref ref = {m->sender, m->target, m->id};
+    struct view value = claim_get(s, &ref, r->plan);
     struct claim_row claim;
     struct msg_accepted accepted;
     struct delivery_ask asks[DEVICES_PER_ACCOUNT];

@@ -80,6 +80,23 @@ enum status key_claim_read(struct view key, struct message_ref *ref, uint32_t *a
     return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
 }
 
+struct store_key key_page(struct device_id sender, struct message_id last)
+{
+    struct store_key k = key_start(ROW_PAGE, (uint16_t)(get_u16(sender.bytes) >> 4));
+    key_add(&k, sender.bytes, sizeof sender.bytes);
+    key_add(&k, last.bytes, sizeof last.bytes);
+    return k;
+}
+
+enum status key_page_read(struct view key, struct device_id *sender, struct message_id *last)
+{
+    struct reader r = reader_of(key);
+    read_view(&r, 3);
+    read_bytes(&r, sender->bytes, sizeof sender->bytes);
+    read_bytes(&r, last->bytes, sizeof last->bytes);
+    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
+}
+
 struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id device)
 {
     return key_mailbox(kind, home, device);
@@ -259,6 +276,67 @@ enum status claim_row_read(struct view value, struct claim_row *row)
     read_bytes(&r, row->digest.bytes, 32);
     row->answer = read_view(&r, reader_left(&r));
     return row_done(&r);
+}
+
+struct view page_row_write(struct arena *a, const struct page_claim *claims, size_t count)
+{
+    size_t cap = 2;
+    uint8_t number[4];
+    ENSURE(count <= PAGE_CLAIMS_MAX);
+    for (size_t i = 0; i < count; i++)
+        cap += 32 + 16 + 4 + claims[i].row.len;
+    struct row_writer w = row_begin(a, cap);
+    put_u16(number, (uint16_t)count);
+    row_bytes(&w, number, 2);
+    for (size_t i = 0; i < count; i++) {
+        put_u32(number, (uint32_t)claims[i].row.len);
+        row_bytes(&w, claims[i].target.bytes, 32);
+        row_bytes(&w, claims[i].id.bytes, 16);
+        row_bytes(&w, number, 4);
+        row_bytes(&w, claims[i].row.at, claims[i].row.len);
+    }
+    return row_end(&w);
+}
+
+static struct page_claim read_page_claim(struct reader *r)
+{
+    struct page_claim c;
+    read_bytes(r, c.target.bytes, 32);
+    read_bytes(r, c.id.bytes, 16);
+    c.row = read_view(r, read_u32(r));
+    return c;
+}
+
+enum status page_row_read(struct view value, struct arena *a, struct page_claim **claims,
+                          size_t *count)
+{
+    struct reader r = row_open(value);
+    size_t left = read_u16(&r);
+    *claims = NULL;
+    *count = 0;
+    if (r.failed || left > PAGE_CLAIMS_MAX) return STATUS_DAMAGED;
+    struct page_claim *list = arena_array(a, left, sizeof *list);
+    for (size_t i = 0; i < left; i++)
+        list[i] = read_page_claim(&r);
+    if (row_done(&r) != STATUS_OK) return STATUS_DAMAGED;
+    *claims = list;
+    *count = left;
+    return STATUS_OK;
+}
+
+enum status page_row_find(struct view value, struct target_id target, struct message_id id,
+                          struct view *row)
+{
+    struct reader r = row_open(value);
+    size_t left = read_u16(&r);
+    *row = view_of(NULL, 0);
+    for (; left && !r.failed; left--) {
+        struct page_claim c = read_page_claim(&r);
+        if (!r.failed && message_equal(c.id, id) && target_equal(c.target, target)) *row = c.row;
+    }
+    if (row_done(&r) != STATUS_OK) *row = view_of(NULL, 0);
+    if (row_done(&r) != STATUS_OK) return STATUS_DAMAGED;
+    return row->at ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 struct view run_row_write(struct arena *a, const struct run_row *row)

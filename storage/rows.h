@@ -10,7 +10,8 @@
 enum row_kind {
     ROW_ENVELOPE = 'M', /* payload: one open delivery in a mailbox */
     ROW_PARKED = 'P',   /* payload: one failed delivery, out of the mailbox */
-    ROW_CLAIM = 'C',    /* routing: idempotency record */
+    ROW_CLAIM = 'C',    /* routing: idempotency record of one send */
+    ROW_PAGE = 'Q',     /* routing: idempotency records of one sender, of one turn */
     ROW_RUN = 'R',      /* routing: consecutive settled deliveries */
     ROW_OUTCOME = 'O',  /* routing: every other outcome, failures and moves */
     ROW_DEVICE = 'D',   /* routing: mailbox summary (a hint) and what must not be forgotten */
@@ -35,6 +36,9 @@ enum status key_position_read(struct view key, struct device_id *device,
 struct store_key key_claim(struct device_id sender, struct target_id target, struct message_id id,
                            uint32_t attempt);
 enum status key_claim_read(struct view key, struct message_ref *ref, uint32_t *attempt) MUST_USE;
+/* key_page: by the highest id in it; its second part is no home but the sender's first 12 bits. */
+struct store_key key_page(struct device_id sender, struct message_id last);
+enum status key_page_read(struct view key, struct device_id *sender, struct message_id *last) MUST_USE;
 struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id device);
 struct store_key key_account(struct account_id account);
 struct store_key key_handle(struct view handle);
@@ -73,6 +77,21 @@ struct claim_row {
 };
 struct view claim_row_write(struct arena *a, const struct claim_row *row);
 enum status claim_row_read(struct view value, struct claim_row *row) MUST_USE;
+
+/* Claims of one sender, ascending by id: `row` is each one's claim_row. At most PAGE_CLAIMS_MAX are written;
+ * read_page borrows the value and takes the list from the arena. OK, DAMAGED. */
+#define PAGE_CLAIMS_MAX 512u
+struct page_claim {
+    struct target_id target;
+    struct message_id id;
+    struct view row;
+};
+struct view page_row_write(struct arena *a, const struct page_claim *claims, size_t count);
+enum status page_row_read(struct view value, struct arena *a, struct page_claim **claims,
+                          size_t *count) MUST_USE;
+/* page_row_find: the claim_row in it. OK, NOT_FOUND, DAMAGED. */
+enum status page_row_find(struct view value, struct target_id target, struct message_id id,
+                          struct view *row) MUST_USE;
 
 struct run_row { uint64_t first, at_ms; }; /* key: position of the last */
 struct view run_row_write(struct arena *a, const struct run_row *row);

@@ -1,6 +1,6 @@
 /* send: steps 3 and 4 of an envelope's way: gate and accept. Order of decisions per item (PROTOCOL 7):
  * home, claim, time, disk, account, gate, room; a refusal stores nothing. */
-#include "storage/core.h"
+#include "storage/claim.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -11,10 +11,9 @@ struct send_item {
     struct hash256 *hashes;
     struct hash256 digest;
     struct message_ref ref;
-    struct store_key claim;
+    struct claim_look claim;
     const struct msg_lost_item *lost;
     enum status early; /* decided before anything was loaded */
-    bool is_new; /* planned: known without a look at the claims, but for this turn's own */
 };
 
 struct send_plan {
@@ -61,7 +60,7 @@ static enum status parse_item(const struct storage *s, const struct request *r, 
     }
     if (body->failed) return STATUS_MALFORMED;
     it->ref = (struct message_ref){r->stamp.device, it->item.target, it->item.id};
-    it->claim = key_claim(r->stamp.device, it->item.target, it->item.id, it->item.attempt);
+    it->claim.own = key_claim(r->stamp.device, it->item.target, it->item.id, it->item.attempt);
     if (!message_id_is_v7(it->item.id) || !parts_are_distinct(&it->item))
         it->early = STATUS_MALFORMED;
     else if (it->item.attempt)
@@ -77,8 +76,8 @@ static void want_item(struct storage *s, struct send_item *it)
     struct account_id account;
     uint16_t home = home_of_target(it->item.target);
     memcpy(account.bytes, it->item.target.bytes, sizeof account.bytes);
-    it->is_new = newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id);
-    if (!it->is_new) turn_want(&s->turn, SPACE_ROUTING, &it->claim);
+    if (!newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id))
+        claim_want(s, &it->ref, it->item.attempt, &it->claim);
     account_want(s, account);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
@@ -126,8 +125,7 @@ static uint64_t version_of(const struct storage *s, struct device_id sender)
 static bool claim_answers(struct storage *s, const struct send_item *it, struct msg_sent_item *out)
 {
     struct claim_row row;
-    if (it->is_new && !turn_changed(&s->turn, SPACE_ROUTING, &it->claim)) return false;
-    struct view value = turn_get(&s->turn, SPACE_ROUTING, &it->claim);
+    struct view value = claim_get(s, &it->ref, &it->claim);
     if (!value.at) return false;
     if (claim_row_read(value, &row) != STATUS_OK) {
         *out = (struct msg_sent_item){.status = STATUS_BUSY, .retry_after_ms = 1000};
@@ -331,7 +329,7 @@ static void accept_item(struct storage *s, const struct request *r, const struct
     buffer_fini(&encoded);
     struct claim_row claim = {.accepted_ms = s->turn.now_ms, .expires_ms = accepted.expires_ms,
                               .digest = it->digest, .answer = out->answer};
-    turn_put(&s->turn, SPACE_ROUTING, &it->claim, claim_row_write(&s->turn.arena, &claim));
+    claim_put(s, &it->ref, &it->claim, claim_row_write(&s->turn.arena, &claim));
     newest_note(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     s->counters.accepted++;
 }

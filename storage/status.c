@@ -1,22 +1,27 @@
 /* status: what became of a sender's own messages, from the state before this turn. Staged in bulk:
  * claims first (planned), then all deliveries they name. */
+#include "storage/claim.h"
 #include "storage/delivery.h"
 
 enum status status_plan(struct storage *s, struct request *r)
 {
     const struct msg_status *m = r->meta;
+    struct claim_look *looks = arena_array(&s->turn.arena, m->item_count, sizeof *looks);
     for (size_t i = 0; i < m->item_count; i++) {
-        struct store_key key = key_claim(r->stamp.device, m->items[i].target, m->items[i].id, 0);
-        turn_want(&s->turn, SPACE_ROUTING, &key);
+        struct message_ref ref = {r->stamp.device, m->items[i].target, m->items[i].id};
+        claim_want(s, &ref, 0, &looks[i]);
     }
+    r->plan = looks;
     return STATUS_OK;
 }
 
-static bool read_claim(struct storage *s, const struct request *r, const struct msg_status_ask *ask,
+static bool read_claim(struct storage *s, const struct request *r, size_t i,
                        struct claim_row *claim, struct msg_accepted *accepted)
 {
-    struct store_key key = key_claim(r->stamp.device, ask->target, ask->id, 0);
-    return delivery_claim(s, turn_get(&s->turn, SPACE_ROUTING, &key), claim, accepted);
+    const struct msg_status_ask *ask = &((const struct msg_status *)r->meta)->items[i];
+    const struct claim_look *looks = r->plan;
+    struct message_ref ref = {r->stamp.device, ask->target, ask->id};
+    return delivery_claim(s, claim_get(s, &ref, &looks[i]), claim, accepted);
 }
 
 void status_apply(struct storage *s, struct request *r)
@@ -36,7 +41,7 @@ void status_apply(struct storage *s, struct request *r)
         item->id = m->items[i].id;
         item->status = core_owns(s, home_of_target(item->target)) ? STATUS_NOT_FOUND
                                                                   : STATUS_WRONG_HOME;
-        if (item->status == STATUS_WRONG_HOME || !read_claim(s, r, &m->items[i], &claim, &accepted))
+        if (item->status == STATUS_WRONG_HOME || !read_claim(s, r, i, &claim, &accepted))
             continue;
         item->status = STATUS_OK;
         item->part_count = accepted.part_count;

@@ -1,7 +1,7 @@
 /* storage: the core's round: take in, gather a turn, load, apply, commit, let go. The dispatcher is one
  * table; what each kind does is in the file of its noun. Invariant: nothing leaves through `after`
  * before the batch that caused it is written. */
-#include "storage/core.h"
+#include "storage/claim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -411,6 +411,7 @@ static void apply_turn(struct storage *s)
     expiry_apply(s);
     adopt_apply(s);
     apply_all(s, false);
+    claim_write(s);
     reoffer_apply(s);
     offer_apply(s);
     device_flush(s);

@@ -172,27 +172,38 @@ struct view turn_get(struct turn *t, enum store_space space, const struct store_
 {
     const struct turn_entry *e = entry_of(t, space, key_view(key), false, ENTRY_WANTED);
     ENSURE(e && (e->state != ENTRY_WANTED || t->status != STATUS_OK));
-    return e->state == ENTRY_REMOVED ? view_of(NULL, 0) : e->value;
+    return e->value;
 }
 
 bool turn_changed(struct turn *t, enum store_space space, const struct store_key *key)
 {
     const struct turn_entry *e = entry_of(t, space, key_view(key), false, ENTRY_WANTED);
-    return e && (e->state == ENTRY_PUT || e->state == ENTRY_REMOVED);
+    return e && e->state >= ENTRY_NOTED;
+}
+
+static void change(struct turn *t, enum store_space space, const struct store_key *key,
+                   enum turn_entry_state state, struct view value)
+{
+    struct turn_entry *e = entry_of(t, space, key_view(key), true, state);
+    e->state = state;
+    e->value = value;
 }
 
 void turn_put(struct turn *t, enum store_space space, const struct store_key *key,
               struct view value)
 {
-    struct turn_entry *e = entry_of(t, space, key_view(key), true, ENTRY_PUT);
-    e->state = ENTRY_PUT;
-    e->value = value;
+    change(t, space, key, ENTRY_PUT, value);
+}
+
+void turn_note(struct turn *t, enum store_space space, const struct store_key *key,
+               struct view value)
+{
+    change(t, space, key, ENTRY_NOTED, value);
 }
 
 void turn_remove(struct turn *t, enum store_space space, const struct store_key *key)
 {
-    struct turn_entry *e = entry_of(t, space, key_view(key), true, ENTRY_REMOVED);
-    e->state = ENTRY_REMOVED;
+    change(t, space, key, ENTRY_REMOVED, view_of(NULL, 0));
 }
 
 void turn_put_new(struct turn *t, enum store_space space, const struct store_key *key,

@@ -10,7 +10,7 @@
 #include "storage/rows.h"
 #include "storage/store.h"
 
-enum turn_entry_state { ENTRY_WANTED, ENTRY_LOADED, ENTRY_PUT, ENTRY_REMOVED };
+enum turn_entry_state { ENTRY_WANTED, ENTRY_LOADED, ENTRY_NOTED, ENTRY_PUT, ENTRY_REMOVED };
 
 struct turn_entry {
     enum store_space space;
@@ -58,13 +58,16 @@ enum status turn_load(struct turn *t, struct store *s) MUST_USE;
 
 /* turn_get: the row as of this turn's changes; NULL at = none. It must have been wanted or put. */
 struct view turn_get(struct turn *t, enum store_space space, const struct store_key *key);
-/* turn_changed: this turn has put or removed the row through the overlay, so what a scan (which reads
+/* turn_changed: this turn has put, noted or removed the row through the overlay, so what a scan (which reads
  * the state before the turn) said of it is no longer true. */
 bool turn_changed(struct turn *t, enum store_space space, const struct store_key *key);
 /* turn_put: value bytes must live as long as the turn's arena. */
 void turn_put(struct turn *t, enum store_space space, const struct store_key *key,
               struct view value);
 void turn_remove(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_note: turn_get finds this value; who notes it sees to it that it is written somewhere. */
+void turn_note(struct turn *t, enum store_space space, const struct store_key *key,
+               struct view value);
 /* turn_put_new / _put_brief / turn_remove_blind: for keys that nothing in this turn reads again; brief: a
  * new row that is expected to be deleted soon (store.h). */
 void turn_put_new(struct turn *t, enum store_space space, const struct store_key *key,

@@ -16,11 +16,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } out;
     struct position at;
     uint32_t attempt;
+    struct page_claim *claims;
+    size_t claim_count;
+    struct message_id last;
     if (envelope_row_read(v, &envelope, &ciphertext) == STATUS_OK) {
         struct view head = envelope_row_write(&a, &envelope);
         ENSURE(head.len >= ENVELOPE_HEAD_LEN && ciphertext.len + head.len == size);
     }
     (void)!claim_row_read(v, &out.claim);
+    if (page_row_read(v, &a, &claims, &claim_count) == STATUS_OK && claim_count) {
+        struct view page = page_row_write(&a, claims, claim_count), row;
+        ENSURE(view_equal(page, v));
+        ENSURE(page_row_find(v, claims[0].target, claims[0].id, &row) == STATUS_OK);
+    }
+    (void)!key_page_read(v, &out.device_id, &last);
     (void)!run_row_read(v, &out.run);
     (void)!outcome_row_read(v, &out.outcome);
     (void)!device_row_read(v, &out.device);

@@ -32,12 +32,16 @@ static enum status wrapped_scan(struct store *st, struct store_scan *scan, struc
     return w->real ? store_scan(w->real, scan, a) : STATUS_IO;
 }
 
+static bool is_claim(const struct store_op *op, enum row_kind kind)
+{
+    return op->kind == STORE_PUT && op->space == SPACE_ROUTING && op->key.at[0] == (uint8_t)kind;
+}
+
 /* What storage writes without having looked: a brief row must be new, or a pack and the store below would
- * both have it; a claim, too, or a message would be accepted twice. A batch may delete it first. */
+ * both have it; claims, too, or a message would be accepted twice. A batch may delete it first. */
 static bool must_be_new(const struct store_op *op)
 {
-    return op->kind == STORE_PUT_BRIEF || (op->kind == STORE_PUT && op->space == SPACE_ROUTING &&
-                                           op->key.at[0] == ROW_CLAIM);
+    return op->kind == STORE_PUT_BRIEF || is_claim(op, ROW_CLAIM) || is_claim(op, ROW_PAGE);
 }
 
 static bool deleted_before(const struct store_batch *batch, size_t i)
@@ -49,11 +53,48 @@ static bool deleted_before(const struct store_batch *batch, size_t i)
     return false;
 }
 
+/* Whether the store has this claim already, in whichever way. */
+static bool has_claim(const struct wrapper *w, const struct message_ref *ref, struct arena *a)
+{
+    struct store_key own = key_claim(ref->sender, ref->target, ref->id, 0);
+    struct store_key from = key_page(ref->sender, ref->id);
+    struct store_key to = key_end(view_of(from.bytes, from.len - sizeof ref->id.bytes));
+    struct store_read read = {.space = SPACE_ROUTING, .key = key_view(&own)};
+    struct store_scan scan = {.space = SPACE_ROUTING, .from = key_view(&from), .to = key_view(&to),
+                              .row_max = 10000, .byte_max = SIZE_MAX};
+    struct view row;
+    if (store_load(w->real, &read, 1, a) == STATUS_OK && read.value.at) return true;
+    if (store_scan(w->real, &scan, a) != STATUS_OK) return false;
+    for (size_t i = 0; i < scan.row_count; i++) /* all of them: not only where storage looks */
+        if (page_row_find(scan.rows[i].value, ref->target, ref->id, &row) == STATUS_OK) return true;
+    return false;
+}
+
+static void check_page(const struct wrapper *w, const struct store_op *op, struct arena *a)
+{
+    struct message_ref ref;
+    struct message_id last;
+    struct page_claim *claims;
+    size_t count;
+    struct view value = arena_copy(a, op->head);
+    if (key_page_read(op->key, &ref.sender, &last) != STATUS_OK || op->body.len ||
+        page_row_read(value, a, &claims, &count) != STATUS_OK || !count)
+        sim_fail(w->host->sim, "a page of claims does not read");
+    for (size_t i = 0; i < count; i++) {
+        ref.target = claims[i].target;
+        ref.id = claims[i].id;
+        if (memcmp(ref.id.bytes, last.bytes, sizeof last.bytes) > 0)
+            sim_fail(w->host->sim, "a page has an id above its key");
+        if (has_claim(w, &ref, a)) sim_fail(w->host->sim, "a claim stands in two places");
+    }
+}
+
 static void check_new_rows(const struct wrapper *w, const struct store_batch *batch)
 {
     struct arena arena = {0};
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
+        if (is_claim(op, ROW_PAGE)) check_page(w, op, &arena);
         struct store_read read = {.space = op->space, .key = op->key};
         if (!must_be_new(op) || deleted_before(batch, i)) continue;
         bool there = store_load(w->real, &read, 1, &arena) == STATUS_OK && read.value.at;

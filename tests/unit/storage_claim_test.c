@@ -73,7 +73,63 @@ Test(claim, the_same_id_to_another_target_or_from_another_device_is_another_mess
     struct message_id id = world_id(e.w);
     cr_assert_eq(person_send_id(e.w, e.ann, e.bob, id, "x").status, STATUS_OK);
     cr_assert_eq(person_send_id(e.w, e.bob, e.ann, id, "y").status, STATUS_OK);
-    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 2);
+    cr_assert_eq(world_claims(e.w), 2);
+    scene_free(&e);
+}
+
+Test(claim, claims_of_one_turn_are_a_page_and_each_is_found_in_it)
+{
+    struct scene e = scene_new(true);
+    struct sending sent[100];
+    struct view text = view_of("text", 4);
+    for (size_t i = 0; i < 100; i++)
+        sent[i] = person_send_begin(e.w, e.ann, e.bob, world_id(e.w), text, 0, NULL);
+    world_run(e.w);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 0);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_PAGE), 2);
+    cr_assert_eq(world_claims(e.w), 100);
+    for (size_t i = 0; i < 100; i++) {
+        person_send_end(e.w, &sent[i]);
+        cr_assert_eq(sent[i].status, STATUS_OK);
+        struct sending again = person_send_id(e.w, e.ann, e.bob, sent[i].id, "text");
+        expect_again(e.w, &sent[i], &again);
+    }
+    cr_assert_eq(world_claims(e.w), 100);
+    scene_free(&e);
+}
+
+Test(claim, an_id_that_does_not_grow_has_a_row_of_its_own_and_is_found)
+{
+    struct scene e = scene_new(true);
+    struct message_id old = world_id(e.w), new = world_id(e.w);
+    struct sending second = person_send_id(e.w, e.ann, e.bob, new, "new");
+    struct sending first = person_send_id(e.w, e.ann, e.bob, old, "old");
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 1);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_PAGE), 1);
+    world_restart(e.w);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    struct sending again = person_send_id(e.w, e.ann, e.bob, old, "old");
+    expect_again(e.w, &first, &again);
+    again = person_send_id(e.w, e.ann, e.bob, new, "new");
+    expect_again(e.w, &second, &again);
+    cr_assert_eq(world_claims(e.w), 2);
+    scene_free(&e);
+}
+
+Test(claim, an_id_used_for_a_second_target_later_is_another_claim)
+{
+    struct scene e = scene_new(true);
+    struct message_id id = world_id(e.w);
+    struct person *cid = person_new(e.w, 77);
+    struct sending one = person_send_id(e.w, e.ann, e.bob, id, "x");
+    struct sending two = person_send_id(e.w, e.ann, cid, id, "x");
+    cr_assert_eq(two.status, STATUS_OK);
+    struct sending again = person_send_id(e.w, e.ann, e.bob, id, "x");
+    expect_again(e.w, &one, &again);
+    again = person_send_id(e.w, e.ann, cid, id, "x");
+    expect_again(e.w, &two, &again);
+    cr_assert_eq(world_claims(e.w), 2);
+    person_free(cid);
     scene_free(&e);
 }
 
@@ -97,7 +153,7 @@ Test(claim, an_id_just_outside_is_refused_and_leaves_no_claim)
     struct scene e = scene_new(false);
     cr_assert_eq(send_made_at(&e, e.w->now.wall_ms - ID_AGE_MAX_MS - 1), STATUS_ID_TIME);
     cr_assert_eq(send_made_at(&e, e.w->now.wall_ms + ID_AHEAD_MAX_MS + 1), STATUS_ID_TIME);
-    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 0);
+    cr_assert_eq(world_claims(e.w), 0);
     scene_free(&e);
 }
 
@@ -107,7 +163,7 @@ Test(claim, an_id_that_is_not_v7_is_malformed)
     struct message_id id = world_id(e.w);
     id.bytes[6] = (uint8_t)(0x40 | (id.bytes[6] & 0xf));
     cr_assert_eq(person_send_id(e.w, e.ann, e.bob, id, "t").status, STATUS_MALFORMED);
-    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 0);
+    cr_assert_eq(world_claims(e.w), 0);
     scene_free(&e);
 }
 
@@ -118,7 +174,7 @@ Test(claim, a_refused_id_may_be_sent_again_repaired)
     struct hash256 right = e.bob->head;
     e.bob->head.bytes[0] ^= 1;
     cr_assert_eq(person_send_id(e.w, e.ann, e.bob, id, "t").status, STATUS_STALE_DEVICES);
-    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 0);
+    cr_assert_eq(world_claims(e.w), 0);
     e.bob->head = right;
     cr_assert_eq(person_send_id(e.w, e.ann, e.bob, id, "t").status, STATUS_OK);
     scene_free(&e);

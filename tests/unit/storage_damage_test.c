@@ -91,19 +91,32 @@ static void damage_free(struct damage *d)
     world_free(d->w);
 }
 
-Test(damage, an_unreadable_claim_is_busy_and_the_others_are_accepted)
+/* The disk does not give one of the two ways to keep a claim. */
+static void claim_unreadable(bool page)
 {
     struct damage d = damage_new();
-    struct message_id id = world_id(d.w);
+    struct message_id old = world_id(d.w), id = world_id(d.w);
     struct sending s = person_send_id(d.w, d.ann, d.bob, id, "one");
     cr_assert_eq(s.status, STATUS_OK);
-    damage_put(&d, SPACE_ROUTING,
-               key_claim(d.ann->device, target_of_account(d.bob->account), id, 0));
-    cr_assert_eq(person_send_id(d.w, d.ann, d.bob, id, "one").status, STATUS_BUSY);
+    cr_assert_eq(person_send_id(d.w, d.ann, d.bob, old, "old").status, STATUS_OK);
+    struct target_id bob = target_of_account(d.bob->account);
+    damage_put(&d, SPACE_ROUTING, page ? key_page(d.ann->device, id)
+                                       : key_claim(d.ann->device, bob, old, 0));
+    cr_assert_eq(person_send_id(d.w, d.ann, d.bob, page ? id : old, "one").status, STATUS_BUSY);
     cr_assert_gt(d.bad.hits, 0);
     cr_assert_gt(world_events(d.w, EVENT_STORE_DAMAGED), 0);
     cr_assert_eq(person_send_id(d.w, d.ann, d.cid, world_id(d.w), "two").status, STATUS_OK);
     damage_free(&d);
+}
+
+Test(damage, an_unreadable_claim_is_busy_and_the_others_are_accepted)
+{
+    claim_unreadable(false);
+}
+
+Test(damage, an_unreadable_page_of_claims_is_busy_and_the_others_are_accepted)
+{
+    claim_unreadable(true);
 }
 
 Test(damage, an_unreadable_mailbox_is_alarmed_and_the_others_are_served)

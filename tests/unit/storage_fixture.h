@@ -111,6 +111,7 @@ size_t world_events(const struct world *w, enum event_kind kind);
 const struct event *world_event(const struct world *w, enum event_kind kind); /* the last one */
 size_t world_outs(const struct world *w, enum frame_kind kind);
 size_t world_rows(struct world *w, enum store_space space, enum row_kind kind);
+size_t world_claims(struct world *w); /* in pages or not */
 
 /* person_new: an account, registered. */
 struct person *person_new(struct world *w, unsigned number);

@@ -268,6 +268,25 @@ size_t world_rows(struct world *w, enum store_space space, enum row_kind kind)
     return scan.row_count;
 }
 
+size_t world_claims(struct world *w)
+{
+    struct arena arena = {0};
+    uint8_t prefix = ROW_PAGE;
+    struct store_key to = key_end(view_of(&prefix, 1));
+    struct store_scan scan = {.space = SPACE_ROUTING, .from = view_of(&prefix, 1),
+                              .to = key_view(&to), .row_max = 100000, .byte_max = 1u << 30};
+    size_t count = world_rows(w, SPACE_ROUTING, ROW_CLAIM);
+    cr_assert_eq(store_scan(w->store, &scan, &arena), STATUS_OK);
+    for (size_t i = 0; i < scan.row_count; i++) {
+        struct page_claim *claims;
+        size_t in_page;
+        cr_assert_eq(page_row_read(scan.rows[i].value, &arena, &claims, &in_page), STATUS_OK);
+        count += in_page;
+    }
+    arena_fini(&arena);
+    return count;
+}
+
 /* ---- people ---- */
 
 struct person *person_new(struct world *w, unsigned number)

@@ -46,6 +46,44 @@ Test(rows, the_newest_claim_of_a_pair_comes_first)
     cr_assert_eq(key_claim_read(key_view(&old), &ref, &attempt), STATUS_DAMAGED);
 }
 
+Test(rows, the_first_page_at_or_above_an_id_is_the_one_that_can_have_it)
+{
+    struct device_id d = {{1}}, back;
+    uint8_t random[10] = {0};
+    struct message_id id = message_id_make(1500, random), last;
+    struct store_key from = key_page(d, id), old = key_page(d, message_id_make(1000, random));
+    struct store_key new = key_page(d, message_id_make(2000, random));
+    cr_assert_lt(compare(&old, &from), 0);
+    cr_assert_lt(compare(&from, &new), 0);
+    cr_assert_eq(key_page_read(key_view(&from), &back, &last), STATUS_OK);
+    cr_assert(message_equal(last, id));
+    from.len--;
+    cr_assert_eq(key_page_read(key_view(&from), &back, &last), STATUS_DAMAGED);
+}
+
+Test(rows, a_page_gives_each_claim_back_and_no_other)
+{
+    struct arena a = {0};
+    struct target_id to = {{7}}, other = {{8}};
+    uint8_t random[10] = {0};
+    struct message_id id = message_id_make(1, random), next = message_id_make(2, random);
+    struct page_claim list[] = {{to, id, view_of("one", 3)}, {other, id, view_of("second", 6)}};
+    struct view page = page_row_write(&a, list, 2), row;
+    struct page_claim *back;
+    size_t count;
+    cr_assert_eq(page_row_read(page, &a, &back, &count), STATUS_OK);
+    cr_assert_eq(count, 2);
+    cr_assert(view_equal(back[1].row, list[1].row) && target_equal(back[1].target, other));
+    cr_assert_eq(page_row_find(page, other, id, &row), STATUS_OK);
+    cr_assert(view_equal(row, list[1].row));
+    cr_assert_eq(page_row_find(page, to, next, &row), STATUS_NOT_FOUND);
+    for (size_t len = 0; len < page.len; len++) {
+        cr_assert_eq(page_row_read(view_of(page.at, len), &a, &back, &count), STATUS_DAMAGED);
+        cr_assert_eq(page_row_find(view_of(page.at, len), to, id, &row), STATUS_DAMAGED);
+    }
+    arena_fini(&a);
+}
+
 Test(rows, the_key_after_is_the_very_next_and_the_end_is_above_all)
 {
     uint8_t top[] = {0xff, 0xff}, mixed[] = {3, 0xff};

@@ -176,7 +176,7 @@ Test(terms, without_or_with_a_forged_receipt_it_is_refused)
     person_send_end(e.w, &other);
     cr_assert_eq(again.status, STATUS_ID_TIME);
     cr_assert_eq(other.status, STATUS_ID_TIME, "a receipt is for its bytes");
-    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_CLAIM), 0);
+    cr_assert_eq(world_claims(e.w), 0);
     scene_free(&e);
 }
 
