@@ -95,6 +95,7 @@ void acks_delivered(struct engine *e, struct now now, const struct delivered *it
 {
     struct acks *a = &e->acks;
     a->drop_ms = NEVER; /* went with this transaction */
+    a->since_count += count;
     for (size_t i = 0; i < count; i++)
         delivered_add(a, &items[i]);
     if (!count) return;
@@ -259,11 +260,16 @@ bool ack_pending(const struct engine *e)
            (a->under_way || settle_due(a) || differs(a->delivered, a->echoed_delivered));
 }
 
+/* A frame and an answer for each message of a busy mailbox would cost more than the message (ARCHITECTURE,
+ * Decisions): acks are cumulative, so one in a while says as much. */
 static uint64_t send_at_ms(const struct engine *e)
 {
     const struct acks *a = &e->acks;
-    if (settle_due(a) || e->leaving || a->send_ms > a->delivered_ms) return a->send_ms;
-    return a->delivered_ms;
+    uint64_t at_ms = a->send_ms;
+    if (e->leaving) return at_ms;
+    if (!settle_due(a) && a->delivered_ms > at_ms) at_ms = a->delivered_ms;
+    bool paced = 2 * a->since_count < e->config.credit_messages;
+    return paced && a->pace_ms > at_ms ? a->pace_ms : at_ms;
 }
 
 /* At most FAILURES_PER_ACK failures can be named: then it covers no more than what stands before the
@@ -296,6 +302,8 @@ static void ack_send(struct engine *e, struct now now)
                                 &msg_ack_desc, &m) != NULL;
     a->send_ms = now.mono_ms + RETRY_MIN_MS;
     if (!a->under_way) return;
+    a->pace_ms = now.mono_ms + e->config.ack_pace_ms;
+    a->since_count = 0;
     a->asked_settled = settled;
     a->asked_delivered = a->delivered;
     a->gap_asked = a->gap_due;

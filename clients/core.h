@@ -108,6 +108,8 @@ struct acks {
     bool stale_done;           /* what no offer of this session explained was dropped from the state */
     uint64_t send_ms;          /* mono: not before (back-off) */
     uint64_t delivered_ms;     /* mono: not before, where nothing but `delivered` is to be said */
+    uint64_t pace_ms;          /* mono: not before, while there is credit */
+    size_t since_count;        /* deliveries since the last ACK was sent */
     uint64_t poll_ms;          /* mono: when to look for what another process has taken */
     unsigned tries;
     uint64_t drop_ms;          /* mono: when to drop echoed rows from the state; NEVER = none */

@@ -22,6 +22,8 @@ struct random_source {
     void *self;
 };
 
+#define ENGINE_ACK_PACE_MS 20u /* what clients SHOULD leave */
+
 struct engine_config {
     struct random_source random;
     const char *client_version;   /* static text, "0.1.0"; <= CLIENT_VERSION_LEN_MAX */
@@ -30,6 +32,7 @@ struct engine_config {
     uint64_t credit_bytes;        /* 0 = CREDIT_BYTES_MAX */
     uint32_t request_timeout_ms;  /* 0 = 10 s; then the same bytes again */
     uint32_t poll_ms;             /* 0 = 1 s: how often to look for what another process has queued */
+    uint32_t ack_pace_ms;         /* at least between two ACKs, while half the credit is left (PROTOCOL 8) */
     uint32_t status_every_ms;     /* 0 = 30 s: how often to ask for outcomes that no hint told */
 };
 

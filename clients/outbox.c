@@ -4,6 +4,7 @@
  * `drafted`; bytes that may have reached the relay are remembered by their digest. */
 #include "clients/core.h"
 
+#include "broker/wire/digest.h"
 #include "broker/wire/identity.h"
 #include "clients/wrap.h"
 
@@ -104,21 +105,15 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 
 /* ---- sealing: step 1 ---- */
 
-/* PROTOCOL 7.1; `hashes` are those of the parts' ciphertexts, joined. */
-static struct hash256 digest_of(struct view item, struct view hashes)
-{
-    return hash_bytes("sealmq claim 1", item, hashes, view_of(NULL, 0));
-}
-
+/* `hashes` are those of the parts' ciphertexts (PROTOCOL 7.1). */
 static void seal_parts(const struct contact *contact, struct view payload, struct msg_part *parts,
-                       struct buffer *ciphertext, struct buffer *hashes)
+                       struct buffer *ciphertext, struct hash256 *hashes)
 {
     for (size_t i = 0; i < contact->device_count; i++) {
         size_t start = ciphertext->len;
         wrap_opaque(ciphertext, payload);
         size_t len = ciphertext->len - start;
-        struct hash256 h = hash_ciphertext(view_of(ciphertext->at + start, len));
-        write_bytes(hashes, h.bytes, sizeof h.bytes);
+        hashes[i] = digest_ciphertext(view_of(ciphertext->at + start, len));
         parts[i] = (struct msg_part){.device = contact->devices[i].device, .len = (uint32_t)len};
     }
 }
@@ -128,7 +123,8 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
                            struct outbox_body *out)
 {
     struct msg_part parts[DEVICES_PER_ACCOUNT];
-    struct buffer item = {0}, ciphertext = {0}, hashes = {0};
+    struct hash256 hashes[DEVICES_PER_ACCOUNT];
+    struct buffer item = {0}, ciphertext = {0};
     struct msg_send_item m = {
         .id = row->id,
         .target = target_of_account(contact->account),
@@ -138,9 +134,9 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
         .parts = parts,
         .part_count = contact->device_count,
     };
-    seal_parts(contact, payload, parts, &ciphertext, &hashes);
+    seal_parts(contact, payload, parts, &ciphertext, hashes);
     codec_encode(&msg_send_item_desc, &m, &item);
-    row->digest = digest_of(buffer_view(&item), buffer_view(&hashes));
+    row->digest = digest_claim(buffer_view(&item), hashes, contact->device_count);
     row->part_count = contact->device_count;
     for (size_t i = 0; i < row->part_count; i++)
         row->parts[i] = (struct msg_part_state){.device = parts[i].device};
@@ -149,7 +145,6 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
                                 .ciphertext = arena_copy(&e->arena, buffer_view(&ciphertext))};
     buffer_fini(&item);
     buffer_fini(&ciphertext);
-    buffer_fini(&hashes);
     enum status s = state_body_put(e->state, row->order, out);
     if (s != STATUS_OK) return s;
     return outbox_step_in(e, now, row, MESSAGE_EVENT_SEAL, STATUS_OK);

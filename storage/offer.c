@@ -1,5 +1,6 @@
 /* offer: step 5: deliver. Hot mailboxes with an attached session get DELIVER frames in mailbox order,
  * within the session's credit: first what the refill scan found, then what this turn accepted. */
+#include "broker/wire/digest.h"
 #include "storage/delivery.h"
 
 #include <string.h>
@@ -130,7 +131,7 @@ static void set_aside(struct storage *s, struct mailbox *m, const struct store_r
 
 static bool is_whole(const struct envelope_row *row, struct view ciphertext)
 {
-    struct hash256 h = hash_ciphertext(ciphertext);
+    struct hash256 h = digest_ciphertext(ciphertext);
     return memcmp(h.bytes, row->hash.bytes, sizeof h.bytes) == 0;
 }
 

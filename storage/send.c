@@ -1,8 +1,8 @@
 /* send: steps 3 and 4 of an envelope's way: gate and accept. Order of decisions per item (PROTOCOL 7):
  * home, claim, time, disk, account, gate, room; a refusal stores nothing. */
+#include "broker/wire/digest.h"
 #include "storage/claim.h"
 
-#include <sodium.h>
 #include <string.h>
 
 struct send_item {
@@ -24,16 +24,9 @@ struct send_plan {
 /* PROTOCOL 7.1: each ciphertext is hashed once; the hash serves the claim and later the check. */
 static void digest_item(struct send_item *it, struct view raw)
 {
-    static const char label[] = "sealmq claim 1";
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, NULL, 0, sizeof it->digest.bytes);
-    crypto_generichash_update(&state, (const uint8_t *)label, sizeof label);
-    crypto_generichash_update(&state, raw.at, raw.len);
-    for (size_t i = 0; i < it->item.part_count; i++) {
-        it->hashes[i] = hash_ciphertext(it->ciphertexts[i]);
-        crypto_generichash_update(&state, it->hashes[i].bytes, sizeof it->hashes[i].bytes);
-    }
-    crypto_generichash_final(&state, it->digest.bytes, sizeof it->digest.bytes);
+    for (size_t i = 0; i < it->item.part_count; i++)
+        it->hashes[i] = digest_ciphertext(it->ciphertexts[i]);
+    it->digest = digest_claim(raw, it->hashes, it->item.part_count);
 }
 
 static bool parts_are_distinct(const struct msg_send_item *item)

@@ -36,7 +36,8 @@ struct device {
     struct position settled; /* what the relay has confirmed */
     uint64_t gap_seen;
     bool ack_due;
-    struct device *next_due; /* the list of those with ack_due */
+    uint64_t acked_us; /* when it was last acknowledged */
+    struct device *next_due; /* a list of those with ack_due */
 };
 
 /* device_make: new keys and an account's first entry. */

@@ -9,6 +9,8 @@
 #include "bench/load/sender.h"
 #include "bench/measure/result.h"
 
+#define DUE_SLOTS 32u
+
 struct meter {
     uint64_t connect_us, start_us;
     uint64_t done_us; /* when the last message was done */
@@ -37,7 +39,9 @@ struct load {
     struct traffic traffic;
     struct pace pace;
     struct arena arena;
-    struct device *due; /* to be acknowledged in this turn */
+    struct device *due[DUE_SLOTS]; /* to be acknowledged, by the millisecond */
+    uint64_t due_ms; /* the slot of this one is next */
+    size_t due_count;
     struct meter meter;
     int signal_fd;
     bool interrupted;

@@ -33,21 +33,26 @@ static bool take_all(struct load *l, uint64_t *now_us)
     return any;
 }
 
-/* Of each device one, over everything it has taken meanwhile. */
+/* Of each device one, over everything it has taken meanwhile, when its millisecond has come. */
 static void acknowledge(struct load *l, uint64_t now_us)
 {
-    while (l->due) {
-        struct device *d = l->due;
-        l->due = d->next_due;
-        if (d->state == DEVICE_READY && d->ack_due) device_acknowledge(d, now_us);
-        d->ack_due = false;
-    }
+    uint64_t now_ms = now_us / 1000;
+    if (now_ms - l->due_ms > DUE_SLOTS) l->due_ms = now_ms - DUE_SLOTS;
+    for (; l->due_ms <= now_ms; l->due_ms++)
+        for (struct device **slot = &l->due[l->due_ms % DUE_SLOTS], *d; (d = *slot);) {
+            *slot = d->next_due;
+            l->due_count--;
+            if (d->state == DEVICE_READY && d->ack_due) device_acknowledge(d, now_us);
+            d->ack_due = false;
+        }
+    l->due_ms = now_ms; /* more may come in this one */
 }
 
 static void wait_until(struct load *l, uint64_t now_us, uint64_t wake_us)
 {
     nfds_t count = 0;
-    if (wake_us > now_us + WAIT_MAX_US) wake_us = now_us + WAIT_MAX_US;
+    uint64_t longest_us = l->due_count ? HOUSEKEEP_US : WAIT_MAX_US;
+    if (wake_us > now_us + longest_us) wake_us = now_us + longest_us;
     if (wake_us <= now_us) return;
     for (size_t i = 0; i < l->hub_count; i++)
         if (l->hubs[i]) l->waits[count++] = (struct pollfd){hub_fd(l->hubs[i]), POLLIN, 0};

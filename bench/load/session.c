@@ -8,6 +8,8 @@
 
 #define REFUSED_US   10000u /* at least so long after a refusal the same is asked again */
 #define GREET_ALL_US 1000000u
+#define ACK_PACE_US  20000u
+_Static_assert(ACK_PACE_US / 1000 < DUE_SLOTS, "a slot is one millisecond");
 
 static struct sender *sender_of(struct load *l, const struct device *d)
 {
@@ -21,12 +23,16 @@ static void trouble(struct load *l, enum status s)
 
 /* ---- deliveries ---- */
 
-static void due_add(struct load *l, struct device *d)
+/* At once, or so long after the last one as a client waits (PROTOCOL 8). */
+static void due_add(struct load *l, struct device *d, uint64_t now_us)
 {
+    uint64_t at_us = d->acked_us + ACK_PACE_US > now_us ? d->acked_us + ACK_PACE_US : now_us;
+    struct device **slot = &l->due[at_us / 1000 % DUE_SLOTS];
     if (d->ack_due) return;
     d->ack_due = true;
-    d->next_due = l->due;
-    l->due = d;
+    d->next_due = *slot;
+    *slot = d;
+    l->due_count++;
 }
 
 /* Everything that can be wrong: whose it is, its id, its length, and every byte. */
@@ -65,7 +71,7 @@ static void on_deliver(struct load *l, struct device *d, const struct frame *f, 
     for (size_t i = 0; i < m.gap_count; i++)
         l->gaps += m.gaps[i].count;
     if (m.gap_number) d->gap_seen = m.gap_number;
-    due_add(l, d);
+    due_add(l, d, now_us);
 }
 
 /* ---- replies ---- */
@@ -149,7 +155,7 @@ static void on_error(struct load *l, struct device *d, const struct frame *f, ui
     else if (asks(d) && f->header.correlation == d->asked)
         d->again_us = now_us + REFUSED_US + 1000u * m.retry_after_ms;
     else if (!sends && d->state == DEVICE_READY && d->attaches && d->taken.seq)
-        due_add(l, d); /* an ack that was not done */
+        due_add(l, d, now_us); /* an ack that was not done */
 }
 
 void session_frame(struct load *l, struct device *d, struct view bytes, uint64_t now_us)

@@ -237,8 +237,3 @@ struct hash256 hash_bytes(const char *label, struct view a, struct view b, struc
     crypto_generichash_final(&state, out.bytes, sizeof out.bytes);
     return out;
 }
-
-struct hash256 hash_ciphertext(struct view ciphertext)
-{
-    return hash_bytes("sealmq ciphertext 1", ciphertext, view_of(NULL, 0), view_of(NULL, 0));
-}

@@ -81,7 +81,5 @@ enum status reference_parse(const char *text, struct message_ref *out) MUST_USE;
 
 /* hash_bytes: BLAKE2b-256 of a label (domain separation, with its NUL) and up to three parts. */
 struct hash256 hash_bytes(const char *label, struct view a, struct view b, struct view c);
-/* hash_ciphertext: of one part, as it stands in the claim digest and beside the stored bytes. */
-struct hash256 hash_ciphertext(struct view ciphertext);
 
 #endif

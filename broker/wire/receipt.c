@@ -1,6 +1,7 @@
-/* receipt: keyed BLAKE2b-256 over the fields in the order of PROTOCOL 7.3. */
+/* receipt: HMAC-SHA-256 over the fields in the order of PROTOCOL 7.3. */
 #include "broker/wire/receipt.h"
 
+#include <nettle/hmac.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -11,20 +12,20 @@ static void receipt_mac(const struct receipt_key *key, const struct msg_receipt 
                         struct mac256 *out)
 {
     uint8_t numbers[8 + 4 + 8];
-    crypto_generichash_state state;
+    struct hmac_sha256_ctx state;
     put_u64(numbers, r->commit);
     put_u32(numbers + 8, key->id);
     put_u64(numbers + 12, r->accepted_ms);
-    crypto_generichash_init(&state, key->bytes, sizeof key->bytes, sizeof out->bytes);
-    crypto_generichash_update(&state, (const uint8_t *)label, sizeof label);
-    crypto_generichash_update(&state, r->store.bytes, sizeof r->store.bytes);
-    crypto_generichash_update(&state, r->term.bytes, sizeof r->term.bytes);
-    crypto_generichash_update(&state, numbers, sizeof numbers);
-    crypto_generichash_update(&state, ref->sender.bytes, sizeof ref->sender.bytes);
-    crypto_generichash_update(&state, ref->target.bytes, sizeof ref->target.bytes);
-    crypto_generichash_update(&state, ref->id.bytes, sizeof ref->id.bytes);
-    crypto_generichash_update(&state, digest->bytes, sizeof digest->bytes);
-    crypto_generichash_final(&state, out->bytes, sizeof out->bytes);
+    hmac_sha256_set_key(&state, sizeof key->bytes, key->bytes);
+    hmac_sha256_update(&state, sizeof label, (const uint8_t *)label);
+    hmac_sha256_update(&state, sizeof r->store.bytes, r->store.bytes);
+    hmac_sha256_update(&state, sizeof r->term.bytes, r->term.bytes);
+    hmac_sha256_update(&state, sizeof numbers, numbers);
+    hmac_sha256_update(&state, sizeof ref->sender.bytes, ref->sender.bytes);
+    hmac_sha256_update(&state, sizeof ref->target.bytes, ref->target.bytes);
+    hmac_sha256_update(&state, sizeof ref->id.bytes, ref->id.bytes);
+    hmac_sha256_update(&state, sizeof digest->bytes, digest->bytes);
+    hmac_sha256_digest(&state, sizeof out->bytes, out->bytes);
     sodium_memzero(&state, sizeof state);
 }
 

@@ -63,7 +63,7 @@ static void process_start(struct device *d, struct session_host *h)
 {
     struct sim *s = d->sim;
     bool attach = h == &d->sessions[SESSION_RECEIVER];
-    struct engine_config config = {.random = {random_bytes, s},
+    struct engine_config config = {.random = {random_bytes, s}, .ack_pace_ms = ENGINE_ACK_PACE_MS,
                                    .client_version = "0.1.0",
                                    .attach = attach,
                                    .credit_messages = s->profile->credit_messages,

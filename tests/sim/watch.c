@@ -6,6 +6,7 @@
  *   - what storage says rests on rows that its disk has (I4), and a zombie says nothing that counts
  *   - no session has more unacknowledged than its credit (I9)
  *   - no event and no frame without a ciphertext has the canary; no event has a raw id (I11) */
+#include "broker/wire/digest.h"
 #include "tests/sim/watch.h"
 
 #include "broker/host/journal.h"
@@ -76,9 +77,8 @@ size_t device_number(const struct sim *s, struct device_id id)
 
 static struct hash256 digest_of(struct view item, struct view ciphertext, struct hash256 *hash)
 {
-    struct view none = view_of(NULL, 0);
-    *hash = hash_bytes("sealmq ciphertext 1", ciphertext, none, none);
-    return hash_bytes("sealmq claim 1", item, view_of(hash->bytes, sizeof hash->bytes), none);
+    *hash = digest_ciphertext(ciphertext);
+    return digest_claim(item, hash, 1);
 }
 
 static bool same_ref(const struct message_ref *a, const struct message_ref *b)
@@ -310,8 +310,7 @@ static void reply_seen(struct sim *s, const struct conn *c, const struct frame *
 
 static bool was_sent(const struct watch *w, const struct msg_delivery *d, struct view bytes)
 {
-    struct view none = view_of(NULL, 0);
-    struct hash256 hash = hash_bytes("sealmq ciphertext 1", bytes, none, none);
+    struct hash256 hash = digest_ciphertext(bytes);
     struct message_ref ref = {d->sender_device, d->target, d->id};
     for (size_t i = 0; i < w->sent_count; i++)
         if (same_ref(&w->sent[i].ref, &ref) && memcmp(&w->sent[i].hash, &hash, sizeof hash) == 0)

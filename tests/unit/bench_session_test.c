@@ -87,10 +87,11 @@ Test(session, a_whole_delivery_counts_once_with_its_time)
     cr_assert_eq(l.traffic.ledger.delivered, 1);
     cr_assert_eq(l.traffic.end_to_end.max_us, 500);
     cr_assert_eq(l.traffic.ledger.corrupted, 0);
-    cr_assert_eq(l.due, order[0]);
+    cr_assert_eq(l.due[20], order[0], "20 ms behind the last ack, which was at 0");
     deliver(0);
     cr_assert_eq(l.traffic.ledger.duplicated, 1);
-    cr_assert_null(l.due->next_due); /* acknowledged once */
+    cr_assert_null(l.due[20]->next_due); /* acknowledged once */
+    cr_assert_eq(l.due_count, 1);
 }
 
 Test(session, any_changed_byte_is_corrupted)
@@ -137,7 +138,7 @@ Test(session, what_an_earlier_session_was_offered_is_not_taken)
     order[0]->session.number++;
     deliver(0);
     cr_assert_eq(l.traffic.ledger.delivered, 0);
-    cr_assert_null(l.due);
+    cr_assert_eq(l.due_count, 0);
 }
 
 Test(session, everything_taken_is_acknowledged_until_the_relay_confirms_it)

@@ -49,6 +49,32 @@ ENGINE_TEST(ack, what_is_kept_is_delivered_and_what_the_application_takes_is_set
     cr_assert_eq(pending_count(f), 0u);
 }
 
+ENGINE_TEST(ack, acks_keep_a_pace_while_half_the_credit_is_left)
+{
+    struct msg_ack ack;
+    f->config.ack_pace_ms = 20;
+    f->config.credit_messages = 8;
+    restart(f);
+    session_only(f);
+    deliver_untaken(f, 5, 3);
+    take(f, 1);
+    struct frame frame = said_both(f, &ack, 5, 7); /* the first one at once */
+    echo(f, &frame, &ack);
+    take(f, 2);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    cr_assert(acks_pending(f));
+    pass(f, 19);
+    take(f, 3);
+    cr_assert_eq(said_count(f, KIND_ACK), 0u);
+    pass(f, 1);
+    frame = said_both(f, &ack, 7, 7); /* over both */
+    echo(f, &frame, &ack);
+    deliver_untaken(f, 8, 4); /* half of the credit */
+    take(f, 4);
+    frame = said_both(f, &ack, 8, 11);
+    echo(f, &frame, &ack);
+}
+
 ENGINE_TEST(ack, taking_what_is_not_there_takes_nothing)
 {
     uint64_t orders[] = {1, 9}, zero = 0;

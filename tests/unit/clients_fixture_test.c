@@ -1,5 +1,7 @@
 #include "tests/unit/clients_fixture.h"
 
+#include "broker/wire/digest.h"
+
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <string.h>
@@ -317,14 +319,10 @@ struct outbox_row row_at(struct fixture *f, uint64_t order)
 static struct hash256 digest_of(struct view item, const struct msg_send_item *m,
                                 struct reader *body)
 {
-    struct view none = view_of(NULL, 0);
-    uint8_t hashes[DEVICES_PER_ACCOUNT * 32];
-    for (size_t i = 0; i < m->part_count; i++) {
-        struct hash256 h = hash_bytes("sealmq ciphertext 1", read_view(body, m->parts[i].len), none,
-                                      none);
-        memcpy(hashes + 32 * i, h.bytes, 32);
-    }
-    return hash_bytes("sealmq claim 1", item, view_of(hashes, 32 * m->part_count), none);
+    struct hash256 hashes[DEVICES_PER_ACCOUNT];
+    for (size_t i = 0; i < m->part_count; i++)
+        hashes[i] = digest_ciphertext(read_view(body, m->parts[i].len));
+    return digest_claim(item, hashes, m->part_count);
 }
 
 void said_send(struct fixture *f, struct sent *out)
