@@ -12,7 +12,7 @@
 #include "storage/store.h"
 
 #define PACK_COUNT_MAX 256u /* packs that are not unfolded yet */
-#define PACK_BYTES_MAX (16u << 20)
+#define PACK_BYTES_MAX (48u << 20)
 
 struct pack_config {
     size_t count_max; /* 1..PACK_COUNT_MAX; 0 = PACK_COUNT_MAX */
