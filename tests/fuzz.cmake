@@ -38,7 +38,7 @@ function(sealmq_fuzz name runs)
         "LeakSanitizer|AddressSanitizer|runtime error:|internal error:")
 endfunction()
 
-sealmq_fuzz_library(fuzz_wire broker/wire/*.c PkgConfig::SODIUM)
+sealmq_fuzz_library(fuzz_wire broker/wire/*.c PkgConfig::SODIUM PkgConfig::NETTLE)
 sealmq_fuzz(messages 200000 fuzz_wire)
 sealmq_fuzz(frame 200000 fuzz_wire)
 sealmq_fuzz(slab 200000 fuzz_wire)

@@ -19,8 +19,23 @@ systems_of() {
             elif $peers; then
                 peers_list
             fi
-        done
+        done | if [[ -n $only ]]; then grep -xF "${only//,/$'\n'}" || true; else cat; fi
         return
+    done
+}
+
+# What --systems names; a peer among them means --peers.
+systems_check() {
+    local name
+    for name in ${only//,/ }; do
+        case $name in
+        plain | curve) ;;
+        *)
+            peers_list | grep -qxF -- "$name" ||
+                fail "--systems names $name: there are plain curve $(peers_list | xargs)"
+            peers=true
+            ;;
+        esac
     done
 }
 

@@ -70,7 +70,7 @@ grep '"curve"' "$RESULTS" > "$DIR/curve.jsonl"
 run 2 sealmq-bench compare "$DIR/plain.jsonl" "$DIR/curve.jsonl"; one_error; lines 0
 
 # The script, up to where it would start to build.
-for WRONG in nonsense "--rounds 0" "steady --peers --rounds 2" "steady --soak-seconds 20" "--out" "--sideways"; do
+for WRONG in nonsense "--rounds 0" "steady --peers --rounds 2" "steady --soak-seconds 20" "steady --systems mysql" "--out" "--sideways"; do
     # shellcheck disable=SC2086 # words
     timeout 20 "$RUN" $WRONG > "$DIR/out" 2> "$DIR/err" < /dev/null
     equal "$?" 2 "the exit status of bench/run $WRONG"
