@@ -79,27 +79,35 @@ static void write_page(struct storage *s, const struct claim_made *made, size_t 
                  view_of(NULL, 0));
 }
 
-/* How many of these make a page: up to one whose id the next one does not share. */
+/* How many of these make a page: up to one whose id the next one does not share, if that comes in time. */
 static size_t page_count(const struct claim_made *made, size_t left)
 {
     size_t n = left < PAGE_CLAIMS ? left : PAGE_CLAIMS;
-    while (n < left && message_equal(made[n - 1].ref.id, made[n].ref.id))
+    while (n < left && n < PAGE_CLAIMS_MAX && message_equal(made[n - 1].ref.id, made[n].ref.id))
         n++;
     return n;
 }
 
-/* All claims of one sender: first those whose ids do not grow. */
+static void write_own(struct storage *s, const struct claim_made *made)
+{
+    turn_put_new(&s->turn, SPACE_ROUTING, made->own, made->row, view_of(NULL, 0));
+}
+
+/* All claims of one sender: first those whose ids do not grow. One id to more targets than a page holds is
+ * nothing that a client needs. */
 static void write_sender(struct storage *s, const struct claim_made *made, size_t count)
 {
     struct device_id sender = made->ref.sender;
     size_t i = 0;
     for (; i < count && !newest_knows_new(s->newest, sender, any_target, made[i].ref.id); i++)
-        turn_put_new(&s->turn, SPACE_ROUTING, made[i].own, made[i].row, view_of(NULL, 0));
+        write_own(s, &made[i]);
     if (i == count) return;
     newest_note(s->newest, sender, any_target, made[count - 1].ref.id);
-    for (size_t n; i < count; i += n) {
-        n = page_count(made + i, count - i);
+    while (i < count) {
+        size_t n = page_count(made + i, count - i);
         write_page(s, made + i, n);
+        for (i += n; i < count && message_equal(made[i - 1].ref.id, made[i].ref.id); i++)
+            write_own(s, &made[i]);
     }
 }
 

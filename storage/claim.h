@@ -1,7 +1,7 @@
 /* claim: the idempotency record of one send, and where it is kept (STORAGE, claims). What one sender
  * had accepted in one turn is one row, a *page*, under the highest id in it: ids of a sender grow, so its
  * pages follow each other and the first one at or above an id is the only one that can have it. A claim
- * whose id does not grow has a row of its own. */
+ * whose id does not grow, or is shared by more than a page holds, has a row of its own. */
 #ifndef SEALMQ_STORAGE_CLAIM_H
 #define SEALMQ_STORAGE_CLAIM_H
 

@@ -1,6 +1,7 @@
 /* Claims: the same answer byte for byte, whenever it is asked again; ids in time; refusals leave none. */
 #include "tests/unit/storage_fixture.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void expect_again(struct world *w, const struct sending *first, const struct sending *again)
@@ -113,6 +114,34 @@ Test(claim, an_id_that_does_not_grow_has_a_row_of_its_own_and_is_found)
     again = person_send_id(e.w, e.ann, e.bob, new, "new");
     expect_again(e.w, &second, &again);
     cr_assert_eq(world_claims(e.w), 2);
+    scene_free(&e);
+}
+
+Test(claim, one_id_for_more_targets_than_a_page_holds_is_found_for_each)
+{
+    enum { COUNT = PAGE_CLAIMS_MAX + 20 };
+    struct scene e = scene_new(false);
+    struct person **to = calloc(COUNT, sizeof *to);
+    struct sending *sent = calloc(COUNT, sizeof *sent);
+    struct message_id first = world_id(e.w), id = world_id(e.w);
+    for (unsigned i = 0; i < COUNT; i++)
+        to[i] = person_new(e.w, 100 + i);
+    struct sending before = person_send_begin(e.w, e.ann, e.bob, first, view_of("x", 1), 0, NULL);
+    for (size_t i = 0; i < COUNT; i++)
+        sent[i] = person_send_begin(e.w, e.ann, to[i], id, view_of("x", 1), 0, NULL);
+    world_run(e.w);
+    person_send_end(e.w, &before);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_PAGE), 1);
+    cr_assert_eq(world_claims(e.w), COUNT + 1);
+    for (size_t i = 0; i < COUNT; i++) {
+        person_send_end(e.w, &sent[i]);
+        struct sending again = person_send_id(e.w, e.ann, to[i], id, "x");
+        expect_again(e.w, &sent[i], &again);
+        person_free(to[i]);
+    }
+    cr_assert_eq(world_claims(e.w), COUNT + 1);
+    free(to);
+    free(sent);
     scene_free(&e);
 }
 
