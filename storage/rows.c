@@ -304,6 +304,7 @@ static struct page_claim read_page_claim(struct reader *r)
     read_bytes(r, c.target.bytes, 32);
     read_bytes(r, c.id.bytes, 16);
     c.row = read_view(r, read_u32(r));
+    if (!c.row.len) r->failed = true; /* no claim is empty */
     return c;
 }
 

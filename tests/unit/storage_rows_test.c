@@ -81,6 +81,10 @@ Test(rows, a_page_gives_each_claim_back_and_no_other)
         cr_assert_eq(page_row_read(view_of(page.at, len), &a, &back, &count), STATUS_DAMAGED);
         cr_assert_eq(page_row_find(view_of(page.at, len), to, id, &row), STATUS_DAMAGED);
     }
+    list[1].row.len = 0;
+    page = page_row_write(&a, list, 2);
+    cr_assert_eq(page_row_read(page, &a, &back, &count), STATUS_DAMAGED, "no claim is empty");
+    cr_assert_eq(page_row_find(page, to, id, &row), STATUS_DAMAGED);
     arena_fini(&a);
 }
 
