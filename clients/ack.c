@@ -96,8 +96,10 @@ void acks_delivered(struct engine *e, struct now now, const struct delivered *it
     struct acks *a = &e->acks;
     a->drop_ms = NEVER; /* went with this transaction */
     a->since_count += count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        a->since_bytes += items[i].len;
         delivered_add(a, &items[i]);
+    }
     if (!count) return;
     if (position_compare(items[0].at, a->echoed_settled) <= 0)
         a->echoed_settled = (struct position){.seq = 0};
@@ -266,9 +268,10 @@ static uint64_t send_at_ms(const struct engine *e)
 {
     const struct acks *a = &e->acks;
     uint64_t at_ms = a->send_ms;
-    if (e->leaving) return at_ms;
+    if (e->leaving || e->draining) return at_ms;
     if (!settle_due(a) && a->delivered_ms > at_ms) at_ms = a->delivered_ms;
-    bool paced = 2 * a->since_count < e->config.credit_messages;
+    bool paced = 2 * a->since_count < e->config.credit_messages &&
+                 2 * a->since_bytes < e->config.credit_bytes;
     return paced && a->pace_ms > at_ms ? a->pace_ms : at_ms;
 }
 
@@ -304,6 +307,7 @@ static void ack_send(struct engine *e, struct now now)
     if (!a->under_way) return;
     a->pace_ms = now.mono_ms + e->config.ack_pace_ms;
     a->since_count = 0;
+    a->since_bytes = 0;
     a->asked_settled = settled;
     a->asked_delivered = a->delivered;
     a->gap_asked = a->gap_due;

@@ -86,6 +86,7 @@ struct waiting {
 struct delivered {
     struct position at;
     uint64_t order;          /* its inbox row; 0 = it failed */
+    uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
     bool taken;              /* by the application, earlier */
 };
@@ -109,7 +110,8 @@ struct acks {
     uint64_t send_ms;          /* mono: not before (back-off) */
     uint64_t delivered_ms;     /* mono: not before, where nothing but `delivered` is to be said */
     uint64_t pace_ms;          /* mono: not before, while there is credit */
-    size_t since_count;        /* deliveries since the last ACK was sent */
+    size_t since_count;        /* deliveries since the last ACK was sent, */
+    uint64_t since_bytes;      /* and their ciphertexts */
     uint64_t poll_ms;          /* mono: when to look for what another process has taken */
     unsigned tries;
     uint64_t drop_ms;          /* mono: when to drop echoed rows from the state; NEVER = none */

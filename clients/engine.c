@@ -126,8 +126,9 @@ uint64_t engine_relay_ms(const struct engine *e, struct now now)
 
 static void config_fill(struct engine_config *c)
 {
-    if (!c->credit_messages) c->credit_messages = CREDIT_MESSAGES_MAX;
-    if (!c->credit_bytes) c->credit_bytes = CREDIT_BYTES_MAX;
+    if (!c->credit_messages || c->credit_messages > CREDIT_MESSAGES_MAX)
+        c->credit_messages = CREDIT_MESSAGES_MAX; /* the relay grants no more */
+    if (!c->credit_bytes || c->credit_bytes > CREDIT_BYTES_MAX) c->credit_bytes = CREDIT_BYTES_MAX;
     if (!c->request_timeout_ms) c->request_timeout_ms = 10000;
     if (!c->poll_ms) c->poll_ms = 1000;
     if (!c->status_every_ms) c->status_every_ms = 30000;

@@ -69,7 +69,7 @@ static enum status delivery_keep_in(struct engine *e, struct now now, const stru
                             .accepted_ms = d->accepted_ms,
                             .received_ms = now.wall_ms};
     bool added;
-    *out = (struct delivered){.at = {.term = d->term, .seq = d->seq}};
+    *out = (struct delivered){.at = {.term = d->term, .seq = d->seq}, .len = d->len};
     out->reason = wrap_open(ciphertext, d->sealed, &row.body);
     if (out->reason != FAIL_NONE) return STATUS_OK;
     enum status s = state_inbox_put(e->state, &row, &added);

@@ -23,7 +23,11 @@ void claim_want(struct storage *s, const struct message_ref *ref, uint32_t attem
     struct store_key from = key_page(ref->sender, ref->id);
     struct store_key to = key_end(view_of(from.bytes, from.len - sizeof ref->id.bytes));
     look->own = key_claim(ref->sender, ref->target, ref->id, attempt);
-    look->page = attempt ? NULL : turn_scan(&s->turn, SPACE_ROUTING, &from, &to, 1, 1);
+    if (!attempt) {
+        struct store_scan *scan = turn_scan(&s->turn, SPACE_ROUTING, &from, &to, 1, 1);
+        scan->nearest = true; /* a deleted page that stood first was the only one that could have it */
+        look->page = scan;
+    }
     turn_want(&s->turn, SPACE_ROUTING, &look->own);
 }
 

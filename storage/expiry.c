@@ -27,8 +27,9 @@ static struct store_key step_over(const struct store_key *cursor, const struct s
     static const uint8_t first_kinds[SPACE_COUNT] = {
         [SPACE_PAYLOAD] = ROW_ENVELOPE, [SPACE_ROUTING] = ROW_CLAIM, [SPACE_EVENTS] = ROW_EVENT};
     uint8_t prefix[3] = {first_kinds[scan->space], 0, 0};
-    if (cursor->len >= sizeof prefix) memcpy(prefix, cursor->bytes, sizeof prefix);
-    return key_end(view_of(prefix, sizeof prefix));
+    memcpy(prefix, cursor->bytes, cursor->len < sizeof prefix ? cursor->len : sizeof prefix);
+    bool last = get_u16(prefix + 1) >= PARTITION_COUNT - 1;
+    return key_end(view_of(prefix, last ? 1 : sizeof prefix));
 }
 
 static void move_cursor(struct store_key *cursor, const struct store_scan *scan)

@@ -24,7 +24,8 @@ enum row_kind {
     ROW_EVENT = 'E',    /* events */
 };
 
-#define ROW_VERSION 1u
+/* 2: SHA-256 in claims and envelopes, and pages. Rows of version 1, which was never released, are damage. */
+#define ROW_VERSION 2u
 
 /* ---- keys ---- */
 struct store_key key_mailbox(enum row_kind kind, uint16_t home, struct device_id device);

@@ -51,6 +51,7 @@ struct store_scan {
     size_t row_max;       /* > 0 */
     size_t byte_max;      /* keys + values; the row that crosses it is still returned */
     bool keys_only;       /* values come back empty */
+    bool nearest;         /* with row_max 1: the first row, or none if many deleted ones stand before it; `more` is not told */
     struct store_row *rows; /* out, in key order */
     size_t row_count;     /* out */
     bool more;            /* out: stopped by a limit and there is another row; continue after the last */

@@ -11,8 +11,8 @@ struct target_id { uint8_t bytes[32]; };    /* an account id or a conversation i
 struct message_id { uint8_t bytes[16]; };   /* UUIDv7 in relay time */
 struct store_id { uint8_t bytes[8]; };      /* random, made with the store */
 struct boot_id { uint8_t bytes[8]; };       /* random, one per start of a process */
-struct hash256 { uint8_t bytes[32]; };      /* BLAKE2b-256 */
-struct mac256 { uint8_t bytes[32]; };       /* keyed BLAKE2b-256 */
+struct hash256 { uint8_t bytes[32]; };      /* BLAKE2b-256 (hash_bytes) or SHA-256 (digest.h) */
+struct mac256 { uint8_t bytes[32]; };       /* HMAC-SHA-256 */
 struct transport_pk { uint8_t bytes[32]; }; /* CURVE (X25519) */
 struct signing_pk { uint8_t bytes[32]; };   /* Ed25519 */
 struct identity_pk { uint8_t bytes[32]; };  /* X25519 */

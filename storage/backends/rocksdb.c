@@ -37,6 +37,7 @@
 #define HINT_BYTES_PAIR    51u /* kind, partition, sender, target */
 #define RUN_COUNT_MAX      8 /* sorted runs of a tiered family before some are merged */
 #define ROW_COUNT_MIN      64u
+#define NEAR_SKIPS_MAX     256u /* deleted rows before the nearest one */
 #define FAMILY_COUNT       SPACE_ALL_COUNT
 
 /* How a space is used; a family of RocksDB each. */
@@ -74,6 +75,7 @@ struct rocksdb_store {
     rocksdb_column_family_handle_t *family[FAMILY_COUNT];
     rocksdb_readoptions_t *load_options;
     rocksdb_readoptions_t *scan_options;
+    rocksdb_readoptions_t *near_options; /* gives up among deleted rows */
     rocksdb_writeoptions_t *write_options[2]; /* by enum durability */
     rocksdb_writebatch_t *batch;              /* reused: keeps its memory */
     char *dir;
@@ -214,7 +216,16 @@ static void scan_rows(rocksdb_iterator_t *at, struct store_scan *scan, struct ar
         row->key = copy_of(a, key, key_len);
         row->value = scan->keys_only ? view_of(nothing, 0) : copy_of(a, value, value_len);
         byte_count += key_len + value_len;
+        if (scan->nearest) return; /* what stands behind it may be deleted rows without end */
     }
+}
+
+/* Takes the text if it says that too many deleted rows were passed. */
+static bool gave_up(char *error)
+{
+    bool so = error && strncmp(error, "Result incomplete", 17) == 0;
+    if (so) rocksdb_free(error);
+    return so;
 }
 
 static enum status rocksdb_scan(struct store *s, struct store_scan *scan, struct arena *a)
@@ -222,16 +233,16 @@ static enum status rocksdb_scan(struct store *s, struct store_scan *scan, struct
     ENSURE(scan->space < SPACE_ALL_COUNT);
     struct rocksdb_store *r = rocksdb_of(s);
     /* The bound is borrowed for as long as the iterator lives. */
-    rocksdb_readoptions_set_iterate_upper_bound(
-        r->scan_options, scan->to.len ? chars(scan->to) : NULL, scan->to.len);
-    rocksdb_iterator_t *at =
-        rocksdb_create_iterator_cf(r->db, r->scan_options, r->family[scan->space]);
+    rocksdb_readoptions_t *options = scan->nearest ? r->near_options : r->scan_options;
+    rocksdb_readoptions_set_iterate_upper_bound(options, scan->to.len ? chars(scan->to) : NULL,
+                                                scan->to.len);
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(r->db, options, r->family[scan->space]);
     rocksdb_iter_seek(at, chars(scan->from), scan->from.len);
     scan_rows(at, scan, a);
     char *error = NULL;
     rocksdb_iter_get_error(at, &error);
     rocksdb_iter_destroy(at);
-    enum status status = read_status(error);
+    enum status status = scan->nearest && gave_up(error) ? STATUS_OK : read_status(error);
     if (status != STATUS_OK) {
         scan->rows = NULL;
         scan->row_count = 0;
@@ -307,6 +318,7 @@ static void rocksdb_store_close(struct store *s)
     rocksdb_writeoptions_destroy(r->write_options[DURABILITY_MEMORY]);
     rocksdb_writeoptions_destroy(r->write_options[DURABILITY_SYNCED]);
     rocksdb_readoptions_destroy(r->scan_options);
+    rocksdb_readoptions_destroy(r->near_options);
     rocksdb_readoptions_destroy(r->load_options);
     for (unsigned i = 0; i < FAMILY_COUNT; i++)
         rocksdb_column_family_handle_destroy(r->family[i]);
@@ -551,6 +563,9 @@ enum status rocksdb_store_open(const struct rocksdb_config *config, struct store
     rocksdb_readoptions_set_verify_checksums(r->load_options, 1);
     r->scan_options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_verify_checksums(r->scan_options, 1);
+    r->near_options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(r->near_options, 1);
+    rocksdb_readoptions_set_max_skippable_internal_keys(r->near_options, NEAR_SKIPS_MAX);
     r->write_options[DURABILITY_MEMORY] = rocksdb_writeoptions_create();
     r->write_options[DURABILITY_SYNCED] = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->write_options[DURABILITY_SYNCED], 1);

@@ -363,6 +363,47 @@ CONTRACT_TEST(scan_skips_deleted_rows)
     cr_assert_str_eq(scan_range(f, "", "", 3), "aa ab b");
 }
 
+static void put_number(struct fixture *f, uint32_t i, bool there)
+{
+    static uint8_t key[4];
+    put_u32(key, i);
+    struct view at = arena_copy(&f->batch_arena, view_of(key, 4));
+    if (there)
+        store_batch_put(&f->batch, &f->batch_arena, SPACE_ROUTING, at, at, view_of(NULL, 0));
+    else
+        store_batch_delete(&f->batch, &f->batch_arena, SPACE_ROUTING, at);
+}
+
+/* The first row at or behind `from`; 0 = none is told. */
+static uint32_t nearest(struct fixture *f, uint32_t from)
+{
+    uint8_t key[4];
+    put_u32(key, from);
+    struct store_scan scan = {.space = SPACE_ROUTING, .from = view_of(key, 4), .row_max = 1,
+                              .byte_max = 1, .nearest = true};
+    cr_assert_eq(store_scan(f->store, &scan, &f->arena), STATUS_OK);
+    cr_assert_leq(scan.row_count, 1);
+    return scan.row_count ? get_u32(scan.rows[0].value.at) : 0;
+}
+
+CONTRACT_TEST(the_nearest_row_is_found_or_hidden_by_deleted_ones_only)
+{
+    for (uint32_t i = 1; i <= 2000; i++)
+        put_number(f, i, true);
+    commit(f);
+    cr_assert_eq(nearest(f, 0), 1);
+    cr_assert_eq(nearest(f, 700), 700);
+    cr_assert_eq(nearest(f, 2001), 0);
+    for (uint32_t i = 3; i < 2000; i++)
+        put_number(f, i, false);
+    commit(f);
+    cr_assert_eq(nearest(f, 2), 2, "what is deleted behind it does not matter");
+    cr_assert_eq(nearest(f, 2000), 2000);
+    cr_assert_eq(nearest(f, 1990), 2000, "a few before it neither");
+    uint32_t hidden = nearest(f, 3);
+    cr_assert(hidden == 0 || hidden == 2000, "no error, and never another row");
+}
+
 CONTRACT_TEST(scan_returns_many_rows_that_outlive_later_writes)
 {
     enum { ROW_COUNT = 700 };

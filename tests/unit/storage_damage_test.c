@@ -151,6 +151,26 @@ Test(damage, sweeps_step_over_what_they_cannot_read)
     damage_free(&d);
 }
 
+Test(damage, sweeps_step_over_partition_by_partition_and_never_back)
+{
+    struct damage d = damage_new();
+    const struct store_key *cursor = &d.w->core->sweep_payload;
+    uint16_t home = home_of_account(d.bob->account);
+    uint8_t block = (uint8_t)(home >> 8); /* the step to it makes the cursor shorter */
+    cr_assert_gt(block, 0, "choose another person");
+    cr_assert_eq(person_send_id(d.w, d.ann, d.bob, world_id(d.w), "for bob").status, STATUS_OK);
+    damage_put(&d, SPACE_PAYLOAD, key_mailbox(ROW_ENVELOPE, home, d.bob->device));
+    d.w->core->sweep_payload =
+        (struct store_key){.bytes = {ROW_ENVELOPE, (uint8_t)(block - 1), 0xfe}, .len = 3};
+    for (int i = 0; i < 12; i++) {
+        world_pass(d.w, 500);
+        cr_assert_geq(cursor->bytes[1], block - 1);
+    }
+    cr_assert_eq(cursor->bytes[1], block);
+    cr_assert_gt(d.bad.hits, 3);
+    damage_free(&d);
+}
+
 Test(damage, an_unreadable_ledger_is_never_called_lost)
 {
     struct damage d = damage_new();
