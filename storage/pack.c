@@ -170,7 +170,8 @@ static bool is_spent(const struct pack *pack)
 
 static bool is_too_much(const struct pack_store *p)
 {
-    return p->count >= p->count_max || p->byte_count > p->byte_max;
+    if (p->count >= p->count_max || p->byte_count > PACK_LARGE * p->byte_max) return true;
+    return p->byte_count > p->byte_max && p->count > PACK_KEPT;
 }
 
 /* The oldest pack goes: its rows that are still there become rows below, or, while they are young, part

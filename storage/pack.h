@@ -12,11 +12,13 @@
 #include "storage/store.h"
 
 #define PACK_COUNT_MAX 256u /* packs that are not unfolded yet */
-#define PACK_BYTES_MAX (48u << 20)
+#define PACK_BYTES_MAX (16u << 20)
+#define PACK_KEPT      12u /* so many may be held beyond that, up to PACK_LARGE times as much: large messages */
+#define PACK_LARGE     3u
 
 struct pack_config {
     size_t count_max; /* 1..PACK_COUNT_MAX; 0 = PACK_COUNT_MAX */
-    size_t byte_max;  /* of all packs before a write, so one batch more at most; 0 = PACK_BYTES_MAX */
+    size_t byte_max;  /* of all packs before a write, so one batch more at most, but see PACK_KEPT; 0 = PACK_BYTES_MAX */
     uint8_t seed[16]; /* random: for hash tables */
 };
 
