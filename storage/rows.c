@@ -335,9 +335,9 @@ enum status page_row_find(struct view value, struct target_id target, struct mes
         struct page_claim c = read_page_claim(&r);
         if (!r.failed && message_equal(c.id, id) && target_equal(c.target, target)) *row = c.row;
     }
-    if (row_done(&r) != STATUS_OK) *row = view_of(NULL, 0);
-    if (row_done(&r) != STATUS_OK) return STATUS_DAMAGED;
-    return row->at ? STATUS_OK : STATUS_NOT_FOUND;
+    if (row_done(&r) == STATUS_OK) return row->at ? STATUS_OK : STATUS_NOT_FOUND;
+    *row = view_of(NULL, 0);
+    return STATUS_DAMAGED;
 }
 
 struct view run_row_write(struct arena *a, const struct run_row *row)

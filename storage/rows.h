@@ -80,7 +80,7 @@ struct view claim_row_write(struct arena *a, const struct claim_row *row);
 enum status claim_row_read(struct view value, struct claim_row *row) MUST_USE;
 
 /* Claims of one sender, ascending by id: `row` is each one's claim_row. At most PAGE_CLAIMS_MAX are written;
- * read_page borrows the value and takes the list from the arena. OK, DAMAGED. */
+ * page_row_read borrows the value and takes the list from the arena. OK, DAMAGED. */
 #define PAGE_CLAIMS_MAX 256u
 struct page_claim {
     struct target_id target;

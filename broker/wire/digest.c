@@ -6,28 +6,40 @@
 
 _Static_assert(SHA256_DIGEST_SIZE == sizeof(struct hash256), "a digest is a hash256");
 
+static void update(struct sha256_ctx *state, struct view bytes)
+{
+    sha256_update(state, bytes.len, bytes.at);
+}
+
+static struct sha256_ctx begin(struct view label)
+{
+    struct sha256_ctx state;
+    sha256_init(&state);
+    update(&state, label);
+    return state;
+}
+
+static struct hash256 end(struct sha256_ctx *state)
+{
+    struct hash256 out;
+    sha256_digest(state, sizeof out.bytes, out.bytes);
+    return out;
+}
+
 struct hash256 digest_ciphertext(struct view ciphertext)
 {
-    static const uint8_t label[] = "sealmq ciphertext 1";
-    struct sha256_ctx state;
-    struct hash256 out;
-    sha256_init(&state);
-    sha256_update(&state, sizeof label, label);
-    sha256_update(&state, ciphertext.len, ciphertext.at);
-    sha256_digest(&state, sizeof out.bytes, out.bytes);
-    return out;
+    static const char label[] = "sealmq ciphertext 1";
+    struct sha256_ctx state = begin(view_of(label, sizeof label));
+    update(&state, ciphertext);
+    return end(&state);
 }
 
 struct hash256 digest_claim(struct view item, const struct hash256 *parts, size_t count)
 {
-    static const uint8_t label[] = "sealmq claim 1";
-    struct sha256_ctx state;
-    struct hash256 out;
-    sha256_init(&state);
-    sha256_update(&state, sizeof label, label);
-    sha256_update(&state, item.len, item.at);
+    static const char label[] = "sealmq claim 1";
+    struct sha256_ctx state = begin(view_of(label, sizeof label));
+    update(&state, item);
     for (size_t i = 0; i < count; i++)
-        sha256_update(&state, sizeof parts[i].bytes, parts[i].bytes);
-    sha256_digest(&state, sizeof out.bytes, out.bytes);
-    return out;
+        update(&state, view_of(parts[i].bytes, sizeof parts[i].bytes));
+    return end(&state);
 }
