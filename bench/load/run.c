@@ -204,6 +204,7 @@ int run_command(struct command *c)
     int status = options_read(c, &o);
     if (status == EXIT_OK) status = files_check(c, &o);
     if (status == EXIT_OK) {
+        if (o.pace.window) process_give_way();
         if (host_start() != STATUS_OK || !load_init(l, &o))
             status = command_fail(c, EXIT_USAGE, "no sockets can be opened: %s", strerror(errno));
         else if (!phase_connect(l))

@@ -24,6 +24,11 @@ struct process_sample {
 /* process_sample: GONE when there is no such process (out all zero), else OK. */
 enum status process_sample(pid_t pid, struct process_sample *out) MUST_USE;
 
+/* process_give_way: the calling thread, and those it will start, do not push the servers that are measured off a
+ * processor when they wake (SCHED_BATCH), as clients on other machines would not. For closed loops: an open one
+ * has to be punctual. Where it cannot be set nothing happens. */
+void process_give_way(void);
+
 struct thread_sample {
     char name[16];
     uint64_t cpu_ns; /* of all living threads with this name */

@@ -269,6 +269,7 @@ int main(int argc, char **argv)
     int status = EXIT_USAGE;
     if (host_start() != STATUS_OK) return fail("cannot start", "");
     if (!options_read(argc, argv, &r.options, &status)) return status;
+    if (r.options.flow.window) process_give_way();
     r.signal_fd = host_signal_fd();
     r.result = result_new();
     r.flow = flow_new(&r.options.flow);

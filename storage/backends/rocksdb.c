@@ -9,6 +9,7 @@
  * DeleteRange, SingleDelete, WAL tracking in the manifest. */
 #include "storage/backends/rocksdb.h"
 #include "storage/backends/rocksdb_directory.h"
+#include "storage/backends/rocksdb_trash.h"
 
 #include <errno.h>
 #include <rocksdb/c.h>
@@ -79,6 +80,7 @@ struct rocksdb_store {
     rocksdb_writeoptions_t *write_options[2]; /* by enum durability */
     rocksdb_writebatch_t *batch;              /* reused: keeps its memory */
     char *dir;
+    struct trash *trash; /* NULL where it cannot be */
     bool failed;
 };
 
@@ -314,6 +316,7 @@ static void rocksdb_store_close(struct store *s)
 {
     if (!s) return;
     struct rocksdb_store *r = rocksdb_of(s);
+    trash_close(&r->trash);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_writeoptions_destroy(r->write_options[DURABILITY_MEMORY]);
     rocksdb_writeoptions_destroy(r->write_options[DURABILITY_SYNCED]);
@@ -570,6 +573,7 @@ enum status rocksdb_store_open(const struct rocksdb_config *config, struct store
     r->write_options[DURABILITY_SYNCED] = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->write_options[DURABILITY_SYNCED], 1);
     r->batch = rocksdb_writebatch_create();
+    r->trash = trash_open(r->dir); /* without it syncs wait now and then, and nothing else */
     *out = &r->base;
     return STATUS_OK;
 }

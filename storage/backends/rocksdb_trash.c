@@ -1,0 +1,183 @@
+/* rocksdb_trash: see rocksdb_trash.h. One thread; inotify tells of names that come and go, and where it lost
+ * count the folder is read. Invariant: only a file whose first name is gone, and which has no other name than
+ * ours, is cut. */
+#include "storage/backends/rocksdb_trash.h"
+
+#include "broker/wire/bytes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX     ".trash"
+#define STEP_BYTES (1024 * 1024)
+#define PAUSE_MS   2 /* between steps: half a gigabyte a second, more than is ever written */
+
+struct trash {
+    int dir;
+    int changes; /* inotify */
+    int stop;    /* eventfd */
+    pthread_t thread;
+};
+
+static bool ends(const char *name, const char *suffix)
+{
+    size_t len = strlen(name), end = strlen(suffix);
+    return len > end && strcmp(name + len - end, suffix) == 0;
+}
+
+struct second_name {
+    char text[NAME_MAX + sizeof SUFFIX];
+};
+
+static struct second_name second_name(const char *name)
+{
+    struct second_name second;
+    snprintf(second.text, sizeof second.text, "%s%s", name, SUFFIX);
+    return second;
+}
+
+/* True = stop was asked for. */
+static bool pause_or_stop(const struct trash *t)
+{
+    struct pollfd stop = {.fd = t->stop, .events = POLLIN};
+    return poll(&stop, 1, PAUSE_MS) > 0;
+}
+
+static void cut(const struct trash *t, const char *second)
+{
+    struct stat file;
+    int fd = openat(t->dir, second, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return;
+    off_t left = fstat(fd, &file) == 0 && file.st_nlink == 1 ? file.st_size : 0;
+    while (left > 0) {
+        left = left > STEP_BYTES ? left - STEP_BYTES : 0;
+        if (ftruncate(fd, left) != 0 || pause_or_stop(t)) break;
+    }
+    close(fd);
+}
+
+/* A file that is there, or gone since: its second name comes, or goes in steps. */
+static void look_at(const struct trash *t, const char *name)
+{
+    if (!ends(name, ".log") && !ends(name, ".sst")) return;
+    struct second_name second = second_name(name);
+    struct stat file;
+    if (linkat(t->dir, name, t->dir, second.text, 0) == 0 || errno == EEXIST) {
+        bool gone = fstatat(t->dir, name, &file, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
+        if (!gone) return;
+    } else if (errno != ENOENT) {
+        return;
+    }
+    cut(t, second.text);
+    (void)unlinkat(t->dir, second.text, 0);
+}
+
+static void forget(const struct trash *t, const char *name)
+{
+    if (ends(name, SUFFIX)) (void)unlinkat(t->dir, name, 0);
+}
+
+/* Whether a name is the first or the second one of a file. */
+static void look_at_either(const struct trash *t, const char *name)
+{
+    struct second_name first;
+    if (!ends(name, SUFFIX)) {
+        look_at(t, name);
+        return;
+    }
+    snprintf(first.text, sizeof first.text, "%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
+    look_at(t, first.text);
+}
+
+static void each_name(const struct trash *t, void (*take)(const struct trash *t, const char *name))
+{
+    int again = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = again >= 0 ? fdopendir(again) : NULL;
+    for (struct dirent *e; entries && (e = readdir(entries)) != NULL;)
+        take(t, e->d_name);
+    if (entries)
+        closedir(entries);
+    else if (again >= 0)
+        close(again);
+}
+
+static void follow(const struct trash *t)
+{
+    _Alignas(struct inotify_event) char buffer[4096];
+    ssize_t len = read(t->changes, buffer, sizeof buffer);
+    for (ssize_t at = 0; at < len;) {
+        const struct inotify_event *e = (const struct inotify_event *)(buffer + at);
+        if (e->mask & IN_Q_OVERFLOW)
+            each_name(t, look_at_either);
+        else if (e->len)
+            look_at(t, e->name);
+        at += (ssize_t)(sizeof *e + e->len);
+    }
+}
+
+static void *run(void *context)
+{
+    const struct trash *t = context;
+    each_name(t, look_at);
+    for (;;) {
+        struct pollfd fds[] = {{.fd = t->changes, .events = POLLIN}, {.fd = t->stop, .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0 && errno != EINTR) return NULL;
+        if (fds[1].revents) return NULL;
+        if (fds[0].revents) follow(t);
+    }
+}
+
+/* Whether a file can have two names here. */
+static bool links_work(const struct trash *t)
+{
+    struct second_name second = second_name("CURRENT");
+    return linkat(t->dir, "CURRENT", t->dir, second.text, 0) == 0 && unlinkat(t->dir, second.text, 0) == 0;
+}
+
+static void close_all(struct trash *t)
+{
+    int fds[] = {t->dir, t->changes, t->stop};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    free(t);
+}
+
+struct trash *trash_open(const char *dir)
+{
+    struct trash *t = calloc(1, sizeof *t);
+    ENSURE(t != NULL);
+    t->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    t->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    t->stop = eventfd(0, EFD_CLOEXEC);
+    if (t->dir >= 0) each_name(t, forget);
+    if (t->dir >= 0 && t->changes >= 0 && t->stop >= 0 && links_work(t) &&
+        inotify_add_watch(t->changes, dir, IN_CREATE | IN_DELETE) >= 0 &&
+        pthread_create(&t->thread, NULL, run, t) == 0) {
+        (void)pthread_setname_np(t->thread, "sealmq-trash");
+        return t;
+    }
+    close_all(t);
+    return NULL;
+}
+
+void trash_close(struct trash **t)
+{
+    uint64_t one = 1;
+    if (!*t) return;
+    ENSURE(write((*t)->stop, &one, sizeof one) == sizeof one);
+    pthread_join((*t)->thread, NULL);
+    each_name(*t, forget);
+    close_all(*t);
+    *t = NULL;
+}
