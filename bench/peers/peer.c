@@ -7,7 +7,7 @@
 
 /* Also what was left out, so that a user learns that it could be had. */
 static const char *const known[] = {
-    "redis", "redis-batch", "redis-nodedup", "postgres", "rabbitmq", "nats",
+    "redis", "redis-batch", "redis-nodedup", "redis-devices", "postgres", "rabbitmq", "nats",
 };
 
 static const struct peer_ops *const drivers[] = {

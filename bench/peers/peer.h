@@ -14,17 +14,17 @@
 
 #include <poll.h>
 
-#define PEER_POLLS_MAX     64u
+#define PEER_POLLS_MAX     96u
 #define PEER_QUEUES_MAX    1024u
 #define PEER_SENDERS_MAX   16u
-#define PEER_CONSUMERS_MAX 16u
+#define PEER_CONSUMERS_MAX 64u
 
 struct peer_config {
     char host[64];
     uint16_t port;
     unsigned queues, senders;
-    unsigned
-        consumers; /* connections that receive, at most one per queue: the queues i, i + consumers, ... */
+    unsigned consumers; /* connections that receive, at most one per queue: the queues i, i + consumers, ...
+                         * Not for a system that says otherwise. */
     size_t size;       /* of a body */
     struct flow *flow; /* where accepts and deliveries are reported; outlives the peer */
 };

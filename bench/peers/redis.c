@@ -32,7 +32,7 @@ static const char script_batch[] =
     "redis.call('XADD', KEYS[i], '*', 'b', ARGV[(i + 1) / 2 + 1]) r = r .. '1' "
     "else r = r .. '0' end end return r";
 
-enum variant { DEDUP, DEDUP_BATCH, NO_DEDUP };
+enum variant { DEDUP, DEDUP_BATCH, NO_DEDUP, DEVICES };
 
 struct connection {
     redisContext *redis;
@@ -373,6 +373,8 @@ static enum status redis_open(const struct peer_ops *ops, const struct peer_conf
     r->config = *config;
     r->variant = (enum variant)(ops - peer_redis);
     r->consumer_count = config->consumers;
+    if (r->variant == DEVICES)
+        r->consumer_count = config->queues < PEER_CONSUMERS_MAX ? config->queues : PEER_CONSUMERS_MAX;
     r->input = malloc(READ_LEN);
     ENSURE(r->input != NULL);
     for (unsigned i = 0; i < config->queues; i++) {
@@ -423,5 +425,6 @@ const struct peer_ops peer_redis[] = {
                                  "64 messages, pipelined; XREAD, XDEL"),
     [NO_DEDUP] = REDIS_OPS("redis-nodedup", "streams; XADD, pipelined; XREAD, XDEL; a repeated id "
                                             "would be delivered twice"),
+    [DEVICES] = REDIS_OPS("redis-devices", "as redis, but each recipient with a connection of its own, up to 64"),
     {.system = NULL},
 };

@@ -39,8 +39,8 @@ systems_check() {
     done
 }
 
-# By driver: redis, redis-batch and redis-nodedup are three ways to use one server, named before the dash.
-peers_list() { printf '%s\n' redis redis-batch redis-nodedup postgres rabbitmq nats; }
+# By driver: redis, redis-batch, redis-nodedup and redis-devices are four ways to use one server, named before the dash.
+peers_list() { printf '%s\n' redis redis-batch redis-nodedup redis-devices postgres rabbitmq nats; }
 
 system_start() {
     rm -rf "$scratch/server"
