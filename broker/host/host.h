@@ -16,7 +16,7 @@ uint64_t host_mono_us(void);
 void host_random(void *out, size_t len);
 
 /* host_start: sodium_init, libc's rand seeded from the kernel (ZeroMQ's routing ids derive from it),
- * SIGPIPE ignored, core dumps off. Once, before any socket. OK, IO. */
+ * SIGPIPE ignored, core dumps off, two heaps for all threads. Once, before any socket. OK, IO. */
 enum status host_start(void) MUST_USE;
 
 /* host_signal_fd: a descriptor that becomes readable on SIGTERM or SIGINT (signalfd; both blocked for

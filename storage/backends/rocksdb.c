@@ -19,7 +19,7 @@
 #include <sys/statvfs.h>
 
 #define MIB                ((size_t)1024 * 1024)
-#define WRITE_BUFFER_BYTES (32 * MIB)
+#define WRITE_BUFFER_BYTES (22 * MIB)
 #define CACHE_BYTES        (32 * MIB)
 #define WAL_BYTES_FACTOR   6u /* all WAL files, in write buffers: recovery time is bounded by it */
 #define OPEN_FILE_MAX      256
