@@ -4,6 +4,7 @@
 #include "broker/net.h"
 
 #include "broker/host/host.h"
+#include "broker/pace.h"
 #include "broker/wire/slab.h"
 #include "broker/zap.h"
 
@@ -23,8 +24,6 @@
 #define ROUTING_LEN       5   /* libzmq's own routing ids: a zero byte and a counter */
 #define FRAMES_PER_TURN   512 /* from each socket, before what came is flushed */
 #define POLL_MAX_MS       1000
-#define EDGE_PACE_US      500u
-#define EDGE_PACE_FRAMES  8 /* a look that found so many was worth its price */
 #define EDGE_SEND_QUEUE   PENDING_REQUESTS_MAX /* replies to a full window fit */
 #define EDGE_RECV_QUEUE   32
 #define BACKEND_QUEUE     4096
@@ -132,7 +131,8 @@ enum status net_open(const struct config *config, const struct curve_server_keys
     zmq_msg_init(&n->payload);
     n->context = zmq_ctx_new();
     n->pace = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (n->pace < 0 || !n->context || zmq_ctx_set(n->context, ZMQ_IO_THREADS, 2) != 0)
+    if (n->pace < 0) return open_failed(n, "a timer", error, error_cap);
+    if (!n->context || zmq_ctx_set(n->context, ZMQ_IO_THREADS, 2) != 0)
         return open_failed(n, "ZeroMQ", error, error_cap);
     if (zap_open(n->context, config->plain, &n->zap) != STATUS_OK)
         return open_failed(n, "the access check", error, error_cap);
@@ -226,11 +226,11 @@ static bool payload_key(struct net *n, struct transport_pk *out)
 }
 
 /* How many frames; FRAMES_PER_TURN = there may be more. */
-static int edge_take(struct net *n, struct broker *b, struct now now)
+static size_t edge_take(struct net *n, struct broker *b, struct now now)
 {
     struct transport_pk key;
     uint32_t routing;
-    int count = 0;
+    size_t count = 0;
     for (enum status s; count < FRAMES_PER_TURN; count++) {
         s = receive(n, n->edge, &routing);
         if (s == STATUS_BUSY) break;
@@ -273,15 +273,12 @@ static bool signal_take(struct net *n, struct broker *b, struct now now, int fd,
     return false;
 }
 
-/* After a look at the edge that found little, the next one waits a moment: what comes meanwhile goes on as one
- * slab, where each frame by itself would wake five threads on its way to the disk (ARCHITECTURE, Where the time
- * goes). The first frame after a silence, and whatever comes from a worker, never waits. True = the edge is to be
- * left alone now. */
-static bool edge_pace(struct net *n, uint64_t start_us)
+/* True = the edge is to be left alone until the timer fires. */
+static bool pace_begin(struct net *n, uint64_t until_us)
 {
-    struct itimerspec at = {.it_value = {.tv_sec = (time_t)((start_us + EDGE_PACE_US) / 1000000),
-                                         .tv_nsec = (long)((start_us + EDGE_PACE_US) % 1000000 * 1000)}};
-    return timerfd_settime(n->pace, TFD_TIMER_ABSTIME, &at, NULL) == 0;
+    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(until_us / 1000000),
+                                         .tv_nsec = (long)(until_us % 1000000 * 1000)}};
+    return until_us && timerfd_settime(n->pace, TFD_TIMER_ABSTIME, &at, NULL) == 0;
 }
 
 static bool pace_over(struct net *n)
@@ -295,9 +292,12 @@ enum { ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_SIGNAL, ITEM_PACE, IT
 void net_run(struct net *n, struct broker *b, int signal_fd)
 {
     zmq_pollitem_t items[ITEM_COUNT] = {
-        [ITEM_EDGE] = {n->edge, 0, ZMQ_POLLIN, 0}, [ITEM_BACKEND] = {n->backend, 0, ZMQ_POLLIN, 0},
-        [ITEM_ADMIN] = {n->admin, 0, ZMQ_POLLIN, 0}, [ITEM_ZAP] = {zap_socket(n->zap), 0, ZMQ_POLLIN, 0},
-        [ITEM_SIGNAL] = {NULL, signal_fd, ZMQ_POLLIN, 0}, [ITEM_PACE] = {NULL, n->pace, ZMQ_POLLIN, 0}};
+        [ITEM_EDGE] = {n->edge, 0, ZMQ_POLLIN, 0},
+        [ITEM_BACKEND] = {n->backend, 0, ZMQ_POLLIN, 0},
+        [ITEM_ADMIN] = {n->admin, 0, ZMQ_POLLIN, 0},
+        [ITEM_ZAP] = {zap_socket(n->zap), 0, ZMQ_POLLIN, 0},
+        [ITEM_SIGNAL] = {NULL, signal_fd, ZMQ_POLLIN, 0},
+        [ITEM_PACE] = {NULL, n->pace, ZMQ_POLLIN, 0}};
     bool draining = false, leave = false, paced = false;
     struct now now = host_now();
     while (!leave && !broker_drained(b, now)) {
@@ -310,8 +310,8 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         if (items[ITEM_ZAP].revents) zap_serve(n->zap);
         if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
         if (items[ITEM_EDGE].revents) {
-            int count = edge_take(n, b, now);
-            paced = count > 0 && count < EDGE_PACE_FRAMES && edge_pace(n, start_us);
+            size_t count = edge_take(n, b, now);
+            paced = pace_begin(n, pace_until_us(count, start_us));
         }
         if (items[ITEM_ADMIN].revents) socket_take(n, n->admin, b, now, broker_admin_frame);
         if (items[ITEM_SIGNAL].revents) leave = signal_take(n, b, now, signal_fd, &draining);

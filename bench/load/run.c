@@ -204,12 +204,13 @@ int run_command(struct command *c)
     int status = options_read(c, &o);
     if (status == EXIT_OK) status = files_check(c, &o);
     if (status == EXIT_OK) {
-        if (o.pace.window) process_give_way();
+        bool gives_way = o.pace.window && process_give_way();
         if (host_start() != STATUS_OK || !load_init(l, &o))
             status = command_fail(c, EXIT_USAGE, "no sockets can be opened: %s", strerror(errno));
         else if (!phase_connect(l))
             status = connect_failed(c, l);
         else {
+            if (gives_way) result_extra_text(l->meter.result, "generator", "gives way");
             if (phase_run(l) && o.catch_up) (void)phase_catch_up(l);
             status = load_finish(c, l);
         }

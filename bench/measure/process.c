@@ -126,8 +126,8 @@ enum status disk_sample(const char *path, struct disk_sample *out)
     return STATUS_OK;
 }
 
-void process_give_way(void)
+bool process_give_way(void)
 {
     struct sched_param none = {0};
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    return sched_setscheduler(0, SCHED_BATCH, &none) == 0;
 }

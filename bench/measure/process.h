@@ -26,8 +26,8 @@ enum status process_sample(pid_t pid, struct process_sample *out) MUST_USE;
 
 /* process_give_way: the calling thread, and those it will start, do not push the servers that are measured off a
  * processor when they wake (SCHED_BATCH), as clients on other machines would not. For closed loops: an open one
- * has to be punctual. Where it cannot be set nothing happens. */
-void process_give_way(void);
+ * has to be punctual. False = it cannot be set here. */
+bool process_give_way(void) MUST_USE;
 
 struct thread_sample {
     char name[16];

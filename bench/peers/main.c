@@ -269,12 +269,13 @@ int main(int argc, char **argv)
     int status = EXIT_USAGE;
     if (host_start() != STATUS_OK) return fail("cannot start", "");
     if (!options_read(argc, argv, &r.options, &status)) return status;
-    if (r.options.flow.window) process_give_way();
+    bool gives_way = r.options.flow.window && process_give_way();
     r.signal_fd = host_signal_fd();
     r.result = result_new();
     r.flow = flow_new(&r.options.flow);
     r.options.peer.flow = r.flow;
     result_head(r.result, &r.options);
+    if (gives_way) result_extra_text(r.result, "generator", "gives way");
     if (r.options.ops->open(r.options.ops, &r.options.peer, &r.peer, error, sizeof error) ==
         STATUS_OK)
         status = measure(&r);

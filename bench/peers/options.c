@@ -215,6 +215,7 @@ bool options_read(int argc, char **argv, struct options *o, int *exit_status)
     o->peer.queues = o->flow.queues;
     o->peer.senders = o->flow.senders;
     o->peer.size = o->flow.size;
+    if (o->ops->queue_consumers) consumers = PEER_CONSUMERS_MAX;
     o->peer.consumers = consumers < o->flow.queues ? (unsigned)consumers : o->flow.queues;
     return true;
 }

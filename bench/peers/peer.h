@@ -14,17 +14,16 @@
 
 #include <poll.h>
 
-#define PEER_POLLS_MAX     96u
 #define PEER_QUEUES_MAX    1024u
 #define PEER_SENDERS_MAX   16u
 #define PEER_CONSUMERS_MAX 64u
+#define PEER_POLLS_MAX     (PEER_SENDERS_MAX + PEER_CONSUMERS_MAX)
 
 struct peer_config {
     char host[64];
     uint16_t port;
     unsigned queues, senders;
-    unsigned consumers; /* connections that receive, at most one per queue: the queues i, i + consumers, ...
-                         * Not for a system that says otherwise. */
+    unsigned consumers; /* connections that receive, at most one per queue: i, i + consumers, ... */
     size_t size;       /* of a body */
     struct flow *flow; /* where accepts and deliveries are reported; outlives the peer */
 };
@@ -36,6 +35,7 @@ struct peer_ops {
     const char
         *durability; /* what the server has done before it accepts: "synced" or "not synced" */
     const char *how; /* one line: by which means of the system the work is done */
+    bool queue_consumers; /* a connection per queue, whatever --consumers says */
     /* open: connects all senders and consumers, makes empty queues; may block for up to 30 s. The text of
      * a failure goes to error. OK, GONE, STATE (the server is not what the work needs). */
     enum status (*open)(const struct peer_ops *ops, const struct peer_config *config,

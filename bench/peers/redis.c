@@ -373,8 +373,6 @@ static enum status redis_open(const struct peer_ops *ops, const struct peer_conf
     r->config = *config;
     r->variant = (enum variant)(ops - peer_redis);
     r->consumer_count = config->consumers;
-    if (r->variant == DEVICES)
-        r->consumer_count = config->queues < PEER_CONSUMERS_MAX ? config->queues : PEER_CONSUMERS_MAX;
     r->input = malloc(READ_LEN);
     ENSURE(r->input != NULL);
     for (unsigned i = 0; i < config->queues; i++) {
@@ -410,11 +408,11 @@ static const char *redis_error(const struct peer *p)
     return ((const struct redis *)p)->error;
 }
 
-#define REDIS_OPS(name, means)                                                                \
+#define REDIS_OPS(name, means, ...)                                                              \
     {                                                                                         \
         .system = name, .durability = "synced", .how = means, .open = redis_open,             \
         .submit = redis_submit, .polls = redis_polls, .turn = redis_turn, .left = redis_left, \
-        .error = redis_error, .close = redis_close                                            \
+        .error = redis_error, .close = redis_close, __VA_ARGS__                               \
     }
 
 const struct peer_ops peer_redis[] = {
@@ -425,6 +423,8 @@ const struct peer_ops peer_redis[] = {
                                  "64 messages, pipelined; XREAD, XDEL"),
     [NO_DEDUP] = REDIS_OPS("redis-nodedup", "streams; XADD, pipelined; XREAD, XDEL; a repeated id "
                                             "would be delivered twice"),
-    [DEVICES] = REDIS_OPS("redis-devices", "as redis, but each recipient with a connection of its own, up to 64"),
+    [DEVICES] = REDIS_OPS("redis-devices",
+                          "as redis, but each recipient with a connection of its own, up to 64",
+                          .queue_consumers = true),
     {.system = NULL},
 };

@@ -1,6 +1,7 @@
-/* rocksdb_trash: see rocksdb_trash.h. One thread; inotify tells of names that come and go, and where it lost
- * count the folder is read. Invariant: only a file whose first name is gone, and which has no other name than
- * ours, is cut. */
+/* rocksdb_trash: glue; one thread, which knows nothing but names. inotify tells of those that come and go, and
+ * where it lost count the folder is read. RocksDB takes NAME.trash away itself whenever somebody opens the folder,
+ * also one that is then locked out: a second name that went while the first is there is made again.
+ * Invariant: only a file whose first name is gone, and which has no other name than ours, is cut. */
 #include "storage/backends/rocksdb_trash.h"
 
 #include "broker/wire/bytes.h"
@@ -16,12 +17,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SUFFIX     ".trash"
 #define STEP_BYTES (1024 * 1024)
-#define PAUSE_MS   2 /* between steps: half a gigabyte a second, more than is ever written */
+#define PAUSE_MS   2    /* between steps: up to half a gigabyte a second ... */
+#define LATE_BYTES 1024 /* ... and faster where so much news waits */
 
 struct trash {
     int dir;
@@ -30,10 +33,17 @@ struct trash {
     pthread_t thread;
 };
 
-static bool ends(const char *name, const char *suffix)
+static bool is_second(const char *name)
 {
-    size_t len = strlen(name), end = strlen(suffix);
-    return len > end && strcmp(name + len - end, suffix) == 0;
+    size_t len = strlen(name), end = strlen(SUFFIX);
+    return len > end && strcmp(name + len - end, SUFFIX) == 0;
+}
+
+/* NUMBER.log or NUMBER.sst. */
+static bool is_first(const char *name)
+{
+    size_t digits = strspn(name, "0123456789");
+    return digits && (strcmp(name + digits, ".log") == 0 || strcmp(name + digits, ".sst") == 0);
 }
 
 struct second_name {
@@ -51,7 +61,9 @@ static struct second_name second_name(const char *name)
 static bool pause_or_stop(const struct trash *t)
 {
     struct pollfd stop = {.fd = t->stop, .events = POLLIN};
-    return poll(&stop, 1, PAUSE_MS) > 0;
+    int waiting = 0;
+    bool late = ioctl(t->changes, FIONREAD, &waiting) == 0 && waiting >= LATE_BYTES;
+    return poll(&stop, 1, late ? 0 : PAUSE_MS) > 0;
 }
 
 static void cut(const struct trash *t, const char *second)
@@ -70,7 +82,7 @@ static void cut(const struct trash *t, const char *second)
 /* A file that is there, or gone since: its second name comes, or goes in steps. */
 static void look_at(const struct trash *t, const char *name)
 {
-    if (!ends(name, ".log") && !ends(name, ".sst")) return;
+    if (!is_first(name)) return;
     struct second_name second = second_name(name);
     struct stat file;
     if (linkat(t->dir, name, t->dir, second.text, 0) == 0 || errno == EEXIST) {
@@ -85,18 +97,15 @@ static void look_at(const struct trash *t, const char *name)
 
 static void forget(const struct trash *t, const char *name)
 {
-    if (ends(name, SUFFIX)) (void)unlinkat(t->dir, name, 0);
+    if (is_second(name)) (void)unlinkat(t->dir, name, 0);
 }
 
 /* Whether a name is the first or the second one of a file. */
 static void look_at_either(const struct trash *t, const char *name)
 {
     struct second_name first;
-    if (!ends(name, SUFFIX)) {
-        look_at(t, name);
-        return;
-    }
-    snprintf(first.text, sizeof first.text, "%.*s", (int)(strlen(name) - strlen(SUFFIX)), name);
+    size_t len = strlen(name) - (is_second(name) ? strlen(SUFFIX) : 0);
+    snprintf(first.text, sizeof first.text, "%.*s", (int)len, name);
     look_at(t, first.text);
 }
 
@@ -121,7 +130,7 @@ static void follow(const struct trash *t)
         if (e->mask & IN_Q_OVERFLOW)
             each_name(t, look_at_either);
         else if (e->len)
-            look_at(t, e->name);
+            look_at_either(t, e->name);
         at += (ssize_t)(sizeof *e + e->len);
     }
 }
@@ -131,18 +140,21 @@ static void *run(void *context)
     const struct trash *t = context;
     each_name(t, look_at);
     for (;;) {
-        struct pollfd fds[] = {{.fd = t->changes, .events = POLLIN}, {.fd = t->stop, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) return NULL;
-        if (fds[1].revents) return NULL;
+        struct pollfd fds[] = {{.fd = t->changes, .events = POLLIN},
+                               {.fd = t->stop, .events = POLLIN}};
+        if ((poll(fds, 2, -1) < 0 && errno != EINTR) || fds[1].revents) break;
         if (fds[0].revents) follow(t);
     }
+    each_name(t, forget); /* nothing keeps a block when nobody looks any more */
+    return NULL;
 }
 
 /* Whether a file can have two names here. */
 static bool links_work(const struct trash *t)
 {
     struct second_name second = second_name("CURRENT");
-    return linkat(t->dir, "CURRENT", t->dir, second.text, 0) == 0 && unlinkat(t->dir, second.text, 0) == 0;
+    return linkat(t->dir, "CURRENT", t->dir, second.text, 0) == 0 &&
+           unlinkat(t->dir, second.text, 0) == 0;
 }
 
 static void close_all(struct trash *t)
@@ -177,7 +189,6 @@ void trash_close(struct trash **t)
     if (!*t) return;
     ENSURE(write((*t)->stop, &one, sizeof one) == sizeof one);
     pthread_join((*t)->thread, NULL);
-    each_name(*t, forget);
     close_all(*t);
     *t = NULL;
 }

@@ -507,6 +507,30 @@ Test(rocksdb_open, a_missing_directory_is_made_for_us_alone)
     fixture_fini(&f);
 }
 
+static bool has_second_names(const char *dir)
+{
+    DIR *entries = opendir(dir);
+    bool found = false;
+    cr_assert_not_null(entries);
+    for (struct dirent *e; (e = readdir(entries)) != NULL;)
+        found = found || strstr(e->d_name, ".log.trash");
+    closedir(entries);
+    return found;
+}
+
+/* rocksdb_trash has tests of its own; this one holds that it is there, and waits for its thread. */
+Test(rocksdb_open, the_wal_has_a_second_name_while_the_store_is_open)
+{
+    struct fixture f;
+    fixture_init(&f, BACKEND_ROCKSDB);
+    for (int i = 0; i < 20000 && !has_second_names(f.dir); i++)
+        usleep(1000);
+    cr_assert(has_second_names(f.dir));
+    store_close(&f.store);
+    cr_assert(!has_second_names(f.dir));
+    fixture_fini(&f);
+}
+
 Test(rocksdb_open, a_directory_that_cannot_be_made_is_io)
 {
     struct fixture f = {.backend = BACKEND_ROCKSDB, .dir = "/tmp/sealmq-store-none/of/this"};

@@ -2,6 +2,7 @@
 #include "bench/measure/process.h"
 
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,12 @@ Test(process, our_own_cpu_grows_with_work)
     cr_assert_gt(after.cpu_ns, before.cpu_ns);
     cr_assert_gt(after.rss_kib, 0);
     cr_assert_geq(after.rss_peak_kib, after.rss_kib);
+}
+
+Test(process, whoever_gives_way_is_scheduled_as_a_batch)
+{
+    cr_assert(process_give_way());
+    cr_assert_eq(sched_getscheduler(0), SCHED_BATCH);
 }
 
 Test(process, one_that_has_ended_is_gone)
