@@ -1,4 +1,4 @@
-/* identity: making and checking the first identity-log entry and handle claims. Used by relay and
+/* identity: making and checking signed entries, the first one's content, and handle claims. Used by relay and
  * clients alike; knows no store and no session. */
 #include "broker/wire/identity.h"
 
@@ -31,15 +31,58 @@ static bool is_zero(const uint8_t *at, size_t len)
     return sodium_is_zero(at, len) == 1;
 }
 
-/* The bytes name the account, and what stands beside body and signature is signed by nobody: so an
- * entry has one encoding. */
-static bool is_canonical(const struct msg_entry *e, struct view bytes)
+static bool encodes_to(const struct codec_desc *desc, const void *message, struct view bytes)
 {
     struct buffer again = {0};
-    codec_encode(&msg_entry_desc, e, &again);
+    codec_encode(desc, message, &again);
     bool same = view_equal(buffer_view(&again), bytes);
     buffer_fini(&again);
     return same;
+}
+
+enum status entry_open(struct view entry, struct arena *a, struct msg_entry *e,
+                       struct msg_entry_body *body)
+{
+    memset(body, 0, sizeof *body);
+    enum status s = codec_decode(&msg_entry_desc, entry, a, e);
+    if (s == STATUS_OK) s = codec_decode(&msg_entry_body_desc, e->body, a, body);
+    if (s == STATUS_OK && (!encodes_to(&msg_entry_desc, e, entry) ||
+                           !encodes_to(&msg_entry_body_desc, body, e->body)))
+        s = STATUS_BAD_ENTRY;
+    if (s == STATUS_OK) return STATUS_OK;
+    memset(e, 0, sizeof *e);
+    memset(body, 0, sizeof *body);
+    return s;
+}
+
+bool entry_signed_by(const struct msg_entry *e, const struct signing_pk *pk)
+{
+    uint8_t text[SIGNED_LEN_MAX];
+    size_t len = signed_bytes(e->body, text);
+    return crypto_sign_verify_detached(e->signature.bytes, text, len, pk->bytes) == 0;
+}
+
+void entry_make(const struct msg_entry_body *body, const uint8_t signing_sk[64], struct buffer *out)
+{
+    struct buffer encoded = {0};
+    struct msg_entry entry = {0};
+    uint8_t text[SIGNED_LEN_MAX];
+    codec_encode(&msg_entry_body_desc, body, &encoded);
+    entry.body = buffer_view(&encoded);
+    size_t len = signed_bytes(entry.body, text);
+    crypto_sign_detached(entry.signature.bytes, NULL, text, len, signing_sk);
+    codec_encode(&msg_entry_desc, &entry, out);
+    buffer_fini(&encoded);
+}
+
+/* The fields of a first entry, and no others. */
+static bool is_founding(const struct msg_entry_body *b)
+{
+    return b->operation == ENTRY_CREATE && b->number == 0 && b->device_count == 1 && b->data.len == 0 &&
+           is_zero(b->previous.bytes, sizeof b->previous.bytes) &&
+           is_zero(b->signer.bytes, sizeof b->signer.bytes) &&
+           is_zero(b->subject.bytes, sizeof b->subject.bytes) &&
+           is_zero(b->proof.bytes, sizeof b->proof.bytes);
 }
 
 enum status founding_check(struct view entry, struct arena *a, struct founding *out)
@@ -47,19 +90,12 @@ enum status founding_check(struct view entry, struct arena *a, struct founding *
     struct msg_entry e;
     struct msg_entry_body body;
     memset(out, 0, sizeof *out);
-    enum status s = codec_decode(&msg_entry_desc, entry, a, &e);
-    if (s == STATUS_OK) s = codec_decode(&msg_entry_body_desc, e.body, a, &body);
+    enum status s = entry_open(entry, a, &e, &body);
     if (s != STATUS_OK) return s;
-    if (!is_canonical(&e, entry)) return STATUS_BAD_ENTRY;
-    if (body.operation != ENTRY_CREATE || body.number != 0 ||
-        !is_zero(body.previous.bytes, sizeof body.previous.bytes))
-        return STATUS_BAD_ENTRY;
-    uint8_t text[SIGNED_LEN_MAX];
-    size_t len = signed_bytes(e.body, text);
-    if (crypto_sign_verify_detached(e.signature.bytes, text, len, body.device.signing.bytes) != 0)
-        return STATUS_BAD_ENTRY;
-    struct founding f = {.record = body.device, .device = device_id_of(&body.device.signing),
-                         .key_version = 1};
+    if (!is_founding(&body) || !entry_signed_by(&e, &body.device->signing)) return STATUS_BAD_ENTRY;
+    struct founding f = {.record = *body.device, .device = device_id_of(&body.device->signing),
+                         .key_version = 1, .recovery = body.recovery};
+    f.has_recovery = !is_zero(body.recovery.bytes, sizeof body.recovery.bytes);
     f.head = hash_bytes("sealmq account 1", entry, view_of(NULL, 0), view_of(NULL, 0));
     memcpy(f.account.bytes, f.head.bytes, sizeof f.account.bytes);
     *out = f;
@@ -69,17 +105,10 @@ enum status founding_check(struct view entry, struct arena *a, struct founding *
 void founding_make(const struct msg_device_record *record, const uint8_t signing_sk[64],
                    uint64_t made_ms, const uint8_t salt[16], struct buffer *out)
 {
-    struct msg_entry_body body = {.operation = ENTRY_CREATE, .made_ms = made_ms, .device = *record};
-    struct buffer encoded = {0};
-    struct msg_entry entry = {0};
-    uint8_t text[SIGNED_LEN_MAX];
+    struct msg_entry_body body = {.operation = ENTRY_CREATE, .made_ms = made_ms, .device = record,
+                                  .device_count = 1};
     memcpy(body.salt, salt, sizeof body.salt);
-    codec_encode(&msg_entry_body_desc, &body, &encoded);
-    entry.body = buffer_view(&encoded);
-    size_t len = signed_bytes(entry.body, text);
-    crypto_sign_detached(entry.signature.bytes, NULL, text, len, signing_sk);
-    codec_encode(&msg_entry_desc, &entry, out);
-    buffer_fini(&encoded);
+    entry_make(&body, signing_sk, out);
 }
 
 /* One UTF-8 sequence at the start of v (RFC 3629): its length, 0 where it is none. */

@@ -1,5 +1,5 @@
-/* identity: the first identity-log entry, from which account and device ids follow (PROTOCOL 6).
- * Later entries, key versions and authority come with the whole log. */
+/* identity: signed entries, and the first one, from which account and device ids follow (PROTOCOL 6). What later
+ * ones mean is in identity_log.h. */
 #ifndef SEALMQ_WIRE_IDENTITY_H
 #define SEALMQ_WIRE_IDENTITY_H
 
@@ -14,10 +14,22 @@ struct founding {
     struct msg_device_record record;
     struct hash256 head;  /* the entry's hash; the account id has the same bytes */
     uint64_t key_version; /* 1 */
+    bool has_recovery;
+    struct signing_pk recovery;
 };
 
 /* device_id_of: the first 16 bytes of BLAKE2b-256("sealmq device 1", signing key). */
 struct device_id device_id_of(const struct signing_pk *signing);
+
+/* entry_open: decodes an encoded msg_entry and its body, which borrow from it and from the arena. Both must be the
+ * one encoding of their known fields: what is signed says nothing that its reader does not understand, and nothing
+ * unsigned may vary. OK, BAD_ENTRY, MALFORMED, TOO_LARGE; outputs zero after a failure. */
+enum status entry_open(struct view entry, struct arena *a, struct msg_entry *e,
+                       struct msg_entry_body *body) MUST_USE;
+/* entry_signed_by: whether the signature over the body is this key's. */
+bool entry_signed_by(const struct msg_entry *e, const struct signing_pk *pk);
+/* entry_make: writes the encoded msg_entry of this body, signed. signing_sk: libsodium's 64-byte Ed25519 secret key. */
+void entry_make(const struct msg_entry_body *body, const uint8_t signing_sk[64], struct buffer *out);
 
 /* founding_check: decodes an encoded msg_entry, verifies signature and content. The entry must be the
  * one encoding of its two fields: nothing unsigned may vary, for its hash is the account's name.

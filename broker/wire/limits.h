@@ -15,7 +15,11 @@
 #define DEVICES_PER_ACCOUNT    16u
 #define HANDLE_LEN_MAX         64u
 #define CLIENT_VERSION_LEN_MAX 32u
+#define DEVICES_EVER_MAX       32u /* of an account, revoked ones included */
 #define ENTRY_LEN_MAX          1024u
+#define ENTRY_DATA_LEN_MAX     256u
+#define LOG_LENGTH_MAX         1024u /* entries of an account */
+#define LOG_LENGTH_DESCRIBED   768u  /* the rest is for devices and keys, not for side data */
 #define ENTRIES_PER_LOOKUP     64u
 
 /* One frame at the edge */

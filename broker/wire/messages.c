@@ -45,7 +45,10 @@ TABLE(device_record, FIXED(1, msg_device_record, signing), FIXED(2, msg_device_r
       FIXED(3, msg_device_record, transport))
 TABLE(entry_body, U32(1, msg_entry_body, operation), U64(2, msg_entry_body, number),
       MAYBE(3, msg_entry_body, previous), U64(4, msg_entry_body, made_ms),
-      ONE(5, msg_entry_body, device, device_record), FIXED(6, msg_entry_body, salt))
+      MANY(5, msg_entry_body, device, device_count, 1, device_record),
+      MAYBE(6, msg_entry_body, salt), MAYBE(7, msg_entry_body, signer),
+      MAYBE(8, msg_entry_body, subject), MAYBE(9, msg_entry_body, proof),
+      MAYBE(10, msg_entry_body, recovery), BYTES(11, msg_entry_body, data, ENTRY_DATA_LEN_MAX))
 TABLE(entry, BYTES(1, msg_entry, body, ENTRY_LEN_MAX), FIXED(2, msg_entry, signature))
 TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX))
 TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),

@@ -69,17 +69,23 @@ struct msg_device_record {
 };
 
 struct msg_entry_body { /* an identity-log entry before its signature */
-    uint32_t operation; /* 1 = create */
+    uint32_t operation; /* 1 = create; identity_log.h */
     uint64_t number;    /* 0 for the first */
     struct hash256 previous; /* all zero for the first */
     uint64_t made_ms;
-    struct msg_device_record device;
-    uint8_t salt[16];
+    const struct msg_device_record *device; /* one, or NULL */
+    size_t device_count;
+    uint8_t salt[16];         /* create */
+    struct device_id signer;  /* all zero: the recovery key, or create */
+    struct device_id subject; /* all zero = none */
+    struct signature proof;   /* add: the new device's */
+    struct signing_pk recovery; /* create, set_recovery; all zero = none */
+    struct view data;         /* describe */
 };
 
 struct msg_entry {
     struct view body; /* an encoded msg_entry_body */
-    struct signature signature; /* by body.device.signing over label and body */
+    struct signature signature; /* over label and body */
 };
 
 struct msg_register { struct view entry; };

@@ -56,7 +56,7 @@ static void entry_sign(const struct msg_entry_body *body, struct buffer *out)
 static struct msg_entry_body body_make(void)
 {
     struct msg_entry_body body = {.operation = ENTRY_CREATE, .made_ms = 1700000000000u,
-                                  .device = alice};
+                                  .device = &alice, .device_count = 1};
     memcpy(body.salt, salt, sizeof salt);
     return body;
 }
@@ -169,8 +169,63 @@ Test(identity, a_signed_entry_that_is_no_founding_is_refused)
     body.previous.bytes[31] = 1;
     refuses_body(&body, "with a predecessor");
     body = body_make();
-    body.device.signing.bytes[0] ^= 1;
+    struct msg_device_record other = alice;
+    other.signing.bytes[0] ^= 1;
+    body.device = &other;
     refuses_body(&body, "signed by another key");
+    body = body_make();
+    body.device_count = 0;
+    refuses_body(&body, "without a device");
+    body = body_make();
+    body.signer.bytes[0] = 1;
+    refuses_body(&body, "with a signer");
+    body = body_make();
+    body.subject.bytes[0] = 1;
+    refuses_body(&body, "about another device");
+    body = body_make();
+    body.proof.bytes[0] = 1;
+    refuses_body(&body, "with a proof");
+    body = body_make();
+    body.data = view_of("name", 4);
+    refuses_body(&body, "with side data");
+}
+
+Test(identity, a_founding_entry_may_name_the_recovery_key)
+{
+    struct msg_entry_body body = body_make();
+    struct buffer entry = {0};
+    struct founding f;
+    entry_sign(&body, &entry);
+    cr_assert_eq(check(buffer_view(&entry), &f), STATUS_OK);
+    cr_assert(!f.has_recovery);
+    body.recovery.bytes[5] = 7;
+    buffer_clear(&entry);
+    entry_sign(&body, &entry);
+    cr_assert_eq(check(buffer_view(&entry), &f), STATUS_OK);
+    cr_assert(f.has_recovery);
+    cr_assert_eq(memcmp(&f.recovery, &body.recovery, sizeof f.recovery), 0);
+    buffer_fini(&entry);
+}
+
+/* What is signed must be what its reader understands. */
+Test(identity, a_signed_body_with_an_unknown_field_is_refused)
+{
+    struct msg_entry_body body = body_make();
+    struct buffer encoded = {0}, text = {0}, entry = {0};
+    struct msg_entry e = {0};
+    struct founding f;
+    codec_encode(&msg_entry_body_desc, &body, &encoded);
+    write_bytes(&encoded, "\x62\x01x", 3); /* field 12 */
+    e.body = buffer_view(&encoded);
+    write_bytes(&text, "sealmq entry 1", 15);
+    write_view(&text, e.body);
+    crypto_sign_detached(e.signature.bytes, NULL, text.at, text.len, alice_sk);
+    codec_encode(&msg_entry_desc, &e, &entry);
+    cr_assert_eq(check(buffer_view(&entry), &f), STATUS_BAD_ENTRY);
+    cr_assert(is_zero(&f));
+    buffer_fini(&encoded);
+    buffer_fini(&text);
+    buffer_fini(&entry);
 }
 
 Test(identity, a_handle_claim_holds_for_its_account_handle_and_key_only)
