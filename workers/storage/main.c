@@ -57,6 +57,8 @@ static enum status open_store(struct worker *w, char *error)
 {
     if (w->config.backend == BACKEND_MEMORY) return memory_open(NULL, &w->store);
     struct rocksdb_config config = {.dir = w->config.data_dir,
+                                    .write_buffer_bytes = w->config.write_buffer_bytes,
+                                    .cache_bytes = w->config.cache_bytes,
                                     .accept_damaged = w->config.accept_damaged};
     struct pack_config pack = {.count_max = 0};
     struct store *below;
