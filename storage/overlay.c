@@ -6,7 +6,6 @@
  * without rows does not exist; the first and the last place of a group are taken. */
 #include "storage/overlay.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +24,7 @@ struct overlay_group {
 };
 
 struct overlay {
-    uint8_t seed[16];
+    uint64_t seed;
     struct overlay_row **slots; /* linear probing, backward shift */
     size_t slot_count, row_count;
     struct overlay_group **groups;
@@ -50,15 +49,13 @@ int key_order(struct view a, struct view b)
 
 static uint64_t hash_of(const struct overlay *o, enum store_space space, struct view key)
 {
-    uint8_t out[8];
-    crypto_shorthash(out, key.at, key.len, o->seed);
-    return get_u64(out) + (uint64_t)space * 0x9e3779b97f4a7c15ull;
+    return view_hash(key, o->seed + (uint64_t)space);
 }
 
 struct overlay *overlay_new(const uint8_t seed[16])
 {
     struct overlay *o = heap(1, sizeof *o);
-    memcpy(o->seed, seed, sizeof o->seed);
+    o->seed = get_u64(seed);
     o->slot_count = o->group_slot_count = SLOTS_FIRST;
     o->slots = heap(o->slot_count, sizeof(struct overlay_row *));
     o->groups = heap(o->group_slot_count, sizeof(struct overlay_group *));

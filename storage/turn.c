@@ -19,19 +19,6 @@ void turn_fini(struct turn *t)
     *t = (struct turn){0};
 }
 
-/* Eight bytes at a time: keys are checked by content, so a collision costs time only. */
-static uint64_t entry_hash(enum store_space space, struct view key)
-{
-    uint64_t h = (uint64_t)space + key.len * 0x9e3779b97f4a7c15ull;
-    for (size_t i = 0; i < key.len; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, key.at + i, key.len - i < 8 ? key.len - i : 8);
-        h = (h ^ word) * 0xff51afd7ed558ccdull;
-        h ^= h >> 32;
-    }
-    return h;
-}
-
 static uint32_t *slot_of(const struct turn *t, uint64_t hash, enum store_space space,
                          struct view key)
 {
@@ -66,7 +53,7 @@ static void grow_entries(struct turn *t)
 static struct turn_entry *entry_of(struct turn *t, enum store_space space, struct view key,
                                    bool make, enum turn_entry_state fresh)
 {
-    uint64_t hash = entry_hash(space, key);
+    uint64_t hash = view_hash(key, (uint64_t)space);
     uint32_t *slot = slot_of(t, hash, space, key);
     if (*slot) return &t->entries[*slot - 1];
     if (!make) return NULL;

@@ -45,7 +45,7 @@ struct config {
     uint64_t events_keep_ms;         /* storage.events_days: 30 */
     uint32_t disk_min_percent;       /* storage.disk_min_percent: 10 */
     uint64_t cache_bytes;            /* storage.cache_bytes: blocks, indexes, filters of RocksDB: 8 MiB */
-    uint64_t write_buffer_bytes;     /* storage.write_buffer_bytes: rows before a flush: 20 MiB */
+    uint64_t write_buffer_bytes;     /* storage.write_buffer_bytes: rows before a flush: 16 MiB */
     bool accept_damaged;             /* storage.accept_damaged: operator's command, default no */
     uint32_t credit;                 /* storage.credit: requests pending at once: 4096 */
     /* fanout */

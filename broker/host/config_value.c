@@ -200,7 +200,7 @@ const struct config_rule config_rules[] = {
     {"storage", "events_days", set_u64, AT(events_keep_ms), "30", 0, 1, 3650, DAY_MS, NULL},
     {"storage", "disk_min_percent", set_u32, AT(disk_min_percent), "10", 0, 0, 50, 1, NULL},
     {"storage", "cache_bytes", set_u64, AT(cache_bytes), "8388608", 0, 1u << 20, 1ull << 40, 1, NULL},
-    {"storage", "write_buffer_bytes", set_u64, AT(write_buffer_bytes), "20971520", 0, 4u << 20, 1u << 30,
+    {"storage", "write_buffer_bytes", set_u64, AT(write_buffer_bytes), "16777216", 0, 4u << 20, 1u << 30,
      1, NULL},
     {"storage", "accept_damaged", set_bool, AT(accept_damaged), "no", 0, 0, 0, 0, "yes or no"},
     {"storage", "credit", set_u32, AT(credit), "4096", 0, 1, 65536, 1, NULL},

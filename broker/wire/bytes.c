@@ -17,6 +17,26 @@ bool view_equal(struct view a, struct view b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+static uint64_t hash_step(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0xff51afd7ed558ccdu;
+    return h ^ h >> 32;
+}
+
+uint64_t view_hash(struct view v, uint64_t seed)
+{
+    uint64_t h = seed + v.len * 0x9e3779b97f4a7c15u, word = 0;
+    size_t whole = v.len & ~(size_t)7;
+    for (size_t i = 0; i < whole; i += 8) {
+        memcpy(&word, v.at + i, 8);
+        h = hash_step(h, word);
+    }
+    if (whole == v.len) return h;
+    word = 0;
+    memcpy(&word, v.at + whole, v.len - whole);
+    return hash_step(h, word);
+}
+
 struct reader reader_of(struct view bytes)
 {
     if (!bytes.len) return (struct reader){.at = NULL, .end = NULL, .failed = false};
@@ -161,14 +181,13 @@ void write_u64(struct buffer *b, uint64_t v)
 
 void write_varint(struct buffer *b, uint64_t v)
 {
-    uint8_t tmp[10];
-    size_t len = 0;
-    while (v >= 0x80) {
-        tmp[len++] = (uint8_t)(v | 0x80);
-        v >>= 7;
-    }
-    tmp[len++] = (uint8_t)v;
-    write_bytes(b, tmp, len);
+    size_t len = 1;
+    for (uint64_t left = v >> 7; left; left >>= 7)
+        len++;
+    uint8_t *at = buffer_extend(b, len);
+    for (size_t i = 0; i + 1 < len; i++, v >>= 7)
+        at[i] = (uint8_t)(v | 0x80);
+    at[len - 1] = (uint8_t)v;
 }
 
 void write_bytes(struct buffer *b, const void *at, size_t len)

@@ -19,7 +19,7 @@
 #include <sys/statvfs.h>
 
 #define MIB                ((size_t)1024 * 1024)
-#define WRITE_BUFFER_BYTES (20 * MIB)
+#define WRITE_BUFFER_BYTES (16 * MIB)
 #define CACHE_BYTES        (8 * MIB)
 #define WAL_BYTES_FACTOR   6u /* all WAL files, in write buffers: recovery time is bounded by it */
 #define OPEN_FILE_MAX      256

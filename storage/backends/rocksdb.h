@@ -6,7 +6,7 @@
 
 struct rocksdb_config {
     const char *dir;         /* created with mode 0700 when missing */
-    uint64_t write_buffer_bytes; /* per space; 0 = 20 MiB */
+    uint64_t write_buffer_bytes; /* per space; 0 = 16 MiB */
     uint64_t cache_bytes;        /* block cache; 0 = 8 MiB */
     bool accept_damaged;     /* operator's command: open what neither recovery mode accepts
                                 (skips any corrupted WAL record); never set by default */

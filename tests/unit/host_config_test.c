@@ -55,7 +55,7 @@ Test(config, a_made_config_loads_with_the_defaults)
     cr_assert(c.mailbox_messages == 10000 && c.mailbox_bytes == 268435456);
     cr_assert(c.payload_keep_ms == PAYLOAD_KEEP_MS && c.ledger_keep_ms == LEDGER_KEEP_MS);
     cr_assert(c.events_keep_ms == EVENTS_KEEP_MS && c.disk_min_percent == 10);
-    cr_assert(c.cache_bytes == 8u << 20 && c.write_buffer_bytes == 20u << 20);
+    cr_assert(c.cache_bytes == 8u << 20 && c.write_buffer_bytes == 16u << 20);
     cr_assert(c.webhook_url[0] == '\0' && c.wake_retry_ms == 1000 && c.wake_attempts == 8);
 }
 
