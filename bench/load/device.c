@@ -92,6 +92,8 @@ void device_acknowledge(struct device *d, uint64_t now_us)
     struct msg_ack m = {.session = d->session, .settled_term = d->taken.term,
                         .settled_seq = d->taken.seq, .gap_seen = d->gap_seen};
     d->ack_due = false;
+    d->since_count = 0;
+    d->since_bytes = 0;
     d->acked_us = now_us;
     request(d, now_us, KIND_ACK, &msg_ack_desc, &m);
 }

@@ -35,9 +35,12 @@ struct device {
     struct position taken;
     struct position settled; /* what the relay has confirmed */
     uint64_t gap_seen;
-    bool ack_due;
-    uint64_t acked_us; /* when it was last acknowledged */
-    struct device *next_due; /* a list of those with ack_due */
+    bool ack_due;        /* there is something to acknowledge */
+    size_t since_count;  /* deliveries since it was last acknowledged, */
+    uint64_t since_bytes; /* and their ciphertexts */
+    uint64_t acked_us;   /* when that was */
+    bool listed;         /* in one of the lists of those whose time comes */
+    struct device *next_due;
 };
 
 /* device_make: new keys and an account's first entry. */

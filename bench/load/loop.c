@@ -33,7 +33,8 @@ static bool take_all(struct load *l, uint64_t *now_us)
     return any;
 }
 
-/* Of each device one, over everything it has taken meanwhile, when its millisecond has come. */
+/* Of each device one, over everything it has taken meanwhile, when its millisecond has come; none where it had to say
+ * so earlier. */
 static void acknowledge(struct load *l, uint64_t now_us)
 {
     uint64_t now_ms = now_us / 1000;
@@ -42,6 +43,7 @@ static void acknowledge(struct load *l, uint64_t now_us)
         for (struct device **slot = &l->due[l->due_ms % DUE_SLOTS], *d; (d = *slot);) {
             *slot = d->next_due;
             l->due_count--;
+            d->listed = false;
             if (d->state == DEVICE_READY && d->ack_due) device_acknowledge(d, now_us);
             d->ack_due = false;
         }

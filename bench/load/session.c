@@ -28,8 +28,9 @@ static void due_add(struct load *l, struct device *d, uint64_t now_us)
 {
     uint64_t at_us = d->acked_us + ACK_PACE_US > now_us ? d->acked_us + ACK_PACE_US : now_us;
     struct device **slot = &l->due[at_us / 1000 % DUE_SLOTS];
-    if (d->ack_due) return;
     d->ack_due = true;
+    if (d->listed) return;
+    d->listed = true;
     d->next_due = *slot;
     *slot = d;
     l->due_count++;
@@ -72,6 +73,10 @@ static void on_deliver(struct load *l, struct device *d, const struct frame *f, 
         l->gaps += m.gaps[i].count;
     if (m.gap_number) d->gap_seen = m.gap_number;
     due_add(l, d, now_us);
+    d->since_count += m.item_count;
+    d->since_bytes += f->body.len;
+    if (2 * d->since_count >= CREDIT_MESSAGES_MAX || 2 * d->since_bytes >= CREDIT_BYTES_MAX)
+        device_acknowledge(d, now_us); /* half of the credit is used */
 }
 
 /* ---- replies ---- */

@@ -141,6 +141,22 @@ Test(session, what_an_earlier_session_was_offered_is_not_taken)
     cr_assert_eq(l.due_count, 0);
 }
 
+Test(session, when_half_of_the_credit_is_used_there_is_no_waiting)
+{
+    left_count = 0;
+    order[0]->since_count = CREDIT_MESSAGES_MAX / 2 - 2;
+    delivery_write(2, traffic_id(&l.traffic, 2, 9000), false, 1);
+    deliver(0);
+    cr_assert_eq(left_count, 0);
+    cr_assert(order[0]->ack_due);
+    delivery_write(0, traffic_id(&l.traffic, 0, 9000), false, 2);
+    deliver(0);
+    cr_assert_eq(left_frame().header.kind, KIND_ACK);
+    cr_assert_eq(order[0]->since_count, 0);
+    cr_assert_not(order[0]->ack_due, "its turn, when it comes, has nothing to say");
+    cr_assert_eq(l.due_count, 1);
+}
+
 Test(session, everything_taken_is_acknowledged_until_the_relay_confirms_it)
 {
     struct msg_ack ack;
