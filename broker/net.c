@@ -225,7 +225,7 @@ static bool payload_key(struct net *n, struct transport_pk *out)
     return user && strlen(user) == 40 && zmq_z85_decode(out->bytes, user) != NULL;
 }
 
-/* How many frames; FRAMES_PER_TURN = there may be more. */
+/* How many frames there were, dropped ones included. */
 static size_t edge_take(struct net *n, struct broker *b, struct now now)
 {
     struct transport_pk key;

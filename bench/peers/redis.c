@@ -408,7 +408,7 @@ static const char *redis_error(const struct peer *p)
     return ((const struct redis *)p)->error;
 }
 
-#define REDIS_OPS(name, means, ...)                                                              \
+#define REDIS_OPS(name, means, ...)                                                           \
     {                                                                                         \
         .system = name, .durability = "synced", .how = means, .open = redis_open,             \
         .submit = redis_submit, .polls = redis_polls, .turn = redis_turn, .left = redis_left, \

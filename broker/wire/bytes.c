@@ -179,11 +179,17 @@ void write_u64(struct buffer *b, uint64_t v)
     put_u64(buffer_extend(b, 8), v);
 }
 
-void write_varint(struct buffer *b, uint64_t v)
+size_t varint_len(uint64_t v)
 {
     size_t len = 1;
-    for (uint64_t left = v >> 7; left; left >>= 7)
+    while (v >>= 7)
         len++;
+    return len;
+}
+
+void write_varint(struct buffer *b, uint64_t v)
+{
+    size_t len = varint_len(v);
     uint8_t *at = buffer_extend(b, len);
     for (size_t i = 0; i + 1 < len; i++, v >>= 7)
         at[i] = (uint8_t)(v | 0x80);

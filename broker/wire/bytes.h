@@ -71,6 +71,8 @@ void write_u8(struct buffer *b, uint8_t v);
 void write_u16(struct buffer *b, uint16_t v);
 void write_u32(struct buffer *b, uint32_t v);
 void write_u64(struct buffer *b, uint64_t v);
+/* varint_len: how many bytes write_varint appends, 1..10. */
+size_t varint_len(uint64_t v);
 void write_varint(struct buffer *b, uint64_t v);
 void write_bytes(struct buffer *b, const void *at, size_t len);
 void write_view(struct buffer *b, struct view v);

@@ -161,14 +161,6 @@ static uint64_t load_varint(const struct codec_field *f, const uint8_t *at)
     return v;
 }
 
-static size_t varint_len(uint64_t v)
-{
-    size_t len = 1;
-    while (v >>= 7)
-        len++;
-    return len;
-}
-
 static void write_tag(struct buffer *b, const struct codec_field *f, unsigned wire)
 {
     write_varint(b, (uint64_t)f->number << 3 | wire);

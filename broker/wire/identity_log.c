@@ -21,24 +21,21 @@ struct step {
 
 typedef enum status operation_fn(struct identity_log *log, const struct step *step);
 
-static bool is_zero(const void *at, size_t len)
-{
-    return sodium_is_zero(at, len) == 1;
-}
-#define IS_ZERO(value) is_zero(&(value), sizeof(value))
+#define IS_ZERO(value) (sodium_is_zero((const uint8_t *)&(value), sizeof(value)) == 1)
 
-static struct log_device *find(struct identity_log *log, struct device_id id)
+/* device_count = it never was in the log. */
+static size_t place_of(const struct identity_log *log, struct device_id id)
 {
-    for (size_t i = 0; i < log->device_count; i++)
-        if (device_equal(log->devices[i].id, id)) return &log->devices[i];
-    return NULL;
+    size_t i = 0;
+    while (i < log->device_count && !device_equal(log->devices[i].id, id))
+        i++;
+    return i;
 }
 
 const struct log_device *identity_log_device(const struct identity_log *log, struct device_id id)
 {
-    for (size_t i = 0; i < log->device_count; i++)
-        if (device_equal(log->devices[i].id, id)) return &log->devices[i];
-    return NULL;
+    size_t i = place_of(log, id);
+    return i < log->device_count ? &log->devices[i] : NULL;
 }
 
 static size_t count(const struct identity_log *log, enum standing up_to)
@@ -122,7 +119,7 @@ static enum status add(struct identity_log *log, const struct step *step)
 {
     const struct msg_device_record *record = step->body->device;
     struct device_id id = device_id_of(&record->signing);
-    if (!record_good(log, record, NULL) || find(log, id)) return STATUS_BAD_ENTRY;
+    if (!record_good(log, record, NULL) || identity_log_device(log, id)) return STATUS_BAD_ENTRY;
     if (!device_proved(log->account, record, &step->body->proof)) return STATUS_BAD_ENTRY;
     if (log->device_count == DEVICES_EVER_MAX) return STATUS_TOO_LARGE;
     if (count(log, STANDING_SUSPENDED) == DEVICES_PER_ACCOUNT) return STATUS_TOO_LARGE;
@@ -272,8 +269,11 @@ static enum status apply(struct identity_log *log, const struct msg_entry *e,
     enum status s = signer_check(log, e, body, &step.by);
     if (s != STATUS_OK) return s;
     if (!(rule->signers & step.by)) return STATUS_REFUSED;
-    step.subject = IS_ZERO(body->subject) ? NULL : find(log, body->subject);
-    if (!IS_ZERO(body->subject) && !step.subject) return STATUS_BAD_ENTRY;
+    if (!IS_ZERO(body->subject)) {
+        size_t i = place_of(log, body->subject);
+        if (i == log->device_count) return STATUS_BAD_ENTRY;
+        step.subject = &log->devices[i];
+    }
     log->length++;
     log->key_version += rule->changes_version;
     return rule->apply(log, &step);

@@ -6,20 +6,15 @@
 
 #include "broker/wire/identity.h"
 
-/* What an entry does; the codes are in EntryBody.operation. X(NAME, code, "name") */
-#define ENTRY_LIST(X)                                                                              \
-    X(ADD, 2, "add")                   /* a device joins */                                        \
-    X(REVOKE, 3, "revoke")             /* one leaves for ever */                                   \
-    X(SUSPEND, 4, "suspend")           /* one is no recipient for a while */                       \
-    X(RESUME, 5, "resume")             /* and is one again */                                      \
-    X(REPLACE, 6, "replace")           /* one's identity or transport key is another from now on */ \
-    X(SET_RECOVERY, 7, "set_recovery") /* the recovery key is set, or replaced by itself */        \
-    X(DESCRIBE, 8, "describe")         /* a name or other side data; opaque here */
-
+/* What an entry does, as in EntryBody.operation; ENTRY_CREATE is the first one's. */
 enum entry_operation {
-#define X(NAME, code, text) ENTRY_##NAME = code,
-    ENTRY_LIST(X)
-#undef X
+    ENTRY_ADD = 2,      /* a device joins */
+    ENTRY_REVOKE,       /* one leaves for ever */
+    ENTRY_SUSPEND,      /* one is no recipient for a while */
+    ENTRY_RESUME,       /* and is one again */
+    ENTRY_REPLACE,      /* one's identity or transport key is another from now on */
+    ENTRY_SET_RECOVERY, /* the recovery key is set, or replaced by itself */
+    ENTRY_DESCRIBE,     /* a name or other side data; opaque here */
 };
 
 /* A device's standing in its account; revoked is for ever. */
