@@ -35,6 +35,9 @@ enum status_action {
     X(HANDLE_TAKEN, 17, "handle_taken", GIVE_UP, "the handle belongs to another account")          \
     X(BAD_ENTRY, 18, "bad_entry", GIVE_UP, "the identity log entry is not valid")                  \
     X(REFUSED, 19, "refused", GIVE_UP, "not allowed for this device")                              \
+    X(RELAY_BEHIND, 20, "relay_behind", REPAIR, "the relay's copy of this log is shorter")          \
+    X(RATE_LIMITED, 21, "rate_limited", RETRY, "too many requests; nothing was done")              \
+    X(STALE_HEAD, 22, "stale_head", REPAIR, "the identity log has gone on: make the entry anew")   \
     X(DAMAGED, 128, "damaged", GIVE_UP, "stored bytes fail their check")                           \
     X(IO, 129, "io", RETRY, "the operating system reported an error")                              \
     X(FULL, 130, "full", RETRY, "a bounded table or queue is full")                                \

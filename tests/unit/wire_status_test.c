@@ -59,10 +59,10 @@ Test(status, wire_codes_are_those_of_the_protocol)
         "ok", "busy", "unknown", "no_session", "superseded", "draining", "wrong_home",
         "unsupported", "malformed", "too_large", "unauthenticated", "not_found", "id_time",
         "id_reused", "stale_devices", "mailbox_full", "store_readonly", "handle_taken", "bad_entry",
-        "refused"};
+        "refused", "relay_behind", "rate_limited", "stale_head"};
     for (unsigned i = 0; i < sizeof frozen / sizeof frozen[0]; i++)
         cr_assert_str_eq(status_name((enum status)i), frozen[i]);
-    cr_assert_not(known(status_name((enum status)20)));
+    cr_assert_not(known(status_name((enum status)23)));
 }
 
 Test(status, only_wire_codes_are_taken_from_a_peer)
