@@ -97,6 +97,27 @@ static void on_hint_device(struct broker *b, const struct item *item)
     }
 }
 
+/* The device is revoked, suspended or has another key: none of its connections speaks for it any more. */
+static void on_end_device(struct broker *b, const struct item *item)
+{
+    struct msg_end_device message;
+    if (codec_decode(&msg_end_device_desc, item->frame.meta, &b->arena, &message) != STATUS_OK) {
+        b->counts.strays++;
+        return;
+    }
+    for (struct connection *c; (c = session_by_device(&b->sessions, message.device));) {
+        session_unbind(&b->sessions, c);
+        (void)client_reply_error(b, c, 0, item->frame.header.home, STATUS_NO_SESSION);
+    }
+}
+
+/* May be lost: it is told again. */
+static void on_prekeys_low(struct broker *b, const struct item *item)
+{
+    struct connection *c = session_by_handle(&b->sessions, item->stamp.conn);
+    if (c && session_is(c, item->stamp.session)) (void)client_push(b, c, item->bytes);
+}
+
 static void on_wakes_waiting(struct broker *b, const struct item *item)
 {
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
@@ -158,6 +179,11 @@ static const struct {
     [KIND_SUPERSEDED] = {on_session_over, MASK(STORAGE)},
     [KIND_HINT_DEVICE] = {on_hint_device, MASK(STORAGE)},
     [KIND_WAKES_WAITING] = {on_wakes_waiting, MASK(STORAGE)},
+    [KIND_APPENDED] = {reply_take, MASK(STORAGE)},
+    [KIND_PUBLISHED] = {reply_take, MASK(STORAGE)},
+    [KIND_PREKEYS] = {reply_take, MASK(STORAGE)},
+    [KIND_PREKEYS_LOW] = {on_prekeys_low, MASK(STORAGE)},
+    [KIND_END_DEVICE] = {on_end_device, MASK(STORAGE)},
     [KIND_HEARTBEAT] = {on_heartbeat, ANY_WORKER},
     [KIND_LEAVING] = {on_leaving, ANY_WORKER},
     [KIND_LEASE] = {on_request, MASK(FANOUT)},

@@ -23,7 +23,7 @@ static enum status request_forward(struct broker *b, const struct request *r)
     return worker_forward(b, &stamp, &c->asked, &r->frame->header, r->bytes);
 }
 
-/* ACK and BYE: only the home of the bound account knows the session. */
+/* ACK, BYE, PUBLISH: only the home of the bound account knows the session. */
 static enum status request_own_home(struct broker *b, const struct request *r)
 {
     if (r->frame->header.home != home_of_account(r->c->account)) return STATUS_WRONG_HOME;
@@ -64,6 +64,9 @@ static request_handler *const handlers[] = {
     [KIND_TERMS] = request_forward,
     [KIND_PING] = request_ping,
     [KIND_BYE] = request_own_home,
+    [KIND_APPEND] = request_forward,
+    [KIND_PUBLISH] = request_own_home,
+    [KIND_CLAIM_PREKEYS] = request_forward,
 };
 
 static enum status request_handle(struct broker *b, const struct request *r)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct device_secrets *secrets_new(void)
+struct device_secrets *secrets_new(void)
 {
     struct device_secrets *secrets = sodium_malloc(sizeof *secrets);
     if (!secrets) abort();
@@ -32,7 +32,7 @@ static void keys_make(const struct random_source *random, struct device_secrets 
 }
 
 static enum status identity_store(struct state *state, const struct state_identity *identity,
-                                  const struct device_secrets *secrets)
+                                  const struct device_secrets *secrets, const struct contact *own)
 {
     struct arena arena = {0};
     struct state_identity old;
@@ -43,6 +43,8 @@ static enum status identity_store(struct state *state, const struct state_identi
     s = s == STATUS_OK ? STATUS_STATE : s == STATUS_NOT_FOUND ? STATUS_OK : s;
     if (s == STATUS_OK) s = state_identity_put(state, identity);
     if (s == STATUS_OK) s = state_secrets_put(state, secrets);
+    if (s == STATUS_OK) s = state_contact_put(state, own);
+    if (s == STATUS_OK) s = state_entry_put(state, identity->account, 0, identity->entry);
     if (s == STATUS_OK) return state_commit(state);
     state_rollback(state);
     return s;
@@ -57,16 +59,16 @@ enum status account_create(struct state *state, const struct random_source *rand
     struct device_secrets *secrets = secrets_new();
     struct buffer entry = {0};
     struct arena arena = {0};
-    struct founding founding;
+    struct contact own = {.checked_ms = now.wall_ms};
     uint8_t salt[16];
     keys_make(random, secrets, &identity.record);
     random->fill(random->self, salt, sizeof salt);
     founding_make(&identity.record, secrets->signing_sk, now.wall_ms, salt, &entry);
     identity.entry = buffer_view(&entry);
-    ENSURE(founding_check(identity.entry, &arena, &founding) == STATUS_OK);
-    identity.account = founding.account;
-    identity.device = founding.device;
-    enum status s = identity_store(state, &identity, secrets);
+    ENSURE(identity_log_open(identity.entry, &arena, &own.log) == STATUS_OK);
+    identity.account = own.log.account;
+    identity.device = own.log.devices[0].id;
+    enum status s = identity_store(state, &identity, secrets, &own);
     sodium_free(secrets);
     buffer_fini(&entry);
     arena_fini(&arena);
@@ -79,10 +81,12 @@ enum status identity_load(struct engine *e)
 {
     struct arena arena = {0};
     struct state_identity identity;
+    bool pending = false;
     enum status s = tx_begin(e, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_identity_get(e->state, &arena, &identity);
     if (s == STATUS_OK) s = gap_seen_load_in(e);
+    if (s == STATUS_OK) s = change_pending_in(e, &pending);
     s = tx_end(e, s);
     if (s != STATUS_OK) {
         arena_fini(&arena);
@@ -92,6 +96,7 @@ enum status identity_load(struct engine *e)
     e->identity_arena = arena;
     e->identity = identity;
     e->claim_settled = !identity.handle.len || identity.claimed;
+    e->change_pending = pending;
     return STATUS_OK;
 }
 
@@ -124,7 +129,9 @@ static void identity_mark(struct engine *e, enum identity_flag flag)
 void register_send(struct engine *e, struct now now)
 {
     struct msg_register m = {.entry = e->identity.entry};
-    bool sent = request_make(e, now, KIND_REGISTER, home_of_account(e->identity.account),
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, pin_entries_in(e, e->identity.account, 1, &m.entries, &m.entry_count));
+    bool sent = engine_fault(e, s) && request_make(e, now, KIND_REGISTER, home_of_account(e->identity.account),
                              &msg_register_desc, &m) != NULL;
     e->hello_ms = sent ? NEVER : now.mono_ms + RETRY_MIN_MS;
 }

@@ -105,14 +105,36 @@ static enum status refuse_in(struct engine *e, struct now now, struct outbox_row
     return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, why);
 }
 
+static enum status hold_in(struct engine *e, struct now now, struct outbox_row *row)
+{
+    e->counts.forks++;
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, STATUS_BAD_ENTRY);
+}
+
+/* Who the recipient's devices are, we believe the signed entries; the lists beside them say it for the impatient. */
 static enum status stale_in(struct engine *e, struct now now, struct outbox_row *row,
                             const struct msg_sent_item *item)
 {
+    struct contact c;
+    enum pin_verdict verdict;
     if (item->stale_count == 0 || row->rounds++ >= REPAIR_ROUNDS_MAX)
         return refuse_in(e, now, row, STATUS_STALE_DEVICES);
-    enum status s = contact_repair_in(e, now, row->target, item->stale);
-    if (s == STATUS_BAD_ENTRY) return refuse_in(e, now, row, s);
-    return s == STATUS_OK ? outbox_reseal_in(e, now, row, STATUS_STALE_DEVICES) : s;
+    const struct msg_stale *stale = item->stale;
+    enum status s = pin_extend_in(e, now, row->target, &stale->log, stale->entries, stale->entry_count, &c, &verdict);
+    if (s == STATUS_OK && verdict == PIN_FORKED) return hold_in(e, now, row);
+    if (s == STATUS_OK && identity_log_active(&c.log) == 0) return refuse_in(e, now, row, STATUS_REFUSED);
+    if (s == STATUS_OK) s = outbox_reseal_in(e, now, row, STATUS_STALE_DEVICES);
+    return s == STATUS_OK && verdict == PIN_MORE ? contact_wait_in(e, now, row) : s;
+}
+
+/* The relay has lost entries that we hold. */
+static enum status behind_in(struct engine *e, struct now now, struct outbox_row *row, const struct msg_sent_item *item)
+{
+    if (item->stale_count == 0 || row->rounds++ >= REPAIR_ROUNDS_MAX)
+        return refuse_in(e, now, row, STATUS_RELAY_BEHIND);
+    row->submitted = false;
+    row->reason = STATUS_RELAY_BEHIND;
+    return contact_hand_over_in(e, now, row, item->stale->log.length);
 }
 
 /* The relay has no claim under this id and takes none. Only when no submission is unaccounted for is it
@@ -135,6 +157,7 @@ static enum status repair_in(struct engine *e, struct now now, struct outbox_row
                              const struct msg_sent_item *item, enum status s)
 {
     if (s == STATUS_STALE_DEVICES) return stale_in(e, now, row, item);
+    if (s == STATUS_RELAY_BEHIND) return behind_in(e, now, row, item);
     if (s == STATUS_ID_TIME) return id_time_in(e, now, row);
     return again_in(e, now, row, s, item->retry_after_ms); /* no_session, wrong_home */
 }

@@ -380,6 +380,7 @@ static void event_take(struct client *c, struct now now, const struct engine_eve
     case ENGINE_CONNECTED:
     case ENGINE_DISCONNECTED:
     case ENGINE_REGISTERED:
+    case ENGINE_IDENTITY:
     case ENGINE_HANDLE_REFUSED:
     case ENGINE_MESSAGE:
     case ENGINE_RECEIVED:

@@ -1,7 +1,7 @@
-/* contact: from a handle to the devices to encrypt for (PROTOCOL 6, LOOKUP; 7.2, the gate). Two
- * look-ups, handle -> account and account -> entries, verified here and then kept. Messages that wait
- * for one are remembered in a bounded table; those that find no place there come again by their due
- * time. Invariants: a contact's key version never goes back; its first entry hashes to its account. */
+/* contact: from a handle to the devices to encrypt for (PROTOCOL 6, LOOKUP; 7.2, the gate), and back: a relay that has
+ * lost entries of a log gets them from us. A look-up goes through stages: handle -> account, account -> entries, entries
+ * handed over. Messages that wait for one are remembered in a bounded table; those that find no place there come
+ * again by their due time. What is believed of a log is decided in pin.c. */
 #include "broker/wire/identity.h"
 #include "clients/core.h"
 
@@ -33,23 +33,24 @@ enum status contact_find_in(struct engine *e, struct outbox_row *row, struct con
 
 /* ---- waiting for what we do not know ---- */
 
-static struct lookup *lookup_of(struct engine *e, const struct outbox_row *row)
+/* Of a handle; our own account's has none. */
+static struct lookup *lookup_of(struct engine *e, struct view handle)
 {
     struct lookup *free_slot = NULL;
     for (size_t i = 0; i < LOOKUPS_MAX; i++) {
         struct lookup *l = &e->lookups[i];
         if (l->stage == LOOKUP_FREE)
             free_slot = l;
-        else if (view_equal(view_of(l->handle, l->handle_len), row_handle(row)))
+        else if (view_equal(view_of(l->handle, l->handle_len), handle))
             return l;
     }
     return free_slot;
 }
 
-static void lookup_begin(struct lookup *l, struct now now, const struct outbox_row *row)
+static void lookup_begin(struct lookup *l, struct now now, const struct outbox_row *row, uint64_t length)
 {
     *l = (struct lookup){.stage = has_target(row) ? LOOKUP_ACCOUNT : LOOKUP_HANDLE,
-                         .handle_len = row->handle_len, .account = row->target,
+                         .handle_len = row->handle_len, .account = row->target, .first = length, .length = length,
                          .ask_ms = now.mono_ms};
     memcpy(l->handle, row->handle, row->handle_len);
 }
@@ -64,29 +65,61 @@ static bool waiting_add(struct engine *e, uint64_t order, size_t lookup)
     return false;
 }
 
-enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row *row)
+static enum status wait_in(struct engine *e, struct now now, struct outbox_row *row, struct lookup *l)
 {
-    struct lookup *l = lookup_of(e, row);
     uint64_t delay = RETRY_MIN_MS * 4; /* no place in a table */
-    if (l && l->stage == LOOKUP_FREE) lookup_begin(l, now, row);
     if (l && waiting_add(e, row->order, (size_t)(l - e->lookups))) delay = LOOKUP_LEASE_MS;
     return outbox_later_in(e, now, row, row->reason, delay);
 }
 
+enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row *row)
+{
+    struct lookup *l = lookup_of(e, row_handle(row));
+    struct contact held;
+    enum status s = state_contact_get(e->state, row->target, &held);
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) return s;
+    if (l && l->stage == LOOKUP_FREE) lookup_begin(l, now, row, held.log.length);
+    return wait_in(e, now, row, l);
+}
+
+enum status contact_hand_over_in(struct engine *e, struct now now, struct outbox_row *row, uint64_t first)
+{
+    struct lookup *l = lookup_of(e, row_handle(row));
+    if (l && l->stage == LOOKUP_FREE) {
+        lookup_begin(l, now, row, 0);
+        l->stage = LOOKUP_HAND_OVER;
+        l->first = first;
+    }
+    return wait_in(e, now, row, l);
+}
+
 /* ---- asking ---- */
+
+static struct request *hand_over(struct engine *e, struct now now, const struct lookup *l)
+{
+    struct msg_append m = {.account = l->account};
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, pin_entries_in(e, l->account, l->first, &m.entries, &m.entry_count));
+    if (!engine_fault(e, s) || m.entry_count == 0) return NULL;
+    return request_make(e, now, KIND_APPEND, home_of_account(l->account), &msg_append_desc, &m);
+}
 
 static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
 {
     struct msg_lookup m = {0};
-    uint16_t home;
+    struct request *r;
+    uint16_t home = home_of_account(l->account);
     if (l->stage == LOOKUP_HANDLE) {
         m.handle = view_of(l->handle, l->handle_len);
         home = home_of_handle(m.handle);
     } else {
         m.account = l->account;
-        home = home_of_account(l->account);
+        m.first = l->first;
     }
-    struct request *r = request_make(e, now, KIND_LOOKUP, home, &msg_lookup_desc, &m);
+    if (l->stage == LOOKUP_HAND_OVER)
+        r = hand_over(e, now, l);
+    else
+        r = request_make(e, now, KIND_LOOKUP, home, &msg_lookup_desc, &m);
     l->ask_ms = now.mono_ms + RETRY_MIN_MS;
     if (!r) return;
     r->lookup = (size_t)(l - e->lookups);
@@ -119,22 +152,38 @@ static void lookup_later(struct engine *e, struct now now, struct lookup *l, uin
     l->ask_ms = now.mono_ms + (delay > min_ms ? delay : min_ms);
 }
 
+/* Another question, at once. */
+static void lookup_go_on(struct lookup *l, struct now now, enum lookup_stage stage, uint64_t first)
+{
+    l->stage = stage;
+    l->first = first;
+    l->asked = false;
+    l->ask_ms = now.mono_ms;
+}
+
 /* ---- its end ---- */
 
-/* Every draft that waits is due now, or refused for good. */
-static enum status lookup_tell_in(struct engine *e, struct now now, size_t lookup, enum status end)
+/* How a look-up ends for the messages that wait for it. */
+struct lookup_end {
+    enum message_event event; /* HOLD or REFUSE, where status is not OK */
+    enum status status;       /* OK: they are due now */
+};
+
+static enum status row_tell_in(struct engine *e, struct now now, struct outbox_row *row, const struct lookup_end *end)
+{
+    if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
+    if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, 0);
+    return outbox_step_in(e, now, row, end->event, end->status);
+}
+
+static enum status lookup_tell_in(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
     enum status s = STATUS_OK;
     for (size_t i = 0; i < WAITING_MAX && s == STATUS_OK; i++) {
         struct outbox_row row;
         if (!e->waiting[i].order || e->waiting[i].lookup != lookup) continue;
         s = state_outbox_get(e->state, e->waiting[i].order, &row);
-        if (s == STATUS_NOT_FOUND || (s == STATUS_OK && row.state != MESSAGE_DRAFTED))
-            s = STATUS_OK;
-        else if (s == STATUS_OK && end == STATUS_OK)
-            s = outbox_later_in(e, now, &row, STATUS_OK, 0);
-        else if (s == STATUS_OK)
-            s = outbox_step_in(e, now, &row, MESSAGE_EVENT_REFUSE, end);
+        s = s == STATUS_OK ? row_tell_in(e, now, &row, end) : s == STATUS_NOT_FOUND ? STATUS_OK : s;
     }
     return s;
 }
@@ -146,33 +195,45 @@ static void lookup_free(struct engine *e, size_t lookup)
     e->lookups[lookup] = (struct lookup){0};
 }
 
-static void lookup_refuse(struct engine *e, struct now now, size_t lookup, enum status why)
+static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, why));
+    if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, end));
     if (engine_fault(e, s))
         lookup_free(e, lookup);
     else
         lookup_later(e, now, &e->lookups[lookup], 0);
 }
 
-/* The devices that the signed entries name. Only the first entry is known to this version. */
-static enum status contact_verify(struct engine *e, struct now now, struct account_id account,
-                                  const struct msg_found *m, struct contact *out)
+static const struct lookup_end at_last = {.status = STATUS_OK};
+/* The relay shows another history of these keys than the one that we hold, or one that nobody signed. Nothing is
+ * sent until the user says so. */
+static const struct lookup_end forked = {.event = MESSAGE_EVENT_HOLD, .status = STATUS_BAD_ENTRY};
+
+static bool is_own(const struct engine *e, struct account_id account)
+{
+    return memcmp(&account, &e->identity.account, sizeof account) == 0;
+}
+
+static void fork_tell(struct engine *e, struct now now, size_t lookup)
+{
+    e->counts.forks++;
+    if (is_own(e, e->lookups[lookup].account))
+        event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
+    lookup_end(e, now, lookup, &forked);
+}
+
+/* ---- handle -> account ---- */
+
+/* The claim is signed by the key that founded the account. Who a handle first named is kept for good. */
+static bool proof_good(const struct engine *e, const struct lookup *l, const struct msg_found *m, struct arena *a)
 {
     struct founding f;
-    *out = (struct contact){0};
-    if (m->entry_count == 0) return STATUS_BAD_ENTRY;
-    enum status s = founding_check(m->entries[0], &e->arena, &f);
-    if (s != STATUS_OK) return STATUS_BAD_ENTRY;
-    if (memcmp(&f.account, &account, sizeof account) != 0) return STATUS_BAD_ENTRY;
-    if (m->entry_count > 1 || m->key_version > f.key_version) return STATUS_UNSUPPORTED;
-    if (m->key_version != f.key_version || memcmp(&m->head, &f.head, sizeof f.head) != 0)
-        return STATUS_BAD_ENTRY;
-    *out = (struct contact){.account = account, .key_version = f.key_version, .head = f.head,
-                            .device_count = 1, .checked_ms = now.wall_ms};
-    out->devices[0] = (struct contact_device){.device = f.device, .identity = f.record.identity};
-    return STATUS_OK;
+    struct view handle = view_of(l->handle, l->handle_len);
+    (void)e;
+    return m->proof_count == 1 && founding_check(m->proof[0].entry, a, &f) == STATUS_OK &&
+           memcmp(&f.account, &m->account, sizeof f.account) == 0 &&
+           handle_verify(f.account, handle, &f.record.signing, &m->proof[0].signature) == STATUS_OK;
 }
 
 /* The handle's account is known now; its devices perhaps too, from another handle. */
@@ -180,14 +241,18 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
                          const struct msg_found *m)
 {
     struct lookup *l = &e->lookups[lookup];
-    struct contact known;
+    struct contact known = {0};
     bool done = false;
+    if (!proof_good(e, l, m, &e->arena)) {
+        fork_tell(e, now, lookup);
+        return;
+    }
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
         s = state_handle_put(e->state, view_of(l->handle, l->handle_len), m->account);
         if (s == STATUS_OK) s = state_contact_get(e->state, m->account, &known);
         done = s == STATUS_OK;
-        if (done) s = lookup_tell_in(e, now, lookup, STATUS_OK);
+        if (done) s = lookup_tell_in(e, now, lookup, &at_last);
         s = tx_end(e, s == STATUS_NOT_FOUND ? STATUS_OK : s);
     }
     if (!engine_fault(e, s)) {
@@ -195,32 +260,46 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
     } else if (done) {
         lookup_free(e, lookup);
     } else {
-        l->stage = LOOKUP_ACCOUNT;
         l->account = m->account;
-        l->asked = false;
-        l->ask_ms = now.mono_ms;
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, 0);
     }
+}
+
+/* ---- account -> entries ---- */
+
+/* An account all of whose devices have gone cannot be sent to. */
+static struct lookup_end end_of(const struct engine *e, const struct contact *c)
+{
+    bool someone = identity_log_active(&c->log) > 0 || is_own(e, c->log.account);
+    return someone ? at_last : (struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = STATUS_REFUSED};
 }
 
 static void found_account(struct engine *e, struct now now, size_t lookup,
                           const struct msg_found *m)
 {
-    struct contact contact;
-    enum status s = contact_verify(e, now, e->lookups[lookup].account, m, &contact);
-    if (s != STATUS_OK) {
-        lookup_refuse(e, now, lookup, s);
+    struct lookup *l = &e->lookups[lookup];
+    struct contact c;
+    enum pin_verdict verdict;
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK)
+        s = tx_end(e, pin_extend_in(e, now, l->account, &m->log, m->entries, m->entry_count, &c, &verdict));
+    if (!engine_fault(e, s)) {
+        lookup_later(e, now, l, 0);
         return;
     }
-    s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) {
-        s = state_contact_put(e->state, &contact);
-        if (s == STATUS_OK) s = lookup_tell_in(e, now, lookup, STATUS_OK);
-        s = tx_end(e, s);
+    bool further = c.log.length > l->length;
+    l->length = c.log.length;
+    if (verdict == PIN_FORKED || (verdict == PIN_MORE && !further)) {
+        fork_tell(e, now, lookup); /* says that there is more, and does not give it */
+    } else if (verdict == PIN_MORE) {
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, c.log.length);
+    } else if (verdict == PIN_BEHIND) {
+        lookup_go_on(l, now, LOOKUP_HAND_OVER, m->log.length);
+    } else {
+        struct lookup_end end = end_of(e, &c);
+        if (is_own(e, l->account)) change_seen(e, now);
+        lookup_end(e, now, lookup, &end);
     }
-    if (engine_fault(e, s))
-        lookup_free(e, lookup);
-    else
-        lookup_later(e, now, &e->lookups[lookup], 0);
 }
 
 void found_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
@@ -245,7 +324,7 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
     struct lookup *l = &e->lookups[r->lookup];
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
     if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) {
-        lookup_refuse(e, now, r->lookup, s);
+        lookup_end(e, now, r->lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
     } else if (s == STATUS_GONE || s == STATUS_NO_SESSION) {
         l->asked = false;
         l->ask_ms = now.mono_ms;
@@ -254,54 +333,54 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
     }
 }
 
-/* ---- repair ---- */
+/* ---- entries -> the relay ---- */
 
-static void device_drop(struct contact *c, struct device_id device)
+void appended_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
 {
-    for (size_t i = 0; i < c->device_count; i++)
-        if (device_equal(c->devices[i].device, device))
-            c->devices[i--] = c->devices[--c->device_count];
-}
-
-static enum status device_add(struct contact *c, struct device_id device)
-{
-    device_drop(c, device);
-    if (c->device_count == DEVICES_PER_ACCOUNT) return STATUS_BAD_ENTRY;
-    c->devices[c->device_count++] = (struct contact_device){.device = device};
-    return STATUS_OK;
-}
-
-/* Entries that this version can read are held against the account; that only an authorised entry may
- * add a device comes with the whole log. Until then payloads are opaque, and nothing is sealed. */
-static enum status entries_check(struct engine *e, struct account_id account,
-                                 const struct msg_stale *stale)
-{
-    for (size_t i = 0; i < stale->entry_count; i++) {
-        struct founding f;
-        if (founding_check(stale->entries[i], &e->arena, &f) == STATUS_OK &&
-            memcmp(&f.account, &account, sizeof account) != 0)
-            return STATUS_BAD_ENTRY;
+    struct msg_appended m;
+    if (r->lookup == LOOKUPS_MAX) {
+        change_reply(e, now, f);
+        return;
     }
-    return STATUS_OK;
+    struct lookup *l = &e->lookups[r->lookup];
+    if (l->stage != LOOKUP_HAND_OVER) return;
+    if (codec_decode(&msg_appended_desc, f->meta, &e->arena, &m) != STATUS_OK) {
+        e->counts.frames_bad++;
+        lookup_later(e, now, l, 0);
+        return;
+    }
+    l->length = 0;
+    lookup_go_on(l, now, LOOKUP_ACCOUNT, m.log.length); /* how the two compare now; a longer log goes over in pieces */
 }
 
-enum status contact_repair_in(struct engine *e, struct now now, struct account_id account,
-                              const struct msg_stale *stale)
+void append_failed(struct engine *e, struct now now, struct request *r, enum status s,
+                   uint32_t retry_after_ms)
 {
-    struct contact c;
-    enum status s = state_contact_get(e->state, account, &c);
-    if (s == STATUS_NOT_FOUND) c.account = account;
-    if (s != STATUS_OK && s != STATUS_NOT_FOUND) return s;
-    if (stale->key_version < c.key_version) return STATUS_BAD_ENTRY;
-    s = entries_check(e, account, stale);
-    for (size_t i = 0; i < stale->extra_count; i++)
-        device_drop(&c, stale->extra[i].device);
-    for (size_t i = 0; i < stale->missing_count && s == STATUS_OK; i++)
-        s = device_add(&c, stale->missing[i].device);
-    if (s == STATUS_OK && c.device_count == 0) s = STATUS_BAD_ENTRY;
-    if (s != STATUS_OK) return s;
-    c.key_version = stale->key_version;
-    c.head = stale->head;
-    c.checked_ms = now.wall_ms;
-    return state_contact_put(e->state, &c);
+    if (r->lookup == LOOKUPS_MAX) {
+        change_failed(e, now, s, retry_after_ms);
+        return;
+    }
+    struct lookup *l = &e->lookups[r->lookup];
+    if (l->stage != LOOKUP_HAND_OVER) return;
+    if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED)
+        fork_tell(e, now, r->lookup); /* its log is not the beginning of ours */
+    else if (s == STATUS_RELAY_BEHIND)
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, l->first); /* it has even less: how much? */
+    else
+        lookup_failed(e, now, r, s, retry_after_ms);
+}
+
+/* ---- our own log ---- */
+
+void contact_own(struct engine *e, struct now now, const struct msg_log_state *said)
+{
+    struct contact own;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
+    if (!engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) return;
+    bool same = said->length == own.log.length && memcmp(&said->head, &own.log.head, sizeof said->head) == 0;
+    struct lookup *l = same ? NULL : lookup_of(e, view_of(NULL, 0));
+    if (!l || l->stage != LOOKUP_FREE) return;
+    *l = (struct lookup){.stage = LOOKUP_ACCOUNT, .account = e->identity.account, .first = own.log.length,
+                         .length = own.log.length, .ask_ms = now.mono_ms};
 }

@@ -58,20 +58,27 @@ struct request {
     enum frame_kind kind;
     uint64_t deadline_ms;     /* mono */
     uint64_t session_count;   /* e->session_count when it was made */
-    size_t lookup;            /* LOOKUP: index into lookups */
+    size_t lookup;            /* LOOKUP, APPEND of what is handed over: index into lookups; else LOOKUPS_MAX */
     struct send_batch *batch; /* SEND: owned */
     struct store_id store;    /* TERMS, with since */
     struct term since;
     uint64_t claim;           /* CLAIM_HANDLE: e->claim_count when it was made */
 };
 
-enum lookup_stage { LOOKUP_FREE, LOOKUP_HANDLE, LOOKUP_ACCOUNT };
+enum lookup_stage {
+    LOOKUP_FREE,
+    LOOKUP_HANDLE,    /* which account is it? */
+    LOOKUP_ACCOUNT,   /* entries from `first` on are asked for */
+    LOOKUP_HAND_OVER, /* ours from `first` on are given to the relay */
+};
 
 struct lookup {
     enum lookup_stage stage;
     uint8_t handle[HANDLE_LEN_MAX];
     size_t handle_len;
-    struct account_id account; /* with LOOKUP_ACCOUNT */
+    struct account_id account; /* from LOOKUP_ACCOUNT on */
+    uint64_t first;            /* an entry's number */
+    uint64_t length;           /* of the log as it was held when last asked */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
     unsigned tries;
@@ -145,6 +152,10 @@ struct engine {
     bool claim_under_way;
     uint64_t claim_count;      /* of handles wanted, ever: an answer to an earlier wish says nothing */
     uint64_t claim_ms;
+    bool change_pending, change_under_way; /* an entry of ours (change.c) */
+    uint64_t change_ms;        /* mono: when to send it (again) */
+    struct msg_log_state change_said; /* what APPENDED says, */
+    enum status change_refusal;       /* or ERROR, while it is dealt with */
 
     /* session */
     enum session_state session_state;
@@ -261,11 +272,40 @@ failure_fn hello_failed, ping_failed, bye_failed;
 /* ---- account.c ---- */
 
 enum status identity_load(struct engine *e) MUST_USE;
+/* secrets_new: zeros; for sodium_free. */
+struct device_secrets *secrets_new(void);
 void register_send(struct engine *e, struct now now);
 void claim_drive(struct engine *e, struct now now);
 uint64_t claim_deadline_ms(const struct engine *e);
 reply_fn registered_reply, claimed_reply;
 failure_fn register_failed, claim_failed;
+
+/* ---- pin.c ---- */
+
+enum pin_verdict {
+    PIN_CURRENT, /* we hold what the relay holds */
+    PIN_MORE,    /* it has entries that we have not seen */
+    PIN_BEHIND,  /* it has lost entries that we hold */
+    PIN_FORKED,  /* it shows another history than the one we hold, or one that does not verify */
+};
+/* pin_extend_in: takes the entries that follow what we hold of the account, and compares the end. *out is what we hold
+ * then; after PIN_FORKED it is of no use and nothing but verified entries was kept. */
+enum status pin_extend_in(struct engine *e, struct now now, struct account_id account,
+                          const struct msg_log_state *said, const struct view *entries, size_t count,
+                          struct contact *out, enum pin_verdict *verdict) MUST_USE;
+/* pin_entries_in: kept entries from this number on, one frame's worth, in the engine's arena. */
+enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t first, struct view **entries,
+                           size_t *count) MUST_USE;
+
+/* ---- change.c ---- */
+
+/* change_pending_in: an entry of ours is on its way. change_seen: our log has gone on. */
+enum status change_pending_in(struct engine *e, bool *pending) MUST_USE;
+void change_drive(struct engine *e, struct now now);
+uint64_t change_deadline_ms(const struct engine *e);
+void change_seen(struct engine *e, struct now now);
+void change_reply(struct engine *e, struct now now, const struct frame *f);
+void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
 
 /* ---- contact.c ---- */
 
@@ -274,13 +314,14 @@ enum status contact_find_in(struct engine *e, struct outbox_row *row, struct con
                             bool *known) MUST_USE;
 /* contact_wait_in: the relay is asked for it; the row is leased to that (and written). */
 enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
-/* contact_repair_in: what stale_devices said of a contact; BAD_ENTRY when it cannot be. */
-enum status contact_repair_in(struct engine *e, struct now now, struct account_id account,
-                              const struct msg_stale *stale) MUST_USE;
+/* contact_hand_over_in: the relay's log of the row's target ends before ours: it gets the rest; the row waits for that. */
+enum status contact_hand_over_in(struct engine *e, struct now now, struct outbox_row *row, uint64_t first) MUST_USE;
+/* contact_own: what the relay says of our own log, at WELCOME: what is missing on either side is fetched or given. */
+void contact_own(struct engine *e, struct now now, const struct msg_log_state *said);
 void contact_drive(struct engine *e, struct now now);
 uint64_t contact_deadline_ms(const struct engine *e);
-reply_fn found_reply;
-failure_fn lookup_failed;
+reply_fn found_reply, appended_reply;
+failure_fn lookup_failed, append_failed;
 
 /* ---- outbox.c ---- */
 
@@ -296,10 +337,10 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
                              enum status reason) MUST_USE;
 /* outbox_new_id: another message id, as if never sent; the row is not written. */
 void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
-/* outbox_seal_in: makes and keeps the bytes of a draft; *out has them (on the engine's arena). */
+/* outbox_seal_in: makes and keeps the bytes of a draft: for each device of the contact those that `body` has already, where
+ * they are still right, else new ones of its payload; *body has them then (on the engine's arena). */
 enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *row,
-                           const struct contact *contact, struct view payload,
-                           struct outbox_body *out) MUST_USE;
+                           const struct contact *contact, struct outbox_body *body) MUST_USE;
 /* id_is_timely: whether the relay would take the id now (PROTOCOL 7.1). */
 bool id_is_timely(const struct engine *e, struct now now, struct message_id id);
 

@@ -254,6 +254,7 @@ void engine_tick(struct engine *e, struct now now)
     ack_drive(e, now);
     session_drive(e, now);
     claim_drive(e, now);
+    change_drive(e, now);
     terms_drive(e, now);
     submit_drive(e, now);
     contact_drive(e, now); /* after the outbox, which begins look-ups */
@@ -269,6 +270,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, ack_deadline_ms(e));
     if (!may_ask(e)) return deadline;
     earlier(&deadline, claim_deadline_ms(e));
+    earlier(&deadline, change_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
     earlier(&deadline, submit_deadline_ms(e));

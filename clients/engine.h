@@ -116,6 +116,11 @@ enum status engine_release(struct engine *e, struct now now,
  * answer is an event. OK, MALFORMED; as state_begin. */
 enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
 
+/* engine_rotate: another identity key for this device: made and kept here, in use when our log has it; ENGINE_IDENTITY
+ * says how it ended. Contacts notice with their next message. OK; STATE (a change is on its way already); as
+ * state_begin. */
+enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
+
 /* engine_attach: takes deliveries again after ENGINE_SUPERSEDED, because the user said so. */
 void engine_attach(struct engine *e, struct now now);
 
@@ -134,6 +139,8 @@ bool engine_is_idle(const struct engine *e);
     X(DISCONNECTED, "disconnected") /* it ended; the engine will begin another one */              \
     X(REGISTERED, "registered")     /* the account exists at the relay and has its handle */       \
     X(HANDLE_REFUSED, "handle_refused") /* status says why; engine_register with another one */    \
+    X(IDENTITY, "identity")         /* our own log: a change of ours is in it (OK) or was refused; BAD_ENTRY: the \
+                                     * relay shows another log than ours */                        \
     X(MESSAGE, "message")           /* a message of ours changed: order, key, state, reason, part */ \
     X(RECEIVED, "received")         /* a new inbox row: order, sender, id; engine_ack it */   \
     X(GAP, "gap")                   /* count deliveries will not come: gap, first..last */         \
@@ -178,6 +185,7 @@ struct engine_counts {
     uint64_t timeouts;
     uint64_t resent_lost;    /* messages sent again after the relay lost their acceptance */
     uint64_t duplicates;     /* deliveries known already */
+    uint64_t forks;          /* times that the relay showed another history of an account than the one we hold */
 };
 struct engine_counts engine_counts(const struct engine *e);
 /* engine_relay_ms: the relay's clock as far as known (this machine's before the first WELCOME). */

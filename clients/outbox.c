@@ -105,47 +105,72 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 
 /* ---- sealing: step 1 ---- */
 
-/* `hashes` are those of the parts' ciphertexts (PROTOCOL 7.1). */
-static void seal_parts(const struct contact *contact, struct view payload, struct msg_part *parts,
-                       struct buffer *ciphertext, struct hash256 *hashes)
+/* The bytes that were made for this device before, and still are right: same message, same keys. */
+static struct view part_before(const struct msg_send_item *before, struct view ciphertext, const struct log_device *d)
 {
-    for (size_t i = 0; i < contact->device_count; i++) {
-        size_t start = ciphertext->len;
-        wrap_opaque(ciphertext, payload);
-        size_t len = ciphertext->len - start;
-        hashes[i] = digest_ciphertext(view_of(ciphertext->at + start, len));
-        parts[i] = (struct msg_part){.device = contact->devices[i].device, .len = (uint32_t)len};
+    struct reader r = reader_of(ciphertext);
+    for (size_t i = 0; i < before->part_count; i++) {
+        struct view part = read_view(&r, before->parts[i].len);
+        if (!r.failed && device_equal(before->parts[i].device, d->id) && d->version <= before->key_version) return part;
     }
+    return view_of(NULL, 0);
+}
+
+/* What a row that comes back for repair was made of; nothing for a new one, or under another id. */
+static struct msg_send_item item_before(struct engine *e, const struct outbox_row *row, const struct outbox_body *body)
+{
+    struct msg_send_item item = {0};
+    if (!body->item.len || codec_decode(&msg_send_item_desc, body->item, &e->arena, &item) != STATUS_OK ||
+        !message_equal(item.id, row->id))
+        return (struct msg_send_item){0};
+    return item;
+}
+
+/* A message under way to being bytes; `hashes` are those of the parts' ciphertexts (PROTOCOL 7.1). */
+struct sealing {
+    struct msg_send_item before;
+    struct msg_part parts[DEVICES_PER_ACCOUNT];
+    struct hash256 hashes[DEVICES_PER_ACCOUNT];
+    size_t count;
+    struct buffer ciphertext;
+};
+
+static void seal_part(struct sealing *x, const struct outbox_body *body, const struct log_device *d)
+{
+    size_t start = x->ciphertext.len;
+    struct view kept = part_before(&x->before, body->ciphertext, d);
+    if (kept.len)
+        write_view(&x->ciphertext, kept);
+    else
+        wrap_opaque(&x->ciphertext, body->payload);
+    size_t len = x->ciphertext.len - start;
+    x->hashes[x->count] = digest_ciphertext(view_of(x->ciphertext.at + start, len));
+    x->parts[x->count++] = (struct msg_part){.device = d->id, .len = (uint32_t)len};
 }
 
 enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *row,
-                           const struct contact *contact, struct view payload,
-                           struct outbox_body *out)
+                           const struct contact *contact, struct outbox_body *body)
 {
-    struct msg_part parts[DEVICES_PER_ACCOUNT];
-    struct hash256 hashes[DEVICES_PER_ACCOUNT];
-    struct buffer item = {0}, ciphertext = {0};
-    struct msg_send_item m = {
-        .id = row->id,
-        .target = target_of_account(contact->account),
-        .key_version = contact->key_version,
-        .head = contact->head,
-        .ttl_ms = row->ttl_ms,
-        .parts = parts,
-        .part_count = contact->device_count,
-    };
-    seal_parts(contact, payload, parts, &ciphertext, hashes);
+    struct sealing x = {.before = item_before(e, row, body)};
+    struct buffer item = {0};
+    const struct identity_log *log = &contact->log;
+    for (size_t i = 0; i < log->device_count; i++)
+        if (log->devices[i].standing == STANDING_ACTIVE && !device_equal(log->devices[i].id, e->identity.device))
+            seal_part(&x, body, &log->devices[i]);
+    struct msg_send_item m = {.id = row->id, .target = target_of_account(log->account),
+                              .key_version = log->key_version, .head = log->version_head,
+                              .ttl_ms = row->ttl_ms, .parts = x.parts, .part_count = x.count};
     codec_encode(&msg_send_item_desc, &m, &item);
-    row->digest = digest_claim(buffer_view(&item), hashes, contact->device_count);
-    row->part_count = contact->device_count;
+    row->digest = digest_claim(buffer_view(&item), x.hashes, x.count);
+    row->part_count = x.count;
     for (size_t i = 0; i < row->part_count; i++)
-        row->parts[i] = (struct msg_part_state){.device = parts[i].device};
-    *out = (struct outbox_body){.payload = payload,
-                                .item = arena_copy(&e->arena, buffer_view(&item)),
-                                .ciphertext = arena_copy(&e->arena, buffer_view(&ciphertext))};
+        row->parts[i] = (struct msg_part_state){.device = x.parts[i].device};
+    body->item = arena_copy(&e->arena, buffer_view(&item));
+    body->ciphertext = arena_copy(&e->arena, buffer_view(&x.ciphertext));
+    body->answer = view_of(NULL, 0);
     buffer_fini(&item);
-    buffer_fini(&ciphertext);
-    enum status s = state_body_put(e->state, row->order, out);
+    buffer_fini(&x.ciphertext);
+    enum status s = state_body_put(e->state, row->order, body);
     if (s != STATUS_OK) return s;
     return outbox_step_in(e, now, row, MESSAGE_EVENT_SEAL, STATUS_OK);
 }
@@ -211,7 +236,7 @@ static enum status draft_in(struct engine *e, struct now now, const struct engin
     enum status s = state_outbox_put(e->state, row);
     if (s == STATUS_OK) s = contact_find_in(e, row, &contact, &known);
     if (s != STATUS_OK) return s;
-    if (known) return outbox_seal_in(e, now, row, &contact, m->payload, &body);
+    if (known) return outbox_seal_in(e, now, row, &contact, &body);
     s = state_body_put(e->state, row->order, &body);
     if (s == STATUS_OK) message_tell(e, row);
     return s;

@@ -18,6 +18,7 @@ static const struct kind_ends ends[] = {
     {KIND_REGISTER, registered_reply, register_failed},
     {KIND_CLAIM_HANDLE, claimed_reply, claim_failed},
     {KIND_LOOKUP, found_reply, lookup_failed},
+    {KIND_APPEND, appended_reply, append_failed},
     {KIND_SEND, sent_reply, send_failed},
     {KIND_ACK, acked_reply, ack_failed},
     {KIND_STATUS, status_reply, status_failed},

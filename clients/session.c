@@ -219,11 +219,12 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     clock_take(e, now, w.relay_ms);
     e->introduced = 0;
     acks_reset(e);
-    e->outbox_ms = e->sweep_ms = e->claim_ms = e->status_ms = now.mono_ms;
+    e->outbox_ms = e->sweep_ms = e->claim_ms = e->change_ms = e->status_ms = now.mono_ms;
     e->status_after = 0;
     event_put(e, &(struct engine_event){.kind = ENGINE_CONNECTED, .attached = e->attached});
     (void)engine_fault(e, map_take(e, now, &w.map));
     (void)store_of(e, home_of_account(e->identity.account), &e->home_store);
+    contact_own(e, now, &w.log);
     if (e->attach != e->attached) session_lost(e, now); /* the wish has changed meanwhile */
 }
 

@@ -149,7 +149,7 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
     if (s != STATUS_OK) return s;
     if (!known) return contact_wait_in(e, now, row);
     *ready = true;
-    return outbox_seal_in(e, now, row, &contact, body->payload, body);
+    return outbox_seal_in(e, now, row, &contact, body);
 }
 
 /* Never handed to the network and no longer (or not yet) timely: another id, new bytes. */

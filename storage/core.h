@@ -19,20 +19,14 @@
 #define REFILL_BYTES_MAX (1024u * 1024u)
 #define CLOCK_JUMP_MS    (3600u * 1000u) /* more than this is a jump */
 
-/* A device of an account, as the gate and HELLO need it. */
-struct account_device {
-    struct device_id id;
-    struct signing_pk signing;
-    struct transport_pk transport;
-};
-
+/* What an account's log says, as long as its devices are many (identity_log.h). */
 struct account {
     struct account_id id;
-    uint64_t key_version;
-    struct hash256 head;
-    struct view entry; /* heap */
-    struct account_device devices[DEVICES_PER_ACCOUNT];
+    struct msg_log_state log;
+    bool has_recovery;
+    struct signing_pk recovery;
     size_t device_count;
+    struct log_device devices[]; /* revoked ones included */
 };
 
 /* A broker as storage sees it. */
@@ -78,6 +72,13 @@ struct request {
     void *plan;    /* the handler's own, of read() or plan() */
 };
 
+/* A session that a broker has named. */
+struct listed {
+    struct account_id account;
+    struct device_id device;
+    struct transport_pk transport;
+};
+
 struct term_known {
     struct term term;
     uint64_t end;
@@ -117,6 +118,8 @@ struct storage {
     struct table *mailboxes; /* device id -> struct mailbox */
     struct table *accounts;  /* account id -> struct account */
     struct newest *newest;   /* which message ids need no look at the claims */
+    struct listed *listed; /* to be looked up by the next turn */
+    size_t listed_count, listed_cap;
     struct mailbox *hot, *hot_last; /* to be served, first come first */
     uint64_t hot_at_ms; /* mono: when the hot list needs a turn */
     struct mailbox *dirty; /* device rows to rewrite */
@@ -206,12 +209,27 @@ enum status account_find(struct storage *s, struct account_id id,
                          const struct account **out) MUST_USE;
 /* account_known: whether the store has it, as far as can be read; wanted before. */
 bool account_known(struct storage *s, struct account_id id);
-const struct account_device *account_device(const struct account *a, struct device_id id);
+const struct log_device *account_device(const struct account *a, struct device_id id);
+/* account_log: as a log that may be appended to. account_put: what the log says now, into the cache and this turn's
+ * batch; pointers from account_find are dead. OK; FULL: nothing was changed. */
+void account_log(const struct account *a, struct identity_log *log);
+enum status account_put(struct storage *s, const struct identity_log *log) MUST_USE;
 void account_free(struct account *a);
 /* account_trim: makes room in the cache, between turns. */
 void account_trim(struct storage *s);
+
+/* ---- register.c ---- */
 enum status register_plan(struct storage *s, struct request *r);
 void register_apply(struct storage *s, struct request *r);
+enum status append_plan(struct storage *s, struct request *r);
+void append_apply(struct storage *s, struct request *r);
+
+/* ---- directory.c ---- */
+/* entries_scan: this turn reads the account's entries from this number on, at most row_max and some byte_max.
+ * entries_read: those that came, oldest first. */
+struct store_scan *entries_scan(struct storage *s, struct account_id id, uint64_t first, size_t row_max,
+                                size_t byte_max);
+size_t entries_read(struct storage *s, const struct store_scan *scan, struct view **out);
 enum status claim_handle_plan(struct storage *s, struct request *r);
 void claim_handle_apply(struct storage *s, struct request *r);
 enum status lookup_plan(struct storage *s, struct request *r);
@@ -225,16 +243,27 @@ void bye_apply(struct storage *s, struct request *r);
 /* session_supersede: tells the holder of an attached session that a newer one has taken its place. */
 void session_supersede(struct storage *s, const struct mailbox *m, const struct attachment *old,
                        struct session_id by);
+/* sessions_revoke: no broker lets the device speak or receive any more. */
+void sessions_revoke(struct storage *s, struct device_id device);
 /* session_end: nobody is attached any more; the reason goes to the journal with what was unacked. */
 void session_end(struct storage *s, struct mailbox *m);
-/* adopt_plan, adopt_apply: hot mailboxes that a broker's list has named get their rows, and lose a session
- * whose account the store does not have. */
+/* adopt_list: a broker has named this session. adopt_plan, adopt_apply: the devices of those named are looked up, and
+ * end where they may not speak (any more); their hot mailboxes get their rows. */
+void adopt_list(struct storage *s, const struct stamp *stamp);
 void adopt_plan(struct storage *s);
 void adopt_apply(struct storage *s);
 
 /* ---- reoffer.c: parked `held` deliveries come back ---- */
 void reoffer_plan(struct storage *s);
 void reoffer_apply(struct storage *s);
+
+/* ---- gate.c ---- */
+/* gate_plan: what the gate will ask for; NULL = no entries. *scans counts those of one frame.
+ * gate: OK; STALE_DEVICES, RELAY_BEHIND with out->stale; NOT_FOUND; REFUSED (the account has no other device than
+ * the sender); BUSY. */
+struct store_scan *gate_plan(struct storage *s, const struct msg_send_item *item, size_t *scans);
+enum status gate(struct storage *s, struct device_id sender, const struct msg_send_item *item,
+                 const struct store_scan *since, struct msg_sent_item *out) MUST_USE;
 
 /* ---- send.c ---- */
 enum status send_read(const struct storage *s, struct request *r, struct arena *a);

@@ -3,6 +3,7 @@
  * restart are taken over as they are, unless their account is not here any more. */
 #include "storage/core.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum status hello_plan(struct storage *s, struct request *r)
@@ -17,17 +18,17 @@ enum status hello_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
-static enum status authenticate(struct storage *s, const struct request *r)
+static enum status authenticate(struct storage *s, const struct request *r, struct msg_log_state *log)
 {
     const struct msg_hello *m = r->meta;
     const struct account *account;
     enum status status = account_find(s, m->account, &account);
     if (status != STATUS_OK) return status;
-    const struct account_device *device = account_device(account, m->device);
-    if (!device) return STATUS_UNAUTHENTICATED;
-    return memcmp(device->transport.bytes, r->stamp.transport.bytes, 32) == 0
-               ? STATUS_OK
-               : STATUS_UNAUTHENTICATED;
+    const struct log_device *device = account_device(account, m->device);
+    if (!device || memcmp(device->record.transport.bytes, r->stamp.transport.bytes, 32) != 0)
+        return STATUS_UNAUTHENTICATED;
+    *log = account->log;
+    return device->standing == STANDING_ACTIVE ? STATUS_OK : STATUS_REFUSED;
 }
 
 void session_supersede(struct storage *s, const struct mailbox *m, const struct attachment *old,
@@ -55,35 +56,66 @@ void session_end(struct storage *s, struct mailbox *m)
     core_hot(s, m);
 }
 
-void adopt_plan(struct storage *s)
+/* Brokers know the sessions that are not attached. */
+void sessions_revoke(struct storage *s, struct device_id device)
 {
-    for (struct mailbox *m = s->hot; m; m = m->next_hot) {
-        if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
-        if (m->account_unknown) account_want(s, m->row.account);
-    }
+    struct mailbox *m = core_mailbox_peek(s, device);
+    struct msg_end_device meta = {.device = device};
+    struct buffer frame = {0};
+    if (m && mailbox_attached(m)) session_end(s, m);
+    frame_write(&frame, &(struct frame_header){.kind = KIND_END_DEVICE}, &msg_end_device_desc, &meta);
+    for (size_t i = 0; i < s->config.broker_count; i++)
+        if (s->peers[i].known)
+            slab_item(core_after(s, i), &(struct stamp){.origin = ORIGIN_PEER}, buffer_view(&frame));
+    buffer_fini(&frame);
+    core_event(s, &(struct event){.kind = EVENT_DEVICE_ENDED, .device = mark_device(&s->config.mark_key, device)});
 }
 
-/* The account went with a part of the disk: its client cannot be sent to before it has registered again,
- * which it does when it hears that it has no session. */
-static void session_disown(struct storage *s, struct mailbox *m)
+void adopt_list(struct storage *s, const struct stamp *stamp)
 {
-    struct buffer *out;
-    size_t start = push_begin(s, &m->session, m->device, &out);
-    frame_write_error(out, 0, m->home, STATUS_NO_SESSION, 0);
-    push_end(out, start);
-    core_event(s, &(struct event){.kind = EVENT_AUTH_REFUSED, .code = STATUS_NOT_FOUND,
-                                  .device = mark_device(&s->config.mark_key, m->device)});
-    session_end(s, m);
+    if (s->listed_count == s->listed_cap) {
+        s->listed_cap = s->listed_cap ? 2 * s->listed_cap : 64;
+        s->listed = realloc(s->listed, s->listed_cap * sizeof *s->listed);
+        ENSURE(s->listed);
+    }
+    s->listed[s->listed_count] = (struct listed){stamp->account, stamp->device, stamp->transport};
+    s->listed_count++;
+}
+
+void adopt_plan(struct storage *s)
+{
+    for (size_t i = 0; i < s->listed_count; i++)
+        account_want(s, s->listed[i].account);
+    for (struct mailbox *m = s->hot; m; m = m->next_hot)
+        if (m->row_unknown) core_mailbox_want(s, m->home, m->device);
+}
+
+/* Its account may have gone with a part of the disk, or the device have been revoked in the moment before the process
+ * ended: it says HELLO again, and hears why if it may not. What cannot be read decides nothing. */
+static enum status listed_check(struct storage *s, const struct listed *l)
+{
+    const struct account *a;
+    enum status status = account_find(s, l->account, &a);
+    const struct log_device *d = status == STATUS_OK ? account_device(a, l->device) : NULL;
+    if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? status : STATUS_OK;
+    bool may = d && d->standing == STANDING_ACTIVE &&
+               memcmp(&d->record.transport, &l->transport, sizeof l->transport) == 0;
+    return may ? STATUS_OK : STATUS_UNAUTHENTICATED;
 }
 
 void adopt_apply(struct storage *s)
 {
-    for (struct mailbox *m = s->hot, *same; m; m = m->next_hot) {
-        if (m->row_unknown && core_mailbox(s, m->home, m->device, &same) == STATUS_OK)
-            m->drained = false;
-        if (m->account_unknown && !account_known(s, m->row.account)) session_disown(s, m);
-        m->account_unknown = false;
+    for (size_t i = 0; i < s->listed_count; i++) {
+        const struct listed *l = &s->listed[i];
+        enum status status = listed_check(s, l);
+        if (status == STATUS_OK) continue;
+        core_event(s, &(struct event){.kind = EVENT_AUTH_REFUSED, .code = (uint32_t)status,
+                                      .device = mark_device(&s->config.mark_key, l->device)});
+        sessions_revoke(s, l->device);
     }
+    s->listed_count = 0;
+    for (struct mailbox *m = s->hot, *same; m; m = m->next_hot)
+        if (m->row_unknown && core_mailbox(s, m->home, m->device, &same) == STATUS_OK) m->drained = false;
 }
 
 static bool holds(const struct mailbox *m, const struct request *r)
@@ -154,10 +186,11 @@ static void note_clock(struct storage *s, struct mailbox *m, uint64_t client_ms)
 }
 
 /* Whether the connection may speak for the device, and the device's mailbox. */
-static enum status admit(struct storage *s, const struct request *r, struct mailbox **m)
+static enum status admit(struct storage *s, const struct request *r, struct mailbox **m,
+                         struct msg_log_state *log)
 {
     const struct msg_hello *hello = r->meta;
-    enum status status = authenticate(s, r);
+    enum status status = authenticate(s, r, log);
     if (status == STATUS_OK)
         status = core_mailbox(s, home_of_account(hello->account), hello->device, m);
     return status;
@@ -167,7 +200,8 @@ void hello_apply(struct storage *s, struct request *r)
 {
     const struct msg_hello *hello = r->meta;
     struct mailbox *m;
-    enum status status = admit(s, r, &m);
+    struct msg_log_state log;
+    enum status status = admit(s, r, &m, &log);
     if (status != STATUS_OK) {
         core_event(s, &(struct event){.kind = EVENT_AUTH_REFUSED, .code = (uint32_t)status});
         request_fail(s, r, status, status > STATUS_WIRE_MAX ? 1000 : 0);
@@ -177,7 +211,7 @@ void hello_apply(struct storage *s, struct request *r)
         .session = {s->term, ++s->session_number}, .relay_ms = s->turn.now_ms,
         .credit_messages = clamp_u32(hello->credit_messages, CREDIT_MESSAGES_MAX),
         .credit_bytes = clamp_u64(hello->credit_bytes, CREDIT_BYTES_MAX),
-        .ping_ms = s->config.ping_ms};
+        .ping_ms = s->config.ping_ms, .log = log};
     read_map(s, r, &welcome.map);
     if (hello->attach)
         attach(s, r, m, &welcome);

@@ -39,7 +39,6 @@ static void session_forget(struct mailbox *m)
     m->cursor = m->row.head;
     m->drained = m->stalled = false;
     m->scan = NULL;
-    m->account_unknown = false;
     m->reoffering = false;
     m->reoffer_after = (struct position){.seq = 0};
     m->reoffer_scan = NULL;

@@ -53,7 +53,6 @@ struct mailbox {
     bool row_promised;         /* a reply or push of this turn rests on it: in this very group */
     bool row_listed;           /* in the core's list of rows to rewrite */
     bool row_unknown;          /* adopted from a broker before its device row was read */
-    bool account_unknown;      /* attached by a broker's list; whether its account is here is not known */
     uint64_t next_seq;         /* of the present term */
     struct attachment session;
     struct offer *window;      /* offered and unacknowledged, in order */

@@ -105,7 +105,9 @@ static void on_session(struct storage *s, size_t broker, const struct stamp *sta
 {
     const struct msg_session *m = meta;
     uint16_t home = home_of_account(stamp->account);
-    if (!m->attached || !stamp->session.number || !core_owns(s, home)) return;
+    if (!stamp->session.number || !core_owns(s, home)) return;
+    adopt_list(s, stamp);
+    if (!m->attached) return;
     struct mailbox *box = adopt(s, stamp, home);
     if (!box || box->home != home) return;
     struct attachment a = {.session = stamp->session, .broker = broker, .conn = stamp->conn,
@@ -126,7 +128,6 @@ static void on_session(struct storage *s, size_t broker, const struct stamp *sta
         session_supersede(s, box, &box->session, a.session);
     mailbox_attach(box, &a);
     box->row.account = stamp->account;
-    box->account_unknown = true;
     if (!box->row_unknown) box->reoffering = a.client_version != box->row.client_version;
     core_hot(s, box);
 }

@@ -109,6 +109,14 @@ struct store_key key_account(struct account_id account)
     return k;
 }
 
+struct store_key key_entry(struct account_id account, uint64_t number)
+{
+    struct store_key k = key_start(ROW_ENTRY, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    key_add_u64(&k, number);
+    return k;
+}
+
 struct store_key key_handle(struct view handle)
 {
     struct store_key k = key_start(ROW_HANDLE, home_of_handle(handle));
@@ -441,20 +449,47 @@ enum status wake_row_read(struct view value, struct wake_row *row)
     return row_done(&r);
 }
 
-struct view account_row_write(struct arena *a, const struct account_row *row)
+struct view account_row_write(struct arena *a, const struct identity_log *log)
 {
-    struct row_writer w = row_begin(a, 40 + row->entry.len);
-    row_u64(&w, row->key_version);
-    row_bytes(&w, row->head.bytes, 32);
+    struct buffer bytes = {0};
+    identity_log_write(log, &bytes);
+    struct view row = bytes_row_write(a, buffer_view(&bytes));
+    buffer_fini(&bytes);
+    return row;
+}
+
+enum status account_row_read(struct view value, struct identity_log *log)
+{
+    struct reader r = row_open(value);
+    return identity_log_read(read_view(&r, reader_left(&r)), log);
+}
+
+struct view entry_row_write(struct arena *a, struct view entry)
+{
+    return bytes_row_write(a, entry);
+}
+
+enum status entry_row_read(struct view value, struct view *entry)
+{
+    struct reader r = row_open(value);
+    *entry = read_view(&r, reader_left(&r));
+    return row_done(&r);
+}
+
+struct view handle_row_write(struct arena *a, const struct handle_row *row)
+{
+    struct row_writer w = row_begin(a, 32 + 64 + row->entry.len);
+    row_bytes(&w, row->account.bytes, 32);
+    row_bytes(&w, row->signature.bytes, 64);
     row_bytes(&w, row->entry.at, row->entry.len);
     return row_end(&w);
 }
 
-enum status account_row_read(struct view value, struct account_row *row)
+enum status handle_row_read(struct view value, struct handle_row *row)
 {
     struct reader r = row_open(value);
-    row->key_version = read_u64(&r);
-    read_bytes(&r, row->head.bytes, 32);
+    read_bytes(&r, row->account.bytes, 32);
+    read_bytes(&r, row->signature.bytes, 64);
     row->entry = read_view(&r, reader_left(&r));
     return row_done(&r);
 }

@@ -4,7 +4,7 @@
 #ifndef SEALMQ_STORAGE_ROWS_H
 #define SEALMQ_STORAGE_ROWS_H
 
-#include "broker/wire/messages.h"
+#include "broker/wire/identity_log.h"
 #include "storage/store.h"
 
 enum row_kind {
@@ -16,7 +16,8 @@ enum row_kind {
     ROW_OUTCOME = 'O',  /* routing: every other outcome, failures and moves */
     ROW_DEVICE = 'D',   /* routing: mailbox summary (a hint) and what must not be forgotten */
     ROW_WAKE = 'W',     /* routing: one coalesced wake-up of an offline device */
-    ROW_ACCOUNT = 'A',  /* identity */
+    ROW_ACCOUNT = 'A',  /* identity: what an account's log says */
+    ROW_ENTRY = 'L',    /* identity: one entry of it, as signed */
     ROW_HANDLE = 'H',   /* identity */
     ROW_STORE = 'S',    /* identity: the store's own id */
     ROW_COMMIT = 'N',   /* identity: (term, commit) of the last group */
@@ -24,8 +25,9 @@ enum row_kind {
     ROW_EVENT = 'E',    /* events */
 };
 
-/* 2: SHA-256 in claims and envelopes, and pages. Rows of version 1, which was never released, are damage. */
-#define ROW_VERSION 2u
+/* 3: whole identity logs; 2: SHA-256 in claims and envelopes, and pages. Rows of earlier versions, which were never
+ * released, are damage. */
+#define ROW_VERSION 3u
 
 /* ---- keys ---- */
 struct store_key key_mailbox(enum row_kind kind, uint16_t home, struct device_id device);
@@ -42,6 +44,7 @@ struct store_key key_page(struct device_id sender, struct message_id last);
 enum status key_page_read(struct view key, struct device_id *sender, struct message_id *last) MUST_USE;
 struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id device);
 struct store_key key_account(struct account_id account);
+struct store_key key_entry(struct account_id account, uint64_t number);
 struct store_key key_handle(struct view handle);
 struct store_key key_single(enum row_kind kind);
 struct store_key key_term(struct term term);
@@ -131,15 +134,21 @@ struct wake_row {
 struct view wake_row_write(struct arena *a, const struct wake_row *row);
 enum status wake_row_read(struct view value, struct wake_row *row) MUST_USE;
 
-struct account_row {
-    uint64_t key_version;
-    struct hash256 head;
-    struct view entry; /* the first log entry */
-};
-struct view account_row_write(struct arena *a, const struct account_row *row);
-enum status account_row_read(struct view value, struct account_row *row) MUST_USE;
+struct view account_row_write(struct arena *a, const struct identity_log *log);
+enum status account_row_read(struct view value, struct identity_log *log) MUST_USE;
+/* entry_row_read: borrows the value. */
+struct view entry_row_write(struct arena *a, struct view entry);
+enum status entry_row_read(struct view value, struct view *entry) MUST_USE;
 
-/* Plain ones: handle -> account id; store -> store id; commit -> term, commit, store time,
+struct handle_row { /* as claimed */
+    struct account_id account;
+    struct signature signature;
+    struct view entry; /* the account's first one */
+};
+struct view handle_row_write(struct arena *a, const struct handle_row *row);
+enum status handle_row_read(struct view value, struct handle_row *row) MUST_USE;
+
+/* Plain ones: store -> store id; commit -> term, commit, store time,
  * highest message id accepted; term -> end, ended_ms. */
 struct view bytes_row_write(struct arena *a, struct view bytes);
 enum status bytes_row_read(struct view value, void *out, size_t len) MUST_USE;

@@ -1,4 +1,4 @@
-/* send: steps 3 and 4 of an envelope's way: gate and accept. Order of decisions per item (PROTOCOL 7):
+/* send: steps 3 and 4 of an envelope's way: claim, gate (gate.c) and accept. Order of decisions per item (PROTOCOL 7):
  * home, claim, time, disk, account, gate, room; a refusal stores nothing. */
 #include "broker/wire/digest.h"
 #include "storage/claim.h"
@@ -13,6 +13,7 @@ struct send_item {
     struct message_ref ref;
     struct claim_look claim;
     const struct msg_lost_item *lost;
+    struct store_scan *since; /* entries for the gate's answer, perhaps */
     enum status early; /* decided before anything was loaded */
 };
 
@@ -64,14 +65,12 @@ static enum status parse_item(const struct storage *s, const struct request *r, 
     return STATUS_OK;
 }
 
-static void want_item(struct storage *s, struct send_item *it)
+static void want_item(struct storage *s, struct send_item *it, size_t *scans)
 {
-    struct account_id account;
     uint16_t home = home_of_target(it->item.target);
-    memcpy(account.bytes, it->item.target.bytes, sizeof account.bytes);
     if (!newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id))
         claim_want(s, &it->ref, it->item.attempt, &it->claim);
-    account_want(s, account);
+    it->since = gate_plan(s, &it->item, scans);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
 }
@@ -101,8 +100,9 @@ enum status send_read(const struct storage *s, struct request *r, struct arena *
 enum status send_plan(struct storage *s, struct request *r)
 {
     const struct send_plan *plan = r->plan;
+    size_t scans = 0;
     for (size_t i = 0; i < plan->count; i++)
-        if (plan->items[i].early == STATUS_OK) want_item(s, &plan->items[i]);
+        if (plan->items[i].early == STATUS_OK) want_item(s, &plan->items[i], &scans);
     return STATUS_OK;
 }
 
@@ -158,76 +158,6 @@ static enum status check_time(const struct storage *s, const struct send_item *i
     if (is_loss(s, it)) return STATUS_OK;
     if (made + ID_AGE_MAX_MS < now || made > now + ID_AHEAD_MAX_MS) return STATUS_ID_TIME;
     return STATUS_OK;
-}
-
-/* ---- the gate ---- */
-
-/* Who must be addressed: all devices of the account, but never the sender's own. */
-static size_t expected_devices(const struct account *a, struct device_id sender,
-                               struct device_id out[DEVICES_PER_ACCOUNT])
-{
-    size_t count = 0;
-    for (size_t i = 0; i < a->device_count; i++)
-        if (!device_equal(a->devices[i].id, sender)) out[count++] = a->devices[i].id;
-    return count;
-}
-
-static bool is_among(struct device_id id, const struct device_id *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (device_equal(list[i], id)) return true;
-    return false;
-}
-
-static bool gate_passes(const struct send_item *it, const struct account *a,
-                        const struct device_id *expected, size_t count)
-{
-    if (it->item.key_version != a->key_version || it->item.part_count != count) return false;
-    if (memcmp(it->item.head.bytes, a->head.bytes, sizeof a->head.bytes) != 0) return false;
-    for (size_t i = 0; i < it->item.part_count; i++)
-        if (!is_among(it->item.parts[i].device, expected, count)) return false;
-    return true;
-}
-
-static struct msg_stale *stale_of(struct storage *s, const struct send_item *it,
-                                  const struct account *a, const struct device_id *expected,
-                                  size_t count)
-{
-    struct arena *arena = &s->turn.arena;
-    struct msg_stale *stale = arena_alloc(arena, sizeof *stale);
-    struct device_id named[DEVICES_PER_ACCOUNT];
-    stale->key_version = a->key_version;
-    stale->head = a->head;
-    stale->missing = arena_array(arena, count, sizeof *stale->missing);
-    stale->extra = arena_array(arena, it->item.part_count, sizeof *stale->extra);
-    for (size_t i = 0; i < it->item.part_count; i++) {
-        named[i] = it->item.parts[i].device;
-        if (!is_among(named[i], expected, count)) stale->extra[stale->extra_count++].device = named[i];
-    }
-    for (size_t i = 0; i < count; i++)
-        if (!is_among(expected[i], named, it->item.part_count))
-            stale->missing[stale->missing_count++].device = expected[i];
-    stale->entries = arena_array(arena, 1, sizeof *stale->entries);
-    stale->entries[0] = arena_copy(arena, a->entry);
-    stale->entry_count = 1;
-    return stale;
-}
-
-static enum status gate(struct storage *s, const struct send_item *it, struct msg_sent_item *out)
-{
-    struct account_id id;
-    const struct account *account;
-    struct device_id expected[DEVICES_PER_ACCOUNT];
-    memcpy(id.bytes, it->item.target.bytes, sizeof id.bytes);
-    enum status status = account_find(s, id, &account);
-    if (status > STATUS_WIRE_MAX) return STATUS_BUSY;
-    if (status != STATUS_OK) return status;
-    size_t count = expected_devices(account, it->ref.sender, expected);
-    if (count == 0) return STATUS_REFUSED; /* to oneself, with no other device */
-    if (gate_passes(it, account, expected, count)) return STATUS_OK;
-    out->stale = stale_of(s, it, account, expected, count);
-    out->stale_count = 1;
-    return STATUS_STALE_DEVICES;
 }
 
 /* ---- accept ---- */
@@ -336,7 +266,7 @@ static void decide(struct storage *s, const struct request *r, const struct send
     if (status == STATUS_OK && claim_answers(s, it, out)) return;
     if (status == STATUS_OK) status = check_time(s, it);
     if (status == STATUS_OK && s->state == STORE_READONLY) status = STATUS_STORE_READONLY;
-    if (status == STATUS_OK) status = gate(s, it, out);
+    if (status == STATUS_OK) status = gate(s, it->ref.sender, &it->item, it->since, out);
     if (status == STATUS_OK) status = find_room(s, it, boxes, room);
     out->status = (uint32_t)status;
     if (status == STATUS_OK) {

@@ -18,6 +18,7 @@ static const struct handler handlers[] = {
     HANDLER(HELLO, false, hello), NULL, hello_plan, hello_apply},
     HANDLER(BYE, false, empty), NULL, bye_plan, bye_apply},
     HANDLER(REGISTER, false, register), NULL, register_plan, register_apply},
+    HANDLER(APPEND, false, append), NULL, append_plan, append_apply},
     HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
@@ -153,6 +154,7 @@ static void free_tables(struct storage *s)
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);
+    free(s->listed);
 }
 
 void storage_free(struct storage **pointer)
@@ -329,7 +331,7 @@ bool storage_full(const struct storage *s)
 bool storage_wants_turn(const struct storage *s, struct now now)
 {
     if (s->state == STORE_COLLECTING) return false;
-    if (s->first || s->sweep_due) return true;
+    if (s->first || s->sweep_due || s->listed_count) return true;
     if (s->state == STORE_DRAINING && s->dirty) return true;
     return s->hot && now.mono_ms >= s->hot_at_ms;
 }

@@ -38,7 +38,7 @@ static void item_encode(const struct device *to, uint32_t len, struct buffer *ou
     struct buffer inner = {0};
     struct msg_part part = {.device = to->founding.device, .len = len};
     struct msg_send_item item = {.target = target_of_account(to->founding.account),
-                                 .key_version = to->founding.key_version,
+                                 .key_version = 1,
                                  .head = to->founding.head, .parts = &part, .part_count = 1};
     codec_encode(&msg_send_item_desc, &item, &inner);
     struct view view = buffer_view(&inner);

@@ -37,6 +37,9 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(CLIENT_CLOCK_SKEWED, 35, "client_clock_skewed", WARN, "clock", "", "skew_ms")                \
     X(ACCOUNT_CREATED, 40, "account_created", INFO, "", "devices", "")                             \
     X(HANDLE_CLAIMED, 41, "handle_claimed", INFO, "", "", "")                                      \
+    X(LOG_APPENDED, 42, "log_appended", INFO, "operation", "number", "key_version")                \
+    X(LOG_REFUSED, 43, "log_refused", WARN, "status", "", "")                                      \
+    X(DEVICE_ENDED, 44, "device_ended", INFO, "", "", "")                                          \
     X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
     X(ID_REUSED, 51, "id_reused", WARN, "status", "", "client_version")                            \
     X(MAILBOX_OVER_QUOTA, 52, "mailbox_over_quota", WARN, "", "messages", "bytes")                 \

@@ -21,7 +21,7 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
 #define KIND_LIST(X)                                                                               \
     X(HELLO, 1, "hello", FROM_CLIENT, false, WELCOME, 1024)                                        \
     X(WELCOME, 2, "welcome", FROM_RELAY, false, NONE, 16384)                                       \
-    X(REGISTER, 3, "register", FROM_CLIENT, false, REGISTERED, 2048)                               \
+    X(REGISTER, 3, "register", FROM_CLIENT, false, REGISTERED, 73728)                              \
     X(REGISTERED, 4, "registered", FROM_RELAY, false, NONE, 1024)                                  \
     X(CLAIM_HANDLE, 5, "claim_handle", FROM_CLIENT, false, HANDLE_CLAIMED, 2048)                   \
     X(HANDLE_CLAIMED, 6, "handle_claimed", FROM_RELAY, false, NONE, 1024)                          \
@@ -44,6 +44,13 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(SUPERSEDED, 23, "superseded", FROM_RELAY, false, NONE, 256)                                  \
     X(DRAIN, 24, "drain", FROM_RELAY, false, NONE, 256)                                            \
     X(ERROR, 25, "error", FROM_RELAY, false, NONE, 1024)                                           \
+    X(APPEND, 27, "append", FROM_CLIENT, true, APPENDED, 73728)                                    \
+    X(APPENDED, 28, "appended", FROM_RELAY, false, NONE, 1024)                                     \
+    X(PUBLISH, 29, "publish", FROM_CLIENT, true, PUBLISHED, 8192)                                  \
+    X(PUBLISHED, 30, "published", FROM_RELAY, false, NONE, 1024)                                   \
+    X(CLAIM_PREKEYS, 31, "claim_prekeys", FROM_CLIENT, true, PREKEYS, 1024)                        \
+    X(PREKEYS, 32, "prekeys", FROM_RELAY, false, NONE, 32768)                                      \
+    X(PREKEYS_LOW, 33, "prekeys_low", FROM_RELAY, false, NONE, 256)                                \
     X(OVERVIEW, 40, "overview", FROM_ADMIN, false, OVERVIEW_IS, 64)                                \
     X(OVERVIEW_IS, 41, "overview_is", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                 \
     X(EVENTS, 42, "events", FROM_ADMIN, false, EVENTS_ARE, 256)                                    \
@@ -64,7 +71,8 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(WOKEN, 75, "woken", FROM_WORKER, false, WOKEN_OK, 32768)                                     \
     X(WOKEN_OK, 76, "woken_ok", FROM_RELAY, false, NONE, 64)                                       \
     X(RECORD, 77, "record", FROM_WORKER | FROM_RELAY, false, NONE, 32768)                          \
-    X(LEAVING, 78, "leaving", FROM_WORKER, false, NONE, 64)
+    X(LEAVING, 78, "leaving", FROM_WORKER, false, NONE, 64)                                        \
+    X(END_DEVICE, 79, "end_device", FROM_WORKER, false, NONE, 64)
 
 enum frame_kind {
     KIND_NONE = 0,

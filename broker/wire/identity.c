@@ -10,10 +10,10 @@ static const char handle_label[] = "sealmq handle 1";
 
 #define SIGNED_LEN_MAX (sizeof entry_label + ENTRY_LEN_MAX)
 
-struct device_id device_id_of(const struct signing_pk *signing)
+struct device_id device_id_of(struct account_id account, const struct signing_pk *signing)
 {
-    struct hash256 h = hash_bytes("sealmq device 1", view_of(signing->bytes, sizeof signing->bytes),
-                                  view_of(NULL, 0), view_of(NULL, 0));
+    struct hash256 h = hash_bytes("sealmq device 1", view_of(account.bytes, sizeof account.bytes),
+                                  view_of(signing->bytes, sizeof signing->bytes), view_of(NULL, 0));
     struct device_id id;
     memcpy(id.bytes, h.bytes, sizeof id.bytes);
     return id;
@@ -93,11 +93,11 @@ enum status founding_check(struct view entry, struct arena *a, struct founding *
     enum status s = entry_open(entry, a, &e, &body);
     if (s != STATUS_OK) return s;
     if (!is_founding(&body) || !entry_signed_by(&e, &body.device->signing)) return STATUS_BAD_ENTRY;
-    struct founding f = {.record = *body.device, .device = device_id_of(&body.device->signing),
-                         .key_version = 1, .recovery = body.recovery};
+    struct founding f = {.record = *body.device, .recovery = body.recovery};
     f.has_recovery = !is_zero(body.recovery.bytes, sizeof body.recovery.bytes);
     f.head = hash_bytes("sealmq account 1", entry, view_of(NULL, 0), view_of(NULL, 0));
     memcpy(f.account.bytes, f.head.bytes, sizeof f.account.bytes);
+    f.device = device_id_of(f.account, &f.record.signing);
     *out = f;
     return STATUS_OK;
 }

@@ -12,14 +12,13 @@ struct founding {
     struct account_id account;
     struct device_id device;
     struct msg_device_record record;
-    struct hash256 head;  /* the entry's hash; the account id has the same bytes */
-    uint64_t key_version; /* 1 */
+    struct hash256 head; /* the entry's hash; the account id has the same bytes */
     bool has_recovery;
     struct signing_pk recovery;
 };
 
-/* device_id_of: the first 16 bytes of BLAKE2b-256("sealmq device 1", signing key). */
-struct device_id device_id_of(const struct signing_pk *signing);
+/* device_id_of: the first 16 bytes of BLAKE2b-256("sealmq device 1", account, signing key). */
+struct device_id device_id_of(struct account_id account, const struct signing_pk *signing);
 
 /* entry_open: decodes an encoded msg_entry and its body, which borrow from it and from the arena. Both must be the
  * one encoding of their known fields: what is signed says nothing that its reader does not understand, and nothing

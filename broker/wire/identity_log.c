@@ -46,6 +46,13 @@ static size_t count(const struct identity_log *log, enum standing up_to)
     return n;
 }
 
+struct msg_log_state identity_log_state(const struct identity_log *log)
+{
+    return (struct msg_log_state){.length = log->length, .head = log->head,
+                                  .key_version = log->key_version,
+                                  .version_head = log->version_head};
+}
+
 size_t identity_log_active(const struct identity_log *log)
 {
     return count(log, STANDING_ACTIVE);
@@ -118,7 +125,7 @@ static bool device_proved(struct account_id account, const struct msg_device_rec
 static enum status add(struct identity_log *log, const struct step *step)
 {
     const struct msg_device_record *record = step->body->device;
-    struct device_id id = device_id_of(&record->signing);
+    struct device_id id = device_id_of(log->account, &record->signing);
     if (!record_good(log, record, NULL) || identity_log_device(log, id)) return STATUS_BAD_ENTRY;
     if (!device_proved(log->account, record, &step->body->proof)) return STATUS_BAD_ENTRY;
     if (log->device_count == DEVICES_EVER_MAX) return STATUS_TOO_LARGE;
@@ -226,14 +233,26 @@ static bool fields_fit(const struct msg_entry_body *b, const struct rule *r)
 
 /* ---- entries ---- */
 
+struct hash256 entry_head_of(struct view entry, uint64_t number)
+{
+    return hash_bytes(number ? head_label : "sealmq account 1", entry, view_of(NULL, 0), view_of(NULL, 0));
+}
+
+static bool recovery_good(const struct founding *f)
+{
+    return !f->has_recovery || (crypto_core_ed25519_is_valid_point(f->recovery.bytes) == 1 &&
+                                !same(f->recovery.bytes, f->record.signing.bytes));
+}
+
 enum status identity_log_open(struct view entry, struct arena *a, struct identity_log *log)
 {
     struct founding f;
     memset(log, 0, sizeof *log);
     enum status s = founding_check(entry, a, &f);
     if (s != STATUS_OK) return s;
+    if (!record_good(log, &f.record, NULL) || !recovery_good(&f)) return STATUS_BAD_ENTRY;
     log->account = f.account;
-    log->head = f.head;
+    log->head = log->version_head = f.head;
     log->length = log->key_version = 1;
     log->has_recovery = f.has_recovery;
     log->recovery = f.recovery;
@@ -290,10 +309,75 @@ enum status identity_log_append(struct identity_log *log, struct view entry, str
     struct identity_log next = *log;
     s = apply(&next, &e, &body);
     if (s != STATUS_OK) return s;
-    next.head = hash_bytes(head_label, entry, view_of(NULL, 0), view_of(NULL, 0));
+    next.head = entry_head_of(entry, body.number);
+    if (next.key_version != log->key_version) next.version_head = next.head;
     *log = next;
     return STATUS_OK;
 }
+
+/* ---- as bytes ---- */
+
+#define SNAPSHOT_FORMAT 1u
+
+void identity_log_write(const struct identity_log *log, struct buffer *out)
+{
+    write_u8(out, SNAPSHOT_FORMAT);
+    write_u8(out, (uint8_t)log->device_count);
+    write_u8(out, log->has_recovery);
+    write_bytes(out, log->account.bytes, sizeof log->account.bytes);
+    write_bytes(out, log->head.bytes, sizeof log->head.bytes);
+    write_u64(out, log->length);
+    write_u64(out, log->key_version);
+    write_bytes(out, log->version_head.bytes, sizeof log->version_head.bytes);
+    write_bytes(out, log->recovery.bytes, sizeof log->recovery.bytes);
+    for (size_t i = 0; i < log->device_count; i++) {
+        const struct log_device *d = &log->devices[i];
+        write_bytes(out, d->id.bytes, sizeof d->id.bytes);
+        write_bytes(out, d->record.signing.bytes, sizeof d->record.signing.bytes);
+        write_bytes(out, d->record.identity.bytes, sizeof d->record.identity.bytes);
+        write_bytes(out, d->record.transport.bytes, sizeof d->record.transport.bytes);
+        write_u8(out, (uint8_t)d->standing);
+        write_u8(out, d->held_by_recovery);
+        write_u64(out, d->version);
+    }
+}
+
+static void device_read(struct reader *r, struct log_device *d)
+{
+    read_bytes(r, d->id.bytes, sizeof d->id.bytes);
+    read_bytes(r, d->record.signing.bytes, sizeof d->record.signing.bytes);
+    read_bytes(r, d->record.identity.bytes, sizeof d->record.identity.bytes);
+    read_bytes(r, d->record.transport.bytes, sizeof d->record.transport.bytes);
+    uint8_t standing = read_u8(r), held = read_u8(r);
+    d->version = read_u64(r);
+    if (standing < STANDING_ACTIVE || standing > STANDING_REVOKED || held > 1) r->failed = true;
+    d->standing = (enum standing)standing;
+    d->held_by_recovery = held;
+}
+
+enum status identity_log_read(struct view bytes, struct identity_log *log)
+{
+    struct reader r = reader_of(bytes);
+    memset(log, 0, sizeof *log);
+    uint8_t format = read_u8(&r), count = read_u8(&r), recovery = read_u8(&r);
+    read_bytes(&r, log->account.bytes, sizeof log->account.bytes);
+    read_bytes(&r, log->head.bytes, sizeof log->head.bytes);
+    log->length = read_u64(&r);
+    log->key_version = read_u64(&r);
+    read_bytes(&r, log->version_head.bytes, sizeof log->version_head.bytes);
+    read_bytes(&r, log->recovery.bytes, sizeof log->recovery.bytes);
+    log->has_recovery = recovery;
+    log->device_count = count <= DEVICES_EVER_MAX ? count : 0;
+    for (size_t i = 0; i < log->device_count; i++)
+        device_read(&r, &log->devices[i]);
+    bool sound = format == SNAPSHOT_FORMAT && recovery <= 1 && count > 0 && log->device_count == count &&
+                 log->length > 0 && log->key_version > 0 && log->key_version <= log->length;
+    if (sound && reader_done(&r) == STATUS_OK) return STATUS_OK;
+    memset(log, 0, sizeof *log);
+    return STATUS_DAMAGED;
+}
+
+/* ---- making one ---- */
 
 void identity_log_make(const struct identity_log *log, const struct entry_plan *plan,
                        const uint8_t signing_sk[64], struct buffer *out)

@@ -34,6 +34,7 @@ struct identity_log {
     struct hash256 head;  /* the newest entry's hash */
     uint64_t length;      /* entries */
     uint64_t key_version; /* entries that changed who receives, or with which keys */
+    struct hash256 version_head; /* the hash of the last of these: what a send names */
     bool has_recovery;
     struct signing_pk recovery;
     struct log_device devices[DEVICES_EVER_MAX]; /* in order of joining, revoked ones included */
@@ -50,6 +51,20 @@ enum status identity_log_open(struct view entry, struct arena *a, struct identit
  * encoding; TOO_LARGE: a bound (16 devices, 32 ever, 1024 entries) or the encoding; MALFORMED. */
 enum status identity_log_append(struct identity_log *log, struct view entry,
                                 struct arena *a) MUST_USE;
+
+/* identity_log_state: how far it has come, as messages say it; all zero for a log that is all zero. */
+struct msg_log_state identity_log_state(const struct identity_log *log);
+
+/* identity_log_write: appends what the log says as bytes, for a store that trusts itself; identity_log_read takes the
+ * whole of them. OK; DAMAGED with *log all zero. Format 1: IDENTITY_LOG_HEAD_LEN bytes (format, device count, recovery
+ * flag, account, head, length, key version, version head, recovery key), then IDENTITY_LOG_DEVICE_LEN a device. */
+#define IDENTITY_LOG_HEAD_LEN   147u
+#define IDENTITY_LOG_DEVICE_LEN 122u
+void identity_log_write(const struct identity_log *log, struct buffer *out);
+enum status identity_log_read(struct view bytes, struct identity_log *log) MUST_USE;
+
+/* entry_head_of: the hash of the entry with this number; of the first one it is the account id. */
+struct hash256 entry_head_of(struct view entry, uint64_t number);
 
 /* identity_log_device: NULL = never was in it. identity_log_active: how many devices receive. */
 const struct log_device *identity_log_device(const struct identity_log *log, struct device_id id);

@@ -16,6 +16,7 @@ struct mac256 { uint8_t bytes[32]; };       /* HMAC-SHA-256 */
 struct transport_pk { uint8_t bytes[32]; }; /* CURVE (X25519) */
 struct signing_pk { uint8_t bytes[32]; };   /* Ed25519 */
 struct identity_pk { uint8_t bytes[32]; };  /* X25519 */
+struct prekey_pk { uint8_t bytes[32]; };    /* X25519 */
 struct signature { uint8_t bytes[64]; };    /* Ed25519 */
 
 /* A store's term: opening time in ms (8 bytes, big-endian) and 8 random bytes; ordered by memcmp. */

@@ -20,7 +20,11 @@
 #define ENTRY_DATA_LEN_MAX     256u
 #define LOG_LENGTH_MAX         1024u /* entries of an account */
 #define LOG_LENGTH_DESCRIBED   768u  /* the rest is for devices and keys, not for side data */
-#define ENTRIES_PER_LOOKUP     64u
+#define ENTRIES_PER_FRAME      64u
+#define PREKEY_BODY_LEN_MAX    256u
+#define PREKEY_LEN_MAX         384u /* with its signature */
+#define ONE_TIME_PREKEYS_MAX   100u /* of a device */
+#define ONE_TIME_PREKEYS_LOW   20u  /* then it is asked for more */
 
 /* One frame at the edge */
 #define FRAME_META_LEN_MAX (256u * 1024u)

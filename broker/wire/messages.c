@@ -21,6 +21,11 @@
 #define TABLE(name, ...)       TABLE_OF(, name, msg_##name, __VA_ARGS__)
 #define INNER(name, type, ...) TABLE_OF(static, name, type, __VA_ARGS__)
 
+TABLE(log_state, U64(1, msg_log_state, length), FIXED(2, msg_log_state, head),
+      U64(3, msg_log_state, key_version), FIXED(4, msg_log_state, version_head))
+TABLE(prekey_state, U64(1, msg_prekey_state, signed_id), U64(2, msg_prekey_state, last_resort_id),
+      U64(3, msg_prekey_state, one_time_highest), U32(4, msg_prekey_state, one_time_count))
+INNER(device_id_list, device_id_list, FIXED(1, device_id_list, device))
 INNER(session_id, session_id, FIXED(1, session_id, term), U64(2, session_id, number))
 
 TABLE(hello, FIXED(1, msg_hello, device), FIXED(2, msg_hello, account),
@@ -33,7 +38,8 @@ INNER(range, msg_range, U32(1, msg_range, first), U32(2, msg_range, last),
 TABLE(map, U64(1, msg_map, version), MANY(2, msg_map, ranges, range_count, MAP_RANGES_MAX, range))
 TABLE(welcome, ONE(1, msg_welcome, session, session_id), U64(2, msg_welcome, relay_ms),
       U32(3, msg_welcome, credit_messages), U64(4, msg_welcome, credit_bytes),
-      U32(5, msg_welcome, ping_ms), ONE(6, msg_welcome, map, map))
+      U32(5, msg_welcome, ping_ms), ONE(6, msg_welcome, map, map),
+      ONE(7, msg_welcome, log, log_state), ONE(8, msg_welcome, prekeys, prekey_state))
 TABLE(pong, U64(1, msg_pong, relay_ms), ONE(2, msg_pong, map, map))
 TABLE(error, U32(1, msg_error, status), U32(2, msg_error, retry_after_ms),
       U32(3, msg_error, protocol_min), U32(4, msg_error, protocol_max))
@@ -50,15 +56,46 @@ TABLE(entry_body, U32(1, msg_entry_body, operation), U64(2, msg_entry_body, numb
       MAYBE(8, msg_entry_body, subject), MAYBE(9, msg_entry_body, proof),
       MAYBE(10, msg_entry_body, recovery), BYTES(11, msg_entry_body, data, ENTRY_DATA_LEN_MAX))
 TABLE(entry, BYTES(1, msg_entry, body, ENTRY_LEN_MAX), FIXED(2, msg_entry, signature))
-TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX))
+TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX),
+      VIEWS(2, msg_register, entries, entry_count, ENTRIES_PER_FRAME))
 TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),
-      U64(3, msg_registered, key_version), FIXED(4, msg_registered, head))
+      ONE(3, msg_registered, log, log_state))
+TABLE(append, FIXED(1, msg_append, account),
+      VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME))
+TABLE(appended, ONE(1, msg_appended, log, log_state))
 TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
       BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature))
 TABLE(handle_claimed, FIXED(1, msg_handle_claimed, account))
-TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account))
-TABLE(found, FIXED(1, msg_found, account), U64(2, msg_found, key_version),
-      MAYBE(3, msg_found, head), VIEWS(4, msg_found, entries, entry_count, ENTRIES_PER_LOOKUP))
+TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account),
+      U64(3, msg_lookup, first))
+INNER(handle_proof, msg_handle_proof, BYTES(1, msg_handle_proof, entry, ENTRY_LEN_MAX),
+      FIXED(2, msg_handle_proof, signature))
+TABLE(found, FIXED(1, msg_found, account), ONE(2, msg_found, log, log_state),
+      VIEWS(3, msg_found, entries, entry_count, ENTRIES_PER_FRAME),
+      MANY(4, msg_found, proof, proof_count, 1, handle_proof))
+
+TABLE(prekey_body, FIXED(1, msg_prekey_body, device), U64(2, msg_prekey_body, id),
+      FIXED(3, msg_prekey_body, key), U64(4, msg_prekey_body, made_ms),
+      U64(5, msg_prekey_body, key_version), FIXED(6, msg_prekey_body, head),
+      BOOL(7, msg_prekey_body, last_resort))
+TABLE(signed_prekey, BYTES(1, msg_signed_prekey, body, PREKEY_BODY_LEN_MAX),
+      FIXED(2, msg_signed_prekey, signature))
+INNER(one_time_prekey, msg_one_time_prekey, U64(1, msg_one_time_prekey, id),
+      FIXED(2, msg_one_time_prekey, key))
+TABLE(publish, BYTES(1, msg_publish, current, PREKEY_LEN_MAX),
+      BYTES(2, msg_publish, last_resort, PREKEY_LEN_MAX),
+      MANY(3, msg_publish, one_time, one_time_count, ONE_TIME_PREKEYS_MAX, one_time_prekey))
+TABLE(published, ONE(1, msg_published, prekeys, prekey_state))
+TABLE(claim_prekeys, FIXED(1, msg_claim_prekeys, account),
+      MANY(2, msg_claim_prekeys, devices, device_count, DEVICES_PER_ACCOUNT, device_id_list))
+INNER(prekey_bundle, msg_prekey_bundle, FIXED(1, msg_prekey_bundle, device),
+      U32(2, msg_prekey_bundle, status), BYTES(3, msg_prekey_bundle, current, PREKEY_LEN_MAX),
+      MANY(4, msg_prekey_bundle, one_time, one_time_count, 1, one_time_prekey),
+      BYTES(5, msg_prekey_bundle, last_resort, PREKEY_LEN_MAX),
+      U32(6, msg_prekey_bundle, retry_after_ms))
+TABLE(prekeys, ONE(1, msg_prekeys, log, log_state),
+      MANY(2, msg_prekeys, bundles, bundle_count, DEVICES_PER_ACCOUNT, prekey_bundle))
+TABLE(prekeys_low, ONE(1, msg_prekeys_low, prekeys, prekey_state))
 
 INNER(part, msg_part, FIXED(1, msg_part, device), U32(2, msg_part, len))
 TABLE(send_item, FIXED(1, msg_send_item, id), FIXED(2, msg_send_item, target),
@@ -77,11 +114,12 @@ INNER(accepted_part, msg_accepted_part, FIXED(1, msg_accepted_part, device),
 TABLE(accepted, FIXED(1, msg_accepted, id), U32(2, msg_accepted, level),
       ONE(3, msg_accepted, receipt, receipt), U64(4, msg_accepted, expires_ms),
       MANY(5, msg_accepted, parts, part_count, DEVICES_PER_ACCOUNT, accepted_part))
-INNER(device_id_list, device_id_list, FIXED(1, device_id_list, device))
-TABLE(stale, U64(1, msg_stale, key_version), FIXED(2, msg_stale, head),
-      MANY(3, msg_stale, missing, missing_count, DEVICES_PER_ACCOUNT, device_id_list),
-      MANY(4, msg_stale, extra, extra_count, DEVICES_PER_ACCOUNT, device_id_list),
-      VIEWS(5, msg_stale, entries, entry_count, ENTRIES_PER_LOOKUP))
+TABLE(stale, ONE(1, msg_stale, log, log_state),
+      MANY(2, msg_stale, missing, missing_count, DEVICES_PER_ACCOUNT, device_id_list),
+      MANY(3, msg_stale, extra, extra_count, DEVICES_PER_ACCOUNT, device_id_list),
+      MANY(4, msg_stale, changed, changed_count, DEVICES_PER_ACCOUNT, device_id_list),
+      MANY(5, msg_stale, revoked, revoked_count, DEVICES_PER_ACCOUNT, device_id_list),
+      VIEWS(6, msg_stale, entries, entry_count, ENTRIES_PER_FRAME))
 INNER(sent_item, msg_sent_item, U32(1, msg_sent_item, status),
       BYTES(2, msg_sent_item, answer, 4096), BYTES(3, msg_sent_item, digest, 32),
       U32(4, msg_sent_item, retry_after_ms), MANY(5, msg_sent_item, stale, stale_count, 1, stale))
@@ -183,6 +221,7 @@ INNER(wake_result, msg_wake_result, FIXED(1, msg_wake_result, device),
       FIXED(2, msg_wake_result, account), BOOL(3, msg_wake_result, sent),
       U64(4, msg_wake_result, retry_ms))
 TABLE(woken, MANY(1, msg_woken, results, result_count, WAKES_PER_LEASE, wake_result))
+TABLE(end_device, FIXED(1, msg_end_device, device))
 TABLE(record, MANY(1, msg_record, events, event_count, EVENTS_PER_FRAME, event))
 
 void frame_write(struct buffer *b, const struct frame_header *header,

@@ -36,6 +36,19 @@ struct msg_map {
     size_t range_count;
 };
 
+struct msg_log_state { /* how far an identity log has come */
+    uint64_t length;
+    struct hash256 head; /* all zero = no log */
+    uint64_t key_version;
+    struct hash256 version_head; /* of the entry that made this key version */
+};
+
+struct msg_prekey_state { /* what the relay has of a device's; ids 0 = none */
+    uint64_t signed_id, last_resort_id;
+    uint64_t one_time_highest; /* ever taken */
+    uint32_t one_time_count;
+};
+
 struct msg_welcome {
     struct session_id session;
     uint64_t relay_ms;
@@ -43,6 +56,8 @@ struct msg_welcome {
     uint64_t credit_bytes;
     uint32_t ping_ms; /* say something at least this often */
     struct msg_map map;
+    struct msg_log_state log; /* of the own account */
+    struct msg_prekey_state prekeys;
 };
 
 struct msg_pong {
@@ -88,13 +103,23 @@ struct msg_entry {
     struct signature signature; /* over label and body */
 };
 
-struct msg_register { struct view entry; };
+struct msg_register {
+    struct view entry;    /* the first one */
+    struct view *entries; /* of those that follow */
+    size_t entry_count;
+};
 struct msg_registered {
     struct account_id account;
-    struct device_id device;
-    uint64_t key_version;
-    struct hash256 head;
+    struct device_id device; /* of the first entry */
+    struct msg_log_state log;
 };
+
+struct msg_append {
+    struct account_id account;
+    struct view *entries;
+    size_t entry_count;
+};
+struct msg_appended { struct msg_log_state log; };
 
 struct msg_claim_handle {
     struct view handle;
@@ -106,14 +131,69 @@ struct msg_handle_claimed { struct account_id account; };
 struct msg_lookup { /* a handle (asked at its home), or an account (at its home) */
     struct view handle;
     struct account_id account;
+    uint64_t first; /* with an account: number of the first entry wanted */
+};
+struct msg_handle_proof { /* as claimed */
+    struct view entry;
+    struct signature signature;
 };
 struct msg_found {
     struct account_id account;
-    uint64_t key_version;
-    struct hash256 head;
-    struct view *entries; /* none in the answer to a handle */
+    struct msg_log_state log; /* all zero in the answer to a handle */
+    struct view *entries;     /* none in the answer to a handle */
     size_t entry_count;
+    struct msg_handle_proof *proof; /* one in the answer to a handle, else none */
+    size_t proof_count;
 };
+
+/* ---- prekeys (PROTOCOL 6.4) ---- */
+
+struct device_id_list { struct device_id device; };
+
+struct msg_prekey_body { /* before its signature */
+    struct device_id device;
+    uint64_t id;
+    struct prekey_pk key;
+    uint64_t made_ms;
+    uint64_t key_version; /* of the account's log as the device knew it */
+    struct hash256 head;  /* its version_head */
+    bool last_resort;
+};
+struct msg_signed_prekey {
+    struct view body; /* an encoded msg_prekey_body */
+    struct signature signature;
+};
+struct msg_one_time_prekey {
+    uint64_t id;
+    struct prekey_pk key;
+};
+struct msg_publish { /* what is absent stays as it is */
+    struct view current;     /* an encoded msg_signed_prekey */
+    struct view last_resort; /* the same */
+    struct msg_one_time_prekey *one_time;
+    size_t one_time_count;
+};
+struct msg_published { struct msg_prekey_state prekeys; };
+struct msg_claim_prekeys {
+    struct account_id account;
+    struct device_id_list *devices;
+    size_t device_count;
+};
+struct msg_prekey_bundle {
+    struct device_id device;
+    uint32_t status;
+    struct view current; /* an encoded msg_signed_prekey */
+    struct msg_one_time_prekey *one_time; /* one or none */
+    size_t one_time_count;
+    struct view last_resort; /* where no one-time prekey is left */
+    uint32_t retry_after_ms;
+};
+struct msg_prekeys {
+    struct msg_log_state log;
+    struct msg_prekey_bundle *bundles;
+    size_t bundle_count;
+};
+struct msg_prekeys_low { struct msg_prekey_state prekeys; };
 
 /* ---- sending (PROTOCOL 7) ---- */
 
@@ -174,12 +254,11 @@ struct msg_accepted { /* stored and repeated byte for byte */
     size_t part_count;
 };
 
-struct msg_stale {
-    uint64_t key_version;
-    struct hash256 head;
-    struct device_id_list { struct device_id device; } *missing, *extra;
-    size_t missing_count, extra_count;
-    struct view *entries; /* signed entries since the sender's key version */
+struct msg_stale { /* with relay_behind only `log` stands */
+    struct msg_log_state log;
+    struct device_id_list *missing, *extra, *changed, *revoked;
+    size_t missing_count, extra_count, changed_count, revoked_count;
+    struct view *entries; /* from number `key_version` of the item on, as far as there is room */
     size_t entry_count;
 };
 
@@ -407,14 +486,18 @@ struct msg_leased { struct msg_wake *wakes; size_t wake_count; bool more; };
 struct msg_wake_result { struct device_id device; struct account_id account; bool sent; uint64_t retry_ms; };
 struct msg_woken { struct msg_wake_result *results; size_t result_count; };
 struct msg_record { struct msg_event *events; size_t event_count; };
+struct msg_end_device { struct device_id device; }; /* it may not have a session any more */
 
 #define MESSAGE_LIST(X)                                                                            \
-    X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
-    X(entry_body) X(entry) X(register) X(registered) X(claim_handle) X(handle_claimed) X(lookup)   \
-    X(found) X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack)        \
+    X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
+    X(entry_body) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
+    X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
+    X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
+    X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack)        \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \
-    X(hint_device) X(heartbeat) X(lease) X(leased) X(woken) X(record) X(event)
+    X(hint_device) X(heartbeat) X(lease) X(leased) X(woken) X(record) X(event)     \
+    X(end_device)
 
 #define X(name) extern const struct codec_desc msg_##name##_desc;
 MESSAGE_LIST(X)

@@ -152,7 +152,7 @@ static enum status memory_contact_get(struct state *s, struct account_id account
 
 static enum status memory_contact_put(struct state *s, const struct contact *in)
 {
-    struct key k = key_bytes(T_CONTACT, in->account.bytes, sizeof in->account.bytes);
+    struct key k = key_bytes(T_CONTACT, in->log.account.bytes, sizeof in->log.account.bytes);
     if (memory_fails(memory_of(s))) return STATUS_IO;
     memory_put(memory_of(s), &k, in, sizeof *in);
     return STATUS_OK;
@@ -282,6 +282,13 @@ static const struct state_ops memory_ops = {
     .contact_get = memory_contact_get,
     .contact_put = memory_contact_put,
     .contact_handle = memory_contact_handle,
+    .entry_put = memory_entry_put,
+    .entry_scan = memory_entry_scan,
+    .prekey_put = memory_prekey_put,
+    .prekey_get = memory_prekey_get,
+    .prekey_last = memory_prekey_last,
+    .prekey_drop = memory_prekey_drop,
+    .prekey_prune = memory_prekey_prune,
     .outbox_put = memory_outbox_put,
     .outbox_get = memory_outbox_get,
     .outbox_find_key = memory_outbox_find_key,

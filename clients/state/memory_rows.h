@@ -11,6 +11,9 @@ enum table {
     T_HANDLE,   /* handle -> account */
     T_NAMED,    /* account, handle */
     T_CONTACT,  /* account -> struct contact */
+    T_ENTRY,    /* account, number -> entry */
+    T_PREKEY,   /* kind, id -> struct state_prekey */
+    T_PREKEY_LAST, /* kind -> id */
     T_OUTBOX,   /* order -> struct outbox_row */
     T_BODY,     /* order -> struct body_head, bytes */
     T_KEY,      /* message key -> order */
@@ -79,6 +82,16 @@ enum status memory_outbox_scan(struct state *s, struct outbox_scan *scan);
 enum status memory_outbox_receipt(struct state *s, struct store_id store, struct term term,
                                   uint64_t commit, uint64_t after, struct outbox_row *out);
 void prune_outbox_row(struct memory *m, uint64_t order);
+
+/* ---- memory_keys.c ---- */
+
+enum status memory_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry);
+enum status memory_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan);
+enum status memory_prekey_put(struct state *s, const struct state_prekey *in);
+enum status memory_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out);
+enum status memory_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
+enum status memory_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
+enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
 
 enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added);
 enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a);

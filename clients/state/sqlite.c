@@ -20,7 +20,7 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -122,6 +122,13 @@ static const struct state_ops sqlite_ops = {
     .contact_get = sqlite_contact_get,
     .contact_put = sqlite_contact_put,
     .contact_handle = sqlite_contact_handle,
+    .entry_put = sqlite_entry_put,
+    .entry_scan = sqlite_entry_scan,
+    .prekey_put = sqlite_prekey_put,
+    .prekey_get = sqlite_prekey_get,
+    .prekey_last = sqlite_prekey_last,
+    .prekey_drop = sqlite_prekey_drop,
+    .prekey_prune = sqlite_prekey_prune,
     .outbox_put = sqlite_outbox_put,
     .outbox_get = sqlite_outbox_get,
     .outbox_find_key = sqlite_outbox_find_key,

@@ -57,6 +57,9 @@ struct view column_copy(struct call *c, struct arena *a, size_t max);
 /* call_damaged: the row does not follow its format in a way that the caller found. */
 void call_damaged(struct call *c);
 
+/* take_end: the end of a get: NOT_FOUND without a row; *out (len bytes) is zero unless OK. */
+enum status take_end(struct call *c, bool found, void *out, size_t len) MUST_USE;
+
 /* ---- the rows' functions, for the ops table ---- */
 
 enum status sqlite_identity_get(struct state *s, struct arena *a, struct state_identity *out);
@@ -72,6 +75,13 @@ enum status sqlite_contact_get(struct state *s, struct account_id account, struc
 enum status sqlite_contact_put(struct state *s, const struct contact *in);
 enum status sqlite_contact_handle(struct state *s, struct account_id account, struct arena *a,
                                   struct view *out);
+enum status sqlite_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry);
+enum status sqlite_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan);
+enum status sqlite_prekey_put(struct state *s, const struct state_prekey *in);
+enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out);
+enum status sqlite_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
+enum status sqlite_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
+enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
 enum status sqlite_outbox_put(struct state *s, struct outbox_row *row);
 enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
 enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,

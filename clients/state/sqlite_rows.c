@@ -1,16 +1,12 @@
-/* sqlite_rows: identity, settings, contacts, inbox, pending acknowledgements, terms and pruning in
- * SQLite; the outbox has its own file. Each function is one statement, or a few in the caller's
+/* sqlite_rows: identity, settings, handles, inbox, pending acknowledgements, terms and pruning in
+ * SQLite; the outbox and logs and prekeys (sqlite_keys.c) have their own files. Each function is one statement, or a few in the caller's
  * transaction.
- * Packed list: a contact's devices = id (16 bytes) and identity key (32) each.
  * Invariant: outputs are set only by a row that followed its format whole. */
 #include "clients/state/sqlite_call.h"
 
 #include <string.h>
 
-#define DEVICE_LEN (16u + 32u)
-
-/* The end of a get: NOT_FOUND without a row; *out (len bytes) is zero unless OK. */
-static enum status take_end(struct call *c, bool found, void *out, size_t len)
+enum status take_end(struct call *c, bool found, void *out, size_t len)
 {
     enum status s = call_end(c);
     if (s == STATUS_OK && !found) s = STATUS_NOT_FOUND;
@@ -65,6 +61,7 @@ enum status sqlite_secrets_get(struct state *s, struct device_secrets *out)
         column_bytes(&c, out->signing_sk, sizeof out->signing_sk);
         column_bytes(&c, out->identity_sk, sizeof out->identity_sk);
         column_bytes(&c, out->transport_sk, sizeof out->transport_sk);
+        column_bytes(&c, out->next_identity_sk, sizeof out->next_identity_sk);
     }
     return take_end(&c, found, out, sizeof *out);
 }
@@ -75,6 +72,7 @@ enum status sqlite_secrets_put(struct state *s, const struct device_secrets *in)
     bind_bytes(&c, in->signing_sk, sizeof in->signing_sk);
     bind_bytes(&c, in->identity_sk, sizeof in->identity_sk);
     bind_bytes(&c, in->transport_sk, sizeof in->transport_sk);
+    bind_bytes(&c, in->next_identity_sk, sizeof in->next_identity_sk);
     return call_run(&c, NULL);
 }
 
@@ -95,7 +93,7 @@ enum status sqlite_setting_put(struct state *s, const char *name, struct view va
     return call_run(&c, NULL);
 }
 
-/* ---- contacts ---- */
+/* ---- handles ---- */
 
 enum status sqlite_handle_get(struct state *s, struct view handle, struct account_id *out)
 {
@@ -111,52 +109,6 @@ enum status sqlite_handle_put(struct state *s, struct view handle, struct accoun
     struct call c = call_begin(s, STATEMENT_HANDLE_PUT);
     bind_view(&c, handle);
     bind_bytes(&c, account.bytes, sizeof account.bytes);
-    return call_run(&c, NULL);
-}
-
-static void devices_read(struct call *c, struct contact *out)
-{
-    struct view packed = column_view(c, DEVICES_PER_ACCOUNT * DEVICE_LEN);
-    if (packed.len % DEVICE_LEN != 0) {
-        call_damaged(c);
-        return;
-    }
-    out->device_count = packed.len / DEVICE_LEN;
-    for (size_t i = 0; i < out->device_count; i++) {
-        const uint8_t *at = packed.at + i * DEVICE_LEN;
-        memcpy(out->devices[i].device.bytes, at, 16);
-        memcpy(out->devices[i].identity.bytes, at + 16, 32);
-    }
-}
-
-enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out)
-{
-    struct call c = call_begin(s, STATEMENT_CONTACT_GET);
-    bind_bytes(&c, account.bytes, sizeof account.bytes);
-    bool found = call_step(&c);
-    if (found) {
-        out->account = account;
-        out->key_version = column_u64(&c);
-        column_bytes(&c, out->head.bytes, sizeof out->head.bytes);
-        devices_read(&c, out);
-        out->checked_ms = column_u64(&c);
-    }
-    return take_end(&c, found, out, sizeof *out);
-}
-
-enum status sqlite_contact_put(struct state *s, const struct contact *in)
-{
-    uint8_t packed[DEVICES_PER_ACCOUNT * DEVICE_LEN];
-    for (size_t i = 0; i < in->device_count; i++) {
-        memcpy(packed + i * DEVICE_LEN, in->devices[i].device.bytes, 16);
-        memcpy(packed + i * DEVICE_LEN + 16, in->devices[i].identity.bytes, 32);
-    }
-    struct call c = call_begin(s, STATEMENT_CONTACT_PUT);
-    bind_bytes(&c, in->account.bytes, sizeof in->account.bytes);
-    bind_u64(&c, in->key_version);
-    bind_bytes(&c, in->head.bytes, sizeof in->head.bytes);
-    bind_bytes(&c, packed, in->device_count * DEVICE_LEN);
-    bind_u64(&c, in->checked_ms);
     return call_run(&c, NULL);
 }
 

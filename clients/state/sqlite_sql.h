@@ -50,6 +50,20 @@
     " WITHOUT ROWID;"                                                                              \
     "CREATE TABLE term (store BLOB PRIMARY KEY, term BLOB NOT NULL) WITHOUT ROWID;"
 
+/* Version 2: whole identity logs in place of contacts' device lists (who is known is looked up again), a secret on its
+ * way, prekeys. AUTOINCREMENT's promise for prekeys is `last`: no id comes again, also after the newest was dropped. */
+#define SCHEMA_2                                                                                   \
+    "DROP TABLE contact;"                                                                          \
+    "CREATE TABLE contact (account BLOB PRIMARY KEY, log BLOB NOT NULL, checked_ms INTEGER NOT NULL)" \
+    " WITHOUT ROWID;"                                                                              \
+    "CREATE TABLE entry (account BLOB, number INTEGER, entry BLOB NOT NULL,"                       \
+    " PRIMARY KEY (account, number)) WITHOUT ROWID;"                                               \
+    "ALTER TABLE secrets ADD COLUMN next_agreement BLOB NOT NULL DEFAULT"                          \
+    " x'0000000000000000000000000000000000000000000000000000000000000000';"                        \
+    "CREATE TABLE prekey (kind INTEGER, id INTEGER, made_ms BLOB NOT NULL, public BLOB NOT NULL,"  \
+    " secret BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;"                                \
+    "CREATE TABLE prekey_last (kind INTEGER PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;"
+
 /* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and
  * reads. */
 #define OUTBOX_COLUMNS                                                                             \
@@ -73,15 +87,25 @@
     X(IDENTITY_GET, "SELECT account, device, signing, agreement, transport, entry, handle,"        \
                     " endpoints, server, registered, claimed FROM identity")                       \
     X(IDENTITY_PUT, "INSERT OR REPLACE INTO identity VALUES (1,?,?,?,?,?,?,?,?,?,?,?)")            \
-    X(SECRETS_GET, "SELECT signing, agreement, transport FROM secrets")                            \
-    X(SECRETS_PUT, "INSERT OR REPLACE INTO secrets VALUES (1,?,?,?)")                              \
+    X(SECRETS_GET, "SELECT signing, agreement, transport, next_agreement FROM secrets")            \
+    X(SECRETS_PUT, "INSERT OR REPLACE INTO secrets VALUES (1,?,?,?,?)")                            \
     X(SETTING_GET, "SELECT value FROM setting WHERE name = ?")                                     \
     X(SETTING_PUT, "INSERT OR REPLACE INTO setting VALUES (?,?)")                                  \
     X(SETTING_DROP, "DELETE FROM setting WHERE name = ?")                                          \
     X(HANDLE_GET, "SELECT account FROM handle WHERE handle = ?")                                   \
     X(HANDLE_PUT, "INSERT OR REPLACE INTO handle VALUES (?,?)")                                    \
-    X(CONTACT_GET, "SELECT key_version, head, devices, checked_ms FROM contact WHERE account = ?") \
-    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?,?,?)")                            \
+    X(CONTACT_GET, "SELECT log, checked_ms FROM contact WHERE account = ?")                        \
+    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?)")                                \
+    X(ENTRY_PUT, "INSERT OR REPLACE INTO entry VALUES (?,?,?)")                                    \
+    X(ENTRY_SCAN, "SELECT number, entry FROM entry WHERE account = ? AND number >= ?"              \
+                  " ORDER BY number LIMIT ?")                                                      \
+    X(PREKEY_PUT, "INSERT OR REPLACE INTO prekey VALUES (?,?,?,?,?)")                              \
+    X(PREKEY_NOTE, "INSERT INTO prekey_last VALUES (?1,?2) ON CONFLICT (kind) DO UPDATE"           \
+                   " SET id = max(id, ?2)")                                                        \
+    X(PREKEY_GET, "SELECT made_ms, public, secret FROM prekey WHERE kind = ? AND id = ?")          \
+    X(PREKEY_LAST, "SELECT id FROM prekey_last WHERE kind = ?")                                    \
+    X(PREKEY_DROP, "DELETE FROM prekey WHERE kind = ? AND id = ?")                                 \
+    X(PREKEY_PRUNE, "DELETE FROM prekey WHERE kind = ? AND made_ms < ?")                           \
     X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
     X(OUTBOX_ADD, "INSERT INTO outbox (class, " OUTBOX_COLUMNS ") VALUES (?," OUTBOX_VALUES ")")   \
     X(OUTBOX_SET, "UPDATE outbox SET (class, " OUTBOX_COLUMNS ") = (?," OUTBOX_VALUES ")"          \

@@ -113,7 +113,7 @@ enum status state_contact_get(struct state *s, struct account_id account, struct
 enum status state_contact_put(struct state *s, const struct contact *in)
 {
     need(s, STATE_WRITE);
-    ENSURE(in->device_count <= DEVICES_PER_ACCOUNT);
+    ENSURE(in->log.length > 0 && in->log.device_count <= DEVICES_EVER_MAX);
     return s->ops->contact_put(s, in);
 }
 
@@ -123,6 +123,55 @@ enum status state_contact_handle(struct state *s, struct account_id account, str
     need(s, STATE_READ);
     *out = view_of(NULL, 0);
     return s->ops->contact_handle(s, account, a, out);
+}
+
+enum status state_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry)
+{
+    need(s, STATE_WRITE);
+    ENSURE(number < LOG_LENGTH_MAX && entry.len > 0 && entry.len <= ENTRY_LEN_MAX);
+    return s->ops->entry_put(s, account, number, entry);
+}
+
+enum status state_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan)
+{
+    need(s, STATE_READ);
+    ENSURE(scan->max > 0 && scan->max <= ENTRIES_PER_FRAME);
+    scan->count = 0;
+    scan->entries = arena_array(a, scan->max, sizeof *scan->entries);
+    return s->ops->entry_scan(s, a, scan);
+}
+
+enum status state_prekey_put(struct state *s, const struct state_prekey *in)
+{
+    need(s, STATE_WRITE);
+    ENSURE(in->id > 0 && in->kind >= PREKEY_SIGNED && in->kind <= PREKEY_ONE_TIME);
+    return s->ops->prekey_put(s, in);
+}
+
+enum status state_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out)
+{
+    need(s, STATE_READ);
+    memset(out, 0, sizeof *out);
+    return s->ops->prekey_get(s, kind, id, out);
+}
+
+enum status state_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id)
+{
+    need(s, STATE_READ);
+    *id = 0;
+    return s->ops->prekey_last(s, kind, id);
+}
+
+enum status state_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id)
+{
+    need(s, STATE_WRITE);
+    return s->ops->prekey_drop(s, kind, id);
+}
+
+enum status state_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms)
+{
+    need(s, STATE_WRITE);
+    return s->ops->prekey_prune(s, kind, before_ms);
 }
 
 static bool key_fits(const struct message_key *key)

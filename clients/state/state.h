@@ -15,7 +15,7 @@
 #ifndef SEALMQ_CLIENTS_STATE_STATE_H
 #define SEALMQ_CLIENTS_STATE_STATE_H
 
-#include "broker/wire/messages.h"
+#include "broker/wire/identity_log.h"
 #include "clients/message.h"
 
 #define STATE_KEY_LEN_MAX       64u   /* a caller's id for a message */
@@ -33,6 +33,7 @@ struct device_secrets {
     uint8_t signing_sk[64];   /* Ed25519, libsodium's form */
     uint8_t identity_sk[32];  /* X25519 */
     uint8_t transport_sk[32]; /* CURVE */
+    uint8_t next_identity_sk[32]; /* of an entry on its way (engine_rotate); all zero = none */
 };
 
 struct state_identity {
@@ -47,21 +48,32 @@ struct state_identity {
     bool claimed;                    /* the relay has pointed the handle here */
 };
 
-/* ---- contacts ---- */
+/* ---- identity logs and prekeys ---- */
 
-struct contact_device {
-    struct device_id device;
-    struct identity_pk identity; /* all zero where the relay named only the id */
+/* What we hold of an account's log, our own included: it is pinned by (length, head). */
+struct contact {
+    struct identity_log log; /* verified, entry by entry */
+    uint64_t checked_ms;     /* wall: when the relay last told us something of it */
 };
 
-/* What we know of another account; pinned by (key_version, head). */
-struct contact {
+/* The signed entries of a log: number -> encoded msg_entry. */
+struct entry_scan {
     struct account_id account;
-    uint64_t key_version;
-    struct hash256 head;
-    struct contact_device devices[DEVICES_PER_ACCOUNT];
-    size_t device_count;
-    uint64_t checked_ms; /* wall: when the relay last told us */
+    uint64_t first;      /* entries from this number on */
+    size_t max;          /* 1..ENTRIES_PER_FRAME */
+    struct view *entries; /* out, in the arena, ascending without holes from `first` */
+    size_t count;        /* out */
+};
+
+enum prekey_kind { PREKEY_SIGNED = 1, PREKEY_LAST_RESORT, PREKEY_ONE_TIME };
+
+/* A prekey of ours. Unique by (kind, id). Holds a secret: the caller keeps and wipes it as device_secrets. */
+struct state_prekey {
+    enum prekey_kind kind;
+    uint64_t id;         /* > 0 */
+    uint64_t made_ms;    /* wall */
+    struct prekey_pk pk;
+    uint8_t sk[32];      /* X25519 */
 };
 
 /* ---- outbox ---- */
@@ -201,6 +213,17 @@ struct state_ops {
     enum status (*handle_put)(struct state *s, struct view handle, struct account_id account);
     enum status (*contact_get)(struct state *s, struct account_id account, struct contact *out);
     enum status (*contact_put)(struct state *s, const struct contact *in);
+    /* entry_put: the entry with this number; the same one again is fine. entry_scan fills its out fields; fewer than
+     * max where the next number is not kept. */
+    enum status (*entry_put)(struct state *s, struct account_id account, uint64_t number, struct view entry);
+    enum status (*entry_scan)(struct state *s, struct arena *a, struct entry_scan *scan);
+    /* put replaces; get: NOT_FOUND with *out zero. prekey_last: the highest id of the kind ever put, 0 = none.
+     * prekey_drop: the one with this id; OK where there is none. prekey_prune: all of the kind made before. */
+    enum status (*prekey_put)(struct state *s, const struct state_prekey *in);
+    enum status (*prekey_get)(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out);
+    enum status (*prekey_last)(struct state *s, enum prekey_kind kind, uint64_t *id);
+    enum status (*prekey_drop)(struct state *s, enum prekey_kind kind, uint64_t id);
+    enum status (*prekey_prune)(struct state *s, enum prekey_kind kind, uint64_t before_ms);
     /* contact_handle: a handle of the account (the smallest by bytes), copied; NOT_FOUND. */
     enum status (*contact_handle)(struct state *s, struct account_id account, struct arena *a,
                                   struct view *out);
@@ -276,6 +299,15 @@ enum status state_contact_get(struct state *s, struct account_id account,
 enum status state_contact_put(struct state *s, const struct contact *in) MUST_USE;
 enum status state_contact_handle(struct state *s, struct account_id account, struct arena *a,
                                  struct view *out) MUST_USE;
+enum status state_entry_put(struct state *s, struct account_id account, uint64_t number,
+                            struct view entry) MUST_USE;
+enum status state_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan) MUST_USE;
+enum status state_prekey_put(struct state *s, const struct state_prekey *in) MUST_USE;
+enum status state_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id,
+                             struct state_prekey *out) MUST_USE;
+enum status state_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id) MUST_USE;
+enum status state_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id) MUST_USE;
+enum status state_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms) MUST_USE;
 enum status state_outbox_put(struct state *s, struct outbox_row *row) MUST_USE;
 enum status state_outbox_get(struct state *s, uint64_t order, struct outbox_row *out) MUST_USE;
 enum status state_outbox_find_key(struct state *s, const struct message_key *key,

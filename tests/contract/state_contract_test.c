@@ -35,7 +35,7 @@ CONTRACT_TEST(rollback_restores_every_table)
     struct account_id account;
     struct outbox_row row;
     struct outbox_body body = {.payload = text("old")};
-    struct contact contact = {.account = account_of(1), .key_version = 1};
+    struct contact contact = contact_of(1, 1);
     struct pending_ack acks[4];
     struct term term;
     struct view value;
@@ -54,7 +54,7 @@ CONTRACT_TEST(rollback_restores_every_table)
     body.payload = text("new");
     ok(state_body_put(f->s, order, &body));
     ok(state_setting_put(f->s, "name", text("new")));
-    contact.key_version = 2;
+    contact.log.key_version = contact.log.length = 2;
     ok(state_contact_put(f->s, &contact));
     ok(state_handle_put(f->s, text("bob"), account_of(1)));
     ok(state_ack_put(f->s, &(struct pending_ack){.position = {.term = term_of(1), .seq = 1}}));
@@ -72,7 +72,7 @@ CONTRACT_TEST(rollback_restores_every_table)
     ok(state_setting_get(f->s, "name", &f->arena, &value));
     cr_assert(view_equal(value, text("old")));
     ok(state_contact_get(f->s, account_of(1), &contact));
-    cr_assert_eq(contact.key_version, 1u);
+    cr_assert_eq(contact.log.key_version, 1u);
     cr_assert_eq(state_handle_get(f->s, text("bob"), &account), STATUS_NOT_FOUND);
     ok(state_ack_scan(f->s, acks, 4, &count));
     cr_assert_eq(count, 0u);
@@ -178,24 +178,72 @@ CONTRACT_TEST(handle_leads_to_account_and_back)
 
 CONTRACT_TEST(contact_comes_back_with_its_devices)
 {
-    struct contact in = {.account = account_of(1), .key_version = 3, .head = {{9}},
-                         .device_count = DEVICES_PER_ACCOUNT, .checked_ms = 77};
-    struct contact out;
-    for (uint8_t i = 0; i < DEVICES_PER_ACCOUNT; i++)
-        in.devices[i] = (struct contact_device){.device = {{i}}, .identity = {{(uint8_t)(i + 1)}}};
+    struct contact in = contact_of(1, DEVICES_EVER_MAX), out;
+    in.checked_ms = 77;
+    in.log.has_recovery = true;
+    memset(in.log.recovery.bytes, 5, 32);
     writing(f);
     cr_assert_eq(state_contact_get(f->s, account_of(1), &out), STATUS_NOT_FOUND);
-    cr_assert_eq(out.device_count, 0u);
+    cr_assert_eq(out.log.device_count, 0u);
     ok(state_contact_put(f->s, &in));
     ok(state_contact_get(f->s, account_of(1), &out));
-    cr_assert(memcmp(&in.head, &out.head, 32) == 0 && out.key_version == 3 &&
-              out.checked_ms == 77 && out.device_count == DEVICES_PER_ACCOUNT);
-    for (uint8_t i = 0; i < DEVICES_PER_ACCOUNT; i++)
-        cr_assert(out.devices[i].device.bytes[0] == i && out.devices[i].identity.bytes[0] == i + 1);
-    in.device_count = 1;
+    cr_assert_eq(out.checked_ms, 77u);
+    cr_assert_eq(memcmp(&in.log, &out.log, sizeof in.log), 0);
+    in.log.device_count = 1;
     ok(state_contact_put(f->s, &in));
     ok(state_contact_get(f->s, account_of(1), &out));
-    cr_assert_eq(out.device_count, 1u);
+    cr_assert_eq(out.log.device_count, 1u);
+    commit(f);
+}
+
+CONTRACT_TEST(entries_come_back_in_order_up_to_the_first_hole)
+{
+    struct entry_scan scan = {.account = account_of(1), .first = 0, .max = 3};
+    writing(f);
+    ok(state_entry_scan(f->s, &f->arena, &scan));
+    cr_assert_eq(scan.count, 0u);
+    for (uint64_t i = 0; i < 6; i++)
+        if (i != 4) ok(state_entry_put(f->s, account_of(1), i, i == 2 ? text("two") : text("x")));
+    ok(state_entry_put(f->s, account_of(2), 4, text("another's")));
+    ok(state_entry_scan(f->s, &f->arena, &scan));
+    cr_assert_eq(scan.count, 3u, "as many as asked");
+    cr_assert(view_equal(scan.entries[2], text("two")));
+    scan.first = 2;
+    ok(state_entry_scan(f->s, &f->arena, &scan));
+    cr_assert_eq(scan.count, 2u, "up to the hole");
+    scan.first = 4;
+    ok(state_entry_scan(f->s, &f->arena, &scan));
+    cr_assert_eq(scan.count, 0u);
+    ok(state_entry_put(f->s, account_of(1), 2, text("again")));
+    commit(f);
+}
+
+CONTRACT_TEST(prekeys_come_and_go_and_no_id_comes_again)
+{
+    struct state_prekey in = {.kind = PREKEY_ONE_TIME, .made_ms = 5}, out;
+    uint64_t last;
+    memset(in.sk, 3, sizeof in.sk);
+    memset(in.pk.bytes, 4, sizeof in.pk.bytes);
+    writing(f);
+    ok(state_prekey_last(f->s, PREKEY_ONE_TIME, &last));
+    cr_assert_eq(last, 0u);
+    for (in.id = 1; in.id <= 3; in.id++, in.made_ms++)
+        ok(state_prekey_put(f->s, &in));
+    ok(state_prekey_get(f->s, PREKEY_ONE_TIME, 2, &out));
+    cr_assert(out.id == 2 && out.made_ms == 6 && out.kind == PREKEY_ONE_TIME);
+    cr_assert(memcmp(out.sk, in.sk, 32) == 0 && memcmp(&out.pk, &in.pk, 32) == 0);
+    cr_assert_eq(state_prekey_get(f->s, PREKEY_SIGNED, 2, &out), STATUS_NOT_FOUND);
+    cr_assert_eq(out.id, 0u);
+    ok(state_prekey_drop(f->s, PREKEY_ONE_TIME, 3));
+    ok(state_prekey_drop(f->s, PREKEY_ONE_TIME, 3));
+    cr_assert_eq(state_prekey_get(f->s, PREKEY_ONE_TIME, 3, &out), STATUS_NOT_FOUND);
+    ok(state_prekey_last(f->s, PREKEY_ONE_TIME, &last));
+    cr_assert_eq(last, 3u, "also after it was dropped");
+    ok(state_prekey_prune(f->s, PREKEY_ONE_TIME, 6));
+    cr_assert_eq(state_prekey_get(f->s, PREKEY_ONE_TIME, 1, &out), STATUS_NOT_FOUND);
+    ok(state_prekey_get(f->s, PREKEY_ONE_TIME, 2, &out));
+    ok(state_prekey_last(f->s, PREKEY_SIGNED, &last));
+    cr_assert_eq(last, 0u);
     commit(f);
 }
 

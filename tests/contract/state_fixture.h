@@ -104,6 +104,20 @@ static inline struct account_id account_of(uint8_t n)
     return id;
 }
 
+/* As state keeps it; nothing in it would verify. */
+static inline struct contact contact_of(uint8_t n, size_t devices)
+{
+    struct contact c = {.log = {.account = account_of(n), .length = 1, .key_version = 1, .device_count = devices}};
+    for (size_t i = 0; i < devices; i++) {
+        struct log_device *d = &c.log.devices[i];
+        memset(d->id.bytes, (int)i, sizeof d->id);
+        memset(&d->record, (int)i + 1, sizeof d->record);
+        d->standing = i % 2 ? STANDING_REVOKED : STANDING_ACTIVE;
+        d->version = i;
+    }
+    return c;
+}
+
 static inline struct term term_of(uint8_t n)
 {
     struct term t = {{n}};

@@ -151,7 +151,7 @@ static void say_bare(struct party *p, enum frame_kind kind, struct account_id ac
 static void say_register(struct party *p, const struct party *whom)
 {
     party_says(p, KIND_REGISTER, whom->founding.account, &msg_register_desc,
-               &(struct msg_register){buffer_view(&whom->entry)}, view_of(NULL, 0));
+               &(struct msg_register){.entry = buffer_view(&whom->entry)}, view_of(NULL, 0));
 }
 
 static void say_hello(struct party *p, const struct party *whom)
@@ -177,7 +177,7 @@ static void say_send(struct party *p, const struct party *to, const char *text)
     uint8_t random[10];
     struct msg_part part = {.device = to->founding.device, .len = (uint32_t)strlen(text)};
     struct msg_send_item item = {.target = target_of_account(to->founding.account),
-                                 .key_version = to->founding.key_version,
+                                 .key_version = 1,
                                  .head = to->founding.head, .parts = &part, .part_count = 1};
     struct buffer bytes = {0};
     host_random(random, sizeof random);

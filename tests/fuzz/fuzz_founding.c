@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (founding_check(bytes, &a, &f) == STATUS_OK) {
         ENSURE(codec_decode(&msg_entry_desc, bytes, &a, &entry) == STATUS_OK);
         codec_encode(&msg_entry_desc, &entry, &again);
-        ENSURE(view_equal(buffer_view(&again), bytes) && f.key_version == 1);
+        ENSURE(view_equal(buffer_view(&again), bytes));
     } else {
         ENSURE(sodium_is_zero((const uint8_t *)&f, sizeof f));
     }

@@ -26,14 +26,24 @@ static void keys_make(void)
     }
 }
 
+static void reads_back(const struct identity_log *log)
+{
+    struct buffer bytes = {0};
+    struct identity_log again;
+    identity_log_write(log, &bytes);
+    ENSURE(identity_log_read(buffer_view(&bytes), &again) == STATUS_OK);
+    ENSURE(memcmp(&again, log, sizeof again) == 0);
+    buffer_fini(&bytes);
+}
+
 static void step(struct identity_log *log, const uint8_t *b)
 {
     unsigned by = b[1] % KEYS, of = b[2] % KEYS;
     struct identity_log before = *log;
     struct buffer entry = {0};
     struct entry_plan plan = {.operation = (enum entry_operation)(b[0] % 9)};
-    if (b[3] & 1) plan.signer = device_id_of(&records[by].signing);
-    if (b[3] & 2) plan.subject = device_id_of(&records[of].signing);
+    if (b[3] & 1) plan.signer = device_id_of(log->account, &records[by].signing);
+    if (b[3] & 2) plan.subject = device_id_of(log->account, &records[of].signing);
     if (b[3] & 4) plan.recovery = records[of].signing;
     plan.record = records[of];
     if (b[3] & 8) plan.record.transport = records[(of + 1) % KEYS].transport;
@@ -48,8 +58,11 @@ static void step(struct identity_log *log, const uint8_t *b)
                memcmp(&before.devices[i], &log->devices[i], sizeof before.devices[i]) == 0);
     }
     ENSURE(log->has_recovery || !before.has_recovery);
+    ENSURE((log->key_version == before.key_version) ==
+           (memcmp(&log->version_head, &before.version_head, sizeof log->version_head) == 0));
     bool same_keys = memcmp(before.devices, log->devices, sizeof log->devices) == 0;
     ENSURE((log->key_version == before.key_version) == same_keys);
+    reads_back(log);
     buffer_fini(&entry);
     arena_reset(&a);
 }

@@ -5,12 +5,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct view v = view_of(data, size), ciphertext;
+    struct view v = view_of(data, size), ciphertext, entry;
     struct arena a = {0};
     struct envelope_row envelope;
     union {
         struct claim_row claim; struct run_row run; struct outcome_row outcome;
-        struct device_row device; struct wake_row wake; struct account_row account;
+        struct device_row device; struct wake_row wake; struct identity_log log; struct handle_row handle;
         struct commit_row commit; struct term_row term; struct message_ref ref;
         struct device_id device_id; uint8_t bytes[32];
     } out;
@@ -34,7 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!outcome_row_read(v, &out.outcome);
     (void)!device_row_read(v, &out.device);
     (void)!wake_row_read(v, &out.wake);
-    (void)!account_row_read(v, &out.account);
+    if (account_row_read(v, &out.log) == STATUS_OK) ENSURE(view_equal(account_row_write(&a, &out.log), v));
+    if (handle_row_read(v, &out.handle) == STATUS_OK) ENSURE(view_equal(handle_row_write(&a, &out.handle), v));
+    if (entry_row_read(v, &entry) == STATUS_OK) ENSURE(entry.len + 1 == size);
     (void)!bytes_row_read(v, out.bytes, 32);
     (void)!commit_row_read(v, &out.commit);
     (void)!term_row_read(v, &out.term);

@@ -169,7 +169,7 @@ static void say_send(struct sim *s, const struct kept_send *k)
 }
 
 /* A message to an honest device; its first byte may be of a kind that nobody can open yet. */
-static void send_make(struct sim *s, struct kept_send *k, struct message_id id, bool stale)
+static void send_make(struct sim *s, struct kept_send *k, struct message_id id, uint64_t key_version)
 {
     const struct device *to = &s->devices[rng_below(&s->rng, s->device_count)];
     struct hash256 head;
@@ -184,7 +184,7 @@ static void send_make(struct sim *s, struct kept_send *k, struct message_id id, 
     struct msg_part part = {.device = to->id, .len = (uint32_t)k->body.len};
     struct msg_send_item item = {.id = id,
                                  .target = target_of_account(to->account),
-                                 .key_version = stale ? 7 : 1,
+                                 .key_version = key_version,
                                  .head = head,
                                  .ttl_ms = rng_between(&s->rng, 3000, 9000),
                                  .parts = &part,
@@ -204,7 +204,7 @@ static void send_fresh(struct sim *s)
 {
     struct rogue *r = s->rogue;
     struct kept_send *k = &r->kept[r->kept_count++ % KEPT_MAX];
-    send_make(s, k, id_at(s, sim_relay_now(s).wall_ms), false);
+    send_make(s, k, id_at(s, sim_relay_now(s).wall_ms), 1);
     say_send(s, k);
 }
 
@@ -234,19 +234,23 @@ static void send_wrong(struct sim *s)
     struct kept_send k = {0};
     uint64_t now = sim_relay_now(s).wall_ms;
     enum status status = STATUS_ID_TIME;
-    switch (rng_below(&s->rng, 4)) {
+    switch (rng_below(&s->rng, 5)) {
     case 0:
-        send_make(s, &k, id_at(s, now - 800 * DAY_MS), false);
+        send_make(s, &k, id_at(s, now - 800 * DAY_MS), 1);
         break;
     case 1:
-        send_make(s, &k, id_at(s, now + 800 * DAY_MS), false);
+        send_make(s, &k, id_at(s, now + 800 * DAY_MS), 1);
         break;
     case 2:
-        send_make(s, &k, id_at(s, now), true);
+        send_make(s, &k, id_at(s, now), 0);
         status = STATUS_STALE_DEVICES;
         break;
+    case 3:
+        send_make(s, &k, id_at(s, now), 7);
+        status = STATUS_RELAY_BEHIND;
+        break;
     default:
-        send_make(s, &k, (struct message_id){{1, 2, 3}}, false);
+        send_make(s, &k, (struct message_id){{1, 2, 3}}, 1);
         status = STATUS_MALFORMED;
         break;
     }

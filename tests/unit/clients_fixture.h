@@ -4,11 +4,12 @@
 #ifndef SEALMQ_TESTS_CLIENTS_FIXTURE_H
 #define SEALMQ_TESTS_CLIENTS_FIXTURE_H
 
-#include "broker/wire/identity.h"
+#include "broker/wire/identity_log.h"
 #include "clients/engine.h"
 #include "clients/state/memory.h"
 
 #define SAID_MAX   256u
+#define BOB_ENTRIES_MAX 100u
 #define EVENTS_KEPT 1024u
 
 struct fixture {
@@ -26,8 +27,11 @@ struct fixture {
     struct msg_range range;
     uint64_t session_number;
     struct state_identity me;
+    struct msg_log_state my_log;  /* of the relay's copy of our log: fixture_init's; the tests' from then on */
     struct founding bob;          /* the contact */
-    struct buffer bob_entry;
+    struct identity_log bob_log;  /* as the relay has it */
+    struct buffer bob_entries[BOB_ENTRIES_MAX];
+    uint8_t bob_sk[64];
     uint64_t commit;              /* of the last acceptance */
 };
 
@@ -78,6 +82,15 @@ void lose_connection(struct fixture *f);
 
 /* know_bob: as if bob had been looked up before. */
 void know_bob(struct fixture *f);
+/* bob_does: an entry behind the relay's log of bob's; by his first device unless the plan names a signer.
+ * bob_adds: another device, the n-th; bob_rotates: his first device has another identity key. bob_forgets: the relay has
+ * only this many entries any more. */
+void bob_does(struct fixture *f, struct entry_plan plan);
+struct device_id bob_adds(struct fixture *f, uint8_t n);
+void bob_rotates(struct fixture *f, uint8_t n);
+void bob_forgets(struct fixture *f, uint64_t length);
+/* bob_found: what the relay answers to a LOOKUP of his account. */
+struct msg_found bob_found(struct fixture *f, uint64_t first);
 void answer_lookups(struct fixture *f);
 
 /* write_to: engine_send, asserting OK, and a turn; the row. row_of: as it stands now. */
@@ -107,8 +120,8 @@ void bob_and_session(struct fixture *f);
 /* part_of: a state of bob's device, at_ms after now. hint: the relay pushes it. */
 struct msg_part_state part_of(struct fixture *f, uint32_t state, uint32_t outcome, uint64_t at_ms);
 void hint(struct fixture *f, struct message_id id, struct msg_part_state part);
-/* stale_with: a stale_devices answer that misses one device, which goes into *missing. */
-struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing);
+/* stale_since: a stale_devices answer with bob's entries from this number on. */
+struct msg_stale stale_since(struct fixture *f, uint64_t first);
 enum message_state state_of(struct fixture *f, uint64_t order);
 /* has_no_bytes: the row keeps no item and no ciphertext (and no payload). */
 bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too);

@@ -35,20 +35,93 @@ static void ok(enum status s)
     cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
 }
 
+static struct msg_device_record record_of(uint8_t n, uint8_t sk[64])
+{
+    struct msg_device_record record;
+    uint8_t seed[32] = {7, n}, scalar[32] = {8, n};
+    cr_assert_eq(crypto_sign_seed_keypair(record.signing.bytes, sk, seed), 0);
+    cr_assert_eq(crypto_scalarmult_base(record.identity.bytes, scalar), 0);
+    scalar[2] = 1;
+    cr_assert_eq(crypto_scalarmult_base(record.transport.bytes, scalar), 0);
+    return record;
+}
+
 static void bob_make(struct fixture *f)
 {
-    struct msg_device_record record = {.identity = {{2}}, .transport = {{3}}};
-    uint8_t sk[64], seed[32] = {7}, salt[16] = {8};
-    cr_assert_eq(crypto_sign_seed_keypair(record.signing.bytes, sk, seed), 0);
-    founding_make(&record, sk, 1, salt, &f->bob_entry);
-    ok(founding_check(buffer_view(&f->bob_entry), &f->arena, &f->bob));
+    uint8_t salt[16] = {8};
+    struct msg_device_record record = record_of(0, f->bob_sk);
+    founding_make(&record, f->bob_sk, 1, salt, &f->bob_entries[0]);
+    ok(founding_check(buffer_view(&f->bob_entries[0]), &f->arena, &f->bob));
+    ok(identity_log_open(buffer_view(&f->bob_entries[0]), &f->arena, &f->bob_log));
+}
+
+void bob_does(struct fixture *f, struct entry_plan plan)
+{
+    static const struct device_id none;
+    struct buffer *entry = &f->bob_entries[f->bob_log.length];
+    cr_assert_lt(f->bob_log.length, BOB_ENTRIES_MAX);
+    buffer_clear(entry);
+    if (device_equal(plan.signer, none)) plan.signer = f->bob.device;
+    identity_log_make(&f->bob_log, &plan, f->bob_sk, entry);
+    ok(identity_log_append(&f->bob_log, buffer_view(entry), &f->arena));
+}
+
+struct device_id bob_adds(struct fixture *f, uint8_t n)
+{
+    uint8_t sk[64];
+    struct entry_plan plan = {.operation = ENTRY_ADD, .record = record_of(n, sk)};
+    device_prove(f->bob.account, &plan.record, sk, &plan.proof);
+    bob_does(f, plan);
+    return device_id_of(f->bob.account, &plan.record.signing);
+}
+
+void bob_rotates(struct fixture *f, uint8_t n)
+{
+    uint8_t sk[64];
+    struct entry_plan plan = {.operation = ENTRY_REPLACE, .subject = f->bob.device,
+                              .record = f->bob_log.devices[0].record};
+    plan.record.identity = record_of(n, sk).identity;
+    bob_does(f, plan);
+}
+
+void bob_forgets(struct fixture *f, uint64_t length)
+{
+    ok(identity_log_open(buffer_view(&f->bob_entries[0]), &f->arena, &f->bob_log));
+    while (f->bob_log.length < length)
+        ok(identity_log_append(&f->bob_log, buffer_view(&f->bob_entries[f->bob_log.length]), &f->arena));
+}
+
+static size_t bob_views(struct fixture *f, uint64_t first, struct view **out)
+{
+    size_t count = 0;
+    *out = arena_array(&f->arena, ENTRIES_PER_FRAME, sizeof **out);
+    for (uint64_t i = first; i < f->bob_log.length && count < ENTRIES_PER_FRAME; i++)
+        (*out)[count++] = buffer_view(&f->bob_entries[i]);
+    return count;
+}
+
+struct msg_found bob_found(struct fixture *f, uint64_t first)
+{
+    struct msg_found found = {.account = f->bob.account, .log = identity_log_state(&f->bob_log)};
+    found.entry_count = bob_views(f, first, &found.entries);
+    return found;
+}
+
+struct msg_stale stale_since(struct fixture *f, uint64_t first)
+{
+    struct msg_stale stale = {.log = identity_log_state(&f->bob_log)};
+    stale.entry_count = bob_views(f, first, &stale.entries);
+    return stale;
 }
 
 static void identity_read(struct fixture *f)
 {
+    struct contact own;
     ok(state_begin(f->state, STATE_READ));
     ok(state_identity_get(f->state, &f->arena, &f->me));
+    ok(state_contact_get(f->state, f->me.account, &own));
     ok(state_commit(f->state));
+    f->my_log = identity_log_state(&own.log);
 }
 
 void fixture_init(struct fixture *f)
@@ -81,7 +154,8 @@ void fixture_fini(struct fixture *f)
     engine_free(&f->e);
     state_close(&f->state);
     said_forget(f);
-    buffer_fini(&f->bob_entry);
+    for (size_t i = 0; i < BOB_ENTRIES_MAX; i++)
+        buffer_fini(&f->bob_entries[i]);
     arena_fini(&f->arena);
 }
 
@@ -234,6 +308,7 @@ void greet(struct fixture *f)
         .credit_bytes = hello.credit_bytes,
         .ping_ms = 10000,
         .map = f->map,
+        .log = f->my_log,
     };
     answer(f, &frame, KIND_WELCOME, &msg_welcome_desc, &welcome);
 }
@@ -245,7 +320,7 @@ void bind_session(struct fixture *f)
     if (said_count(f, KIND_REGISTER)) {
         struct frame frame = said(f, KIND_REGISTER, NULL, NULL);
         struct msg_registered m = {.account = f->me.account, .device = f->me.device,
-                                   .key_version = 1};
+                                   .log = f->my_log};
         answer(f, &frame, KIND_REGISTERED, &msg_registered_desc, &m);
     }
     greet(f);
@@ -267,11 +342,11 @@ void lose_connection(struct fixture *f)
 
 void know_bob(struct fixture *f)
 {
-    struct contact c = {.account = f->bob.account, .key_version = 1, .head = f->bob.head,
-                        .device_count = 1};
-    c.devices[0].device = f->bob.device;
+    struct contact c = {.log = f->bob_log};
     ok(state_begin(f->state, STATE_WRITE));
     ok(state_handle_put(f->state, text("bob"), f->bob.account));
+    for (uint64_t i = 0; i < f->bob_log.length; i++)
+        ok(state_entry_put(f->state, f->bob.account, i, buffer_view(&f->bob_entries[i])));
     ok(state_contact_put(f->state, &c));
     ok(state_commit(f->state));
 }
@@ -280,15 +355,15 @@ void answer_lookups(struct fixture *f)
 {
     while (said_count(f, KIND_LOOKUP)) {
         struct msg_lookup ask;
-        struct view entry = buffer_view(&f->bob_entry);
         struct frame frame = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
-        struct msg_found found = {.account = f->bob.account};
+        struct msg_handle_proof proof = {.entry = buffer_view(&f->bob_entries[0])};
+        struct msg_found found = {.account = f->bob.account, .proof = &proof, .proof_count = 1};
         if (ask.handle.len) {
             cr_assert_eq(frame.header.home, home_of_handle(ask.handle));
+            handle_sign(f->bob.account, ask.handle, f->bob_sk, &proof.signature);
         } else {
             cr_assert_eq(frame.header.home, home_of_account(ask.account));
-            found = (struct msg_found){.account = f->bob.account, .key_version = 1,
-                                       .head = f->bob.head, .entries = &entry, .entry_count = 1};
+            found = bob_found(f, ask.first);
         }
         answer(f, &frame, KIND_FOUND, &msg_found_desc, &found);
     }
@@ -411,13 +486,6 @@ bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too)
     cr_assert_eq(state_body_get(f->state, order, &f->arena, &body), STATUS_OK);
     cr_assert_eq(state_commit(f->state), STATUS_OK);
     return !body.item.len && !body.ciphertext.len && (!payload_too || !body.payload.len);
-}
-
-struct msg_stale stale_with(struct fixture *f, struct device_id_list *missing)
-{
-    *missing = (struct device_id_list){.device = {{0xbb}}};
-    return (struct msg_stale){.key_version = 2, .head = {{2}}, .missing = missing,
-                              .missing_count = f ? 1 : 0};
 }
 
 /* ---- deliveries ---- */

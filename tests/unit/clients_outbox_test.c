@@ -361,11 +361,11 @@ ENGINE_TEST(outbox, id_reused_with_foreign_content_is_refused)
 ENGINE_TEST(outbox, id_reused_with_an_earlier_attempt_of_ours_is_success)
 {
     struct sent first, second;
-    struct device_id_list missing;
-    struct msg_stale stale = stale_with(f, &missing);
     bob_and_session(f);
     struct outbox_row row = write_to(f, "bob", "x", NULL);
     said_send(f, &first);
+    bob_adds(f, 1);
+    struct msg_stale stale = stale_since(f, 1);
     struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
                                  .stale_count = 1};
     answer_one(f, &first, &item);
@@ -401,71 +401,6 @@ ENGINE_TEST(outbox, answer_for_another_message_is_no_answer)
 }
 
 /* ---- repaired ---- */
-
-ENGINE_TEST(outbox, stale_devices_are_repaired_and_remembered)
-{
-    struct sent s;
-    struct device_id_list missing;
-    struct msg_stale stale = stale_with(f, &missing);
-    struct device_id_list extra = {.device = f->bob.device};
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    said_send(f, &s);
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
-                                 .stale_count = 1};
-    answer_one(f, &s, &item);
-    said_send(f, &s);
-    cr_assert_eq(s.items[0].key_version, 2u);
-    cr_assert_eq(s.items[0].part_count, 2u);
-    cr_assert(view_equal(s.frame.body, text("\x01x\x01x")));
-    stale.key_version = 3;
-    stale.missing_count = 0;
-    stale.extra = &extra;
-    stale.extra_count = 1;
-    answer_one(f, &s, &item);
-    said_send(f, &s);
-    cr_assert_eq(s.items[0].part_count, 1u);
-    cr_assert_eq(s.items[0].parts[0].device.bytes[0], 0xbb);
-    accept_all(f, &s);
-    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
-    write_to(f, "bob", "y", NULL);
-    said_send(f, &s);
-    cr_assert_eq(s.items[0].key_version, 3u, "for the next message too");
-}
-
-ENGINE_TEST(outbox, stale_devices_for_ever_are_given_up_after_three_rounds)
-{
-    struct sent s;
-    struct device_id_list missing;
-    struct msg_stale stale = stale_with(f, &missing);
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
-                                 .stale_count = 1};
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    for (unsigned round = 0; round < 4; round++) {
-        cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED, "round %u", round);
-        said_send(f, &s);
-        answer_one(f, &s, &item);
-    }
-    row = row_at(f, row.order);
-    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_STALE_DEVICES);
-}
-
-ENGINE_TEST(outbox, stale_answer_that_goes_back_is_not_believed)
-{
-    struct sent s;
-    struct device_id_list missing;
-    struct msg_stale stale = stale_with(f, &missing);
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
-                                 .stale_count = 1};
-    stale.key_version = 0;
-    bob_and_session(f);
-    struct outbox_row row = write_to(f, "bob", "x", NULL);
-    said_send(f, &s);
-    answer_one(f, &s, &item);
-    row = row_at(f, row.order);
-    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_BAD_ENTRY);
-}
 
 ENGINE_TEST(outbox, id_time_gets_a_new_id_where_nothing_can_have_been_accepted)
 {

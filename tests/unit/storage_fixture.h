@@ -4,7 +4,7 @@
 #ifndef SEALMQ_TESTS_STORAGE_FIXTURE_H
 #define SEALMQ_TESTS_STORAGE_FIXTURE_H
 
-#include "broker/wire/identity.h"
+#include "broker/wire/identity_log.h"
 #include "broker/wire/messages.h"
 #include "storage/backends/memory.h"
 #include "storage/core.h"
@@ -59,7 +59,8 @@ struct person {
     struct msg_device_record record;
     uint8_t signing_sk[64];
     struct buffer entry;
-    struct hash256 head;
+    struct hash256 head;     /* of the first entry */
+    struct identity_log log; /* as person_append has made it */
     size_t broker;
     uint64_t conn;
     struct session_id session;
@@ -116,6 +117,17 @@ size_t world_claims(struct world *w); /* in pages or not */
 /* person_new: an account, registered. */
 struct person *person_new(struct world *w, unsigned number);
 void person_free(struct person *p);
+/* keys_make: a device's keys that follow from the number; sk: libsodium's 64 bytes. */
+struct msg_device_record keys_make(unsigned number, uint8_t sk[64]);
+/* entry_of: the entry behind what the person's log is here; signed by the first device. entry_added: one that adds the
+ * device of these keys. Freed with buffer_fini. */
+struct buffer entry_of(const struct person *p, struct entry_plan plan);
+struct buffer entry_added(const struct person *p, unsigned keys);
+/* append: APPEND of these entries by somebody with a session; runs; the reply's correlation id. */
+uint64_t append(struct world *w, const struct person *by, struct account_id account, const struct view *entries,
+                size_t count);
+/* person_append: takes and frees the entry; asserts that it is taken here and by the relay. */
+void person_append(struct world *w, struct person *p, struct buffer entry);
 struct stamp person_stamp(const struct person *p);
 /* person_hello: on a new connection of the broker; runs; OK or the refusal. */
 enum status person_hello(struct world *w, struct person *p, size_t broker);
@@ -166,5 +178,8 @@ struct scene {
 };
 struct scene scene_new(bool bob_too);
 void scene_free(struct scene *scene);
+
+/* send_item: one item by ann, run; `body` has its parts' ciphertexts. */
+struct sending send_item(struct scene *e, const struct msg_send_item *item, struct view body);
 
 #endif

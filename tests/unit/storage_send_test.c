@@ -3,21 +3,6 @@
 
 #include <string.h>
 
-static struct sending send_item(struct scene *e, const struct msg_send_item *item, struct view body)
-{
-    struct buffer encoded = {0};
-    struct stamp stamp = person_stamp(e->ann);
-    codec_encode(&msg_send_item_desc, item, &encoded);
-    struct view raw = arena_copy(&e->w->arena, buffer_view(&encoded));
-    buffer_fini(&encoded);
-    struct msg_send send = {.items = &raw, .item_count = 1};
-    struct sending s = {.correlation = world_ask(e->w, 0, &stamp, KIND_SEND, &msg_send_desc, &send,
-                                                 body)};
-    world_run(e->w);
-    person_send_end(e->w, &s);
-    return s;
-}
-
 static struct msg_send_item item_to(struct scene *e, struct msg_part *part)
 {
     *part = (struct msg_part){e->bob->device, 3};
@@ -42,27 +27,54 @@ Test(send, a_stale_list_is_answered_with_what_repairs_it)
     cr_assert_eq(s.status, STATUS_STALE_DEVICES);
     cr_assert_eq(s.item.stale_count, 1);
     const struct msg_stale *stale = s.item.stale;
-    cr_assert_eq(stale->key_version, 1);
-    cr_assert_eq(memcmp(stale->head.bytes, e.bob->head.bytes, 32), 0);
+    cr_assert_eq(stale->log.key_version, 1);
+    cr_assert_eq(memcmp(stale->log.head.bytes, e.bob->head.bytes, 32), 0);
     cr_assert_eq(stale->missing_count, 1);
     cr_assert(device_equal(stale->missing[0].device, e.bob->device));
     cr_assert_eq(stale->extra_count, 1);
     cr_assert(device_equal(stale->extra[0].device, part.device));
-    cr_assert_eq(stale->entry_count, 1);
-    cr_assert(view_equal(stale->entries[0], buffer_view(&e.bob->entry)));
+    cr_assert_eq(stale->entry_count, 0, "it has them all");
     expect_nothing_stored(&e);
     scene_free(&e);
 }
 
-Test(send, another_key_version_is_stale_although_the_devices_are_right)
+Test(send, who_knows_nothing_gets_the_whole_log)
+{
+    struct scene e = scene_new(false);
+    struct msg_part part;
+    struct msg_send_item item = item_to(&e, &part);
+    item.key_version = 0;
+    struct sending s = send_item(&e, &item, view_of("abc", 3));
+    cr_assert_eq(s.status, STATUS_STALE_DEVICES, "although the devices are right");
+    cr_assert_eq(s.item.stale->missing_count + s.item.stale->extra_count, 0);
+    cr_assert_eq(s.item.stale->entry_count, 1);
+    cr_assert(view_equal(s.item.stale->entries[0], buffer_view(&e.bob->entry)));
+    expect_nothing_stored(&e);
+    scene_free(&e);
+}
+
+Test(send, another_head_of_the_same_version_is_stale)
+{
+    struct scene e = scene_new(false);
+    struct msg_part part;
+    struct msg_send_item item = item_to(&e, &part);
+    item.head.bytes[31] ^= 1;
+    cr_assert_eq(send_item(&e, &item, view_of("abc", 3)).status, STATUS_STALE_DEVICES);
+    expect_nothing_stored(&e);
+    scene_free(&e);
+}
+
+Test(send, a_sender_that_knows_a_later_version_is_told_so)
 {
     struct scene e = scene_new(false);
     struct msg_part part;
     struct msg_send_item item = item_to(&e, &part);
     item.key_version = 2;
     struct sending s = send_item(&e, &item, view_of("abc", 3));
-    cr_assert_eq(s.status, STATUS_STALE_DEVICES);
-    cr_assert_eq(s.item.stale->missing_count + s.item.stale->extra_count, 0);
+    cr_assert_eq(s.status, STATUS_RELAY_BEHIND);
+    cr_assert_eq(s.item.stale_count, 1);
+    cr_assert_eq(s.item.stale->log.length, 1);
+    cr_assert_eq(memcmp(&s.item.stale->log.head, &e.bob->head, 32), 0);
     expect_nothing_stored(&e);
     scene_free(&e);
 }
@@ -209,14 +221,10 @@ Test(send, a_mailbox_is_full_by_bytes_too)
     scene_free(&e);
 }
 
-/* An account with a second device exists only in memory yet: the log that adds one comes later. */
 static struct device_id add_device(struct scene *e)
 {
-    struct account *a = table_get(e->w->core->accounts, e->bob->account.bytes);
-    struct device_id second = {.bytes = {0xd2, 1}};
-    cr_assert_not_null(a);
-    a->devices[a->device_count++].id = second;
-    return second;
+    person_append(e->w, e->bob, entry_added(e->bob, 300));
+    return e->bob->log.devices[1].id;
 }
 
 static struct sending send_to_both(struct scene *e, struct device_id second)
@@ -227,6 +235,8 @@ static struct sending send_to_both(struct scene *e, struct device_id second)
     parts[1] = (struct msg_part){second, 3};
     item.parts = parts;
     item.part_count = 2;
+    item.key_version = e->bob->log.key_version;
+    item.head = e->bob->log.version_head;
     return send_item(e, &item, view_of("one2nd", 6));
 }
 

@@ -232,27 +232,61 @@ static const struct out *last_error(const struct world *w)
     return found;
 }
 
+/* The device that every broker was told to end; asserts that one was named. */
+static struct device_id ended(struct scene *e)
+{
+    struct msg_end_device m = {0};
+    for (size_t i = 0; i < e->w->out_count; i++)
+        if (e->w->outs[i].frame.header.kind == KIND_END_DEVICE)
+            cr_assert_eq(codec_decode(&msg_end_device_desc, e->w->outs[i].frame.meta, &e->w->arena, &m), STATUS_OK);
+    cr_assert_gt(world_outs(e->w, KIND_END_DEVICE), 0);
+    return m.device;
+}
+
 Test(session, a_listed_one_whose_account_is_gone_is_ended_and_told)
 {
     struct scene e = scene_new(true);
-    struct msg_error error;
     lose_disk(&e);
     peer(e.w, 0);
     list_session(e.w, e.bob);
     sessions_end(e.w, 0);
     world_run(e.w);
-    const struct out *told = last_error(e.w);
-    cr_assert_not_null(told);
-    cr_assert_eq(told->frame.header.correlation, 0, "it answers nothing");
-    cr_assert_eq(told->stamp.conn, e.bob->conn);
-    cr_assert_eq(session_compare(told->stamp.session, e.bob->session), 0);
-    cr_assert_eq(codec_decode(&msg_error_desc, told->frame.meta, &e.w->arena, &error), STATUS_OK);
-    cr_assert_eq(error.status, STATUS_NO_SESSION);
+    cr_assert(device_equal(ended(&e), e.bob->device));
     cr_assert_eq(e.w->core->counters.attached, 0);
     cr_assert_eq(world_event(e.w, EVENT_AUTH_REFUSED)->code, STATUS_NOT_FOUND);
     cr_assert_eq(world_outs(e.w, KIND_SUPERSEDED), 0, "it may attach again by itself");
     cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_NOT_FOUND, "registering helps");
     scene_free(&e);
+}
+
+static void list_again(struct scene *e, bool attached)
+{
+    struct stamp stamp = person_stamp(e->bob);
+    struct msg_session m = {.attached = attached, .credit_messages = 100, .credit_bytes = 1 << 20};
+    world_crash(e->w);
+    world_serve(e->w);
+    world_item(e->w, 0, &stamp, KIND_SESSION, 0, &msg_session_desc, &m, view_of(NULL, 0));
+    sessions_end(e->w, 0);
+    world_run(e->w);
+}
+
+/* The process ended after the entry was on disk, and before any broker heard of it. */
+Test(session, a_listed_one_whose_device_was_revoked_is_ended_attached_or_not)
+{
+    for (int attached = 0; attached < 2; attached++) {
+        struct scene e = scene_new(true);
+        list_again(&e, attached);
+        cr_assert_eq(world_outs(e.w, KIND_END_DEVICE), 0, "all is well with it");
+        person_append(e.w, e.bob, entry_of(e.bob, (struct entry_plan){.operation = ENTRY_REVOKE,
+                                                                      .subject = e.bob->device}));
+        size_t told = world_outs(e.w, KIND_END_DEVICE);
+        cr_assert_gt(told, 0);
+        list_again(&e, attached);
+        cr_assert_gt(world_outs(e.w, KIND_END_DEVICE), told);
+        cr_assert_eq(e.w->core->counters.attached, 0);
+        cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_REFUSED);
+        scene_free(&e);
+    }
 }
 
 Test(session, a_listed_one_whose_account_has_come_back_stays)

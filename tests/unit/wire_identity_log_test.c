@@ -28,7 +28,7 @@ static struct keys keys_of(unsigned number)
     crypto_scalarmult_base(k.record.identity.bytes, scalar);
     scalar[7] ^= 0x55;
     crypto_scalarmult_base(k.record.transport.bytes, scalar);
-    k.id = device_id_of(&k.record.signing);
+    k.id = device_id_of(account.account, &k.record.signing);
     return k;
 }
 

@@ -1,0 +1,92 @@
+/* pin: what we hold of an account's identity log, our own included: entries that the relay tells are verified here, one
+ * by one, and kept; what we hold is never given up for less or for something else (PROTOCOL 6.3). Nothing here asks or
+ * sends. Invariants: a pinned length never shrinks; every entry up to it is kept and hashes to the pinned head, so that a
+ * relay that has lost some gets them back. */
+#include "clients/core.h"
+
+#include <string.h>
+
+static bool head_equal(const struct hash256 *a, const struct hash256 *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* Whether this is the entry that we hold at its number. */
+static enum status pinned_compare_in(struct engine *e, const struct contact *c, uint64_t number, struct view entry,
+                                     bool *same)
+{
+    struct entry_scan scan = {.account = c->log.account, .first = number, .max = 1};
+    enum status s = state_entry_scan(e->state, &e->arena, &scan);
+    *same = s == STATUS_OK && scan.count == 1 && view_equal(scan.entries[0], entry);
+    return s;
+}
+
+/* The log takes the entry, or is as it was: OK; BAD_ENTRY; STATE = it does not follow ours. */
+static enum status log_take(struct engine *e, struct account_id account, struct view entry, struct identity_log *log)
+{
+    if (log->length) return identity_log_append(log, entry, &e->arena);
+    struct identity_log first;
+    if (identity_log_open(entry, &e->arena, &first) != STATUS_OK) return STATUS_BAD_ENTRY;
+    if (memcmp(&first.account, &account, sizeof account) != 0) return STATUS_BAD_ENTRY;
+    *log = first;
+    return STATUS_OK;
+}
+
+static enum status entry_take_in(struct engine *e, struct account_id account, struct view entry, struct contact *c,
+                                 enum pin_verdict *verdict)
+{
+    struct msg_entry signed_entry;
+    struct msg_entry_body body;
+    bool same;
+    if (entry_open(entry, &e->arena, &signed_entry, &body) != STATUS_OK) {
+        *verdict = PIN_FORKED;
+        return STATUS_OK;
+    }
+    if (body.number > c->log.length) return STATUS_OK; /* the ones between come first: PIN_MORE */
+    if (body.number < c->log.length) {
+        enum status s = pinned_compare_in(e, c, body.number, entry, &same);
+        if (s == STATUS_OK && !same) *verdict = PIN_FORKED;
+        return s;
+    }
+    if (log_take(e, account, entry, &c->log) == STATUS_OK) return state_entry_put(e->state, account, body.number, entry);
+    *verdict = PIN_FORKED;
+    return STATUS_OK;
+}
+
+/* What the relay says of the log's end, held against what we hold now. */
+static enum pin_verdict end_compare(const struct identity_log *log, const struct msg_log_state *said)
+{
+    if (said->length > log->length) return PIN_MORE;
+    if (said->length < log->length) return PIN_BEHIND;
+    bool same = head_equal(&said->head, &log->head) && head_equal(&said->version_head, &log->version_head) &&
+                said->key_version == log->key_version;
+    return same ? PIN_CURRENT : PIN_FORKED;
+}
+
+enum status pin_extend_in(struct engine *e, struct now now, struct account_id account,
+                          const struct msg_log_state *said, const struct view *entries, size_t count,
+                          struct contact *out, enum pin_verdict *verdict)
+{
+    *verdict = PIN_CURRENT;
+    enum status s = state_contact_get(e->state, account, out);
+    if (s == STATUS_NOT_FOUND) s = STATUS_OK;
+    uint64_t length = out->log.length;
+    for (size_t i = 0; i < count && s == STATUS_OK && *verdict != PIN_FORKED; i++)
+        s = entry_take_in(e, account, entries[i], out, verdict);
+    if (s != STATUS_OK) return s;
+    if (*verdict != PIN_FORKED) *verdict = end_compare(&out->log, said);
+    if (*verdict == PIN_FORKED || out->log.length == 0) return STATUS_OK;
+    if (out->log.length == length && out->checked_ms == now.wall_ms) return STATUS_OK;
+    out->checked_ms = now.wall_ms;
+    return state_contact_put(e->state, out);
+}
+
+enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t first, struct view **entries,
+                           size_t *count)
+{
+    struct entry_scan scan = {.account = account, .first = first, .max = ENTRIES_PER_FRAME};
+    enum status s = state_entry_scan(e->state, &e->arena, &scan);
+    *entries = scan.entries;
+    *count = s == STATUS_OK ? scan.count : 0;
+    return s;
+}

@@ -1,0 +1,119 @@
+/* sqlite_keys: identity logs, their entries, and prekeys in SQLite. A log is kept as identity_log_write makes it.
+ * Invariant: outputs are set only by a row that followed its format whole. */
+#include "clients/state/sqlite_call.h"
+
+#include <string.h>
+
+/* ---- logs ---- */
+
+#define LOG_BYTES_MAX (IDENTITY_LOG_HEAD_LEN + DEVICES_EVER_MAX * IDENTITY_LOG_DEVICE_LEN)
+
+enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out)
+{
+    struct call c = call_begin(s, STATEMENT_CONTACT_GET);
+    bind_bytes(&c, account.bytes, sizeof account.bytes);
+    bool found = call_step(&c);
+    if (found) {
+        bool good = identity_log_read(column_view(&c, LOG_BYTES_MAX), &out->log) == STATUS_OK;
+        if (!good || memcmp(&out->log.account, &account, sizeof account) != 0) call_damaged(&c);
+        out->checked_ms = column_u64(&c);
+    }
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_contact_put(struct state *s, const struct contact *in)
+{
+    struct buffer log = {0};
+    identity_log_write(&in->log, &log);
+    struct call c = call_begin(s, STATEMENT_CONTACT_PUT);
+    bind_bytes(&c, in->log.account.bytes, sizeof in->log.account.bytes);
+    bind_view(&c, buffer_view(&log));
+    bind_u64(&c, in->checked_ms);
+    enum status status = call_run(&c, NULL);
+    buffer_fini(&log);
+    return status;
+}
+
+/* ---- entries ---- */
+
+enum status sqlite_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry)
+{
+    struct call c = call_begin(s, STATEMENT_ENTRY_PUT);
+    bind_bytes(&c, account.bytes, sizeof account.bytes);
+    bind_u64(&c, number);
+    bind_view(&c, entry);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan)
+{
+    struct call c = call_begin(s, STATEMENT_ENTRY_SCAN);
+    bind_bytes(&c, scan->account.bytes, sizeof scan->account.bytes);
+    bind_u64(&c, scan->first);
+    bind_u64(&c, scan->max);
+    while (scan->count < scan->max && call_step(&c)) {
+        if (column_u64(&c) != scan->first + scan->count) break;
+        scan->entries[scan->count++] = column_copy(&c, a, ENTRY_LEN_MAX);
+    }
+    return call_end(&c);
+}
+
+/* ---- prekeys ---- */
+
+enum status sqlite_prekey_put(struct state *s, const struct state_prekey *in)
+{
+    struct call note = call_begin(s, STATEMENT_PREKEY_NOTE);
+    bind_u64(&note, in->kind);
+    bind_u64(&note, in->id);
+    enum status status = call_run(&note, NULL);
+    if (status != STATUS_OK) return status;
+    struct call c = call_begin(s, STATEMENT_PREKEY_PUT);
+    bind_u64(&c, in->kind);
+    bind_u64(&c, in->id);
+    bind_ordered(&c, in->made_ms);
+    bind_bytes(&c, in->pk.bytes, sizeof in->pk.bytes);
+    bind_bytes(&c, in->sk, sizeof in->sk);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out)
+{
+    struct call c = call_begin(s, STATEMENT_PREKEY_GET);
+    bind_u64(&c, kind);
+    bind_u64(&c, id);
+    bool found = call_step(&c);
+    if (found) {
+        out->kind = kind;
+        out->id = id;
+        out->made_ms = column_ordered(&c);
+        column_bytes(&c, out->pk.bytes, sizeof out->pk.bytes);
+        column_bytes(&c, out->sk, sizeof out->sk);
+    }
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id)
+{
+    struct call c = call_begin(s, STATEMENT_PREKEY_LAST);
+    bind_u64(&c, kind);
+    if (call_step(&c)) *id = column_u64(&c);
+    enum status status = call_end(&c);
+    if (status != STATUS_OK) *id = 0;
+    return status;
+}
+
+enum status sqlite_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id)
+{
+    struct call c = call_begin(s, STATEMENT_PREKEY_DROP);
+    bind_u64(&c, kind);
+    bind_u64(&c, id);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms)
+{
+    struct call c = call_begin(s, STATEMENT_PREKEY_PRUNE);
+    bind_u64(&c, kind);
+    bind_ordered(&c, before_ms);
+    return call_run(&c, NULL);
+}

@@ -1,0 +1,211 @@
+/* register: identity logs come in and grow (PROTOCOL 6.1): REGISTER brings an account, APPEND what follows. Entries
+ * are verified here, in a copy of the log; whoever carries them, their signatures are the authority. All of a request's
+ * entries are taken or none. Entries that the log has already are passed over, so a repeated request is answered as
+ * the first one was. */
+#include "storage/core.h"
+
+#include <string.h>
+
+/* An entry of the request. */
+struct given {
+    struct view bytes;
+    uint64_t number;
+    uint32_t operation;
+};
+
+struct log_plan {
+    struct account_id account;
+    struct view first; /* REGISTER: the entry that founds the account; else empty */
+    struct given *entries;
+    size_t count;
+};
+
+/* What an entry says of its place is wanted before it is verified: the log may have one there. */
+static enum status entries_plan(struct storage *s, const struct view *entries, size_t count, struct log_plan *plan)
+{
+    plan->entries = arena_array(&s->turn.arena, count, sizeof *plan->entries);
+    plan->count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct msg_entry e;
+        struct msg_entry_body body;
+        enum status status = entry_open(entries[i], &s->turn.arena, &e, &body);
+        if (status != STATUS_OK) return status;
+        if (body.number == 0 || (i && body.number != plan->entries[i - 1].number + 1)) return STATUS_BAD_ENTRY;
+        plan->entries[i] = (struct given){entries[i], body.number, body.operation};
+        struct store_key key = key_entry(plan->account, body.number);
+        turn_want(&s->turn, SPACE_IDENTITY, &key);
+    }
+    return STATUS_OK;
+}
+
+/* Whether the log has this very entry at its place. */
+static bool has_entry(struct storage *s, struct account_id account, const struct given *g)
+{
+    struct store_key key = key_entry(account, g->number);
+    struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key), entry;
+    return value.at && entry_row_read(value, &entry) == STATUS_OK && view_equal(entry, g->bytes);
+}
+
+/* *from: the first entry of the plan that is new. */
+static enum status log_extend(struct storage *s, const struct log_plan *plan, struct identity_log *log, size_t *from)
+{
+    *from = plan->count;
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct given *g = &plan->entries[i];
+        if (g->number > log->length) return STATUS_RELAY_BEHIND;
+        if (g->number < log->length && *from == plan->count) {
+            if (!has_entry(s, plan->account, g)) return STATUS_STALE_HEAD;
+            continue;
+        }
+        if (*from == plan->count) *from = i;
+        enum status status = identity_log_append(log, g->bytes, &s->turn.arena);
+        if (status == STATUS_STATE) return STATUS_STALE_HEAD;
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+static void entry_put(struct storage *s, struct account_id account, uint64_t number, struct view entry)
+{
+    struct store_key key = key_entry(account, number);
+    turn_put(&s->turn, SPACE_IDENTITY, &key, entry_row_write(&s->turn.arena, entry));
+}
+
+/* Who may have no session any more: its place in the account, or the key of its connection, is another. */
+static void devices_compare(struct storage *s, const struct identity_log *before, const struct identity_log *log)
+{
+    for (size_t i = 0; i < before->device_count; i++) {
+        const struct log_device *was = &before->devices[i], *is = &log->devices[i];
+        bool may = is->standing == STANDING_ACTIVE &&
+                   memcmp(&was->record.transport, &is->record.transport, sizeof is->record.transport) == 0;
+        if (!may && was->standing == STANDING_ACTIVE) sessions_revoke(s, is->id);
+    }
+}
+
+/* before is all zero for a new account. */
+static enum status log_store(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
+                             const struct identity_log *log, size_t from)
+{
+    enum status status = account_put(s, log);
+    if (status != STATUS_OK) return STATUS_BUSY;
+    if (!before->length) entry_put(s, log->account, 0, plan->first);
+    for (size_t i = from; i < plan->count; i++) {
+        entry_put(s, log->account, plan->entries[i].number, plan->entries[i].bytes);
+        core_event(s, &(struct event){.kind = EVENT_LOG_APPENDED, .code = plan->entries[i].operation,
+                                      .count = plan->entries[i].number, .value = log->key_version,
+                                      .account = mark_account(&s->config.mark_key, log->account)});
+    }
+    devices_compare(s, before, log);
+    return STATUS_OK;
+}
+
+/* A refusal that says something about an account's keys is on record; that another was first is not. */
+static void log_refuse(struct storage *s, struct request *r, struct account_id account, enum status status)
+{
+    if (status == STATUS_REFUSED || status == STATUS_BAD_ENTRY || status == STATUS_STALE_HEAD)
+        core_event(s, &(struct event){.kind = EVENT_LOG_REFUSED, .code = (uint32_t)status,
+                                      .account = mark_account(&s->config.mark_key, account)});
+    request_fail(s, r, status, status > STATUS_WIRE_MAX || status == STATUS_BUSY ? 1000 : 0);
+}
+
+/* ---- REGISTER ---- */
+
+enum status register_plan(struct storage *s, struct request *r)
+{
+    const struct msg_register *m = r->meta;
+    struct log_plan *plan = arena_alloc(&s->turn.arena, sizeof *plan);
+    struct identity_log log;
+    enum status status = identity_log_open(m->entry, &s->turn.arena, &log);
+    if (status != STATUS_OK) return status;
+    if (!core_owns(s, home_of_account(log.account))) return STATUS_WRONG_HOME;
+    plan->account = log.account;
+    plan->first = m->entry;
+    account_want(s, log.account);
+    r->plan = plan;
+    return entries_plan(s, m->entries, m->entry_count, plan);
+}
+
+/* Who registers holds the key of a device. Of a log that comes in several frames its device may be in a later one. */
+static bool may_register(const struct request *r, const struct identity_log *log)
+{
+    const struct msg_register *m = r->meta;
+    if (m->entry_count == ENTRIES_PER_FRAME) return true;
+    for (size_t i = 0; i < log->device_count; i++)
+        if (log->devices[i].standing == STANDING_ACTIVE &&
+            memcmp(&log->devices[i].record.transport, &r->stamp.transport, sizeof r->stamp.transport) == 0)
+            return true;
+    return false;
+}
+
+static void account_created(struct storage *s, const struct identity_log *log)
+{
+    core_event(s, &(struct event){.kind = EVENT_ACCOUNT_CREATED, .count = identity_log_active(log),
+                                  .account = mark_account(&s->config.mark_key, log->account),
+                                  .device = mark_device(&s->config.mark_key, log->devices[0].id)});
+}
+
+/* *log: as it is here, or as the first entry alone makes it. */
+static enum status log_here(struct storage *s, const struct log_plan *plan, struct identity_log *before,
+                            struct identity_log *log)
+{
+    const struct account *a;
+    memset(before, 0, sizeof *before);
+    enum status status = account_find(s, plan->account, &a);
+    if (status == STATUS_OK) {
+        account_log(a, before);
+        *log = *before;
+    } else if (status == STATUS_NOT_FOUND && plan->first.len) {
+        status = s->state == STORE_READONLY ? STATUS_STORE_READONLY
+                                            : identity_log_open(plan->first, &s->turn.arena, log);
+    }
+    return status > STATUS_WIRE_MAX ? STATUS_BUSY : status;
+}
+
+void register_apply(struct storage *s, struct request *r)
+{
+    const struct log_plan *plan = r->plan;
+    struct identity_log before, log;
+    size_t from = 0;
+    enum status status = log_here(s, plan, &before, &log);
+    if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
+    if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
+    if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
+    if (status != STATUS_OK) {
+        log_refuse(s, r, plan->account, status);
+        return;
+    }
+    if (!before.length) account_created(s, &log);
+    struct msg_registered answer = {.account = log.account, .device = log.devices[0].id,
+                                    .log = identity_log_state(&log)};
+    request_reply(s, r, KIND_REGISTERED, &msg_registered_desc, &answer);
+}
+
+/* ---- APPEND ---- */
+
+enum status append_plan(struct storage *s, struct request *r)
+{
+    const struct msg_append *m = r->meta;
+    struct log_plan *plan = arena_alloc(&s->turn.arena, sizeof *plan);
+    if (m->entry_count == 0) return STATUS_MALFORMED;
+    if (!core_owns(s, home_of_account(m->account))) return STATUS_WRONG_HOME;
+    plan->account = m->account;
+    account_want(s, m->account);
+    r->plan = plan;
+    return entries_plan(s, m->entries, m->entry_count, plan);
+}
+
+void append_apply(struct storage *s, struct request *r)
+{
+    const struct log_plan *plan = r->plan;
+    struct identity_log before, log;
+    size_t from = 0;
+    enum status status = log_here(s, plan, &before, &log);
+    if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
+    if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
+    if (status != STATUS_OK) {
+        log_refuse(s, r, plan->account, status);
+        return;
+    }
+    struct msg_appended answer = {.log = identity_log_state(&log)};
+    request_reply(s, r, KIND_APPENDED, &msg_appended_desc, &answer);
+}
