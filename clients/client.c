@@ -27,6 +27,7 @@
 
 struct lookup_call {
     uint64_t correlation; /* 0 = none is under way */
+    struct view handle;   /* the caller's */
     bool answered;
     enum status status;
     struct account_id account;
@@ -321,6 +322,8 @@ static bool lookup_take(struct client *c, struct view bytes)
         struct msg_found found;
         c->lookup.status = codec_decode(&msg_found_desc, f.meta, &a, &found);
         c->lookup.account = found.account;
+        if (c->lookup.status == STATUS_OK && !handle_proven(&found, c->lookup.handle, &a))
+            c->lookup.status = STATUS_BAD_ENTRY;
     } else if (f.header.kind == KIND_ERROR) {
         struct msg_error error;
         if (codec_decode(&msg_error_desc, f.meta, &a, &error) == STATUS_OK)
@@ -505,7 +508,7 @@ static enum status lookup_send(struct client *c, struct view handle)
 {
     struct buffer frame = {0};
     struct msg_lookup ask = {.handle = handle};
-    c->lookup = (struct lookup_call){.correlation = LOOKUP_BIT | ++c->lookup_count,
+    c->lookup = (struct lookup_call){.correlation = LOOKUP_BIT | ++c->lookup_count, .handle = handle,
                                      .status = STATUS_TIMEOUT};
     struct frame_header header = {
         .kind = KIND_LOOKUP, .correlation = c->lookup.correlation, .home = home_of_handle(handle)};

@@ -225,25 +225,14 @@ static void fork_tell(struct engine *e, struct now now, size_t lookup)
 
 /* ---- handle -> account ---- */
 
-/* The claim is signed by the key that founded the account. Who a handle first named is kept for good. */
-static bool proof_good(const struct engine *e, const struct lookup *l, const struct msg_found *m, struct arena *a)
-{
-    struct founding f;
-    struct view handle = view_of(l->handle, l->handle_len);
-    (void)e;
-    return m->proof_count == 1 && founding_check(m->proof[0].entry, a, &f) == STATUS_OK &&
-           memcmp(&f.account, &m->account, sizeof f.account) == 0 &&
-           handle_verify(f.account, handle, &f.record.signing, &m->proof[0].signature) == STATUS_OK;
-}
-
-/* The handle's account is known now; its devices perhaps too, from another handle. */
+/* The handle's account is known now, for good; its devices perhaps too, from another handle. */
 static void found_handle(struct engine *e, struct now now, size_t lookup,
                          const struct msg_found *m)
 {
     struct lookup *l = &e->lookups[lookup];
     struct contact known = {0};
     bool done = false;
-    if (!proof_good(e, l, m, &e->arena)) {
+    if (!handle_proven(m, view_of(l->handle, l->handle_len), &e->arena)) {
         fork_tell(e, now, lookup);
         return;
     }

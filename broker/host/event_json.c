@@ -3,6 +3,7 @@
 #include "broker/host/event_json.h"
 
 #include "broker/host/journal.h"
+#include "broker/wire/identity_log.h"
 #include "broker/wire/states.h"
 
 #include <inttypes.h>
@@ -23,6 +24,11 @@ static const char *role_text(uint64_t code)
 static const char *status_text(uint64_t code)
 {
     return code <= UINT8_MAX ? status_name((enum status)code) : "?";
+}
+
+static const char *operation_text(uint64_t code)
+{
+    return code <= UINT8_MAX ? entry_operation_name((unsigned)code) : "?";
 }
 
 static const char *recovery_text(uint64_t code)
@@ -51,6 +57,7 @@ static const struct {
 } code_names[] = {
     {"status", 0, status_text},
     {"role", 0, role_text},
+    {"operation", 0, operation_text},
     {"recovery", 0, recovery_text},
     {"clock", 0, clock_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},

@@ -182,3 +182,11 @@ enum status handle_verify(struct account_id account, struct view handle,
     return crypto_sign_verify_detached(sig->bytes, text, len, pk->bytes) == 0 ? STATUS_OK
                                                                               : STATUS_BAD_ENTRY;
 }
+
+bool handle_proven(const struct msg_found *found, struct view handle, struct arena *a)
+{
+    struct founding f;
+    return found->proof_count == 1 && founding_check(found->proof[0].entry, a, &f) == STATUS_OK &&
+           memcmp(&f.account, &found->account, sizeof f.account) == 0 &&
+           handle_verify(f.account, handle, &f.record.signing, &found->proof[0].signature) == STATUS_OK;
+}

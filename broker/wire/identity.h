@@ -50,4 +50,8 @@ void handle_sign(struct account_id account, struct view handle, const uint8_t si
 enum status handle_verify(struct account_id account, struct view handle,
                           const struct signing_pk *pk, const struct signature *sig) MUST_USE;
 
+/* handle_proven: whether FOUND says with proof that the handle points to its account: the claim is signed by the key
+ * that founded the account. */
+bool handle_proven(const struct msg_found *found, struct view handle, struct arena *a);
+
 #endif

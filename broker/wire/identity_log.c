@@ -213,6 +213,16 @@ static const struct rule {
     {ENTRY_DESCRIBE, BY_OTHER | BY_ITSELF | BY_RECOVERY, MAY_SUBJECT | MAY_DATA, false, describe},
 };
 
+const char *entry_operation_name(unsigned operation)
+{
+    static const char *const names[] = {[ENTRY_CREATE] = "create", [ENTRY_ADD] = "add", [ENTRY_REVOKE] = "revoke",
+                                        [ENTRY_SUSPEND] = "suspend", [ENTRY_RESUME] = "resume",
+                                        [ENTRY_REPLACE] = "replace", [ENTRY_SET_RECOVERY] = "set_recovery",
+                                        [ENTRY_DESCRIBE] = "describe"};
+    bool known = operation < sizeof names / sizeof names[0] && names[operation];
+    return known ? names[operation] : "?";
+}
+
 static const struct rule *rule_of(uint32_t operation)
 {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)

@@ -17,6 +17,9 @@ enum entry_operation {
     ENTRY_DESCRIBE,     /* a name or other side data; opaque here */
 };
 
+/* entry_operation_name: static text such as "replace"; "?" outside the list. */
+const char *entry_operation_name(unsigned operation);
+
 /* A device's standing in its account; revoked is for ever. */
 enum standing { STANDING_ACTIVE = 1, STANDING_SUSPENDED, STANDING_REVOKED };
 

@@ -39,6 +39,10 @@ static const struct option_rule OUTBOX_OPTIONS[] = {
     {"timeout", "S", "how long to try (10)", false},
 };
 
+static const struct option_rule ROTATE_OPTIONS[] = {
+    {"timeout", "S", "how long to try to reach the relay (10)", false},
+};
+
 static const struct command_rule COMMANDS[] = {
     {"init", "", "make this device's keys and register its handle; again: finish that",
      INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
@@ -50,6 +54,10 @@ static const struct command_rule COMMANDS[] = {
      COUNT_OF(STATUS_OPTIONS), status_run},
     {"outbox", "", "list the sent messages that are not settled", OUTBOX_OPTIONS,
      COUNT_OF(OUTBOX_OPTIONS), outbox_run},
+    {"rotate", "", "give this device another identity key; exit 3: kept, relay not reached",
+     ROTATE_OPTIONS, COUNT_OF(ROTATE_OPTIONS), rotate_run},
+    {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
+     log_run},
 };
 
 static const struct program_rule PROGRAM = {

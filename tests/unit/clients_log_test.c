@@ -199,3 +199,221 @@ ENGINE_TEST(log, a_forged_entry_holds_the_message)
     answer_stale(f, &s, &stale);
     held_by(f, &row);
 }
+
+/* ---- our own ---- */
+
+static void ok(enum status s)
+{
+    cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
+}
+
+static void own_read(struct fixture *f, struct state_identity *me, struct device_secrets *secrets, struct contact *own)
+{
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_identity_get(f->state, &f->arena, me));
+    ok(state_secrets_get(f->state, secrets));
+    ok(state_contact_get(f->state, me->account, own));
+    ok(state_commit(f->state));
+}
+
+/* The one entry of the APPEND that must have been said, taken by *log: the relay's. */
+static struct frame own_appended(struct fixture *f, struct identity_log *log, struct view *entry)
+{
+    struct msg_append given;
+    struct frame frame = said(f, KIND_APPEND, &msg_append_desc, &given);
+    cr_assert_eq(given.entry_count, 1u);
+    cr_assert_eq(memcmp(&given.account, &f->me.account, 32), 0);
+    cr_assert_eq(frame.header.home, home_of_account(f->me.account));
+    *entry = arena_copy(&f->arena, given.entries[0]);
+    ok(identity_log_append(log, *entry, &f->arena));
+    f->my_log = identity_log_state(log);
+    return frame;
+}
+
+static struct identity_log my_first(struct fixture *f)
+{
+    struct identity_log log;
+    ok(identity_log_open(f->me.entry, &f->arena, &log));
+    return log;
+}
+
+static void answer_appended(struct fixture *f, const struct frame *frame)
+{
+    struct msg_appended m = {.log = f->my_log};
+    answer(f, frame, KIND_APPENDED, &msg_appended_desc, &m);
+}
+
+ENGINE_TEST(log, a_new_identity_key_is_in_use_when_the_log_has_it_and_not_before)
+{
+    struct state_identity me;
+    struct device_secrets before, after;
+    struct contact own;
+    struct view entry;
+    struct identity_log log = my_first(f);
+    session_only(f);
+    own_read(f, &me, &before, &own);
+    ok(engine_rotate(f->e, f->now));
+    cr_assert_eq(engine_rotate(f->e, f->now), STATUS_STATE, "one at a time");
+    turn(f);
+    struct frame frame = own_appended(f, &log, &entry);
+    own_read(f, &me, &after, &own);
+    cr_assert_eq(memcmp(before.identity_sk, after.identity_sk, 32), 0);
+    cr_assert_eq(memcmp(&me.record, &f->me.record, sizeof me.record), 0);
+    answer_appended(f, &frame);
+    own_read(f, &me, &after, &own);
+    cr_assert_neq(memcmp(before.identity_sk, after.identity_sk, 32), 0);
+    cr_assert_eq(memcmp(&me.record, &log.devices[0].record, sizeof me.record), 0);
+    cr_assert_eq(memcmp(&own.log, &log, sizeof log), 0);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_OK);
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_APPEND), 0u);
+    ok(engine_rotate(f->e, f->now));
+}
+
+ENGINE_TEST(log, an_entry_without_an_answer_is_said_again_as_it_was)
+{
+    struct view first, again;
+    struct identity_log log = my_first(f), copy = log;
+    session_only(f);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    (void)own_appended(f, &log, &first);
+    f->my_log = identity_log_state(&copy); /* it never came */
+    restart(f);
+    bind_session(f);
+    struct frame frame = own_appended(f, &copy, &again);
+    cr_assert(view_equal(first, again));
+    answer_appended(f, &frame);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_OK);
+}
+
+static void answer_own_lookup(struct fixture *f, struct view entry, uint64_t first)
+{
+    struct msg_lookup ask;
+    struct frame frame = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    struct msg_found found = {.account = f->me.account, .log = f->my_log, .entries = &entry,
+                              .entry_count = entry.len ? 1 : 0};
+    cr_assert_eq(ask.first, first);
+    answer(f, &frame, KIND_FOUND, &msg_found_desc, &found);
+}
+
+ENGINE_TEST(log, an_entry_that_is_there_after_all_needs_no_second_answer)
+{
+    struct view entry;
+    struct identity_log log = my_first(f);
+    session_only(f);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    (void)own_appended(f, &log, &entry);
+    lose_connection(f);
+    bind_session(f); /* WELCOME says that the log is longer than ours */
+    answer_own_lookup(f, entry, 1);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_OK);
+}
+
+ENGINE_TEST(log, behind_another_entry_it_is_made_anew_with_the_same_key)
+{
+    struct state_identity me;
+    struct device_secrets secrets;
+    struct contact own;
+    struct buffer other = {0};
+    struct view entry;
+    struct identity_log log = my_first(f), mine = log;
+    session_only(f);
+    own_read(f, &me, &secrets, &own);
+    struct entry_plan plan = {.operation = ENTRY_DESCRIBE, .signer = me.device, .data = text("a name")};
+    identity_log_make(&log, &plan, secrets.signing_sk, &other);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    struct frame frame = own_appended(f, &mine, &entry);
+    struct identity_pk wanted = mine.devices[0].record.identity;
+    ok(identity_log_append(&log, buffer_view(&other), &f->arena));
+    f->my_log = identity_log_state(&log);
+    refuse(f, &frame, STATUS_STALE_HEAD, 0);
+    answer_own_lookup(f, buffer_view(&other), 1);
+    pass(f, 1000);
+    frame = own_appended(f, &log, &entry);
+    cr_assert_eq(memcmp(&log.devices[0].record.identity, &wanted, 32), 0);
+    cr_assert_eq(log.length, 3u);
+    answer_appended(f, &frame);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_OK);
+    buffer_fini(&other);
+}
+
+ENGINE_TEST(log, an_entry_refused_for_good_is_given_up_with_its_key)
+{
+    struct state_identity me;
+    struct device_secrets before, after;
+    struct contact own;
+    struct view entry;
+    uint8_t zero[32] = {0};
+    struct identity_log log = my_first(f);
+    session_only(f);
+    own_read(f, &me, &before, &own);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    struct frame frame = own_appended(f, &log, &entry);
+    refuse(f, &frame, STATUS_REFUSED, 0);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_REFUSED);
+    own_read(f, &me, &after, &own);
+    cr_assert_eq(memcmp(before.identity_sk, after.identity_sk, 32), 0);
+    cr_assert_eq(memcmp(after.next_identity_sk, zero, 32), 0);
+    cr_assert_eq(own.log.length, 1u);
+}
+
+/* A client that has rotated once; the relay has its log. */
+static struct identity_log rotated_once(struct fixture *f, struct view *entry)
+{
+    struct identity_log log = my_first(f);
+    session_only(f);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    struct frame frame = own_appended(f, &log, entry);
+    answer_appended(f, &frame);
+    lose_connection(f);
+    events_forget(f);
+    return log;
+}
+
+ENGINE_TEST(log, a_relay_that_lost_our_entry_gets_it_back)
+{
+    struct view entry, again;
+    rotated_once(f, &entry);
+    struct identity_log short_log = my_first(f);
+    f->my_log = identity_log_state(&short_log);
+    bind_session(f);
+    answer_own_lookup(f, view_of(NULL, 0), 2);
+    struct frame frame = own_appended(f, &short_log, &again);
+    cr_assert(view_equal(entry, again));
+    answer_appended(f, &frame);
+    answer_own_lookup(f, view_of(NULL, 0), 2);
+    cr_assert_not(has_happened(f, ENGINE_IDENTITY));
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_APPEND) + said_count(f, KIND_LOOKUP), 0u);
+}
+
+ENGINE_TEST(log, a_relay_that_lost_the_account_gets_all_of_it)
+{
+    struct view entry;
+    struct msg_register given;
+    rotated_once(f, &entry);
+    engine_up(f->e, f->now);
+    turn(f);
+    struct frame hello = said(f, KIND_HELLO, NULL, NULL);
+    refuse(f, &hello, STATUS_NOT_FOUND, 0);
+    (void)said(f, KIND_REGISTER, &msg_register_desc, &given);
+    cr_assert(view_equal(given.entry, f->me.entry));
+    cr_assert_eq(given.entry_count, 1u);
+    cr_assert(view_equal(given.entries[0], entry));
+}
+
+ENGINE_TEST(log, another_log_of_ours_is_told_to_the_user)
+{
+    struct view entry;
+    rotated_once(f, &entry);
+    f->my_log.head.bytes[0] ^= 1;
+    bind_session(f);
+    answer_own_lookup(f, view_of(NULL, 0), 2);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_BAD_ENTRY);
+    cr_assert_gt(engine_counts(f->e).forks, 0u);
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# A recipient's keys change: the next message to it is refused once, repaired and sent, and nobody has to do anything.
+# A relay that comes back without the newest entries of a log gets them from whoever holds them.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+relay_make 18940
+relay_start
+device_make alice bob
+say alice bob "before"
+take bob "before"
+relay_stop
+cp -a "$RELAY/store" "$DIR/store-before"
+relay_start
+
+# The user: another key, and the history says so.
+as bob 0 --json log;                        equal "$(field length)" 1 "length of bob's log"
+ACCOUNT="$(field account)"
+as bob 0 --json rotate;                     equal "$(field state)" rotated "state"
+as bob 0 --json log;                        equal "$(field length)" 2 "length of bob's log"
+HEAD="$(field head)"
+out_has '"operation":"create"';             out_has '"operation":"replace"'
+as bob 0 log;                               out_has "key version 2, 1 of 1 devices active"
+event_wait log_appended '"operation":"replace","number":1,"key_version":2'
+
+# Alice's next message is repaired under the same id; she sees nothing of it.
+as alice 0 --json log bob;                  equal "$(field length)" 1 "what alice holds before"
+say alice bob "after"
+err_silent
+take bob "after"
+event_wait send_refused '"status":"stale_devices"'
+as alice 0 --json log bob
+equal "$(field account) $(field length) $(field head)" "$ACCOUNT 2 $HEAD" "what alice holds after"
+as alice 1 log nobody;                      one_error; err_has "send it something first"
+as alice 2 log "a b";                       one_error
+
+# The relay is set back to before the rotation. Alice, who holds the entry, hands it over and sends.
+relay_stop
+rm -rf "$RELAY/store"
+cp -a "$DIR/store-before" "$RELAY/store"
+relay_start
+say alice bob "after the relay forgot"
+event_wait log_appended '"operation":"replace","number":1,"key_version":2'
+event_wait send_refused '"status":"relay_behind"'
+take bob "after the relay forgot"
+as bob 0 --json log;                        equal "$(field length) $(field head)" "2 $HEAD" "bob's log"
+
+# Away from the relay the key is kept; the next command that reaches it goes on.
+relay_stop
+as bob 3 --json rotate --timeout 1;         one_error
+as bob 3 --json rotate --timeout 1
+as bob 0 --json log;                        equal "$(field length)" 2 "length while away"
+relay_start
+as bob 4 --json recv --timeout 2
+as bob 0 --json log;                        equal "$(field length)" 3 "length when back"
+say alice bob "twice rotated"
+take bob "twice rotated"
+
+done_well
