@@ -200,7 +200,8 @@ void change_failed(struct engine *e, struct now now, enum status s, uint32_t ret
     if (s == STATUS_GONE || s == STATUS_NO_SESSION) e->change_ms = now.mono_ms;
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
     if (s == STATUS_STALE_HEAD || s == STATUS_RELAY_BEHIND) contact_own(e, now, &unknown);
-    if (status_client_action(s) != ACTION_GIVE_UP || s == STATUS_SUPERSEDED) return;
+    if (s == STATUS_NOT_FOUND) session_lost(e, now); /* it has lost the account: HELLO finds out, and brings it back */
+    if (status_client_action(s) != ACTION_GIVE_UP || s == STATUS_SUPERSEDED || s == STATUS_NOT_FOUND) return;
     e->change_refusal = s;
     if (engine_fault(e, change_do(e, now, &c, give_up_in))) (void)engine_fault(e, identity_load(e));
 }

@@ -11,7 +11,7 @@ function(sealmq_sim name)
         FAIL_REGULAR_EXPRESSION "LeakSanitizer|AddressSanitizer|runtime error:")
 endfunction()
 
-foreach(profile calm faults loss wiped clocks retention)
+foreach(profile calm faults loss wiped clocks retention lies)
     sealmq_sim(${profile} --profile ${profile} --seeds 1..150)
 endforeach()
 sealmq_sim(backpressure --profile backpressure --seeds 1..50)

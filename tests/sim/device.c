@@ -190,6 +190,34 @@ static size_t app_new(struct device *d)
     return n;
 }
 
+/* Another identity key, now and then; one at a time. */
+static void app_rotate(struct device *d, struct session_host *h)
+{
+    struct sim *s = d->sim;
+    if (d->rotate_ms > s->now_ms || s->calm || !d->registered) return;
+    d->rotate_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->rotate_every_ms);
+    enum status status = engine_rotate(h->engine, sim_device_now(d));
+    if (status != STATUS_OK && status != STATUS_STATE && status != STATUS_IO)
+        sim_fail(s, "engine_rotate: %s", status_name(status));
+}
+
+/* When the lies have ended, the user says that what was held shall go. */
+static void app_release(struct device *d, struct session_host *h)
+{
+    struct outbox_row row;
+    struct outbox_scan scan = {.class = CLASS_ENDED, .rows = &row, .row_max = 1};
+    d->held = false;
+    do {
+        ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
+        ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
+        state_rollback(d->state);
+        scan.after = row.order;
+        if (scan.row_count && row.state == MESSAGE_HELD &&
+            engine_release(h->engine, sim_device_now(d), &row.key) != STATUS_OK)
+            sim_fail(d->sim, "a held message cannot be released");
+    } while (scan.row_count);
+}
+
 static bool is_ready(const struct session_host *h)
 {
     return h->engine && !h->leaving;
@@ -202,6 +230,8 @@ static void app_step(struct device *d)
     struct session_host *quick = &d->sessions[SESSION_QUICK];
     struct session_host *by = is_ready(quick) ? quick : receiver;
     if (!is_ready(by)) return;
+    app_rotate(d, by);
+    if (d->held && s->calm) app_release(d, by);
     if (d->next_send_ms <= s->now_ms && !s->calm) {
         d->next_send_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->send_every_ms);
         size_t n = app_new(d);
@@ -241,6 +271,14 @@ static void event_take(struct device *d, struct session_host *h, const struct en
     } else if (e->kind == ENGINE_SUPERSEDED) {
         d->superseded++;
         h->attach_ms = s->now_ms + 1500;
+    } else if (e->kind == ENGINE_IDENTITY) {
+        s->seen[SEEN_ROTATED] += e->status == STATUS_OK;
+        if (e->status != STATUS_OK && !s->profile->lie_pm)
+            sim_fail(s, "the log of device %zu: %s", d->index, status_name(e->status));
+    } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_HELD) {
+        s->seen[SEEN_HELD]++;
+        d->held = true;
+        if (!s->profile->lie_pm) sim_fail(s, "device %zu holds a message, though nobody lied", d->index);
     } else if (e->kind == ENGINE_OVERFLOW) {
         sim_fail(s, "engine events overflow");
     }
@@ -252,8 +290,12 @@ static void frames_receive(struct device *d, struct session_host *h)
     bool slow = s->profile->slow_read_ms && !s->calm;
     struct packet *p;
     while (h->conn && (!slow || h->read_ms <= s->now_ms) && (p = net_take(s, h->conn, NEAR))) {
+        struct buffer lie = {0};
+        uint64_t forks = engine_counts(h->engine).forks;
         watch_client_got(s, h->conn, p->bytes);
-        engine_frame(h->engine, sim_device_now(d), p->bytes);
+        engine_frame(h->engine, sim_device_now(d), liar_pass(d, p->bytes, &lie));
+        s->seen[SEEN_FORKED] += engine_counts(h->engine).forks - forks;
+        buffer_fini(&lie);
         free(p);
         if (slow) h->read_ms = s->now_ms + rng_below(&s->rng, 2ull * s->profile->slow_read_ms);
     }
@@ -340,6 +382,15 @@ static void quick_step(struct device *d)
 
 /* ---- the device ---- */
 
+void device_log(const struct device *d, struct identity_log *out)
+{
+    struct contact own;
+    ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
+    ENSURE(state_contact_get(d->state, d->account, &own) == STATUS_OK);
+    state_rollback(d->state);
+    *out = own.log;
+}
+
 static void identity_read(struct device *d)
 {
     struct arena arena = {0};
@@ -369,6 +420,7 @@ void device_start(struct sim *s, size_t index)
     }
     d->sessions[SESSION_RECEIVER].wanted = true;
     d->next_send_ms = rng_below(&s->rng, 2000);
+    d->rotate_ms = s->profile->rotate_every_ms ? rng_below(&s->rng, 10000) : SIM_NEVER;
 }
 
 static uint64_t session_due_ms(const struct device *d, const struct session_host *h)
@@ -394,6 +446,8 @@ uint64_t device_due_ms(const struct device *d)
         if (d->sessions[i].engine) due = sim_min(due, d->read_ms);
     if (!is_ready(&d->sessions[SESSION_RECEIVER])) return due;
     if (!d->sim->calm) due = sim_min(due, d->next_send_ms);
+    if (!d->sim->calm && d->registered) due = sim_min(due, d->rotate_ms);
+    if (d->sim->calm && d->held) return 0;
     return sim_min(due, d->again_ms);
 }
 

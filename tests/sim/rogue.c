@@ -15,6 +15,7 @@
 #define KEPT_MAX     8u
 #define EXPECTED_MAX 32u
 #define ROGUE_CREDIT 5u
+#define VERSION_KNOWN UINT64_MAX /* the one that the recipient itself holds */
 
 enum stage { STAGE_AWAY, STAGE_REGISTER, STAGE_CLAIM, STAGE_HELLO, STAGE_BOUND };
 
@@ -68,7 +69,10 @@ void rogue_start(struct sim *s)
     ENSURE(r != NULL);
     rng_fill(&s->rng, seed, sizeof seed);
     rng_fill(&s->rng, salt, sizeof salt);
-    rng_fill(&s->rng, &r->record, sizeof r->record);
+    uint8_t scalars[2][32];
+    rng_fill(&s->rng, scalars, sizeof scalars);
+    ENSURE(crypto_scalarmult_base(r->record.identity.bytes, scalars[0]) == 0);
+    ENSURE(crypto_scalarmult_base(r->record.transport.bytes, scalars[1]) == 0);
     crypto_sign_seed_keypair(r->record.signing.bytes, r->signing_sk, seed);
     founding_make(&r->record, r->signing_sk, SIM_WALL_MS, salt, &r->entry);
     ENSURE(founding_check(buffer_view(&r->entry), &r->arena, &founding) == STATUS_OK);
@@ -172,9 +176,9 @@ static void say_send(struct sim *s, const struct kept_send *k)
 static void send_make(struct sim *s, struct kept_send *k, struct message_id id, uint64_t key_version)
 {
     const struct device *to = &s->devices[rng_below(&s->rng, s->device_count)];
-    struct hash256 head;
+    struct identity_log log;
     uint8_t filler[120];
-    memcpy(head.bytes, to->account.bytes, sizeof head.bytes);
+    device_log(to, &log);
     buffer_clear(&k->item);
     buffer_clear(&k->body);
     rng_fill(&s->rng, filler, sizeof filler);
@@ -184,8 +188,8 @@ static void send_make(struct sim *s, struct kept_send *k, struct message_id id, 
     struct msg_part part = {.device = to->id, .len = (uint32_t)k->body.len};
     struct msg_send_item item = {.id = id,
                                  .target = target_of_account(to->account),
-                                 .key_version = key_version,
-                                 .head = head,
+                                 .key_version = key_version == VERSION_KNOWN ? log.key_version : key_version,
+                                 .head = log.version_head,
                                  .ttl_ms = rng_between(&s->rng, 3000, 9000),
                                  .parts = &part,
                                  .part_count = 1};
@@ -204,7 +208,7 @@ static void send_fresh(struct sim *s)
 {
     struct rogue *r = s->rogue;
     struct kept_send *k = &r->kept[r->kept_count++ % KEPT_MAX];
-    send_make(s, k, id_at(s, sim_relay_now(s).wall_ms), 1);
+    send_make(s, k, id_at(s, sim_relay_now(s).wall_ms), VERSION_KNOWN);
     say_send(s, k);
 }
 
@@ -236,21 +240,21 @@ static void send_wrong(struct sim *s)
     enum status status = STATUS_ID_TIME;
     switch (rng_below(&s->rng, 5)) {
     case 0:
-        send_make(s, &k, id_at(s, now - 800 * DAY_MS), 1);
+        send_make(s, &k, id_at(s, now - 800 * DAY_MS), VERSION_KNOWN);
         break;
     case 1:
-        send_make(s, &k, id_at(s, now + 800 * DAY_MS), 1);
+        send_make(s, &k, id_at(s, now + 800 * DAY_MS), VERSION_KNOWN);
         break;
     case 2:
         send_make(s, &k, id_at(s, now), 0);
         status = STATUS_STALE_DEVICES;
         break;
     case 3:
-        send_make(s, &k, id_at(s, now), 7);
+        send_make(s, &k, id_at(s, now), 1000);
         status = STATUS_RELAY_BEHIND;
         break;
     default:
-        send_make(s, &k, (struct message_id){{1, 2, 3}}, 1);
+        send_make(s, &k, (struct message_id){{1, 2, 3}}, VERSION_KNOWN);
         status = STATUS_MALFORMED;
         break;
     }

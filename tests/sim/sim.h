@@ -9,6 +9,7 @@
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
  *   rogue.c     a device without an engine that does what no honest client does
+ *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
  *   faults.c    the seed's faults
  *   watch.c, slabs.c  the oracle that sees every frame and slab
  *   verdict.c   the oracle's last word, when everything must have come to its end
@@ -20,7 +21,7 @@
 #define SEALMQ_TESTS_SIM_H
 
 #include "broker/broker.h"
-#include "broker/wire/messages.h"
+#include "broker/wire/identity_log.h"
 #include "clients/engine.h"
 #include "storage/backends/memory.h"
 #include "storage/storage.h"
@@ -108,6 +109,8 @@ struct profile {
     unsigned settle_ms;     /* how long everything may take to settle after that */
     unsigned send_every_ms; /* mean, per device */
     unsigned large_pm, ttl_pm, twice_pm, quick_pm, rogue_pm; /* per mille */
+    unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
+    unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned latency_ms, commit_ms; /* most */
     unsigned fault_every_ms;        /* mean; 0 = none */
     uint8_t weights[FAULT_COUNT];
@@ -292,7 +295,8 @@ struct device {
     char handle[16];
     bool registered;
     struct session_host sessions[SESSION_HOSTS];
-    uint64_t offline_until_ms, next_send_ms, again_ms;
+    uint64_t offline_until_ms, next_send_ms, again_ms, rotate_ms;
+    bool held; /* it has messages that wait for the user */
     uint64_t read_ms; /* when the application looks into its inbox */
     int64_t skew_ms;
     unsigned superseded; /* how often another session took over */
@@ -305,6 +309,11 @@ void device_crash(struct device *d, uint64_t restart_ms);
 void device_offline(struct device *d, uint64_t until_ms);
 void device_calm(struct device *d);
 void device_fini(struct device *d);
+/* device_log: its own log, as it holds it. */
+void device_log(const struct device *d, struct identity_log *out);
+
+/* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
+struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
 
 struct rogue;
 void rogue_start(struct sim *s);
@@ -370,7 +379,10 @@ void faults_step(struct sim *s);
     X(KILL_IDLE, "store deaths idle")          X(KILL_BEFORE, "store deaths before commit")        \
     X(KILL_AFTER, "store deaths after commit") X(KILL_FINISH, "store deaths after answers")        \
     X(UNCERTAIN, "commits of unknown outcome") X(STATE_FAILED, "client disk failures")             \
-    X(WINTER, "winters")                       X(SKEWED, "wrong clocks of clients noticed")
+    X(WINTER, "winters")                       X(SKEWED, "wrong clocks of clients noticed")        \
+    X(ROTATED, "identity keys rotated")        X(STALE, "sends with an old device list")           \
+    X(BEHIND, "sends ahead of the relay")      X(LIES, "lies told")                                \
+    X(FORKED, "lies noticed")                  X(HELD, "messages held")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,

@@ -159,10 +159,13 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
     /* The disk lost the recipient's account, which has come back since; the sender was told. */
     bool nobody = s->cuts && row.state == MESSAGE_REFUSED && row.reason == STATUS_NOT_FOUND &&
                   !row.receipt.commit;
+    /* Who lies for three rounds about a recipient gets the message refused, also one that it took. */
+    bool lied = s->profile->lie_pm && row.state == MESSAGE_REFUSED &&
+                (row.reason == STATUS_STALE_DEVICES || row.reason == STATUS_RELAY_BEHIND);
     bool doubted = row.state == MESSAGE_UNKNOWN && s->profile->unknown_allowed;
     if (row.state == MESSAGE_SETTLED && arrived) return;
     if (row.state == MESSAGE_REFUSED && expired) return; /* it may have arrived, its ack too late */
-    if (doubted || nobody) return;
+    if (doubted || nobody || lied) return;
     sim_fail(
         s,
         "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and is in %zu inboxes%s",

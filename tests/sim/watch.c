@@ -102,6 +102,17 @@ static size_t sent_add(struct watch *w, const struct sent *fresh)
     return w->sent_count++;
 }
 
+static bool is_device_of(const struct sim *s, struct target_id target, struct device_id id)
+{
+    struct account_id account;
+    struct device_id rogue;
+    for (size_t i = 0; i < s->device_count; i++)
+        if (target_equal(target_of_account(s->devices[i].account), target))
+            return device_equal(s->devices[i].id, id);
+    return rogue_device(s, &account, &rogue) && target_equal(target_of_account(account), target) &&
+           device_equal(rogue, id);
+}
+
 /* One item of a SEND with one part (every account has one device in this issue). */
 static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
                            struct reader *body, size_t *index)
@@ -114,6 +125,8 @@ static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
         if (!is_rogue(s, c)) sim_fail(s, "a client sends an item that does not decode");
         return;
     }
+    if (!is_rogue(s, c) && !is_device_of(s, item.target, item.parts[0].device))
+        sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
     sent.ref.target = item.target;
     sent.ref.id = item.id;
     sent.digest = digest_of(raw, read_view(body, item.parts[0].len), &sent.hash);
@@ -420,6 +433,8 @@ static void event_count(struct sim *s, const struct event *e)
 
 void watch_event(struct sim *s, const struct event *e)
 {
+    s->seen[SEEN_STALE] += e->kind == EVENT_SEND_REFUSED && e->code == STATUS_STALE_DEVICES;
+    s->seen[SEEN_BEHIND] += e->kind == EVENT_SEND_REFUSED && e->code == STATUS_RELAY_BEHIND;
     char json[1024];
     event_json(e, json, sizeof json);
     trace_put(s, TRACE_EVENT, (uint64_t)e->kind, e->code, e->count);

@@ -340,6 +340,28 @@ ENGINE_TEST(log, behind_another_entry_it_is_made_anew_with_the_same_key)
     buffer_fini(&other);
 }
 
+ENGINE_TEST(log, an_entry_waits_for_a_relay_that_has_lost_the_account)
+{
+    struct view entry, again;
+    struct identity_log log = my_first(f), copy = log;
+    session_only(f);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    struct frame frame = own_appended(f, &log, &entry);
+    refuse(f, &frame, STATUS_NOT_FOUND, 0);
+    pass(f, 6000);
+    struct frame hello = said(f, KIND_HELLO, NULL, NULL);
+    refuse(f, &hello, STATUS_NOT_FOUND, 0);
+    frame = said(f, KIND_REGISTER, NULL, NULL);
+    f->my_log = identity_log_state(&copy);
+    struct msg_registered done = {.account = f->me.account, .device = f->me.device, .log = f->my_log};
+    answer(f, &frame, KIND_REGISTERED, &msg_registered_desc, &done);
+    greet(f);
+    (void)own_appended(f, &copy, &again);
+    cr_assert(view_equal(entry, again));
+    cr_assert_not(has_happened(f, ENGINE_IDENTITY));
+}
+
 ENGINE_TEST(log, an_entry_refused_for_good_is_given_up_with_its_key)
 {
     struct state_identity me;
