@@ -1,6 +1,6 @@
 /* bucket: tokens and time, and a set-associative table: a key may stand in BUCKET_WAYS places, so that finding,
  * adding and replacing each look at those and nothing else. No list to keep, nothing to sweep, one size for ever.
- * Invariants: missing is never above the burst; a key stands in one place at most. */
+ * Invariants: neither missing nor waiting is ever above the burst; a key stands in one place at most. */
 #include "broker/bucket.h"
 
 #include "broker/wire/status.h"
@@ -20,11 +20,11 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
     return a / b + (a % b != 0);
 }
 
-/* What would be missing at now_ms. */
-static uint64_t missing_at(const struct bucket *b, const struct bucket_rate *rate, uint64_t now_ms)
+/* What is left of so many thousandths once the time up to now_ms has paid for them. */
+static uint64_t left_at(const struct bucket *b, const struct bucket_rate *rate, uint64_t milli, uint64_t now_ms)
 {
     uint64_t elapsed = now_ms > b->at_ms ? now_ms - b->at_ms : 0;
-    return elapsed > b->missing / rate->per_s ? 0 : b->missing - elapsed * rate->per_s;
+    return elapsed > milli / rate->per_s ? 0 : milli - elapsed * rate->per_s;
 }
 
 static uint64_t cost_milli(const struct bucket_rate *rate, uint64_t cost)
@@ -34,10 +34,19 @@ static uint64_t cost_milli(const struct bucket_rate *rate, uint64_t cost)
 
 uint64_t bucket_wait_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost, uint64_t now_ms)
 {
-    b->missing = missing_at(b, rate, now_ms);
+    b->missing = left_at(b, rate, b->missing, now_ms);
+    b->waiting = left_at(b, rate, b->waiting, now_ms);
     if (now_ms > b->at_ms) b->at_ms = now_ms;
     uint64_t wanted = b->missing + cost_milli(rate, cost), all = rate->burst * MILLI;
     return wanted > all ? divide_up(wanted - all, rate->per_s) : 0;
+}
+
+uint64_t bucket_later_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost)
+{
+    uint64_t milli = cost_milli(rate, cost), all = rate->burst * MILLI, wanted = b->missing + b->waiting + milli;
+    ENSURE(b->missing + milli > all);
+    b->waiting = b->waiting + milli < all ? b->waiting + milli : all;
+    return divide_up(wanted - all, rate->per_s);
 }
 
 void bucket_take(struct bucket *b, const struct bucket_rate *rate, uint64_t cost)
@@ -83,7 +92,8 @@ static uint64_t full_in_ms(const struct bucket_table *t, const struct bucket_ent
 {
     uint64_t longest = 0;
     for (size_t i = 0; i < BUCKETS_EACH; i++) {
-        uint64_t ms = divide_up(missing_at(&e->buckets[i], &t->rates[i], now_ms), t->rates[i].per_s);
+        uint64_t ms = divide_up(left_at(&e->buckets[i], &t->rates[i], e->buckets[i].missing, now_ms),
+                                t->rates[i].per_s);
         if (ms > longest) longest = ms;
     }
     return longest;

@@ -18,12 +18,17 @@ struct bucket_rate {
 /* All zero = full. */
 struct bucket {
     uint64_t missing; /* thousandths of a token, at_ms: at a rate per second these are exact in a millisecond */
+    uint64_t waiting; /* the same, of those that were told to come later and have not been due yet */
     uint64_t at_ms;
 };
 
 /* bucket_wait_ms: after how many milliseconds cost tokens will be there, if nobody takes any meanwhile; 0 = now.
  * What costs more than a full bucket waits until it is full. A clock that goes back counts as standing still. */
 uint64_t bucket_wait_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost, uint64_t now_ms);
+/* bucket_later_ms: bucket_wait_ms has just said "not now": when to come instead. Whoever is refused is told a time of
+ * his own, one after the other, up to a bucketful of them: all at one time would be refused again but for one. Takes
+ * nothing. At least bucket_wait_ms, at most what twice a full bucket takes to come. */
+uint64_t bucket_later_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost);
 /* bucket_take: takes cost tokens, at most all: bucket_wait_ms has just said 0. */
 void bucket_take(struct bucket *b, const struct bucket_rate *rate, uint64_t cost);
 

@@ -34,7 +34,10 @@ static enum status serve(const struct config *config, struct journal *journal, i
     struct curve_server_keys keys = {0};
     struct net *net = NULL;
     struct broker_config core = {.connections_max = config->connections_max,
-                                 .ping_ms = config->ping_ms, .drain_ms = config->drain_ms};
+                                 .ping_ms = config->ping_ms, .drain_ms = config->drain_ms,
+                                 .rates = {config->address_requests_per_s,
+                                           config->device_requests_per_s,
+                                           config->device_bytes_per_s}};
     enum status s = curve_server_keys_load(config, &keys, error, error_cap);
     if (s == STATUS_OK) s = mark_key_load(config, &core.marks, error, error_cap);
     if (s == STATUS_OK) s = net_open(config, &keys, journal, &net, error, error_cap);

@@ -32,6 +32,12 @@ struct config {
     uint32_t connections_max;              /* broker.connections */
     uint32_t ping_ms;                      /* broker.ping_ms: 10000 */
     uint32_t drain_ms;                     /* broker.drain_ms: 2000 */
+    /* More than these is answered rate_limited; ten times as much for seconds ends a device's connection. What was
+     * not used for ten seconds may be used at once. */
+    uint32_t address_requests_per_s; /* broker.address_requests_per_s: HELLO, REGISTER and CLAIM_HANDLE of one
+                                      * address (IPv6: /64): 200 */
+    uint32_t device_requests_per_s;  /* broker.device_requests_per_s: of one device, ACK and PING apart: 2000 */
+    uint64_t device_bytes_per_s;     /* broker.device_bytes_per_s: its frames: 64 MiB */
     bool plain; /* broker.plain: "no", or "bench": an edge without encryption where keys are claimed, not
                  * proved; refused unless broker.client is on loopback */
     /* storage */

@@ -115,6 +115,7 @@ struct profile {
     unsigned credit_bytes;
     unsigned edge_queue, backend_queue;
     unsigned mailbox_messages, storage_credit;
+    struct meter_rates rates; /* none = more than anybody asks */
     unsigned slow_read_ms;  /* a client takes one frame in this time while faults last; 0 = at once */
     bool unknown_allowed;   /* a message may end in `unknown`: no way to find out */
     uint64_t must_see;      /* bits of enum seen, in a run of many seeds */
@@ -370,7 +371,8 @@ void faults_step(struct sim *s);
     X(KILL_IDLE, "store deaths idle")          X(KILL_BEFORE, "store deaths before commit")        \
     X(KILL_AFTER, "store deaths after commit") X(KILL_FINISH, "store deaths after answers")        \
     X(UNCERTAIN, "commits of unknown outcome") X(STATE_FAILED, "client disk failures")             \
-    X(WINTER, "winters")                       X(SKEWED, "wrong clocks of clients noticed")
+    X(WINTER, "winters")                       X(SKEWED, "wrong clocks of clients noticed")        \
+    X(LIMITED, "floods told of")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,

@@ -33,6 +33,30 @@ Test(bucket, what_is_refused_costs_nothing)
     cr_assert_eq(take(&b, &ten, 10, 500), 0);
 }
 
+Test(bucket, each_refused_one_is_told_a_time_of_its_own_and_can_keep_it)
+{
+    struct bucket b = {0};
+    cr_assert_eq(take(&b, &ten, 20, 0), 0);
+    for (uint64_t i = 1; i <= 5; i++) {
+        cr_assert_eq(bucket_wait_ms(&b, &ten, 1, 0), 100);
+        cr_assert_eq(bucket_later_ms(&b, &ten, 1), i * 100);
+    }
+    for (uint64_t i = 1; i <= 5; i++)
+        cr_assert_eq(take(&b, &ten, 1, i * 100), 0, "%zu", (size_t)i);
+    cr_assert_neq(bucket_wait_ms(&b, &ten, 1, 500), 0);
+    cr_assert_eq(bucket_later_ms(&b, &ten, 1), 100, "nobody waits any more");
+}
+
+Test(bucket, a_time_told_is_never_later_than_two_buckets_away)
+{
+    struct bucket b = {0};
+    cr_assert_eq(take(&b, &ten, 20, 0), 0);
+    for (int i = 0; i < 1000; i++) {
+        cr_assert_neq(bucket_wait_ms(&b, &ten, 20, 0), 0);
+        cr_assert_leq(bucket_later_ms(&b, &ten, 20), 4000);
+    }
+}
+
 Test(bucket, in_the_long_run_it_is_the_rate_whatever_the_steps)
 {
     static const uint64_t steps[] = {1, 7, 99, 100, 101, 333};
