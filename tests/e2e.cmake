@@ -21,7 +21,7 @@ endfunction()
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract idempotency relay_away ticket superseded memory loss damaged one_owner
-            log_full wake ends leaks slow_device config clock acks bench)
+            log_full wake ends leaks slow_device config clock acks bench flood)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
