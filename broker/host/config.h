@@ -23,6 +23,8 @@ struct config {
     char keys_dir[CONFIG_PATH_MAX]; /* relay.keys: secret keys; 0700; default dir/keys */
     char log_file[CONFIG_PATH_MAX]; /* relay.log: JSON lines; "-" = standard error; default dir/log */
     uint64_t log_len_max;           /* relay.log_bytes: then the file becomes FILE.1: 67108864 */
+    bool allow_swap;                /* relay.allow_swap: start although secret keys may be swapped out: no */
+    bool allow_core;                /* relay.allow_core: core files, and debuggers of the same user: no */
     uint32_t restart_ms;            /* relay.restart_ms: the longest pause before a dead process is
                                      * started again: 5000 */
     /* broker */
