@@ -31,7 +31,8 @@ struct broker_out {
     enum status (*to_worker)(void *context, uint32_t peer, struct view slab);
     enum status (*to_admin)(void *context, uint32_t caller, struct view frame);
     void (*event)(void *context, const struct event *e);
-    /* This connection is to be shut: the core has forgotten it. May be NULL: then it stays, without a session. */
+    /* This connection is to be shut: the core has forgotten it. May be NULL: then it stays, without
+     * a session. */
     void (*cut)(void *context, uint32_t routing);
 };
 
@@ -50,10 +51,10 @@ struct broker_config {
 struct broker *broker_new(const struct broker_config *config, struct now now);
 void broker_free(struct broker **b);
 
-/* broker_client_frame: one frame from the edge, from this address. routing is the number in libzmq's own routing id;
- * a client may choose it, so it may come back for another connection. key is the CURVE key that
- * this very frame came under: another one than the entry's means that the old connection has
- * vanished (its session is CLOSED), and the frame is the first of a new one. */
+/* broker_client_frame: one frame from the edge, from this address. routing is the number in
+ * libzmq's own routing id; a client may choose it, so it may come back for another connection. key
+ * is the CURVE key that this very frame came under: another one than the entry's means that the
+ * old connection has vanished (its session is CLOSED), and the frame is the first of a new one. */
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
                          const struct transport_pk *key, const struct peer_address *from,
                          struct view frame);

@@ -1,6 +1,7 @@
-/* bucket: tokens and time, and a set-associative table: a key may stand in BUCKET_WAYS places, so that finding,
- * adding and replacing each look at those and nothing else. No list to keep, nothing to sweep, one size for ever.
- * Invariants: neither missing nor waiting is ever above the burst; a key stands in one place at most. */
+/* bucket: tokens and time, and a set-associative table: a key may stand in BUCKET_WAYS places, so
+ * that finding, adding and replacing each look at those and nothing else. No list to keep, nothing
+ * to sweep, one size for ever. Invariants: neither missing nor waiting is ever above the burst; a
+ * key stands in one place at most. */
 #include "broker/bucket.h"
 
 #include "broker/wire/status.h"
@@ -21,7 +22,8 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
 }
 
 /* What is left of so many thousandths once the time up to now_ms has paid for them. */
-static uint64_t left_at(const struct bucket *b, const struct bucket_rate *rate, uint64_t milli, uint64_t now_ms)
+static uint64_t left_at(const struct bucket *b, const struct bucket_rate *rate, uint64_t milli,
+                        uint64_t now_ms)
 {
     uint64_t elapsed = now_ms > b->at_ms ? now_ms - b->at_ms : 0;
     return elapsed > milli / rate->per_s ? 0 : milli - elapsed * rate->per_s;
@@ -32,7 +34,8 @@ static uint64_t cost_milli(const struct bucket_rate *rate, uint64_t cost)
     return (cost < rate->burst ? cost : rate->burst) * MILLI;
 }
 
-uint64_t bucket_wait_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost, uint64_t now_ms)
+uint64_t bucket_wait_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost,
+                        uint64_t now_ms)
 {
     b->missing = left_at(b, rate, b->missing, now_ms);
     b->waiting = left_at(b, rate, b->waiting, now_ms);
@@ -43,7 +46,8 @@ uint64_t bucket_wait_ms(struct bucket *b, const struct bucket_rate *rate, uint64
 
 uint64_t bucket_later_ms(struct bucket *b, const struct bucket_rate *rate, uint64_t cost)
 {
-    uint64_t milli = cost_milli(rate, cost), all = rate->burst * MILLI, wanted = b->missing + b->waiting + milli;
+    uint64_t milli = cost_milli(rate, cost), all = rate->burst * MILLI,
+             wanted = b->missing + b->waiting + milli;
     ENSURE(b->missing + milli > all);
     b->waiting = b->waiting + milli < all ? b->waiting + milli : all;
     return divide_up(wanted - all, rate->per_s);
@@ -57,8 +61,8 @@ void bucket_take(struct bucket *b, const struct bucket_rate *rate, uint64_t cost
 
 /* ---- the table ---- */
 
-void bucket_table_init(struct bucket_table *t, uint32_t count_max, const struct bucket_rate rates[BUCKETS_EACH],
-                       const struct bucket_seed *seed)
+void bucket_table_init(struct bucket_table *t, uint32_t count_max,
+                       const struct bucket_rate rates[BUCKETS_EACH], const struct bucket_seed *seed)
 {
     uint32_t sets = 1;
     ENSURE(count_max > 0 && count_max <= 1u << 24);
@@ -88,18 +92,21 @@ static struct bucket_entry *set_of(const struct bucket_table *t, const struct bu
 }
 
 /* When all its buckets are full again; 0 = they are. */
-static uint64_t full_in_ms(const struct bucket_table *t, const struct bucket_entry *e, uint64_t now_ms)
+static uint64_t full_in_ms(const struct bucket_table *t, const struct bucket_entry *e,
+                           uint64_t now_ms)
 {
     uint64_t longest = 0;
     for (size_t i = 0; i < BUCKETS_EACH; i++) {
-        uint64_t ms = divide_up(left_at(&e->buckets[i], &t->rates[i], e->buckets[i].missing, now_ms),
-                                t->rates[i].per_s);
+        uint64_t ms =
+            divide_up(left_at(&e->buckets[i], &t->rates[i], e->buckets[i].missing, now_ms),
+                      t->rates[i].per_s);
         if (ms > longest) longest = ms;
     }
     return longest;
 }
 
-static struct bucket_entry *soonest_full(struct bucket_table *t, struct bucket_entry *set, uint64_t now_ms)
+static struct bucket_entry *soonest_full(struct bucket_table *t, struct bucket_entry *set,
+                                         uint64_t now_ms)
 {
     struct bucket_entry *found = NULL;
     uint64_t least = UINT64_MAX;
@@ -114,7 +121,8 @@ static struct bucket_entry *soonest_full(struct bucket_table *t, struct bucket_e
     return found;
 }
 
-struct bucket_entry *bucket_entry_of(struct bucket_table *t, const struct bucket_key *key, uint64_t now_ms)
+struct bucket_entry *bucket_entry_of(struct bucket_table *t, const struct bucket_key *key,
+                                     uint64_t now_ms)
 {
     struct bucket_entry *set = set_of(t, key);
     for (size_t i = 0; i < BUCKET_WAYS; i++)

@@ -1,6 +1,6 @@
 /* client: frames from the edge, step 2 of an envelope's way (submit): may this connection say this,
- * now and so often, and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every request that
- * comes in is answered here, or stands in pending, unless its connection is given up. */
+ * now and so often, and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every
+ * request that comes in is answered here, or stands in pending, or its connection is given up. */
 #include "broker/core.h"
 
 #include <string.h>
@@ -146,8 +146,8 @@ static bool within_rate(struct broker *b, struct connection *c, const struct met
         return false;
     }
     if (v.untold)
-        rate_tell(b, c, (struct event){.kind = EVENT_RATE_LIMITED, .code = v.meter, .count = v.untold,
-                                       .value = v.retry_after_ms});
+        rate_tell(b, c, (struct event){.kind = EVENT_RATE_LIMITED, .code = v.meter,
+                                       .count = v.untold, .value = v.retry_after_ms});
     (void)client_reply_limited(b, c, header, v.retry_after_ms);
     return false;
 }
@@ -164,7 +164,8 @@ static void client_frame(struct broker *b, uint32_t routing, const struct transp
         return;
     }
     c->heard_ms = b->now.mono_ms;
-    struct metered m = {.c = c, .from = *from, .kind = s == STATUS_OK ? frame.header.kind : KIND_NONE,
+    struct metered m = {.c = c, .from = *from,
+                        .kind = s == STATUS_OK ? frame.header.kind : KIND_NONE,
                         .len = bytes.len};
     if (!within_rate(b, c, &m, &frame.header)) return;
     if (s == STATUS_OK)

@@ -76,8 +76,8 @@ bool client_reply(struct broker *b, struct connection *c, struct view frame);
 bool client_reply_error(struct broker *b, struct connection *c, uint64_t correlation,
                         uint16_t home, enum status s);
 /* client_reply_limited: the same, `rate_limited`. */
-bool client_reply_limited(struct broker *b, struct connection *c, const struct frame_header *request,
-                          uint64_t retry_after_ms);
+bool client_reply_limited(struct broker *b, struct connection *c,
+                          const struct frame_header *request, uint64_t retry_after_ms);
 /* client_forget: tells the home's owner CLOSED if c is bound, orphans its requests, frees the
  * slot. */
 void client_forget(struct broker *b, struct connection *c);

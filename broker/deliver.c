@@ -88,8 +88,8 @@ bool client_reply_error(struct broker *b, struct connection *c, uint64_t correla
     return client_reply(b, c, buffer_view(&b->scratch));
 }
 
-bool client_reply_limited(struct broker *b, struct connection *c, const struct frame_header *request,
-                          uint64_t retry_after_ms)
+bool client_reply_limited(struct broker *b, struct connection *c,
+                          const struct frame_header *request, uint64_t retry_after_ms)
 {
     b->counts.limited++;
     buffer_clear(&b->scratch);

@@ -1,7 +1,7 @@
-/* meter: the price list. A bound device pays for what it asks; ACK, PING and BYE, which end work, are free. What makes
- * or finds accounts, and whatever comes without a session, is paid by the address it comes from. Everything that a
- * device sends, also what is free or refused, counts towards being cut. Invariant: what is refused takes nothing
- * but that. */
+/* meter: the price list. A bound device pays for what it asks; ACK, PING and BYE, which end work,
+ * are free. What makes or finds accounts, and whatever comes without a session, is paid by the
+ * address it comes from. Everything that a device sends, also what is free or refused, counts
+ * towards being cut. Invariant: what is refused takes nothing but that. */
 #include "broker/meter.h"
 
 #include <string.h>
@@ -51,8 +51,8 @@ void meter_fini(struct meter *m)
     bucket_table_fini(&m->addresses);
 }
 
-static uint64_t wait_ms(const struct bucket_table *t, struct bucket_entry *e, size_t bucket, uint64_t cost,
-                        uint64_t now_ms)
+static uint64_t wait_ms(const struct bucket_table *t, struct bucket_entry *e, size_t bucket,
+                        uint64_t cost, uint64_t now_ms)
 {
     return bucket_wait_ms(&e->buckets[bucket], &t->rates[bucket], cost, now_ms);
 }
@@ -73,7 +73,8 @@ static uint64_t untold(struct bucket_entry *e, uint64_t now_ms)
     return count;
 }
 
-static uint64_t later_ms(const struct bucket_table *t, struct bucket_entry *e, size_t bucket, uint64_t cost)
+static uint64_t later_ms(const struct bucket_table *t, struct bucket_entry *e, size_t bucket,
+                         uint64_t cost)
 {
     return bucket_later_ms(&e->buckets[bucket], &t->rates[bucket], cost);
 }
@@ -81,7 +82,8 @@ static uint64_t later_ms(const struct bucket_table *t, struct bucket_entry *e, s
 static enum status refuse(struct bucket_entry *e, uint64_t now_ms, enum event_meter meter,
                           uint64_t retry_after_ms, struct meter_verdict *out)
 {
-    *out = (struct meter_verdict){.meter = meter, .retry_after_ms = retry_after_ms, .untold = untold(e, now_ms)};
+    *out = (struct meter_verdict){
+        .meter = meter, .retry_after_ms = retry_after_ms, .untold = untold(e, now_ms)};
     return STATUS_RATE_LIMITED;
 }
 
@@ -104,8 +106,8 @@ static enum status address_take(struct meter *m, uint64_t now_ms, const struct m
     memcpy(key.bytes, frame->from.bytes, sizeof key.bytes);
     struct bucket_entry *e = bucket_entry_of(t, &key, now_ms);
     if (wait_ms(t, e, bucket, 1, now_ms))
-        return refuse(e, now_ms, bucket == STRICT ? METER_ADDRESS : METER_ADDRESS_LOOSE, later_ms(t, e, bucket, 1),
-                      out);
+        return refuse(e, now_ms, bucket == STRICT ? METER_ADDRESS : METER_ADDRESS_LOOSE,
+                      later_ms(t, e, bucket, 1), out);
     take(t, e, bucket, 1);
     return STATUS_OK;
 }
@@ -119,10 +121,12 @@ static struct bucket_entry *device_entry(struct meter *m, uint64_t now_ms, struc
 }
 
 /* true: it sends ten times what it may, and has for seconds. */
-static bool floods(struct meter *m, struct bucket_entry *e, const struct metered *frame, uint64_t now_ms)
+static bool floods(struct meter *m, struct bucket_entry *e, const struct metered *frame,
+                   uint64_t now_ms)
 {
     struct bucket_table *t = &m->devices;
-    if (wait_ms(t, e, FLOOD_REQUESTS, 1, now_ms) || wait_ms(t, e, FLOOD_BYTES, frame->len, now_ms)) return true;
+    if (wait_ms(t, e, FLOOD_REQUESTS, 1, now_ms) || wait_ms(t, e, FLOOD_BYTES, frame->len, now_ms))
+        return true;
     take(t, e, FLOOD_REQUESTS, 1);
     take(t, e, FLOOD_BYTES, frame->len);
     return false;
@@ -137,14 +141,16 @@ static enum status device_take(struct meter *m, struct bucket_entry *e, uint64_t
     if (requests_ms) requests_ms = later_ms(t, e, REQUESTS, 1);
     if (bytes_ms) bytes_ms = later_ms(t, e, BYTES, frame->len);
     if (requests_ms || bytes_ms)
-        return refuse(e, now_ms, requests_ms >= bytes_ms ? METER_DEVICE_REQUESTS : METER_DEVICE_BYTES,
+        return refuse(e, now_ms,
+                      requests_ms >= bytes_ms ? METER_DEVICE_REQUESTS : METER_DEVICE_BYTES,
                       max_u64(requests_ms, bytes_ms), out);
     take(t, e, REQUESTS, 1);
     take(t, e, BYTES, frame->len);
     return STATUS_OK;
 }
 
-enum status meter_take(struct meter *m, uint64_t now_ms, const struct metered *frame, struct meter_verdict *out)
+enum status meter_take(struct meter *m, uint64_t now_ms, const struct metered *frame,
+                       struct meter_verdict *out)
 {
     *out = (struct meter_verdict){.retry_after_ms = 0};
     if (!session_bound(frame->c)) return address_take(m, now_ms, frame, out);

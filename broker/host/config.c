@@ -35,8 +35,9 @@ static const char *value_of(zconfig_t *entry)
 static const struct {
     const char *section, *key, *why;
 } absent_entries[] = {
-    {"storage", "sync", "rocksdb is always synced before it answers; whoever wants no durability says storage.backend = "
-                        "memory"},
+    {"storage", "sync",
+     "rocksdb is always synced before it answers; whoever wants no durability says "
+     "storage.backend = memory"},
 };
 
 static enum status entry_unknown(struct loading *l, const char *section, const char *key)
@@ -45,7 +46,8 @@ static enum status entry_unknown(struct loading *l, const char *section, const c
         if (streq(absent_entries[i].section, section) && streq(absent_entries[i].key, key))
             return REFUSE(l, "%s.%s: there is no such choice: %s: remove it from %s", section, key,
                           absent_entries[i].why, l->config.file);
-    return REFUSE(l, "%s.%s: unknown entry: remove it from %s, or correct its name", section, key, l->config.file);
+    return REFUSE(l, "%s.%s: unknown entry: remove it from %s, or correct its name", section, key,
+                  l->config.file);
 }
 
 static enum status entry_take(struct loading *l, const char *section, zconfig_t *entry)
@@ -136,12 +138,13 @@ static enum status private_check(const char *path, char *error, size_t error_cap
 
 static enum status data_check(const char *path, char *error, size_t error_cap)
 {
-    if (access(path, F_OK) != 0) return parents_check(path, error, error_cap); /* the backend makes it */
+    if (access(path, F_OK) != 0)
+        return parents_check(path, error, error_cap); /* the backend makes it */
     return private_check(path, error, error_cap);
 }
 
-/* Others may read where the log is, but not put anything there, not even where it is sticky. A folder that is gone
- * costs the log, not the service. */
+/* Others may read where the log is, but not put anything there, not even where it is sticky. A
+ * folder that is gone costs the log, not the service. */
 static enum status log_check(const char *path, char *error, size_t error_cap)
 {
     char folder[CONFIG_PATH_MAX];
@@ -195,7 +198,8 @@ static enum status tree_load(struct loading *l, zconfig_t **root)
     if (access(l->config.file, F_OK) != 0 && errno == ENOENT)
         return REFUSE(l, "no config file %s: make one with sealmqd --init DIR", l->config.file);
     char why[CONFIG_PATH_MAX * 2 + 128];
-    enum status status = file_read(l->config.file, FILE_READABLE, CONFIG_FILE_LEN_MAX, &text, &len, why, sizeof why);
+    enum status status =
+        file_read(l->config.file, FILE_READABLE, CONFIG_FILE_LEN_MAX, &text, &len, why, sizeof why);
     if (status != STATUS_OK) return fault(l->error, l->error_cap, status, "--config: %s", why);
     if (strlen(text) == len) *root = zconfig_str_load(text);
     sodium_free(text);

@@ -45,7 +45,8 @@ static const char *clock_text(uint64_t code)
 
 static const char *meter_text(uint64_t code)
 {
-    static const char *const names[] = {[METER_ADDRESS] = "address", [METER_ADDRESS_LOOSE] = "address_loose",
+    static const char *const names[] = {[METER_ADDRESS] = "address",
+                                        [METER_ADDRESS_LOOSE] = "address_loose",
                                         [METER_DEVICE_REQUESTS] = "device_requests",
                                         [METER_DEVICE_BYTES] = "device_bytes"};
     return code < sizeof names / sizeof names[0] ? names[code] : "?";

@@ -1,5 +1,6 @@
-/* guard: facts about the machine, and what is refused because of them. Paths are config.c's and file.c's; key files
- * are keys.c's. Nothing is created or changed here but this process's own limits. */
+/* guard: facts about the machine, and what is refused because of them. Paths are config.c's and
+ * file.c's; key files are keys.c's. Nothing is created or changed here but this process's own
+ * limits. */
 #include "broker/host/guard.h"
 
 #include "broker/host/file.h"
@@ -12,7 +13,7 @@
 #include <zmq.h>
 
 #define ZMQ_VERSION_MIN 40304 /* older ones lack fixes of CURVE and of the access check */
-#define SECRETS_LEN     (32u * 1024u) /* more than the keys of any one process, and the pages around them */
+#define SECRETS_LEN     (32u * 1024u) /* more than all keys of any one process */
 
 bool swap_listed(const char *path)
 {
@@ -27,7 +28,8 @@ bool swap_listed(const char *path)
     return failed || lines > 1; /* the first one names the columns */
 }
 
-/* sodium_malloc locks where it can, and says nothing where it cannot; asked once more, sodium_mlock does. */
+/* sodium_malloc locks where it can, and says nothing where it cannot; asked once more, sodium_mlock
+ * does. */
 static bool memory_locks(void)
 {
     void *secrets = sodium_malloc(SECRETS_LEN);
@@ -46,18 +48,22 @@ void machine_read(struct machine *out)
                             .memory_locks = memory_locks()};
 }
 
-enum status machine_check(const struct config *c, const struct machine *m, char *error, size_t error_cap)
+enum status machine_check(const struct config *c, const struct machine *m, char *error,
+                          size_t error_cap)
 {
     int v = m->zmq_version;
     if (v < ZMQ_VERSION_MIN)
-        return fault(error, error_cap, STATUS_CONFIG, "libzmq: %d.%d.%d is too old: install 4.3.4 or later", v / 10000,
+        return fault(error, error_cap, STATUS_CONFIG,
+                     "libzmq: %d.%d.%d is too old: install 4.3.4 or later", v / 10000,
                      v / 100 % 100, v % 100);
     if (!m->zmq_curve)
-        return fault(error, error_cap, STATUS_CONFIG, "libzmq: built without CURVE: install one that has it");
+        return fault(error, error_cap, STATUS_CONFIG,
+                     "libzmq: built without CURVE: install one that has it");
     if (m->swap_on && !m->memory_locks && !c->allow_swap)
         return fault(error, error_cap, STATUS_CONFIG,
-                     "relay.allow_swap: secret keys could be swapped to disk, as swap is on and this process may not "
-                     "lock memory: run swapoff -a, or raise ulimit -l to 64, or say yes in %s", c->file);
+                     "relay.allow_swap: secret keys could be swapped to disk, as swap is on and "
+                     "this process may not lock memory: run swapoff -a, or raise ulimit -l to 64, "
+                     "or say yes in %s", c->file);
     return STATUS_OK;
 }
 
@@ -72,7 +78,8 @@ enum status guard_load(const char *file, struct config *out, char *error, size_t
     if (status == STATUS_OK) status = keys_check(&config, error, error_cap);
     if (status != STATUS_OK) return status;
     status = host_cores(config.allow_core ? CORES_ALLOWED : CORES_NEVER);
-    if (status != STATUS_OK) return fault(error, error_cap, status, "relay.allow_core: core files cannot be controlled");
+    if (status != STATUS_OK)
+        return fault(error, error_cap, status, "relay.allow_core: core files cannot be controlled");
     *out = config;
     return STATUS_OK;
 }

@@ -42,8 +42,8 @@ void host_random(void *out, size_t len)
     randombytes_buf(out, len);
 }
 
-/* Memory holds keys and ciphertext: neither a core file nor a core handler's pipe gets it, nor a debugger. The hard limit
- * stays until it is known whether somebody wants otherwise. */
+/* Memory holds keys and ciphertext: neither a core file nor a core handler's pipe gets it, nor a
+ * debugger. The hard limit stays until it is known whether somebody wants otherwise. */
 enum status host_cores(enum host_cores wish)
 {
     struct rlimit limit;

@@ -46,7 +46,7 @@
 
 /* Metering at the edge; the rates are in config */
 #define METER_BURST_S       10u /* what was not used for so long may be used at once */
-#define METER_LOOSE         10u /* times the rate of an address: what without a session costs next to nothing */
+#define METER_LOOSE         10u /* times an address's rate: what without a session costs little */
 #define METER_FLOOD         10u /* times its rate, */
 #define METER_FLOOD_S       3u  /* for about so long: a device is cut, */
 #define METER_FLOOD_WINDOWS 4u  /* but never for less than so many times what may be pending */

@@ -1,6 +1,6 @@
-/* machine: another machine for one program, for unsafe.sh: preloaded, it says what the words in SEALMQ_MACHINE_IS name:
- * swap (there is some), unlocked (no memory can be locked), old (libzmq 4.3.3), bare (libzmq without CURVE), dead
- * (libsodium does not start). */
+/* machine: another machine for one program, for unsafe.sh: preloaded, it says what the words in
+ * SEALMQ_MACHINE_IS name: swap (there is some), unlocked (no memory can be locked), old
+ * (libzmq 4.3.3), bare (libzmq without CURVE), dead (libsodium does not start). */
 #include <dlfcn.h>
 #include <sodium.h>
 #include <stdio.h>

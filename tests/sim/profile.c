@@ -1,8 +1,8 @@
 /* profile: what kinds of worlds there are. calm: no faults, so that everything must be quick. faults:
  * everything that a machine room does. loss: disks that lose synced writes. wiped: disks that are replaced by empty ones. clocks: clocks that lie.
  * retention: everything off for days, past the age of claims and ids, not of payloads.
- * backpressure: tiny credits, queues and mailboxes, and readers that take their time. metered: a relay that allows a
- * second as much as a person does, all at one address. */
+ * backpressure: tiny credits, queues and mailboxes, and readers that take their time.
+ * metered: a relay that allows in a second what a person does, all behind one address. */
 #include "tests/sim/sim.h"
 
 #include <string.h>

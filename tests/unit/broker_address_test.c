@@ -28,8 +28,11 @@ Test(address, an_ipv6_address_counts_by_its_first_half)
 Test(address, what_is_no_address_counts_as_the_one_that_is_not_known)
 {
     static const struct peer_address none = {{0}};
-    static const char *const bad[] = {"", "%", "localhost", "1.2.3", "1.2.3.4.5", "2001:db8::g", " 127.0.0.1",
-                                      "2001:db8:1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc"};
+    static const char *const bad[] = {
+        "",           "%",
+        "localhost",  "1.2.3",
+        "1.2.3.4.5",  "2001:db8::g",
+        " 127.0.0.1", "2001:db8:1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct peer_address got = peer_address_parse(bad[i]);
         cr_assert(memcmp(&got, &none, sizeof got) == 0, "%s", bad[i]);

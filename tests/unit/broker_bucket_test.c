@@ -6,7 +6,8 @@
 
 static const struct bucket_rate ten = {.per_s = 10, .burst = 20};
 
-static uint64_t take(struct bucket *b, const struct bucket_rate *rate, uint64_t cost, uint64_t now_ms)
+static uint64_t take(struct bucket *b, const struct bucket_rate *rate, uint64_t cost,
+                     uint64_t now_ms)
 {
     uint64_t wait_ms = bucket_wait_ms(b, rate, cost, now_ms);
     if (!wait_ms) bucket_take(b, rate, cost);
@@ -66,7 +67,8 @@ Test(bucket, in_the_long_run_it_is_the_rate_whatever_the_steps)
         for (uint64_t now_ms = 0; now_ms < 100000; now_ms += steps[i])
             while (take(&b, &ten, 1, now_ms) == 0)
                 taken++;
-        cr_assert(taken <= 20 + 1000 && taken >= 20 + 1000 - 4, "%zu: %zu", (size_t)steps[i], (size_t)taken);
+        cr_assert(taken <= 20 + 1000 && taken >= 20 + 1000 - 4, "%zu: %zu", (size_t)steps[i],
+                  (size_t)taken);
     }
 }
 
@@ -126,7 +128,8 @@ static void table_start(struct bucket_table *t, uint32_t count_max)
     bucket_table_init(t, count_max, rates, &(struct bucket_seed){{7}});
 }
 
-static uint64_t spend(struct bucket_table *t, uint32_t n, size_t bucket, uint64_t cost, uint64_t now_ms)
+static uint64_t spend(struct bucket_table *t, uint32_t n, size_t bucket, uint64_t cost,
+                      uint64_t now_ms)
 {
     struct bucket_key key = key_n(n);
     struct bucket_entry *e = bucket_entry_of(t, &key, now_ms);
@@ -145,7 +148,8 @@ Test(bucket_table, keys_and_the_buckets_of_a_key_are_apart)
     bucket_table_fini(&t);
 }
 
-/* BUCKET_WAYS keys is the smallest table: one set, where what holds for each set is seen at once. */
+/* BUCKET_WAYS keys is the smallest table: one set, where what holds for each set is seen at once.
+ */
 Test(bucket_table, a_full_table_replaces_what_is_full_again_and_forgets_nothing)
 {
     struct bucket_table t;

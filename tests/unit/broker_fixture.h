@@ -8,7 +8,6 @@
 
 #define OUTPUTS_MAX 2048u
 
-
 /* One frame that the broker sent. */
 struct output {
     bool taken;
@@ -31,7 +30,7 @@ struct relay {
     struct event events[256];
     size_t event_count;
     size_t cut_count;
-    uint32_t cut; /* the last one */
+    uint32_t cut;             /* the last one */
     struct peer_address from; /* where clients are from now on */
     /* What the sockets say from now on. */
     uint32_t refusing_client; /* this routing id gets client_status instead of OK, */

@@ -16,11 +16,13 @@
 
 #define ADDRESS_BURST (RELAY_ADDRESS_RATE * METER_BURST_S)
 #define DEVICE_BURST  (RELAY_DEVICE_RATE * METER_BURST_S)
-#define FLOOD_BURST   (RELAY_DEVICE_RATE * METER_FLOOD * METER_FLOOD_S) /* more than METER_FLOOD_WINDOWS */
+#define FLOOD_BURST \
+    (RELAY_DEVICE_RATE * METER_FLOOD * METER_FLOOD_S) /* more than METER_FLOOD_WINDOWS */
 
 static struct relay *metered(void)
 {
-    return relay_metered_new(64, (struct meter_rates){RELAY_ADDRESS_RATE, RELAY_DEVICE_RATE, RELAY_DEVICE_BYTES});
+    return relay_metered_new(
+        64, (struct meter_rates){RELAY_ADDRESS_RATE, RELAY_DEVICE_RATE, RELAY_DEVICE_BYTES});
 }
 
 static struct relay *with_store(struct slab_header *h)
@@ -31,16 +33,19 @@ static struct relay *with_store(struct slab_header *h)
     return r;
 }
 
-/* Nothing of it is looked at but its kind: what passes the meter is then answered something else. */
+/* Nothing of it is looked at but its kind: what passes the meter is then answered something else.
+ */
 static void says(struct relay *r, uint32_t routing, uint8_t kind, uint16_t home)
 {
     static uint64_t correlation = 1000;
-    client_says(r, routing, (struct frame_header){.kind = kind, .correlation = ++correlation, .home = home},
+    client_says(r, routing,
+                (struct frame_header){.kind = kind, .correlation = ++correlation, .home = home},
                 &msg_empty_desc, &(struct msg_empty){0});
 }
 
-/* How many of so many frames are not refused by the meter. Answers are taken, and the pending table stays
- * small: BYE and REGISTER at the wrong home, HELLO without content, SEND without a body, all are answered at once. */
+/* How many of so many frames are not refused by the meter. Answers are taken, and the pending table
+ * stays small: BYE and REGISTER at the wrong home, HELLO without content, SEND without a body, all
+ * are answered at once. */
 static size_t passing(struct relay *r, uint32_t routing, uint8_t kind, size_t count)
 {
     size_t passed = 0;
@@ -131,8 +136,8 @@ static void sends_bytes(struct relay *r, uint32_t routing, size_t len)
     struct buffer b = {0};
     struct transport_pk key = {{(uint8_t)routing, 7}};
     uint8_t zeros[1000] = {0};
-    frame_write(&b, &(struct frame_header){.kind = KIND_SEND, .correlation = 9, .home = home_n(3)}, &msg_empty_desc,
-                &(struct msg_empty){0});
+    frame_write(&b, &(struct frame_header){.kind = KIND_SEND, .correlation = 9, .home = home_n(3)},
+                &msg_empty_desc, &(struct msg_empty){0});
     while (b.len < len)
         write_view(&b, view_of(zeros, len - b.len < sizeof zeros ? len - b.len : sizeof zeros));
     relay_clear(r);
@@ -167,7 +172,8 @@ Test(meter, what_ends_work_is_free)
     client_binds(r, CLIENT, 3, STORE, &h, 42);
     for (size_t i = 0; i < 3; i++)
         cr_assert_eq(passing(r, CLIENT, kinds[i], DEVICE_BURST / 2), DEVICE_BURST / 2);
-    cr_assert_eq(passing(r, CLIENT, 200, DEVICE_BURST), DEVICE_BURST, "of what costs, nothing was spent");
+    cr_assert_eq(passing(r, CLIENT, 200, DEVICE_BURST), DEVICE_BURST,
+                 "of what costs, nothing was spent");
     cr_assert_eq(passing(r, CLIENT, 200, 1), 0);
     for (size_t i = 0; i < 3; i++)
         cr_assert_eq(passing(r, CLIENT, kinds[i], 1), 1, "an ack passes also when all is spent");
@@ -257,7 +263,8 @@ Test(meter, ten_times_too_much_for_a_moment_does_not)
     relay_free(r);
 }
 
-/* 64 pending, each refused and asked again when it was told, for ever: that is what PROTOCOL 5 wants. */
+/* 64 pending, each refused and asked again when it was told, for ever: that is what PROTOCOL 5
+ * wants. */
 Test(meter, whoever_comes_when_told_is_never_cut)
 {
     struct slab_header h;

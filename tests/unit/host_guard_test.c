@@ -1,4 +1,5 @@
-/* guard: what is refused before anything starts, each beside what is not. The machine is made up, the files are real. */
+/* guard: what is refused before anything starts, each beside what is not. The machine is made up,
+ * the files are real. */
 #include "broker/host/guard.h"
 
 #include "broker/host/file.h"
@@ -26,7 +27,8 @@ static enum status load(void)
 static void refused(const char *says, const char *advice)
 {
     cr_assert_eq(load(), STATUS_CONFIG);
-    cr_assert(strncmp(error, says, strlen(says)) == 0, "\"%s\" does not begin with \"%s\"", error, says);
+    cr_assert(strncmp(error, says, strlen(says)) == 0, "\"%s\" does not begin with \"%s\"", error,
+              says);
     cr_assert(strstr(error, advice) != NULL, "\"%s\" does not say \"%s\"", error, advice);
     cr_assert_null(strchr(error, '\n'));
 }
@@ -99,7 +101,8 @@ Test(guard, a_made_relay_is_not_refused)
 {
     struct config config;
     cr_assert_eq(load(), STATUS_OK, "%s", error);
-    cr_assert_eq(guard_load(fixture_path("sealmq.zpl"), &config, error, sizeof error), STATUS_OK, "%s", error);
+    cr_assert_eq(guard_load(fixture_path("sealmq.zpl"), &config, error, sizeof error), STATUS_OK,
+                 "%s", error);
     cr_assert_not(config.allow_core || config.allow_swap);
 }
 
@@ -107,13 +110,15 @@ Test(guard, a_refused_load_gives_nothing)
 {
     struct config config;
     mode_set("keys/mark.key", 0640);
-    cr_assert_eq(guard_load(fixture_path("sealmq.zpl"), &config, error, sizeof error), STATUS_CONFIG);
+    cr_assert_eq(guard_load(fixture_path("sealmq.zpl"), &config, error, sizeof error),
+                 STATUS_CONFIG);
     cr_assert(config.dir[0] == '\0' && config.credit == 0);
 }
 
 Test(guard, keys_that_others_may_use_are_refused)
 {
-    static const char *const keys[] = {"keys/server.key", "keys/receipt.key", "keys/webhook.key", "keys/mark.key"};
+    static const char *const keys[] = {"keys/server.key", "keys/receipt.key", "keys/webhook.key",
+                                       "keys/mark.key"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         mode_set(keys[i], 0640);
         refused("relay.keys: others may use", "chmod go-rwx");
@@ -158,8 +163,11 @@ Test(guard, a_folder_above_that_others_may_write_is_refused_unless_it_is_sticky)
         struct config config;
         cr_assert_eq(chmod(fixture_dir, modes[i].mode), 0);
         enum status status = config_load(path, &config, error, sizeof error);
-        cr_assert_eq(status, modes[i].good ? STATUS_OK : STATUS_CONFIG, "%o: %s", modes[i].mode, error);
-        if (!modes[i].good) cr_assert(strstr(error, ": others may replace what is in") && strstr(error, "chmod go-w"));
+        cr_assert_eq(status, modes[i].good ? STATUS_OK : STATUS_CONFIG, "%o: %s", modes[i].mode,
+                     error);
+        if (!modes[i].good)
+            cr_assert(strstr(error, ": others may replace what is in") &&
+                      strstr(error, "chmod go-w"));
     }
     *strrchr(fixture_dir, '/') = '\0';
 }
@@ -229,27 +237,35 @@ Test(guard, durability_cannot_be_turned_off_by_a_word_that_does_nothing)
 
 Test(guard, no_bound_can_be_taken_away)
 {
-    static const char *const limits[][3] = {
-        {"broker", "connections", "1"}, {"broker", "ping_ms", "100"}, {"broker", "address_requests_per_s", "1"},
-        {"broker", "device_requests_per_s", "1"}, {"broker", "device_bytes_per_s", "65536"},
-        {"storage", "mailbox_messages", "1"}, {"storage", "mailbox_bytes", "266240"},
-        {"storage", "payload_days", "1"}, {"storage", "ledger_days", "8"}, {"storage", "events_days", "1"},
-        {"storage", "disk_min_percent", "1"}, {"storage", "cache_bytes", "1048576"},
-        {"storage", "write_buffer_bytes", "4194304"}, {"storage", "credit", "1"}, {"fanout", "retry_ms", "10"},
-        {"fanout", "attempts", "1"}};
+    static const char *const limits[][3] = {{"broker", "connections", "1"},
+                                            {"broker", "ping_ms", "100"},
+                                            {"broker", "address_requests_per_s", "1"},
+                                            {"broker", "device_requests_per_s", "1"},
+                                            {"broker", "device_bytes_per_s", "65536"},
+                                            {"storage", "mailbox_messages", "1"},
+                                            {"storage", "mailbox_bytes", "266240"},
+                                            {"storage", "payload_days", "1"},
+                                            {"storage", "ledger_days", "8"},
+                                            {"storage", "events_days", "1"},
+                                            {"storage", "disk_min_percent", "1"},
+                                            {"storage", "cache_bytes", "1048576"},
+                                            {"storage", "write_buffer_bytes", "4194304"},
+                                            {"storage", "credit", "1"},
+                                            {"fanout", "retry_ms", "10"},
+                                            {"fanout", "attempts", "1"}};
     static const char *const none[] = {"0", "-1", "unlimited", "999999999999999999", "\"\""};
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         char text[256], key[64];
         bool broker = strcmp(limits[i][0], "broker") == 0;
         snprintf(key, sizeof key, "%s.%s: ", limits[i][0], limits[i][1]);
         for (size_t n = 0; n < sizeof none / sizeof none[0]; n++) {
-            snprintf(text, sizeof text, "%s%s    %s = %s\n", broker ? "" : limits[i][0], broker ? "" : "\n", limits[i][1],
-                     none[n]);
+            snprintf(text, sizeof text, "%s%s    %s = %s\n", broker ? "" : limits[i][0],
+                     broker ? "" : "\n", limits[i][1], none[n]);
             config_says("", text);
             refused(key, "a number from");
         }
-        snprintf(text, sizeof text, "%s%s    %s = %s\n", broker ? "" : limits[i][0], broker ? "" : "\n", limits[i][1],
-                 limits[i][2]);
+        snprintf(text, sizeof text, "%s%s    %s = %s\n", broker ? "" : limits[i][0],
+                 broker ? "" : "\n", limits[i][1], limits[i][2]);
         config_says("", text);
         cr_assert_eq(load(), STATUS_OK, "%s", error);
     }
