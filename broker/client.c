@@ -125,24 +125,25 @@ static void rate_tell(struct broker *b, const struct connection *c, struct event
     broker_event(b, e);
 }
 
-static void client_cut(struct broker *b, struct connection *c, const struct meter_verdict *v)
+static void client_cut(struct broker *b, struct connection *c)
 {
     uint32_t routing = c->routing;
     b->counts.cut++;
-    rate_tell(b, c, (struct event){.kind = EVENT_DEVICE_CUT, .count = v->untold});
+    rate_tell(b, c, (struct event){.kind = EVENT_FLOOD_CUT, .count = c->limited});
     client_forget(b, c);
     if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
 }
 
-/* true: it may be looked at. Otherwise it was answered, or its device was cut: c may be dead. */
+/* true: it may be looked at. Otherwise it was answered, or cut off: c may be dead. */
 static bool within_rate(struct broker *b, struct connection *c, const struct metered *m,
                         const struct frame_header *header)
 {
     struct meter_verdict v;
     enum status s = meter_take(&b->meter, b->now.mono_ms, m, &v);
+    c->limited = s == STATUS_OK ? 0 : c->limited + 1;
     if (s == STATUS_OK) return true;
-    if (s == STATUS_GONE) {
-        client_cut(b, c, &v);
+    if (s == STATUS_GONE || (!session_bound(c) && c->limited > METER_STRANGER_MAX)) {
+        client_cut(b, c);
         return false;
     }
     if (v.untold)

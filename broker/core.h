@@ -31,7 +31,7 @@ struct counts {
     uint64_t frames_in, frames_out;
     uint64_t refused;   /* requests answered with any error but busy and rate_limited */
     uint64_t limited;   /* requests answered rate_limited */
-    uint64_t cut;       /* devices that sent far more than they may, and on */
+    uint64_t cut;       /* connections that sent far more than they may, and on */
     uint64_t busy;      /* requests answered busy */
     uint64_t undelivered; /* pushes that could not be handed over */
     uint64_t busy_told; /* of these, already in an OVERLOAD event */

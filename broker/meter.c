@@ -155,11 +155,7 @@ enum status meter_take(struct meter *m, uint64_t now_ms, const struct metered *f
     *out = (struct meter_verdict){.retry_after_ms = 0};
     if (!session_bound(frame->c)) return address_take(m, now_ms, frame, out);
     struct bucket_entry *e = device_entry(m, now_ms, frame->c->device);
-    if (floods(m, e, frame, now_ms)) {
-        out->untold = e->untold + 1;
-        e->untold = 0;
-        return STATUS_GONE;
-    }
+    if (floods(m, e, frame, now_ms)) return STATUS_GONE;
     if (is_free(frame->kind)) return STATUS_OK;
     if (needs_no_session(frame->kind)) return address_take(m, now_ms, frame, out);
     return device_take(m, e, now_ms, frame, out);

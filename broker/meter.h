@@ -30,7 +30,7 @@ struct metered {
 
 /* What there was too much of. */
 struct meter_verdict {
-    enum event_meter meter;
+    enum event_meter meter; /* of RATE_LIMITED */
     uint64_t retry_after_ms;
     uint64_t untold; /* refusals to be told of now, this one among them; 0 = not now */
 };

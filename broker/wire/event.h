@@ -54,7 +54,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(RATE_LIMITED, 110, "rate_limited", WARN, "meter", "requests", "retry_after_ms")              \
-    X(DEVICE_CUT, 111, "device_cut", WARN, "", "requests", "")
+    X(FLOOD_CUT, 111, "flood_cut", WARN, "", "requests", "")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,

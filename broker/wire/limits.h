@@ -50,6 +50,7 @@
 #define METER_FLOOD         10u /* times its rate, */
 #define METER_FLOOD_S       3u  /* for about so long: a device is cut, */
 #define METER_FLOOD_WINDOWS 4u  /* but never for less than so many times what may be pending */
+#define METER_STRANGER_MAX  256u /* frames in a row refused so, of a connection without a session */
 #define METER_TELL_MS       60000u /* between two events about one device or address */
 #define METER_ADDRESSES_MAX 16384u
 

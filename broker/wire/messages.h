@@ -326,7 +326,7 @@ struct msg_overview {
     bool draining;
     uint64_t undelivered; /* pushes that could not be handed over */
     uint64_t limited;     /* requests answered rate_limited; not among refused */
-    uint64_t cut;         /* connections of devices that sent far more than they may, and on */
+    uint64_t cut;         /* connections that sent far more than they may, and on */
 };
 
 struct msg_event {

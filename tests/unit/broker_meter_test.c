@@ -244,8 +244,8 @@ Test(meter, ten_times_too_much_for_seconds_cuts_the_connection)
     cr_assert_not(relay_knows(r, CLIENT));
     relay_flush(r);
     cr_assert(worker_takes(r, STORE, KIND_CLOSED) != NULL, "its session has ended");
-    cr_assert_eq(relay_events(r, EVENT_DEVICE_CUT), 1);
-    cr_assert_eq(r->events[r->event_count - 1].count, FLOOD_BURST - DEVICE_BURST - 1 + 1);
+    cr_assert_eq(relay_events(r, EVENT_FLOOD_CUT), 1);
+    cr_assert_eq(r->events[r->event_count - 1].count, FLOOD_BURST - DEVICE_BURST + 1);
     cr_assert_eq(r->broker->counts.cut, 1);
     relay_free(r);
 }
@@ -311,6 +311,23 @@ Test(meter, what_is_free_is_cut_all_the_same_in_masses)
     says(r, CLIENT, KIND_ACK, home_n(3));
     cr_assert_eq(r->cut_count, 1);
     cr_assert_eq(relay_events(r, EVENT_RATE_LIMITED), 0);
+    relay_free(r);
+}
+
+Test(meter, a_stranger_who_goes_on_all_the_same_is_cut_and_one_who_waits_is_not)
+{
+    struct relay *r = metered();
+    (void)passing(r, CLIENT, KIND_HELLO, ADDRESS_BURST);
+    cr_assert_eq(passing(r, CLIENT, KIND_HELLO, METER_STRANGER_MAX), 0);
+    r->now.mono_ms += 1000 / RELAY_ADDRESS_RATE;
+    cr_assert_eq(passing(r, CLIENT, KIND_HELLO, 1), 1, "from the beginning");
+    cr_assert_eq(passing(r, CLIENT, KIND_HELLO, METER_STRANGER_MAX), 0);
+    cr_assert_eq(r->cut_count, 0);
+    says(r, CLIENT, KIND_HELLO, 0);
+    cr_assert_eq(r->cut_count, 1);
+    cr_assert_eq(r->cut, CLIENT);
+    cr_assert_not(relay_knows(r, CLIENT));
+    cr_assert_eq(relay_events(r, EVENT_FLOOD_CUT), 1);
     relay_free(r);
 }
 
