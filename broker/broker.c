@@ -17,6 +17,9 @@ struct broker *broker_new(const struct broker_config *config, struct now now)
     sessions_init(&b->sessions, config->connections_max, get_u64(config->boot.bytes));
     pendings_init(&b->pendings, PENDING_TOTAL_MAX);
     route_init(&b->route, now.wall_ms);
+    struct bucket_seed seed = {{0}};
+    memcpy(seed.bytes, config->boot.bytes, sizeof config->boot.bytes);
+    meter_init(&b->meter, &config->rates, config->connections_max, &seed);
     return b;
 }
 
@@ -27,6 +30,7 @@ void broker_free(struct broker **b)
     pendings_fini(&(*b)->pendings);
     route_fini(&(*b)->route);
     backlog_fini(&(*b)->backlog);
+    meter_fini(&(*b)->meter);
     arena_fini(&(*b)->arena);
     buffer_fini(&(*b)->scratch);
     free(*b);

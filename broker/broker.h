@@ -13,6 +13,8 @@
 #ifndef SEALMQ_BROKER_BROKER_H
 #define SEALMQ_BROKER_BROKER_H
 
+#include "broker/address.h"
+#include "broker/meter.h"
 #include "broker/wire/event.h"
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
@@ -29,6 +31,9 @@ struct broker_out {
     enum status (*to_worker)(void *context, uint32_t peer, struct view slab);
     enum status (*to_admin)(void *context, uint32_t caller, struct view frame);
     void (*event)(void *context, const struct event *e);
+    /* This connection is to be shut: the core has forgotten it. May be NULL: then it stays, without
+     * a session. */
+    void (*cut)(void *context, uint32_t routing);
 };
 
 struct broker_config {
@@ -37,6 +42,7 @@ struct broker_config {
     uint32_t ping_ms;         /* a client is silent for at most three times this */
     uint32_t drain_ms;        /* how long broker_drain lets pending requests finish */
     struct mark_key marks;    /* for events that name a device */
+    struct meter_rates rates;
     struct broker_out out;
 };
 
@@ -45,12 +51,13 @@ struct broker_config {
 struct broker *broker_new(const struct broker_config *config, struct now now);
 void broker_free(struct broker **b);
 
-/* broker_client_frame: one frame from the edge. routing is the number in libzmq's own routing id;
- * a client may choose it, so it may come back for another connection. key is the CURVE key that
- * this very frame came under: another one than the entry's means that the old connection has
- * vanished (its session is CLOSED), and the frame is the first of a new one. */
+/* broker_client_frame: one frame from the edge, from this address. routing is the number in
+ * libzmq's own routing id; a client may choose it, so it may come back for another connection. key
+ * is the CURVE key that this very frame came under: another one than the entry's means that the
+ * old connection has vanished (its session is CLOSED), and the frame is the first of a new one. */
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
-                         const struct transport_pk *key, struct view frame);
+                         const struct transport_pk *key, const struct peer_address *from,
+                         struct view frame);
 /* broker_worker_slab: one message from a worker; peer is its routing number on the backend. */
 void broker_worker_slab(struct broker *b, struct now now, uint32_t peer, struct view slab);
 /* broker_admin_frame: one frame from the admin socket. */

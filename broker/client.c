@@ -1,6 +1,6 @@
 /* client: frames from the edge, step 2 of an envelope's way (submit): may this connection say this,
- * and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every request that
- * comes in is answered here, or stands in pending. */
+ * now and so often, and who answers it. Bodies are not read; of meta only HELLO's. Invariant: every
+ * request that comes in is answered here, or stands in pending, or its connection is given up. */
 #include "broker/core.h"
 
 #include <string.h>
@@ -119,8 +119,45 @@ static struct connection *speaker(struct broker *b, uint32_t routing,
     return NULL;
 }
 
+static void rate_tell(struct broker *b, const struct connection *c, struct event e)
+{
+    if (session_bound(c)) {
+        e.account = mark_account(&b->config.marks, c->account);
+        e.device = mark_device(&b->config.marks, c->device);
+    }
+    broker_event(b, e);
+}
+
+static void client_cut(struct broker *b, struct connection *c)
+{
+    uint32_t routing = c->routing;
+    b->counts.cut++;
+    rate_tell(b, c, (struct event){.kind = EVENT_FLOOD_CUT, .count = c->limited});
+    client_forget(b, c);
+    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
+}
+
+/* true: it may be looked at. Otherwise it was answered, or cut off: c may be dead. */
+static bool within_rate(struct broker *b, struct connection *c, const struct metered *m,
+                        const struct frame_header *header)
+{
+    struct meter_verdict v;
+    enum status s = meter_take(&b->meter, b->now.mono_ms, m, &v);
+    c->limited = s == STATUS_OK ? 0 : c->limited + 1;
+    if (s == STATUS_OK) return true;
+    if (s == STATUS_GONE || (!session_bound(c) && c->limited > METER_STRANGER_MAX)) {
+        client_cut(b, c);
+        return false;
+    }
+    if (v.untold)
+        rate_tell(b, c, (struct event){.kind = EVENT_RATE_LIMITED, .code = v.meter,
+                                       .count = v.untold, .value = v.retry_after_ms});
+    (void)client_reply_limited(b, c, header, v.retry_after_ms);
+    return false;
+}
+
 static void client_frame(struct broker *b, uint32_t routing, const struct transport_pk *key,
-                         struct view bytes)
+                         const struct peer_address *from, struct view bytes)
 {
     struct frame frame;
     enum status s = frame_check(bytes, FROM_CLIENT, &frame);
@@ -131,6 +168,10 @@ static void client_frame(struct broker *b, uint32_t routing, const struct transp
         return;
     }
     c->heard_ms = b->now.mono_ms;
+    struct metered m = {.c = c, .from = *from,
+                        .kind = s == STATUS_OK ? frame.header.kind : KIND_NONE,
+                        .len = bytes.len};
+    if (!within_rate(b, c, &m, &frame.header)) return;
     if (s == STATUS_OK)
         s = request_handle(b, &(struct request){.c = c, .frame = &frame, .bytes = bytes});
     if (s == STATUS_OK) return;
@@ -139,10 +180,11 @@ static void client_frame(struct broker *b, uint32_t routing, const struct transp
 }
 
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
-                         const struct transport_pk *key, struct view frame)
+                         const struct transport_pk *key, const struct peer_address *from,
+                         struct view frame)
 {
     b->now = now;
     b->counts.frames_in++;
-    client_frame(b, routing, key, frame);
+    client_frame(b, routing, key, from, frame);
     if (b->eager) worker_flush(b, b->eager);
 }

@@ -2,7 +2,7 @@
  * one of them makes. Who does what: broker.c the turn (flush, tick, drain) · client.c frames
  * from the edge · deliver.c frames to clients · backend.c slabs from workers · worker.c slabs to
  * workers · reply.c answers to forwarded requests · admin.c the operators' socket, overview.c
- * its one own answer · session, pending, route, backlog the tables. */
+ * its one own answer · session, pending, route, backlog, meter the tables. */
 #ifndef SEALMQ_BROKER_CORE_H
 #define SEALMQ_BROKER_CORE_H
 
@@ -29,7 +29,9 @@
 
 struct counts {
     uint64_t frames_in, frames_out;
-    uint64_t refused;   /* requests answered with any error but busy */
+    uint64_t refused;   /* requests answered with any error but busy and rate_limited */
+    uint64_t limited;   /* requests answered rate_limited */
+    uint64_t cut;       /* connections that sent far more than they may, and on */
     uint64_t busy;      /* requests answered busy */
     uint64_t undelivered; /* pushes that could not be handed over */
     uint64_t busy_told; /* of these, already in an OVERLOAD event */
@@ -44,6 +46,7 @@ struct broker {
     struct pendings pendings;
     struct route route;
     struct backlog backlog;
+    struct meter meter;
     struct pending_list admin_asked;
     struct event_ring records; /* events on their way to a store */
     uint32_t recorded[EVENT_KINDS_MAX]; /* of each kind in record_second, surplus included */
@@ -72,6 +75,9 @@ enum status client_push(struct broker *b, struct connection *c, struct view fram
 bool client_reply(struct broker *b, struct connection *c, struct view frame);
 bool client_reply_error(struct broker *b, struct connection *c, uint64_t correlation,
                         uint16_t home, enum status s);
+/* client_reply_limited: the same, `rate_limited`. */
+bool client_reply_limited(struct broker *b, struct connection *c,
+                          const struct frame_header *request, uint64_t retry_after_ms);
 /* client_forget: tells the home's owner CLOSED if c is bound, orphans its requests, frees the
  * slot. */
 void client_forget(struct broker *b, struct connection *c);

@@ -88,6 +88,16 @@ bool client_reply_error(struct broker *b, struct connection *c, uint64_t correla
     return client_reply(b, c, buffer_view(&b->scratch));
 }
 
+bool client_reply_limited(struct broker *b, struct connection *c,
+                          const struct frame_header *request, uint64_t retry_after_ms)
+{
+    b->counts.limited++;
+    buffer_clear(&b->scratch);
+    frame_write_error(&b->scratch, request->correlation, request->home, STATUS_RATE_LIMITED,
+                      retry_after_ms < UINT32_MAX ? (uint32_t)retry_after_ms : UINT32_MAX);
+    return client_reply(b, c, buffer_view(&b->scratch));
+}
+
 /* true: the entry is done with. */
 static bool retry_one(struct broker *b, const struct backlog_entry *entry)
 {

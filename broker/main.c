@@ -1,5 +1,6 @@
 /* main: sealmq-broker: configuration, keys and signals around the loop in net.c. */
 #include "broker/host/command.h"
+#include "broker/host/guard.h"
 #include "broker/host/host.h"
 #include "broker/net.h"
 #include "broker/wire/slab.h"
@@ -34,7 +35,10 @@ static enum status serve(const struct config *config, struct journal *journal, i
     struct curve_server_keys keys = {0};
     struct net *net = NULL;
     struct broker_config core = {.connections_max = config->connections_max,
-                                 .ping_ms = config->ping_ms, .drain_ms = config->drain_ms};
+                                 .ping_ms = config->ping_ms, .drain_ms = config->drain_ms,
+                                 .rates = {config->address_requests_per_s,
+                                           config->device_requests_per_s,
+                                           config->device_bytes_per_s}};
     enum status s = curve_server_keys_load(config, &keys, error, error_cap);
     if (s == STATUS_OK) s = mark_key_load(config, &core.marks, error, error_cap);
     if (s == STATUS_OK) s = net_open(config, &keys, journal, &net, error, error_cap);
@@ -54,11 +58,11 @@ static enum status serve(const struct config *config, struct journal *journal, i
 static int run(struct command *c)
 {
     struct config config;
-    char error[512] = "";
-    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, "the host cannot be used");
+    char error[1024] = "";
+    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
     int signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
     if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (config_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
+    if (guard_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
     if (mkdir(config.run_dir, 0700) != 0 && errno != EEXIST)
         return command_fail(c, EXIT_FAILED, "%s: %s", config.run_dir, strerror(errno));
@@ -67,7 +71,8 @@ static int run(struct command *c)
     enum status s = serve(&config, journal, signal_fd, error, sizeof error);
     journal_close(&journal);
     close(signal_fd);
-    return s == STATUS_OK ? EXIT_OK : command_fail(c, EXIT_FAILED, "%s", error);
+    if (s == STATUS_OK) return EXIT_OK;
+    return command_fail(c, s == STATUS_CONFIG ? EXIT_USAGE : EXIT_FAILED, "%s", error);
 }
 
 static const struct option_rule options[] = {

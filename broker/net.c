@@ -225,6 +225,11 @@ static bool payload_key(struct net *n, struct transport_pk *out)
     return user && strlen(user) == 40 && zmq_z85_decode(out->bytes, user) != NULL;
 }
 
+static struct peer_address payload_address(struct net *n)
+{
+    return peer_address_parse(zmq_msg_gets(&n->payload, "Peer-Address"));
+}
+
 /* How many frames there were, dropped ones included. */
 static size_t edge_take(struct net *n, struct broker *b, struct now now)
 {
@@ -234,8 +239,9 @@ static size_t edge_take(struct net *n, struct broker *b, struct now now)
     for (enum status s; count < FRAMES_PER_TURN; count++) {
         s = receive(n, n->edge, &routing);
         if (s == STATUS_BUSY) break;
-        if (s == STATUS_OK && payload_key(n, &key))
-            broker_client_frame(b, now, routing, &key, payload_view(n));
+        if (s != STATUS_OK || !payload_key(n, &key)) continue;
+        struct peer_address from = payload_address(n);
+        broker_client_frame(b, now, routing, &key, &from, payload_view(n));
     }
     return count;
 }

@@ -55,6 +55,7 @@ void overview_write(struct broker *b, const struct frame_header *request, struct
         .frames_in = b->counts.frames_in, .frames_out = b->counts.frames_out,
         .refused = b->counts.refused, .busy = b->counts.busy,
         .undelivered = b->counts.undelivered,
+        .limited = b->counts.limited, .cut = b->counts.cut,
         .map_version = b->route.map.version, .workers = rows,
         .worker_count = rows_fill(b, rows), .draining = b->draining};
     struct frame_header header = {.kind = KIND_OVERVIEW_IS, .home = request->home,

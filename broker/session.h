@@ -45,6 +45,7 @@ struct connection {
     struct backlog_share backlogged;
     uint32_t stuck_round; /* the pass of the backlog in which its queue was full */
     bool refusal_told;   /* one FRAME_REFUSED event per connection */
+    uint32_t limited;    /* frames in a row that were refused for coming too often */
     struct greeting offered; /* of the pending HELLO */
     /* While bound, else zero: */
     struct session_id session;

@@ -239,6 +239,13 @@ static enum status failed_in(struct engine *e, struct now now, struct outbox_row
     return again_in(e, now, row, (enum status)item->status, item->retry_after_ms);
 }
 
+/* Other messages would be told the same, and we be cut off in the end. */
+static void sends_hold(struct engine *e, struct now now, uint32_t retry_after_ms)
+{
+    uint64_t until_ms = now.mono_ms + retry_after_ms;
+    if (until_ms > e->sends_held_ms) e->sends_held_ms = until_ms;
+}
+
 /* The frame as a whole. Where the relay refuses it for good, one of its messages may be to blame: they
  * are sent one by one, so that only that one is given up. */
 void send_failed(struct engine *e, struct now now, struct request *r, enum status s,
@@ -248,5 +255,6 @@ void send_failed(struct engine *e, struct now now, struct request *r, enum statu
     bool give_up = status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED;
     if (give_up && r->batch->count > 1) e->batch_max = 1;
     bool final = give_up && r->batch->count == 1;
+    if (s == STATUS_RATE_LIMITED) sends_hold(e, now, retry_after_ms);
     batch_end(e, now, r, NULL, &all, final ? answer_in : failed_in);
 }

@@ -192,6 +192,7 @@ struct engine {
     struct lookup lookups[LOOKUPS_MAX];
     struct waiting waiting[WAITING_MAX];
     uint64_t outbox_ms;        /* mono: when to look for messages behind outbox_after */
+    uint64_t sends_held_ms;    /* mono: not before: the relay has said that we send too much */
     uint64_t sweep_ms;         /* mono: when to look from the beginning: for other processes' rows */
     uint64_t wakes[WAKES_MAX]; /* mono: and for retries; NEVER = free */
     uint64_t outbox_after;     /* order number: rows up to here were looked at since the last sweep */

@@ -257,5 +257,5 @@ uint64_t submit_deadline_ms(const struct engine *e)
     earlier(&deadline, e->sweep_ms);
     for (size_t i = 0; i < WAKES_MAX; i++)
         earlier(&deadline, e->wakes[i]);
-    return deadline;
+    return deadline > e->sends_held_ms ? deadline : e->sends_held_ms;
 }

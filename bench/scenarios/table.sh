@@ -28,9 +28,12 @@ scenarios=(
 )
 
 # What a relay under measurement is configured with beyond its defaults: SECTION KEY VALUE. A backlog is as long as
-# the scenarios make it, not as the default limits allow.
+# the scenarios make it, not as the default limits allow, and thousands of devices come from one address.
 relay_settings=(
     'storage mailbox_messages 1000000'
     'storage mailbox_bytes 17179869184'
     'storage disk_min_percent 1'
+    'broker address_requests_per_s 1000000'
+    'broker device_requests_per_s 1000000'
+    'broker device_bytes_per_s 17179869184'
 )

@@ -31,13 +31,30 @@ static const char *value_of(zconfig_t *entry)
     return value ? value : "";
 }
 
+/* What somebody may look for, and must not believe to have. */
+static const struct {
+    const char *section, *key, *why;
+} absent_entries[] = {
+    {"storage", "sync",
+     "rocksdb is always synced before it answers; whoever wants no durability says "
+     "storage.backend = memory"},
+};
+
+static enum status entry_unknown(struct loading *l, const char *section, const char *key)
+{
+    for (size_t i = 0; i < sizeof absent_entries / sizeof absent_entries[0]; i++)
+        if (streq(absent_entries[i].section, section) && streq(absent_entries[i].key, key))
+            return REFUSE(l, "%s.%s: there is no such choice: %s: remove it from %s", section, key,
+                          absent_entries[i].why, l->config.file);
+    return REFUSE(l, "%s.%s: unknown entry: remove it from %s, or correct its name", section, key,
+                  l->config.file);
+}
+
 static enum status entry_take(struct loading *l, const char *section, zconfig_t *entry)
 {
     const char *key = zconfig_name(entry);
     size_t at = config_rule_find(section, key);
-    if (at == config_rule_count)
-        return REFUSE(l, "%s.%s: unknown entry: remove it from %s, or correct its name", section,
-                      key, l->config.file);
+    if (at == config_rule_count) return entry_unknown(l, section, key);
     if (l->values[at])
         return REFUSE(l, "%s.%s: given twice: keep one of them in %s", section, key,
                       l->config.file);
@@ -113,10 +130,30 @@ static enum status path_check(struct loading *l, const char *key, const char *pa
     return status == STATUS_OK ? status : fault(l->error, l->error_cap, status, "%s: %s", key, why);
 }
 
+static enum status private_check(const char *path, char *error, size_t error_cap)
+{
+    enum status status = folder_check(path, error, error_cap);
+    return status == STATUS_OK ? parents_check(path, error, error_cap) : status;
+}
+
 static enum status data_check(const char *path, char *error, size_t error_cap)
 {
-    if (access(path, F_OK) != 0) return STATUS_OK; /* the backend makes it */
-    return folder_check(path, error, error_cap);
+    if (access(path, F_OK) != 0)
+        return parents_check(path, error, error_cap); /* the backend makes it */
+    return private_check(path, error, error_cap);
+}
+
+/* Others may read where the log is, but not put anything there, not even where it is sticky. A
+ * folder that is gone costs the log, not the service. */
+static enum status log_check(const char *path, char *error, size_t error_cap)
+{
+    char folder[CONFIG_PATH_MAX];
+    if (strcmp(path, "-") == 0) return STATUS_OK;
+    if (!path_folder(folder, path))
+        return fault(error, error_cap, STATUS_CONFIG, "the path is too long: shorten it");
+    if (access(folder, F_OK) != 0) return STATUS_OK;
+    enum status status = privacy_check(folder, FILE_READABLE, error, error_cap);
+    return status == STATUS_OK ? parents_check(path, error, error_cap) : status;
 }
 
 static enum status socket_check(const char *endpoint, char *error, size_t error_cap)
@@ -124,7 +161,7 @@ static enum status socket_check(const char *endpoint, char *error, size_t error_
     char folder[CONFIG_PATH_MAX];
     if (!path_folder(folder, endpoint + strlen("ipc://")))
         return fault(error, error_cap, STATUS_CONFIG, "the path is too long: shorten it");
-    return folder_check(folder, error, error_cap);
+    return private_check(folder, error, error_cap);
 }
 
 static enum status paths_check(struct loading *l)
@@ -133,12 +170,14 @@ static enum status paths_check(struct loading *l)
         const char *key, *path;
         enum status (*check)(const char *, char *, size_t);
     } checks[] = {
-        {"relay.dir", l->config.dir, folder_check},
-        {"relay.run", l->config.run_dir, folder_check},
-        {"relay.keys", l->config.keys_dir, folder_check},
+        {"relay.dir", l->config.dir, private_check},
+        {"relay.run", l->config.run_dir, private_check},
+        {"relay.keys", l->config.keys_dir, private_check},
+        {"relay.log", l->config.log_file, log_check},
         {"storage.data", l->config.data_dir, data_check},
         {"broker.backend", l->config.backend_endpoint, socket_check},
         {"broker.admin", l->config.admin_endpoint, socket_check},
+        {"--config", l->config.file, parents_check},
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         enum status status = path_check(l, checks[i].key, checks[i].path, checks[i].check);
@@ -158,9 +197,10 @@ static enum status tree_load(struct loading *l, zconfig_t **root)
     *root = NULL;
     if (access(l->config.file, F_OK) != 0 && errno == ENOENT)
         return REFUSE(l, "no config file %s: make one with sealmqd --init DIR", l->config.file);
-    enum status status = file_read(l->config.file, FILE_READABLE, CONFIG_FILE_LEN_MAX, &text, &len,
-                                   l->error, l->error_cap);
-    if (status != STATUS_OK) return status;
+    char why[CONFIG_PATH_MAX * 2 + 128];
+    enum status status =
+        file_read(l->config.file, FILE_READABLE, CONFIG_FILE_LEN_MAX, &text, &len, why, sizeof why);
+    if (status != STATUS_OK) return fault(l->error, l->error_cap, status, "--config: %s", why);
     if (strlen(text) == len) *root = zconfig_str_load(text);
     sodium_free(text);
     if (*root) return STATUS_OK;

@@ -23,6 +23,8 @@ struct config {
     char keys_dir[CONFIG_PATH_MAX]; /* relay.keys: secret keys; 0700; default dir/keys */
     char log_file[CONFIG_PATH_MAX]; /* relay.log: JSON lines; "-" = standard error; default dir/log */
     uint64_t log_len_max;           /* relay.log_bytes: then the file becomes FILE.1: 67108864 */
+    bool allow_swap;                /* relay.allow_swap: start although keys may be swapped: no */
+    bool allow_core;                /* relay.allow_core: core files, debuggers of our user: no */
     uint32_t restart_ms;            /* relay.restart_ms: the longest pause before a dead process is
                                      * started again: 5000 */
     /* broker */
@@ -32,6 +34,13 @@ struct config {
     uint32_t connections_max;              /* broker.connections */
     uint32_t ping_ms;                      /* broker.ping_ms: 10000 */
     uint32_t drain_ms;                     /* broker.drain_ms: 2000 */
+    /* More than these is answered rate_limited; ten times as much for seconds ends a device's
+     * connection. What was not used for ten seconds may be used at once. */
+    uint32_t address_requests_per_s; /* broker.address_requests_per_s: HELLO, REGISTER and
+                                      * CLAIM_HANDLE of one address (IPv6: /64): 200 */
+    uint32_t device_requests_per_s;  /* broker.device_requests_per_s: of one device, but ACK, PING
+                                      * and BYE: 2000 */
+    uint64_t device_bytes_per_s;     /* broker.device_bytes_per_s: its frames: 64 MiB */
     bool plain; /* broker.plain: "no", or "bench": an edge without encryption where keys are claimed, not
                  * proved; refused unless broker.client is on loopback */
     /* storage */

@@ -5,7 +5,7 @@
 
 #include "broker/host/config.h"
 
-#define CONFIG_RULES_MAX 32
+#define CONFIG_RULES_MAX 64
 
 struct config_rule {
     const char *section, *key;

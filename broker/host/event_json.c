@@ -49,6 +49,15 @@ static const char *clock_text(uint64_t code)
     return code < sizeof names / sizeof names[0] ? names[code] : "?";
 }
 
+static const char *meter_text(uint64_t code)
+{
+    static const char *const names[] = {[METER_ADDRESS] = "address",
+                                        [METER_ADDRESS_LOOSE] = "address_loose",
+                                        [METER_DEVICE_REQUESTS] = "device_requests",
+                                        [METER_DEVICE_BYTES] = "device_bytes"};
+    return code < sizeof names / sizeof names[0] ? names[code] : "?";
+}
+
 /* Whose numbers have names; any other code is printed as the number. */
 static const struct {
     const char *word;
@@ -60,6 +69,7 @@ static const struct {
     {"operation", 0, operation_text},
     {"recovery", 0, recovery_text},
     {"clock", 0, clock_text},
+    {"meter", 0, meter_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},

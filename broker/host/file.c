@@ -73,6 +73,50 @@ enum status privacy_check(const char *path, enum file_privacy privacy, char *err
     return mode_check(path, &s, privacy, error, error_cap);
 }
 
+/* A folder above: who may write there may rename what is in it, and put something else in its
+ * place. */
+static enum status parent_check(const char *path, char *error, size_t error_cap)
+{
+    struct stat s;
+    if (stat(path, &s) != 0)
+        return errno == ENOENT ? STATUS_OK : errno_fault("cannot look at", path, error, error_cap);
+    if (s.st_mode & 022 && !(s.st_mode & S_ISVTX))
+        return fault(
+            error, error_cap, STATUS_CONFIG,
+            "others may replace what is in %s: run chmod go-w %s, or move the relay elsewhere",
+            path, path);
+    if (s.st_uid != geteuid() && s.st_uid != 0 && geteuid() != 0)
+        return fault(
+            error, error_cap, STATUS_CONFIG,
+            "%s belongs to another user, who may replace what is in it: move the relay elsewhere",
+            path);
+    return STATUS_OK;
+}
+
+static enum status parents_by_name(const char *path, char *error, size_t error_cap)
+{
+    char part[CONFIG_PATH_MAX];
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        size_t len = slash == path ? 1 : (size_t)(slash - path);
+        if (len >= sizeof part)
+            return fault(error, error_cap, STATUS_CONFIG, "the path is too long: shorten it");
+        memcpy(part, path, len);
+        part[len] = '\0';
+        enum status status = parent_check(part, error, error_cap);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+enum status parents_check(const char *path, char *error, size_t error_cap)
+{
+    enum status status = parents_by_name(path, error, error_cap);
+    char *resolved = realpath(path, NULL);
+    if (status == STATUS_OK && resolved) status = parents_by_name(resolved, error, error_cap);
+    free(resolved);
+    return status;
+}
+
 enum status folder_check(const char *path, char *error, size_t error_cap)
 {
     struct stat s;

@@ -24,6 +24,10 @@ enum file_privacy {
 /* privacy_check: of a file or folder that exists; also refuses another user's. OK, CONFIG, IO. */
 enum status privacy_check(const char *path, enum file_privacy privacy, char *error,
                           size_t error_cap) MUST_USE;
+/* parents_check: every folder above path, by its name and by where links lead: nobody else may
+ * replace what is in it (writable by others only where it is sticky, and no other user's). What
+ * does not exist is no fault. OK, CONFIG, IO. */
+enum status parents_check(const char *path, char *error, size_t error_cap) MUST_USE;
 /* folder_check: a folder that is there and FILE_SECRET. OK, CONFIG (says what to do), IO. */
 enum status folder_check(const char *path, char *error, size_t error_cap) MUST_USE;
 /* folder_make: one level, 0700; one that exists is checked, not changed. OK, CONFIG, IO. */

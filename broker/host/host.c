@@ -42,11 +42,17 @@ void host_random(void *out, size_t len)
     randombytes_buf(out, len);
 }
 
-/* Memory holds keys and ciphertext: neither a core file nor a core handler's pipe gets it. */
-static bool cores_off(void)
+/* Memory holds keys and ciphertext: neither a core file nor a core handler's pipe gets it, nor a
+ * debugger. The hard limit stays until it is known whether somebody wants otherwise. */
+enum status host_cores(enum host_cores wish)
 {
-    struct rlimit none = {0, 0};
-    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) != 0) return STATUS_IO;
+    limit.rlim_cur = wish == CORES_ALLOWED ? limit.rlim_max : 0;
+    if (wish == CORES_NEVER) limit.rlim_max = 0;
+    bool done = setrlimit(RLIMIT_CORE, &limit) == 0 &&
+                prctl(PR_SET_DUMPABLE, wish == CORES_ALLOWED, 0, 0, 0) == 0;
+    return done ? STATUS_OK : STATUS_IO;
 }
 
 enum status host_start(void)
@@ -58,7 +64,7 @@ enum status host_start(void)
     /* Each heap keeps what it needed at its fullest: two are as fast as one per thread, and 10 MiB smaller. */
     (void)mallopt(M_ARENA_MAX, 2);
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) return STATUS_IO;
-    return cores_off() ? STATUS_OK : STATUS_IO;
+    return host_cores(CORES_OFF);
 }
 
 int host_signal_fd(void)

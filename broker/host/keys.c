@@ -9,9 +9,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define KEY_FILE_LEN_MAX 1024
+
+static enum status secret_check(const struct config *c, const char *name, char *error,
+                                size_t error_cap)
+{
+    char path[CONFIG_PATH_MAX];
+    struct stat s;
+    if (!path_join(path, c->keys_dir, name))
+        return fault(error, error_cap, STATUS_CONFIG, "the path of %s is too long: shorten it",
+                     name);
+    if (stat(path, &s) != 0) return STATUS_OK; /* whoever reads it says so */
+    if (s.st_uid != geteuid() && s.st_uid != 0)
+        return fault(error, error_cap, STATUS_CONFIG,
+                     "%s belongs to another user: run as its owner, or chown it", path);
+    enum status status = privacy_check(path, FILE_SECRET, error, error_cap);
+    return status == STATUS_OK ? parents_check(path, error, error_cap) : status;
+}
+
+enum status keys_check(const struct config *c, char *error, size_t error_cap)
+{
+    static const char *const names[] = {SERVER_KEY_FILE, RECEIPT_KEY_FILE, WEBHOOK_KEY_FILE,
+                                        MARK_KEY_FILE};
+    char why[CONFIG_PATH_MAX * 2 + 128];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        enum status status = secret_check(c, names[i], why, sizeof why);
+        if (status != STATUS_OK) return fault(error, error_cap, status, "relay.keys: %s", why);
+    }
+    return STATUS_OK;
+}
 
 /* Text without its last newline; *text is freed with sodium_free. */
 static enum status key_text(const char *folder, const char *name, enum file_privacy privacy,

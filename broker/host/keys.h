@@ -16,6 +16,10 @@ struct receipt_keys { struct receipt_key *keys; /* sodium_malloc */ size_t count
 /* Webhook HMAC key: file webhook.key, 64 hex. */
 struct webhook_key { uint8_t *bytes; /* sodium_malloc, 32 */ };
 
+/* keys_check: of all secret keys that are there: files of this user's or root's, 0600. OK, CONFIG,
+ * IO. */
+enum status keys_check(const struct config *c, char *error, size_t error_cap) MUST_USE;
+
 enum status curve_server_keys_load(const struct config *c, struct curve_server_keys *out,
                                    char *error, size_t error_cap) MUST_USE;
 void curve_server_keys_fini(struct curve_server_keys *k);

@@ -55,7 +55,9 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
-    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")
+    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
+    X(RATE_LIMITED, 110, "rate_limited", WARN, "meter", "requests", "retry_after_ms")              \
+    X(FLOOD_CUT, 111, "flood_cut", WARN, "", "requests", "")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,
@@ -65,6 +67,9 @@ enum event_kind {
 
 /* The code of CLIENT_CLOCK_SKEWED. */
 enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
+
+/* The code of RATE_LIMITED: what there was too much of. */
+enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };

@@ -48,6 +48,16 @@
 #define ASSIGNED_BYTES_MAX      (64u * 1024u * 1024u) /* frames one worker owes replies to */
 #define CONNECTIONS_MAX         16384u
 
+/* Metering at the edge; the rates are in config */
+#define METER_BURST_S       10u /* what was not used for so long may be used at once */
+#define METER_LOOSE         10u /* times an address's rate: what without a session costs little */
+#define METER_FLOOD         10u /* times its rate, */
+#define METER_FLOOD_S       3u  /* for about so long: a device is cut, */
+#define METER_FLOOD_WINDOWS 4u  /* but never for less than so many times what may be pending */
+#define METER_STRANGER_MAX  256u /* frames in a row refused so, of a connection without a session */
+#define METER_TELL_MS       60000u /* between two events about one device or address */
+#define METER_ADDRESSES_MAX 16384u
+
 /* One storage turn */
 #define TURN_ITEMS_MAX 512u
 #define TURN_BYTES_MAX (4u * 1024u * 1024u)

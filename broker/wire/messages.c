@@ -180,7 +180,8 @@ TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(7, msg_overview, frames_in), U64(8, msg_overview, frames_out),
       U64(9, msg_overview, refused), U64(10, msg_overview, busy),
       U64(11, msg_overview, map_version), MANY(12, msg_overview, workers, worker_count, 64, worker_row),
-      BOOL(13, msg_overview, draining), U64(14, msg_overview, undelivered))
+      BOOL(13, msg_overview, draining), U64(14, msg_overview, undelivered),
+      U64(20, msg_overview, limited), U64(21, msg_overview, cut))
 TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
       U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),
       MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store))

@@ -404,6 +404,8 @@ struct msg_overview {
     size_t worker_count;
     bool draining;
     uint64_t undelivered; /* pushes that could not be handed over */
+    uint64_t limited;     /* requests answered rate_limited; not among refused */
+    uint64_t cut;         /* connections that sent far more than they may, and on */
 };
 
 struct msg_event {

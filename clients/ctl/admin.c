@@ -10,7 +10,7 @@
 
 int admin_open(struct admin *a, const struct command *c)
 {
-    char error[256];
+    char error[1024];
     int one = 1, close_ms = CLOSE_MS;
     memset(a, 0, sizeof *a);
     if (host_start() != STATUS_OK)

@@ -73,6 +73,8 @@ static void status_json(const struct msg_overview *o)
     show_put_number(out, "refused", o->refused);
     show_put_number(out, "busy", o->busy);
     show_put_number(out, "undelivered", o->undelivered);
+    show_put_number(out, "limited", o->limited);
+    show_put_number(out, "cut", o->cut);
     show_put_number(out, "map_version", o->map_version);
     for (size_t i = 0; i < o->worker_count; i++)
         json_array_append_new(workers, row_json(&o->workers[i]));
@@ -88,8 +90,8 @@ static void broker_print(const struct msg_overview *o)
            " requests pending\n",
            o->connections, o->sessions, o->attached, o->pending);
     printf("frames   %" PRIu64 " in, %" PRIu64 " out; answered refused %" PRIu64 ", busy %" PRIu64
-           "; could not hand over %" PRIu64 "\n",
-           o->frames_in, o->frames_out, o->refused, o->busy, o->undelivered);
+           ", too often %" PRIu64 "; could not hand over %" PRIu64 "; cut off %" PRIu64 "\n",
+           o->frames_in, o->frames_out, o->refused, o->busy, o->limited, o->undelivered, o->cut);
 }
 
 static void stores_print(const struct msg_overview *o)

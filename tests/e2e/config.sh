@@ -35,7 +35,7 @@ rm "$CONFIG";                                 refused "no config file" "sealmqd 
 chmod 755 "$RELAY";         refused "relay.dir: others may use" "chmod go-rwx"; chmod 700 "$RELAY"
 chmod 777 "$RELAY/keys";    refused "relay.keys: others may use" "chmod go-rwx"; chmod 700 "$RELAY/keys"
 chmod 644 "$RELAY/keys/server.key"
-run 1 sealmq-broker --config "$CONFIG";       one_error; err_has "server.key"; err_has "chmod go-rwx"
+run 2 sealmq-broker --config "$CONFIG";       one_error; err_has "server.key"; err_has "chmod go-rwx"
 chmod 600 "$RELAY/keys/server.key"
 chmod 666 "$CONFIG";        refused "sealmq.zpl" "others may"; chmod 600 "$CONFIG"
 

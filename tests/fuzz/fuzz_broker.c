@@ -20,7 +20,9 @@ static void ignore(void *context, const struct event *e)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct broker_config config = {.connections_max = 8, .ping_ms = 1000, .drain_ms = 100,
-                                   .out = {NULL, swallow, swallow, swallow, ignore}};
+                                   .rates = {5, 5, 1000},
+                                   .out = {NULL, swallow, swallow, swallow, ignore, NULL}};
+    struct peer_address from = {{1}};
     struct now now = {1700000000000, 1000};
     struct broker *b = broker_new(&config, now);
     struct transport_pk key = {{1}};
@@ -28,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t who = read_u8(&r);
         size_t len = read_u16(&r), left = reader_left(&r);
         struct view bytes = read_view(&r, len < left ? len : left);
-        if (who < 128) broker_client_frame(b, now, who % 4, &key, bytes);
+        if (who < 128) broker_client_frame(b, now, who % 4, &key, &from, bytes);
         else if (who < 240) broker_worker_slab(b, now, who % 4, bytes);
         else broker_admin_frame(b, now, who % 4, bytes);
         now.mono_ms += who;

@@ -15,6 +15,7 @@
  *    16  recipient never acks                  rogue.c say_ack; SEEN(EXPIRED), SEEN(FAILED); slabs.c credit_check
  *    22  partition broker-worker, either way   faults: WORKER_STALL, WORKER_BREAK; SEEN(WORKER_LOST, BROKER_LOST)
  *    24  broker dies                           faults: BROKER_CRASH; SEEN(RENEWED)
+ *    28  a flood of requests                   metered: SEEN(LIMITED); what was refused arrives
  *    33  queue full to worker or device        backpressure: SEEN(BOUNCED), SEEN(OVERLOAD)
  *    34  drain                                 faults: BROKER_DRAIN, STORE_DRAIN
  *    35  worker dies, by point                 faults: SEEN(KILL_IDLE .. KILL_FINISH, UNCERTAIN)

@@ -2,7 +2,8 @@
  * everything that a machine room does. loss: disks that lose synced writes. wiped: disks that are replaced by empty ones. clocks: clocks that lie.
  * lies: a relay that tells devices wrong things about each other's keys, and keys that change often.
  * retention: everything off for days, past the age of claims and ids, not of payloads.
- * backpressure: tiny credits, queues and mailboxes, and readers that take their time. */
+ * backpressure: tiny credits, queues and mailboxes, and readers that take their time.
+ * metered: a relay that allows in a second what a person does, all behind one address. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -75,6 +76,13 @@ static const struct profile profiles[] = {
      .credit_messages = 3, .credit_bytes = 4096, .edge_queue = 2, .backend_queue = 6,
      .mailbox_messages = 32, .storage_credit = 4, .slow_read_ms = 120,
      .must_see = SEEN(BOUNCED) | SEEN(OVERLOAD) | SEEN(WORKER_LOST)},
+    {.name = "metered", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
+     .chaos_ms = 20000, .settle_ms = 400000, .send_every_ms = 100, .large_pm = 30, .twice_pm = 100,
+     .quick_pm = 100, .rogue_pm = 500, .latency_ms = 30, .commit_ms = 8, .fault_every_ms = 1500,
+     .weights = {[FAULT_CLIENT_BREAK] = 8, [FAULT_CLIENT_CRASH] = 3, [FAULT_BROKER_CRASH] = 1,
+                 [FAULT_STORE_KILL] = 2},
+     .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
+     .rates = {1, 1, 4096}, .must_see = SEEN(LIMITED) | SEEN(REPEATED)},
 };
 
 const struct profile *profile_at(size_t index)

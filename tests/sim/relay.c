@@ -39,6 +39,12 @@ static enum status to_admin(void *context, uint32_t caller, struct view frame)
     return STATUS_OK;
 }
 
+/* Devices here do as they are told, rogues too, as far as this goes. */
+static void cut(void *context, uint32_t routing)
+{
+    sim_fail(((struct broker_host *)context)->sim, "number %u was cut off", routing);
+}
+
 static void on_event(void *context, const struct event *e)
 {
     watch_event(((struct broker_host *)context)->sim, e);
@@ -51,7 +57,9 @@ void broker_host_start(struct broker_host *h)
                                    .ping_ms = 3000,
                                    .drain_ms = 2000,
                                    .marks = s->marks,
-                                   .out = {h, to_client, to_worker, to_admin, on_event}};
+                                   .rates = {1000, 1000, 1u << 30},
+                                   .out = {h, to_client, to_worker, to_admin, on_event, cut}};
+    if (s->profile->rates.device_requests_per_s) config.rates = s->profile->rates;
     rng_fill(&s->rng, config.boot.bytes, sizeof config.boot.bytes);
     h->core = broker_new(&config, sim_relay_now(s));
     h->draining = false;
@@ -109,7 +117,7 @@ static void take_from(struct broker_host *h, struct conn *c)
     struct packet *p;
     while (c->used && c->number == number && (p = net_take(s, c, FAR))) {
         if (kind == CONN_EDGE)
-            broker_client_frame(h->core, now, number, &key, p->bytes);
+            broker_client_frame(h->core, now, number, &key, &(struct peer_address){{1}}, p->bytes);
         else
             broker_worker_slab(h->core, now, number, p->bytes);
         free(p);

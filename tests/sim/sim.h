@@ -118,6 +118,7 @@ struct profile {
     unsigned credit_bytes;
     unsigned edge_queue, backend_queue;
     unsigned mailbox_messages, storage_credit;
+    struct meter_rates rates; /* none = more than anybody asks */
     unsigned slow_read_ms;  /* a client takes one frame in this time while faults last; 0 = at once */
     bool unknown_allowed;   /* a message may end in `unknown`: no way to find out */
     uint64_t must_see;      /* bits of enum seen, in a run of many seeds */
@@ -382,7 +383,8 @@ void faults_step(struct sim *s);
     X(WINTER, "winters")                       X(SKEWED, "wrong clocks of clients noticed")        \
     X(ROTATED, "identity keys rotated")        X(STALE, "sends with an old device list")           \
     X(BEHIND, "sends ahead of the relay")      X(LIES, "lies told")                                \
-    X(FORKED, "lies noticed")                  X(HELD, "messages held")
+    X(FORKED, "lies noticed")                  X(HELD, "messages held")                   \
+    X(LIMITED, "floods told of")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,

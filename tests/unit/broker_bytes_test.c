@@ -29,7 +29,7 @@ static void asks(struct relay *r, uint32_t routing, uint64_t correlation, size_t
     uint8_t *zeros = calloc(1, frame_len);
     cr_assert(zeros && frame_len >= b.len);
     write_view(&b, view_of(zeros, frame_len - b.len));
-    broker_client_frame(r->broker, r->now, routing, &key, buffer_view(&b));
+    broker_client_frame(r->broker, r->now, routing, &key, &r->from, buffer_view(&b));
     relay_flush(r);
     buffer_fini(&b);
     free(zeros);

@@ -102,7 +102,8 @@ static void client_frame(struct storm *s, uint32_t routing, const struct frame_h
         b.at[chance(s, 8)] ^= (uint8_t)(1u << chance(s, 8));
         s->requests[header->correlation].damaged = true;
     }
-    broker_client_frame(s->broker, s->now, routing, &key, buffer_view(&b));
+    broker_client_frame(s->broker, s->now, routing, &key,
+                        &(struct peer_address){{(uint8_t)chance(s, 3)}}, buffer_view(&b));
     buffer_fini(&b);
 }
 
@@ -223,6 +224,7 @@ static void storm_run(uint64_t seed)
         s->clients[i] = s->next_routing++;
     struct broker_config config = {
         .boot = {{3}}, .connections_max = CLIENTS + 40, .ping_ms = 10000, .drain_ms = 1000,
+        .rates = {200, 200, 1000000},
         .out = {.context = s, .to_client = to_client, .to_worker = to_worker, .to_admin = to_admin,
                 .event = on_event}};
     s->broker = broker_new(&config, s->now);

@@ -218,7 +218,7 @@ Test(client, garbage_is_answered)
     struct relay *r = relay_new(4);
     struct transport_pk key = {{1}};
     cr_assert_not(relay_knows(r, CLIENT));
-    broker_client_frame(r->broker, r->now, CLIENT, &key, view_of("x", 1));
+    broker_client_frame(r->broker, r->now, CLIENT, &key, &r->from, view_of("x", 1));
     cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_MALFORMED);
     cr_assert(relay_knows(r, CLIENT));
     relay_free(r);
@@ -332,7 +332,7 @@ static void stranger_says(struct relay *r, uint8_t kind, uint64_t correlation, u
     struct buffer b = {0};
     frame_write(&b, &(struct frame_header){.kind = kind, .correlation = correlation, .home = home},
                 &msg_empty_desc, &(struct msg_empty){0});
-    broker_client_frame(r->broker, r->now, CLIENT, &key, buffer_view(&b));
+    broker_client_frame(r->broker, r->now, CLIENT, &key, &r->from, buffer_view(&b));
     buffer_fini(&b);
     relay_flush(r);
 }

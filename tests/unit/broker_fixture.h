@@ -29,19 +29,26 @@ struct relay {
     struct outputs clients, workers, admins;
     struct event events[256];
     size_t event_count;
+    size_t cut_count;
+    uint32_t cut;             /* the last one */
+    struct peer_address from; /* where clients are from now on */
     /* What the sockets say from now on. */
     uint32_t refusing_client; /* this routing id gets client_status instead of OK, */
     uint32_t refusing_more;   /* and so many after it */
     enum status client_status, worker_status;
 };
 
+/* relay_new: a relay that limits nobody's rate; relay_metered_new: by these rates. */
 struct relay *relay_new(uint32_t connections_max);
+struct relay *relay_metered_new(uint32_t connections_max, struct meter_rates rates);
 void relay_free(struct relay *r);
 /* relay_knows: whether this routing id has an entry. */
 bool relay_knows(const struct relay *r, uint32_t routing);
 /* relay_pass: ms milliseconds in steps of 50, with ticks and flushes. */
 void relay_pass(struct relay *r, uint64_t ms);
 void relay_flush(struct relay *r);
+/* relay_clear: forgets what was sent so far, taken or not. */
+void relay_clear(struct relay *r);
 
 /* A client, worker or operator says a frame with this meta. */
 void client_says(struct relay *r, uint32_t routing, struct frame_header header,
@@ -59,6 +66,7 @@ struct output *worker_takes(struct relay *r, uint32_t peer, enum frame_kind kind
 struct output *admin_takes(struct relay *r, uint32_t caller, enum frame_kind kind);
 /* error_status: what an ERROR frame says; fails the test on anything else, or NULL. */
 enum status error_status(const struct output *o);
+uint32_t error_retry_ms(const struct output *o);
 size_t relay_events(const struct relay *r, enum event_kind kind);
 
 /* Account n lives in partition 16 n; its device and key are made of n. */

@@ -58,15 +58,28 @@ static void on_event(void *context, const struct event *e)
     r->events[r->event_count++] = *e;
 }
 
+static void on_cut(void *context, uint32_t routing)
+{
+    struct relay *r = context;
+    r->cut_count++;
+    r->cut = routing;
+}
+
 struct relay *relay_new(uint32_t connections_max)
+{
+    return relay_metered_new(connections_max, (struct meter_rates){1000000, 1000000, 1ull << 34});
+}
+
+struct relay *relay_metered_new(uint32_t connections_max, struct meter_rates rates)
 {
     struct relay *r = calloc(1, sizeof *r);
     cr_assert(r != NULL);
     r->now = (struct now){.wall_ms = 1700000000000, .mono_ms = 5000};
     struct broker_config config = {
         .boot = {{9, 9}}, .connections_max = connections_max, .ping_ms = 10000, .drain_ms = 2000,
+        .rates = rates,
         .out = {.context = r, .to_client = to_client, .to_worker = to_worker, .to_admin = to_admin,
-                .event = on_event}};
+                .event = on_event, .cut = on_cut}};
     r->broker = broker_new(&config, r->now);
     return r;
 }
@@ -75,14 +88,20 @@ static void outputs_free(struct outputs *o)
 {
     for (size_t i = 0; i < o->count; i++)
         buffer_fini(&o->list[i].bytes);
+    o->count = 0;
+}
+
+void relay_clear(struct relay *r)
+{
+    outputs_free(&r->clients);
+    outputs_free(&r->workers);
+    outputs_free(&r->admins);
 }
 
 void relay_free(struct relay *r)
 {
     broker_free(&r->broker);
-    outputs_free(&r->clients);
-    outputs_free(&r->workers);
-    outputs_free(&r->admins);
+    relay_clear(r);
     free(r);
 }
 
@@ -119,7 +138,7 @@ void client_says(struct relay *r, uint32_t routing, struct frame_header header,
 {
     struct buffer b = frame_of(header, desc, message);
     struct transport_pk key = {{(uint8_t)routing, 7}};
-    broker_client_frame(r->broker, r->now, routing, &key, buffer_view(&b));
+    broker_client_frame(r->broker, r->now, routing, &key, &r->from, buffer_view(&b));
     buffer_fini(&b);
 }
 
@@ -179,6 +198,16 @@ enum status error_status(const struct output *o)
     cr_assert_eq(codec_decode(&msg_error_desc, o->frame.meta, &a, &error), STATUS_OK);
     arena_fini(&a);
     return (enum status)error.status;
+}
+
+uint32_t error_retry_ms(const struct output *o)
+{
+    struct arena a = {0};
+    struct msg_error error;
+    cr_assert(o != NULL && o->frame.header.kind == KIND_ERROR);
+    cr_assert_eq(codec_decode(&msg_error_desc, o->frame.meta, &a, &error), STATUS_OK);
+    arena_fini(&a);
+    return error.retry_after_ms;
 }
 
 size_t relay_events(const struct relay *r, enum event_kind kind)

@@ -261,6 +261,24 @@ ENGINE_TEST(outbox, busy_gets_the_same_bytes_after_the_time_given)
               row_at(f, row.order).reason == STATUS_OK);
 }
 
+ENGINE_TEST(outbox, whoever_sends_too_much_sends_nothing_until_the_time_given)
+{
+    struct sent first, second;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    refuse(f, &first.frame, STATUS_RATE_LIMITED, 7000);
+    cr_assert(row_at(f, row.order).state == MESSAGE_QUEUED && !row_at(f, row.order).submitted);
+    (void)write_to(f, "bob", "y", NULL);
+    pass(f, 6990);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u, "another message would be told the same");
+    pass(f, 100);
+    said_send(f, &second);
+    cr_assert_eq(second.send.item_count, 2u);
+    accept_all(f, &second);
+    cr_assert_eq(row_at(f, row.order).state, MESSAGE_ACCEPTED);
+}
+
 ENGINE_TEST(outbox, each_retried_status_gets_the_same_bytes)
 {
     static const enum status again[] = {STATUS_UNKNOWN, STATUS_WRONG_HOME, STATUS_STORE_READONLY};

@@ -129,6 +129,32 @@ ENGINE_TEST(session, busy_hello_is_said_again_after_the_time_given)
     cr_assert_eq(said_count(f, KIND_REGISTER), 1u);
 }
 
+ENGINE_TEST(session, what_asks_too_often_waits_as_long_as_it_is_told_and_then_goes_on)
+{
+    static const struct {
+        enum frame_kind kind;
+        uint32_t after_ms;
+    } asked[] = {{KIND_REGISTER, 7000}, {KIND_HELLO, 8000}, {KIND_CLAIM_HANDLE, 9000}};
+    struct msg_registered registered = {.account = f->me.account, .device = f->me.device};
+    engine_up(f->e, f->now);
+    turn(f);
+    for (size_t i = 0; i < 3; i++) {
+        struct frame frame = said(f, asked[i].kind, NULL, NULL);
+        refuse(f, &frame, STATUS_RATE_LIMITED, asked[i].after_ms);
+        pass(f, asked[i].after_ms - 10);
+        cr_assert_eq(said_count(f, asked[i].kind), 0u, "%zu", i);
+        pass(f, 20);
+        cr_assert_eq(said_count(f, asked[i].kind), 1u, "%zu", i);
+        if (asked[i].kind == KIND_HELLO) greet(f);
+        if (asked[i].kind != KIND_REGISTER) continue;
+        frame = said(f, KIND_REGISTER, NULL, NULL);
+        answer(f, &frame, KIND_REGISTERED, &msg_registered_desc, &registered);
+    }
+    cr_assert_not(has_happened(f, ENGINE_STOPPED));
+    cr_assert_not(has_happened(f, ENGINE_HANDLE_REFUSED));
+    cr_assert(engine_is_bound(f->e));
+}
+
 ENGINE_TEST(session, hello_without_an_answer_is_said_again_and_then_elsewhere)
 {
     bind_session(f);

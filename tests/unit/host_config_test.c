@@ -50,6 +50,8 @@ Test(config, a_made_config_loads_with_the_defaults)
     cr_assert_str_eq(c.admin_endpoint + 6, fixture_path("run/admin.ipc"));
     cr_assert_eq(c.connections_max, CONNECTIONS_MAX);
     cr_assert(c.ping_ms == 10000 && c.drain_ms == 2000 && c.credit == 4096);
+    cr_assert(c.address_requests_per_s == 200 && c.device_requests_per_s == 2000);
+    cr_assert(c.device_bytes_per_s == 64u << 20 && !c.allow_swap && !c.allow_core);
     cr_assert(c.backend == BACKEND_ROCKSDB && !c.accept_damaged);
     cr_assert(c.partition_first == 0 && c.partition_last == 4095);
     cr_assert(c.mailbox_messages == 10000 && c.mailbox_bytes == 268435456);
@@ -81,7 +83,8 @@ Test(config, given_values_replace_the_defaults)
     struct config c;
     enum status status = load_text(
         "relay\n    dir = \".\"\n    log = \"-\"\n    log_bytes = 1048576\nbroker\n    client = \"tcp://*:9\"\n"
-        "    drain_ms = 0\nstorage\n    backend = memory\n    partitions = \"16-31\"\n"
+        "    drain_ms = 0\n    address_requests_per_s = 3\n    device_bytes_per_s = 65536\n"
+        "storage\n    backend = memory\n    partitions = \"16-31\"\n"
         "    accept_damaged = yes\n    ledger_days = 9\nfanout\n"
         "    webhook = \"https://push.example/wake?x=1\"\n", &c);
     cr_assert(status == STATUS_OK, "%s", error);
@@ -89,6 +92,7 @@ Test(config, given_values_replace_the_defaults)
     cr_assert_eq(c.log_len_max, 1u << 20);
     cr_assert_str_eq(c.client_endpoint, "tcp://*:9");
     cr_assert(c.drain_ms == 0 && c.backend == BACKEND_MEMORY && c.accept_damaged);
+    cr_assert(c.address_requests_per_s == 3 && c.device_bytes_per_s == 65536);
     cr_assert(c.partition_first == 16 && c.partition_last == 31);
     cr_assert_eq(c.ledger_keep_ms, 9ull * 24 * 3600 * 1000);
     cr_assert_str_eq(c.webhook_url, "https://push.example/wake?x=1");
@@ -164,6 +168,7 @@ Test(config, a_file_that_others_may_write_is_refused)
     config_made();
     cr_assert_eq(chmod(fixture_path("sealmq.zpl"), 0606), 0);
     cr_assert_eq(config_load(fixture_path("sealmq.zpl"), &c, error, sizeof error), STATUS_CONFIG);
+    cr_assert(strncmp(error, "--config: others may write", 26) == 0, "%s", error);
     cr_assert(strstr(error, "chmod") != NULL);
     cr_assert_eq(chmod(fixture_path("sealmq.zpl"), 0644), 0);
     cr_assert_eq(config_load(fixture_path("sealmq.zpl"), &c, error, sizeof error), STATUS_OK);

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 Test(host, start_turns_cores_off_and_ignores_broken_pipes)
@@ -11,8 +12,22 @@ Test(host, start_turns_cores_off_and_ignores_broken_pipes)
     struct rlimit cores;
     struct sigaction pipes;
     cr_assert_eq(host_start(), STATUS_OK);
-    cr_assert(getrlimit(RLIMIT_CORE, &cores) == 0 && cores.rlim_cur == 0 && cores.rlim_max == 0);
+    cr_assert(getrlimit(RLIMIT_CORE, &cores) == 0 && cores.rlim_cur == 0);
+    cr_assert_eq(prctl(PR_GET_DUMPABLE), 0);
     cr_assert(sigaction(SIGPIPE, NULL, &pipes) == 0 && pipes.sa_handler == SIG_IGN);
+}
+
+Test(host, cores_are_off_until_allowed_and_never_is_for_good)
+{
+    struct rlimit before, cores;
+    cr_assert(getrlimit(RLIMIT_CORE, &before) == 0);
+    cr_assert_eq(host_start(), STATUS_OK);
+    cr_assert_eq(host_cores(CORES_ALLOWED), STATUS_OK);
+    cr_assert(getrlimit(RLIMIT_CORE, &cores) == 0 && cores.rlim_cur == before.rlim_max);
+    cr_assert_eq(prctl(PR_GET_DUMPABLE), 1);
+    cr_assert_eq(host_cores(CORES_NEVER), STATUS_OK);
+    cr_assert(getrlimit(RLIMIT_CORE, &cores) == 0 && cores.rlim_cur == 0 && cores.rlim_max == 0);
+    cr_assert_eq(prctl(PR_GET_DUMPABLE), 0);
 }
 
 Test(host, signals_are_taken_instead_of_dying)

@@ -2,6 +2,7 @@
  * randomness go into the storage core; everything that is decided is decided there. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
+#include "broker/host/guard.h"
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "broker/host/keys.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ERROR_LEN 512
+#define ERROR_LEN 1024
 #define REST_MS   1000u /* so long without work before the store puts its rows in order */
 
 /* Of the turn under way; beside it a group may be being written. */
@@ -271,9 +272,10 @@ static int run(struct command *c)
 {
     struct worker w = {.signals = -1};
     char error[ERROR_LEN] = "";
-    if (host_start() != STATUS_OK || (w.signals = host_signal_fd()) < 0)
-        return command_fail(c, EXIT_FAILED, "cannot set up signals or randomness");
-    if (config_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
+    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
+    if ((w.signals = host_signal_fd()) < 0)
+        return command_fail(c, EXIT_FAILED, "signals cannot be received");
+    if (guard_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
     enum status status = open_all(&w, error);
     if (status == STATUS_OK) serve(&w);

@@ -3,6 +3,7 @@
  * no key; when it dies, its children are killed with it, and nothing accepted is lost. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
+#include "broker/host/guard.h"
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "workers/supervisor/processes.h"
@@ -122,7 +123,7 @@ static int lock_take(const struct command *c, struct daemon *d)
 static int daemon_prepare(const struct command *c, struct daemon *d)
 {
     char error[ERROR_CAP];
-    enum status status = config_load(command_option(c, "config"), &d->config, error, sizeof error);
+    enum status status = guard_load(command_option(c, "config"), &d->config, error, sizeof error);
     if (status != STATUS_OK) return command_fail(c, EXIT_USAGE, "%s", error);
     status = processes_init(&d->processes, d->config.file, error, sizeof error);
     if (status != STATUS_OK) return command_fail(c, EXIT_USAGE, "%s", error);
@@ -205,7 +206,7 @@ static int sealmqd_run(struct command *c)
     if (config && command_option(c, "port"))
         return command_fail(c, EXIT_USAGE, "--port goes with --init: a config file names its own");
     if (host_start() != STATUS_OK)
-        return command_fail(c, EXIT_FAILED, "the system gives no randomness");
+        return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
     return init ? init_run(c) : daemon_run(c);
 }
 

@@ -1,0 +1,24 @@
+/* address: text to the bytes that are metered; no look-up, no socket. */
+#include "broker/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+struct peer_address peer_address_parse(const char *text)
+{
+    struct peer_address address = {{0}}, none = {{0}};
+    char plain[INET6_ADDRSTRLEN];
+    size_t len = text ? strcspn(text, "%") : 0; /* behind it: the interface */
+    if (len == 0 || len >= sizeof plain) return none;
+    memcpy(plain, text, len);
+    plain[len] = '\0';
+    if (inet_pton(AF_INET, plain, address.bytes + sizeof mapped) == 1) {
+        memcpy(address.bytes, mapped, sizeof mapped);
+        return address;
+    }
+    if (inet_pton(AF_INET6, plain, address.bytes) != 1) return none;
+    if (memcmp(address.bytes, mapped, sizeof mapped) != 0) memset(address.bytes + 8, 0, 8);
+    return address;
+}
