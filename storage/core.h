@@ -159,7 +159,7 @@ struct storage {
     struct storage_counters counters;
 };
 
-/* ---- core.c: answering and telling ---- */
+/* ---- answer.c ---- */
 
 /* core_after: the slab for a broker that leaves after this turn's commit. */
 struct buffer *core_after(struct storage *s, size_t broker);
@@ -173,6 +173,8 @@ size_t push_begin(struct storage *s, const struct attachment *to, struct device_
                   struct buffer **out);
 void push_end(struct buffer *out, size_t start);
 void core_event(struct storage *s, const struct event *e);
+
+/* ---- storage.c ---- */
 /* core_may_expire: the clock is not in doubt. */
 bool core_may_expire(const struct storage *s);
 /* core_owns: the partition belongs to this store. */
