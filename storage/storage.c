@@ -20,6 +20,8 @@ static const struct handler handlers[] = {
     HANDLER(REGISTER, false, register), NULL, register_plan, register_apply},
     HANDLER(APPEND, false, append), NULL, append_plan, append_apply},
     HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
+    HANDLER(PUBLISH, false, publish), NULL, publish_plan, publish_apply},
+    HANDLER(CLAIM_PREKEYS, false, claim_prekeys), NULL, claim_prekeys_plan, claim_prekeys_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
     HANDLER(RECORD, false, record), NULL, record_plan, record_apply},
@@ -65,6 +67,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->durability = store->ops->durability_max;
     s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
     s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
+    s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -90,6 +93,7 @@ static void free_tables(struct storage *s)
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);
+    prekey_meter_free(&s->prekey_meter);
     free(s->listed);
 }
 
@@ -159,6 +163,8 @@ static size_t weight_of(const struct request *r)
     if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
     if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
     if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;
+    if (r->handler->kind == KIND_CLAIM_PREKEYS)
+        weight = ((const struct msg_claim_prekeys *)r->meta)->device_count;
     return weight ? weight : 1;
 }
 

@@ -1,5 +1,5 @@
-/* prekey: making and checking signed prekeys. The account stands in what is signed, for a device id alone names no
- * account, and the body is signed as it was encoded: a reader takes no field on trust. */
+/* prekey: making and checking signed prekeys. The account stands in what is signed, so that a signature
+ * is good in one account only, and the body is signed as it was encoded: no field is taken on trust. */
 #include "broker/wire/prekey.h"
 
 #include "broker/wire/identity_log.h"
@@ -11,7 +11,8 @@ static const char prekey_label[] = "sealmq prekey 1";
 
 #define PREKEY_TEXT_MAX (sizeof prekey_label + sizeof(struct account_id) + PREKEY_BODY_LEN_MAX)
 
-static size_t prekey_bytes(struct account_id account, struct view body, uint8_t out[PREKEY_TEXT_MAX])
+static size_t prekey_bytes(struct account_id account, struct view body,
+                           uint8_t out[PREKEY_TEXT_MAX])
 {
     uint8_t *at = out + sizeof prekey_label;
     ENSURE(body.len <= PREKEY_BODY_LEN_MAX);

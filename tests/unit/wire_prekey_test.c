@@ -1,4 +1,5 @@
-/* prekey: a signed prekey is opened as it was made and in no other form, and is good for one account and one key. */
+/* prekey: a signed prekey is opened as it was made and in no other form, and is good for one account and
+ * one key. */
 #include "broker/wire/prekey.h"
 
 #include <criterion/criterion.h>
@@ -12,7 +13,8 @@ static struct arena arena;
 
 static void start(void)
 {
-    static const uint8_t seed[32] = "the seed of a device's own key", other_seed[32] = "and that of another one";
+    static const uint8_t seed[32] = "the seed of a device's own key",
+                         other_seed[32] = "and that of another one";
     cr_assert_geq(sodium_init(), 0);
     crypto_sign_seed_keypair(pk.bytes, sk, seed);
     crypto_sign_seed_keypair(other_pk.bytes, other_sk, other_seed);
@@ -28,14 +30,16 @@ TestSuite(prekey, .init = start, .fini = end);
 static struct msg_prekey_body body_make(void)
 {
     static const uint8_t scalar[32] = {7, 7};
-    struct msg_prekey_body body = {.device = {{4}}, .id = 9, .made_ms = 1700000000000u, .key_version = 3, .head = {{5}}};
+    struct msg_prekey_body body = {
+        .device = {{4}}, .id = 9, .made_ms = 1700000000000u, .key_version = 3, .head = {{5}}};
     crypto_scalarmult_base(body.key.bytes, scalar);
     return body;
 }
 
 static bool is_zero(const struct msg_signed_prekey *p, const struct msg_prekey_body *body)
 {
-    return sodium_is_zero((const uint8_t *)p, sizeof *p) == 1 && sodium_is_zero((const uint8_t *)body, sizeof *body) == 1;
+    return sodium_is_zero((const uint8_t *)p, sizeof *p) == 1 &&
+           sodium_is_zero((const uint8_t *)body, sizeof *body) == 1;
 }
 
 static enum status open_bytes(struct view bytes, struct msg_signed_prekey *p)
@@ -113,7 +117,8 @@ Test(prekey, with_any_bit_flipped_is_refused)
     for (size_t i = 0; i < bytes.len; i++)
         for (unsigned bit = 0; bit < 8; bit++) {
             bytes.at[i] ^= (uint8_t)(1u << bit);
-            bool taken = open_bytes(buffer_view(&bytes), &p) == STATUS_OK && prekey_signed_by(account, &p, &pk);
+            bool taken = open_bytes(buffer_view(&bytes), &p) == STATUS_OK &&
+                         prekey_signed_by(account, &p, &pk);
             cr_assert_not(taken, "byte %zu bit %u", i, bit);
             bytes.at[i] ^= (uint8_t)(1u << bit);
         }
