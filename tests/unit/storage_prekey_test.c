@@ -544,6 +544,19 @@ Test(prekeys, the_meter_gives_up_only_pairs_that_are_whole_again)
     prekey_meter_free(&m);
 }
 
+Test(prekeys, the_meter_counts_each_device_of_an_account_by_itself)
+{
+    struct prekey_meter *m = prekey_meter_new(2, (const uint8_t *)"sixteen of seeds");
+    struct account_id a = {{1}};
+    struct device_id d = {{1}}, other = {{2}};
+    uint32_t retry_ms;
+    for (unsigned i = 0; i < PREKEY_CLAIMS_BURST; i++)
+        cr_assert_eq(prekey_meter_take(m, a, d, 1000, &retry_ms), STATUS_OK);
+    cr_assert_eq(prekey_meter_take(m, a, d, 1000, &retry_ms), STATUS_RATE_LIMITED);
+    cr_assert_eq(prekey_meter_take(m, a, other, 1000, &retry_ms), STATUS_OK);
+    prekey_meter_free(&m);
+}
+
 /* ---- damage ---- */
 
 static void row_spoil(struct world *w, const struct person *p)
