@@ -161,34 +161,34 @@ static enum status row_take(const struct request *r, struct prekey_row *row, boo
     return STATUS_OK;
 }
 
-static enum status publish(struct storage *s, const struct request *r, struct prekey_row *row)
+/* A damaged row was read as none, so what comes takes its place. */
+static enum status publish(struct storage *s, const struct request *r, struct msg_published *answer)
 {
     const struct publishing *plan = r->plan;
     uint16_t home = home_of_account(r->stamp.account);
+    struct prekey_row row;
     bool changed = false;
+    *answer = (struct msg_published){0};
     enum status status = publisher_check(s, r);
     if (status != STATUS_OK) return note_refusal(s, r, status);
-    status = row_find(s, home, r->stamp.device, row);
+    status = row_find(s, home, r->stamp.device, &row);
     if (status != STATUS_OK && !plan->current.bytes.len) return STATUS_BUSY;
-    status =
-        row_take(r, row, &changed); /* in the place of a damaged one, too: that was read as none */
-    if (status != STATUS_OK || !changed) return status;
-    if (s->state == STORE_READONLY) return STATUS_STORE_READONLY;
-    row_put(s, home, r->stamp.device, row);
+    status = row_take(r, &row, &changed);
+    if (status != STATUS_OK) return status;
+    if (changed && s->state == STORE_READONLY) return STATUS_STORE_READONLY;
+    if (changed) row_put(s, home, r->stamp.device, &row);
+    answer->prekeys = state_of(&row);
     return STATUS_OK;
 }
 
 void publish_apply(struct storage *s, struct request *r)
 {
-    struct prekey_row row;
-    enum status status = publish(s, r, &row);
-    struct msg_published answer = {0};
-    if (status != STATUS_OK) {
+    struct msg_published answer;
+    enum status status = publish(s, r, &answer);
+    if (status == STATUS_OK)
+        request_reply(s, r, KIND_PUBLISHED, &msg_published_desc, &answer);
+    else
         request_fail(s, r, status, status_client_action(status) == ACTION_RETRY ? 1000 : 0);
-        return;
-    }
-    answer.prekeys = state_of(&row);
-    request_reply(s, r, KIND_PUBLISHED, &msg_published_desc, &answer);
 }
 
 /* ---- CLAIM_PREKEYS ---- */
