@@ -1,6 +1,6 @@
 /* main: sealmq-broker: configuration, keys and signals around the loop in net.c. */
 #include "broker/host/command.h"
-#include "broker/host/guard.h"
+#include "broker/host/machine.h"
 #include "broker/host/host.h"
 #include "broker/net.h"
 #include "broker/wire/slab.h"
@@ -62,7 +62,7 @@ static int run(struct command *c)
     if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
     int signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
     if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (guard_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
+    if (machine_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
     if (mkdir(config.run_dir, 0700) != 0 && errno != EEXIST)
         return command_fail(c, EXIT_FAILED, "%s: %s", config.run_dir, strerror(errno));

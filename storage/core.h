@@ -4,6 +4,7 @@
 
 #include "storage/mailbox.h"
 #include "storage/newest.h"
+#include "storage/prekey_meter.h"
 #include "storage/state.h"
 #include "storage/storage.h"
 #include "storage/table.h"
@@ -118,6 +119,7 @@ struct storage {
     struct table *mailboxes; /* device id -> struct mailbox */
     struct table *accounts;  /* account id -> struct account */
     struct newest *newest;   /* which message ids need no look at the claims */
+    struct prekey_meter *prekey_meter; /* who has claimed whose prekeys */
     struct listed *listed; /* to be looked up by the next turn */
     size_t listed_count, listed_cap;
     struct mailbox *hot, *hot_last; /* to be served, first come first */
@@ -159,7 +161,7 @@ struct storage {
     struct storage_counters counters;
 };
 
-/* ---- core.c: answering and telling ---- */
+/* ---- answer.c ---- */
 
 /* core_after: the slab for a broker that leaves after this turn's commit. */
 struct buffer *core_after(struct storage *s, size_t broker);
@@ -173,6 +175,8 @@ size_t push_begin(struct storage *s, const struct attachment *to, struct device_
                   struct buffer **out);
 void push_end(struct buffer *out, size_t start);
 void core_event(struct storage *s, const struct event *e);
+
+/* ---- storage.c ---- */
 /* core_may_expire: the clock is not in doubt. */
 bool core_may_expire(const struct storage *s);
 /* core_owns: the partition belongs to this store. */
@@ -234,6 +238,16 @@ enum status claim_handle_plan(struct storage *s, struct request *r);
 void claim_handle_apply(struct storage *s, struct request *r);
 enum status lookup_plan(struct storage *s, struct request *r);
 void lookup_apply(struct storage *s, struct request *r);
+
+/* ---- prekey.c ---- */
+enum status publish_plan(struct storage *s, struct request *r);
+void publish_apply(struct storage *s, struct request *r);
+enum status claim_prekeys_plan(struct storage *s, struct request *r);
+void claim_prekeys_apply(struct storage *s, struct request *r);
+/* prekeys_want: plans what prekeys_state needs. prekeys_state: zero where there are none, or none that
+ * can be read. */
+void prekeys_want(struct storage *s, uint16_t home, struct device_id device);
+struct msg_prekey_state prekeys_state(struct storage *s, uint16_t home, struct device_id device);
 
 /* ---- hello.c ---- */
 enum status hello_plan(struct storage *s, struct request *r);

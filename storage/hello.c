@@ -15,6 +15,7 @@ enum status hello_plan(struct storage *s, struct request *r)
         return STATUS_UNSUPPORTED;
     account_want(s, m->account);
     core_mailbox_want(s, home, m->device);
+    prekeys_want(s, home, m->device);
     return STATUS_OK;
 }
 
@@ -211,7 +212,8 @@ void hello_apply(struct storage *s, struct request *r)
         .session = {s->term, ++s->session_number}, .relay_ms = s->turn.now_ms,
         .credit_messages = clamp_u32(hello->credit_messages, CREDIT_MESSAGES_MAX),
         .credit_bytes = clamp_u64(hello->credit_bytes, CREDIT_BYTES_MAX),
-        .ping_ms = s->config.ping_ms, .log = log};
+        .ping_ms = s->config.ping_ms, .log = log,
+        .prekeys = prekeys_state(s, home_of_account(hello->account), hello->device)};
     read_map(s, r, &welcome.map);
     if (hello->attach)
         attach(s, r, m, &welcome);

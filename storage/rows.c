@@ -494,6 +494,57 @@ enum status handle_row_read(struct view value, struct handle_row *row)
     return row_done(&r);
 }
 
+static void row_part(struct row_writer *w, struct view part)
+{
+    uint8_t len[2];
+    ENSURE(part.len <= PREKEY_LEN_MAX);
+    put_u16(len, (uint16_t)part.len);
+    row_bytes(w, len, sizeof len);
+    row_bytes(w, part.at, part.len);
+}
+
+struct view prekey_row_write(struct arena *a, const struct prekey_row *row)
+{
+    ENSURE(row->one_time_count <= ONE_TIME_PREKEYS_MAX);
+    size_t cap = 24 + 4 + row->current.len + row->last_resort.len + 40 * row->one_time_count;
+    struct row_writer w = row_begin(a, cap);
+    row_u64(&w, row->signed_id);
+    row_u64(&w, row->last_resort_id);
+    row_u64(&w, row->one_time_highest);
+    row_part(&w, row->current);
+    row_part(&w, row->last_resort);
+    for (size_t i = 0; i < row->one_time_count; i++) {
+        row_u64(&w, row->one_time[i].id);
+        row_bytes(&w, row->one_time[i].key.bytes, 32);
+    }
+    return row_end(&w);
+}
+
+enum status prekey_row_read(struct view value, struct prekey_row *row)
+{
+    struct reader r = row_open(value);
+    uint64_t before = 0;
+    memset(row, 0, sizeof *row);
+    row->signed_id = read_u64(&r);
+    row->last_resort_id = read_u64(&r);
+    row->one_time_highest = read_u64(&r);
+    row->current = read_view(&r, read_u16(&r));
+    row->last_resort = read_view(&r, read_u16(&r));
+    while (!r.failed && reader_left(&r) && row->one_time_count < ONE_TIME_PREKEYS_MAX) {
+        struct msg_one_time_prekey *k = &row->one_time[row->one_time_count++];
+        k->id = read_u64(&r);
+        read_bytes(&r, k->key.bytes, 32);
+        if (k->id <= before || k->id > row->one_time_highest) r.failed = true;
+        before = k->id;
+    }
+    bool fits = row->current.len <= PREKEY_LEN_MAX && row->last_resort.len <= PREKEY_LEN_MAX;
+    bool whole = !row->signed_id == !row->current.len &&
+                 !row->last_resort_id == !row->last_resort.len;
+    if (fits && whole && row_done(&r) == STATUS_OK) return STATUS_OK;
+    memset(row, 0, sizeof *row);
+    return STATUS_DAMAGED;
+}
+
 struct view bytes_row_write(struct arena *a, struct view bytes)
 {
     struct row_writer w = row_begin(a, bytes.len);

@@ -19,6 +19,7 @@ enum row_kind {
     ROW_ACCOUNT = 'A',  /* identity: what an account's log says */
     ROW_ENTRY = 'L',    /* identity: one entry of it, as signed */
     ROW_HANDLE = 'H',   /* identity */
+    ROW_PREKEYS = 'K',  /* identity: a device's prekeys that nobody has claimed */
     ROW_STORE = 'S',    /* identity: the store's own id */
     ROW_COMMIT = 'N',   /* identity: (term, commit) of the last group */
     ROW_TERM = 'T',     /* identity: ended terms */
@@ -147,6 +148,17 @@ struct handle_row { /* as claimed */
 };
 struct view handle_row_write(struct arena *a, const struct handle_row *row);
 enum status handle_row_read(struct view value, struct handle_row *row) MUST_USE;
+
+struct prekey_row {
+    uint64_t signed_id, last_resort_id; /* 0 = none */
+    uint64_t one_time_highest;          /* ever taken */
+    struct view current, last_resort;   /* encoded msg_signed_prekey */
+    struct msg_one_time_prekey one_time[ONE_TIME_PREKEYS_MAX]; /* ascending */
+    size_t one_time_count;
+};
+/* prekey_row_read: the views borrow the value. */
+struct view prekey_row_write(struct arena *a, const struct prekey_row *row);
+enum status prekey_row_read(struct view value, struct prekey_row *row) MUST_USE;
 
 /* Plain ones: store -> store id; commit -> term, commit, store time,
  * highest message id accepted; term -> end, ended_ms. */

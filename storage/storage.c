@@ -20,6 +20,8 @@ static const struct handler handlers[] = {
     HANDLER(REGISTER, false, register), NULL, register_plan, register_apply},
     HANDLER(APPEND, false, append), NULL, append_plan, append_apply},
     HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
+    HANDLER(PUBLISH, false, publish), NULL, publish_plan, publish_apply},
+    HANDLER(CLAIM_PREKEYS, false, claim_prekeys), NULL, claim_prekeys_plan, claim_prekeys_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
     HANDLER(RECORD, false, record), NULL, record_plan, record_apply},
@@ -37,78 +39,14 @@ static const struct handler *handler_of(uint8_t kind)
     return NULL;
 }
 
-static size_t frame_len(const struct request *r)
-{
-    return FRAME_HEADER_LEN + r->frame.meta.len + r->frame.body.len;
-}
-
-/* ---- answering ---- */
-
-struct buffer *core_after(struct storage *s, size_t broker)
-{
-    struct buffer *out = &s->peers[broker].after;
-    if (!out->len) slab_begin(out);
-    return out;
-}
-
-static struct stamp stamp_back(const struct request *r)
-{
-    return (struct stamp){.origin = r->stamp.origin, .conn = r->stamp.conn,
-                          .session = r->stamp.session, .account = r->stamp.account,
-                          .device = r->stamp.device};
-}
-
-void request_reply(struct storage *s, const struct request *r, enum frame_kind kind,
-                   const struct codec_desc *desc, const void *meta)
-{
-    struct buffer *out = core_after(s, r->broker);
-    struct stamp stamp = stamp_back(r);
-    size_t start = slab_item_begin(out, &stamp);
-    frame_write(out, &(struct frame_header){.kind = (uint8_t)kind,
-                                            .correlation = r->frame.header.correlation,
-                                            .home = r->frame.header.home}, desc, meta);
-    slab_item_end(out, start);
-}
-
-void request_fail(struct storage *s, const struct request *r, enum status status,
-                  uint32_t retry_after_ms)
-{
-    struct buffer *out = core_after(s, r->broker);
-    struct stamp stamp = stamp_back(r);
-    if (r->handler && kind_rule_of(r->frame.header.kind)->reply == KIND_NONE) return;
-    if (status > STATUS_WIRE_MAX) status = STATUS_BUSY;
-    if (status_client_action(status) == ACTION_RETRY && !retry_after_ms) retry_after_ms = 100;
-    size_t start = slab_item_begin(out, &stamp);
-    frame_write_error(out, r->frame.header.correlation, r->frame.header.home, status,
-                      retry_after_ms);
-    slab_item_end(out, start);
-}
-
-size_t push_begin(struct storage *s, const struct attachment *to, struct device_id device,
-                  struct buffer **out)
-{
-    *out = core_after(s, to->broker);
-    struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = to->conn, .session = to->session,
-                          .device = device, .round = to->round};
-    return slab_item_begin(*out, &stamp);
-}
-
-void push_end(struct buffer *out, size_t start)
-{
-    slab_item_end(out, start);
-}
-
-void core_event(struct storage *s, const struct event *e)
-{
-    struct event full = *e;
-    full.at_ms = s->store_ms;
-    event_ring_put(&s->events, &full);
-    if (s->out.event) s->out.event(s->out.context, &full);
-}
-
 bool core_owns(const struct storage *s, uint16_t home)
 {
     return home >= s->config.partition_first && home <= s->config.partition_last;
+}
+
+static size_t frame_len(const struct request *r)
+{
+    return FRAME_HEADER_LEN + r->frame.meta.len + r->frame.body.len;
 }
 
 /* ---- opening and closing ---- */
@@ -129,6 +67,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->durability = store->ops->durability_max;
     s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
     s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
+    s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -154,6 +93,7 @@ static void free_tables(struct storage *s)
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);
+    prekey_meter_free(&s->prekey_meter);
     free(s->listed);
 }
 
@@ -223,6 +163,8 @@ static size_t weight_of(const struct request *r)
     if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
     if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
     if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;
+    if (r->handler->kind == KIND_CLAIM_PREKEYS)
+        weight = ((const struct msg_claim_prekeys *)r->meta)->device_count;
     return weight ? weight : 1;
 }
 

@@ -45,6 +45,7 @@ sealmq_fuzz(slab 200000 fuzz_wire)
 sealmq_fuzz(text 200000 fuzz_wire)
 sealmq_fuzz(founding 200000 fuzz_wire)
 sealmq_fuzz(log 3000 fuzz_wire)
+sealmq_fuzz(prekey 200000 fuzz_wire)
 
 sealmq_fuzz_library(fuzz_storage storage/rows.c fuzz_wire)
 sealmq_fuzz(rows 200000 fuzz_storage)

@@ -247,3 +247,12 @@ void codec_encode(const struct codec_desc *desc, const void *message, struct buf
     for (size_t i = 0; i < desc->field_count; i++)
         encode_field(&desc->fields[i], message, b);
 }
+
+bool codec_encodes_to(const struct codec_desc *desc, const void *message, struct view bytes)
+{
+    struct buffer again = {0};
+    codec_encode(desc, message, &again);
+    bool same = view_equal(buffer_view(&again), bytes);
+    buffer_fini(&again);
+    return same;
+}

@@ -53,4 +53,7 @@ enum status codec_decode(const struct codec_desc *desc, struct view in, struct a
  * structs give equal bytes. Bounds are the caller's duty (ENSUREd). */
 void codec_encode(const struct codec_desc *desc, const void *message, struct buffer *b);
 
+/* codec_encodes_to: whether the bytes are the one encoding of the message: known fields, in order, nothing else. */
+bool codec_encodes_to(const struct codec_desc *desc, const void *message, struct view bytes);
+
 #endif

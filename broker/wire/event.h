@@ -40,6 +40,9 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(LOG_APPENDED, 42, "log_appended", INFO, "operation", "number", "key_version")                \
     X(LOG_REFUSED, 43, "log_refused", WARN, "status", "", "")                                      \
     X(DEVICE_ENDED, 44, "device_ended", INFO, "", "", "")                                          \
+    X(PREKEYS_LOW, 45, "prekeys_low", INFO, "", "left", "")                                        \
+    X(PREKEYS_DRAINED, 46, "prekeys_drained", WARN, "last_resort", "", "")                         \
+    X(PREKEYS_REFUSED, 47, "prekeys_refused", WARN, "status", "", "")                              \
     X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
     X(ID_REUSED, 51, "id_reused", WARN, "status", "", "client_version")                            \
     X(MAILBOX_OVER_QUOTA, 52, "mailbox_over_quota", WARN, "", "messages", "bytes")                 \

@@ -31,23 +31,14 @@ static bool is_zero(const uint8_t *at, size_t len)
     return sodium_is_zero(at, len) == 1;
 }
 
-static bool encodes_to(const struct codec_desc *desc, const void *message, struct view bytes)
-{
-    struct buffer again = {0};
-    codec_encode(desc, message, &again);
-    bool same = view_equal(buffer_view(&again), bytes);
-    buffer_fini(&again);
-    return same;
-}
-
 enum status entry_open(struct view entry, struct arena *a, struct msg_entry *e,
                        struct msg_entry_body *body)
 {
     memset(body, 0, sizeof *body);
     enum status s = codec_decode(&msg_entry_desc, entry, a, e);
     if (s == STATUS_OK) s = codec_decode(&msg_entry_body_desc, e->body, a, body);
-    if (s == STATUS_OK && (!encodes_to(&msg_entry_desc, e, entry) ||
-                           !encodes_to(&msg_entry_body_desc, body, e->body)))
+    if (s == STATUS_OK && (!codec_encodes_to(&msg_entry_desc, e, entry) ||
+                           !codec_encodes_to(&msg_entry_body_desc, body, e->body)))
         s = STATUS_BAD_ENTRY;
     if (s == STATUS_OK) return STATUS_OK;
     memset(e, 0, sizeof *e);

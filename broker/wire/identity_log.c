@@ -60,8 +60,7 @@ size_t identity_log_active(const struct identity_log *log)
 
 /* ---- keys ---- */
 
-/* Not zero, and of no small order: all that can be told of a key exchange's public key. */
-static bool exchange_key_good(const uint8_t pk[32])
+bool exchange_key_good(const uint8_t pk[32])
 {
     static const uint8_t scalar[32] = {8};
     uint8_t shared[32];

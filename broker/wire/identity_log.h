@@ -96,4 +96,7 @@ void identity_log_make(const struct identity_log *log, const struct entry_plan *
 void device_prove(struct account_id account, const struct msg_device_record *record,
                   const uint8_t signing_sk[64], struct signature *out);
 
+/* exchange_key_good: not zero, and of no small order: all that can be told of a key exchange's public key. */
+bool exchange_key_good(const uint8_t pk[32]);
+
 #endif

@@ -119,6 +119,28 @@ Test(damage, an_unreadable_page_of_claims_is_busy_and_the_others_are_accepted)
     claim_unreadable(true);
 }
 
+/* The disk does not give a device's prekeys: who claims them waits, and the device itself is let in. */
+Test(damage, unreadable_prekeys_are_busy_and_keep_nobody_out)
+{
+    struct damage d = damage_new();
+    struct stamp stamp = person_stamp(d.ann);
+    struct device_id_list devices[1] = {{d.bob->device}};
+    struct msg_claim_prekeys m = {.account = d.bob->account, .devices = devices, .device_count = 1};
+    struct msg_prekeys answer;
+    damage_put(&d, SPACE_IDENTITY,
+               key_device(ROW_PREKEYS, home_of_account(d.bob->account), d.bob->device));
+    uint64_t c = world_ask(d.w, 0, &stamp, KIND_CLAIM_PREKEYS, &msg_claim_prekeys_desc, &m,
+                           view_of(NULL, 0));
+    world_run(d.w);
+    world_decode(d.w, c, KIND_PREKEYS, &msg_prekeys_desc, &answer);
+    cr_assert_eq(answer.bundles[0].status, STATUS_BUSY);
+    cr_assert_eq(answer.bundles[0].retry_after_ms, 1000);
+    cr_assert_eq(world_events(d.w, EVENT_STORE_DAMAGED), 1);
+    cr_assert_eq(person_hello(d.w, d.bob, 0), STATUS_OK);
+    cr_assert_eq(person_hello(d.w, d.cid, 0), STATUS_OK);
+    damage_free(&d);
+}
+
 Test(damage, an_unreadable_mailbox_is_alarmed_and_the_others_are_served)
 {
     struct damage d = damage_new();

@@ -127,6 +127,50 @@ Test(rows, every_value_comes_back)
     arena_fini(&a);
 }
 
+Test(rows, prekeys_come_back_and_what_cannot_be_is_damage)
+{
+    struct arena a = {0};
+    struct prekey_row row = {.signed_id = 4,
+                             .last_resort_id = 5,
+                             .one_time_highest = 9,
+                             .current = view_of("one", 3),
+                             .last_resort = view_of("two", 3),
+                             .one_time = {{7, {{1}}}, {9, {{2}}}},
+                             .one_time_count = 2},
+                      back;
+    struct view v = prekey_row_write(&a, &row);
+    cr_assert_eq(prekey_row_read(v, &back), STATUS_OK);
+    cr_assert(back.signed_id == 4 && back.last_resort_id == 5 && back.one_time_highest == 9);
+    cr_assert(view_equal(back.current, row.current) &&
+              view_equal(back.last_resort, row.last_resort));
+    cr_assert_eq(back.one_time_count, 2);
+    cr_assert_eq(memcmp(back.one_time, row.one_time, sizeof row.one_time), 0);
+    cr_assert_eq(prekey_row_read(view_of(v.at, v.len - 1), &back), STATUS_DAMAGED);
+    cr_assert_eq(back.signed_id | back.one_time_count, 0);
+    row.one_time[1].id = 7;
+    cr_assert_eq(prekey_row_read(prekey_row_write(&a, &row), &back), STATUS_DAMAGED, "an id twice");
+    row.one_time[1].id = 10;
+    cr_assert_eq(prekey_row_read(prekey_row_write(&a, &row), &back), STATUS_DAMAGED,
+                 "above the highest");
+    row.one_time_count = 1;
+    cr_assert_eq(prekey_row_read(prekey_row_write(&a, &row), &back), STATUS_OK);
+    row.current.len = 0;
+    cr_assert_eq(prekey_row_read(prekey_row_write(&a, &row), &back), STATUS_DAMAGED,
+                 "an id of nothing");
+    row =
+        (struct prekey_row){.one_time_highest = UINT64_MAX, .one_time_count = ONE_TIME_PREKEYS_MAX};
+    for (size_t i = 0; i < ONE_TIME_PREKEYS_MAX; i++)
+        row.one_time[i].id = i + 1;
+    v = prekey_row_write(&a, &row);
+    cr_assert_eq(prekey_row_read(v, &back), STATUS_OK);
+    uint8_t *longer = arena_alloc(&a, v.len + 40);
+    memcpy(longer, v.at, v.len);
+    memset(longer + v.len, 0xee, 40);
+    cr_assert_eq(prekey_row_read(view_of(longer, v.len + 40), &back), STATUS_DAMAGED,
+                 "one too many");
+    arena_fini(&a);
+}
+
 Test(rows, an_envelope_offered_again_names_its_first_place)
 {
     struct arena a = {0};

@@ -2,6 +2,7 @@
  * and read them back. They were computed by another implementation; they are never regenerated. */
 #include "broker/wire/digest.h"
 #include "broker/wire/identity.h"
+#include "broker/wire/prekey.h"
 #include "broker/wire/receipt.h"
 
 #include <criterion/criterion.h>
@@ -255,6 +256,51 @@ Test(vectors, claim_handle)
                          FROM_CLIENT, &msg_claim_handle_desc, view_of(NULL, 0)};
     struct msg_claim_handle m = {.handle = handle_text(), .entry = hex("alice.entry")};
     FIXED("handle.signature", m.signature);
+    check_frame(&x, &m);
+}
+
+/* alice's prekey of these names, made and read back. */
+static void check_prekey(const char *id_name, const char *name, bool last_resort)
+{
+    uint8_t seed[32], sk[64];
+    struct signing_pk pk;
+    struct account_id account;
+    struct msg_prekey_body body = {.id = number(id_name), .made_ms = number("alice.made_ms"),
+                                   .key_version = 1, .last_resort = last_resort}, back;
+    struct msg_signed_prekey read;
+    struct buffer made = {0};
+    FIXED("alice.signing_seed", seed);
+    FIXED("alice.account", account);
+    FIXED("alice.account", body.head);
+    FIXED("alice.device", body.device);
+    FIXED("prekey.key", body.key);
+    crypto_sign_seed_keypair(pk.bytes, sk, seed);
+    prekey_make(account, &body, sk, &made);
+    is(buffer_view(&made), name);
+    cr_assert_eq(prekey_open(hex(name), &arena, &read, &back), STATUS_OK);
+    cr_assert(prekey_signed_by(account, &read, &pk));
+    cr_assert(back.id == body.id && back.last_resort == last_resort);
+    buffer_fini(&made);
+}
+
+Test(vectors, a_prekey_is_its_body_and_signature)
+{
+    struct msg_signed_prekey p;
+    check_prekey("prekey.id", "prekey.signed", false);
+    check_prekey("prekey.last_resort_id", "prekey.last_resort", true);
+    cr_assert_eq(codec_decode(&msg_signed_prekey_desc, hex("prekey.signed"), &arena, &p), STATUS_OK);
+    is(p.body, "prekey.body");
+    IS(p.signature, "prekey.signature");
+}
+
+Test(vectors, publish)
+{
+    struct expected x = {"publish.frame", {KIND_PUBLISH, 1, 9, home("alice.home")}, FROM_CLIENT,
+                         &msg_publish_desc, view_of(NULL, 0)};
+    struct msg_one_time_prekey one = {.id = 1};
+    struct msg_publish m = {.current = hex("prekey.signed"), .last_resort = hex("prekey.last_resort"),
+                            .one_time = &one, .one_time_count = 1};
+    FIXED("prekey.key", one.key);
     check_frame(&x, &m);
 }
 

@@ -6,7 +6,7 @@
  * once. What starting again cannot help (config, keys) exits with EXIT_USAGE. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
-#include "broker/host/guard.h"
+#include "broker/host/machine.h"
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "broker/host/keys.h"
@@ -133,7 +133,7 @@ static int start(struct process *p, struct command *c)
     if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
     if ((p->signal_fd = host_signal_fd()) < 0)
         return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (guard_load(command_option(c, "config"), &p->config, error, sizeof error) != STATUS_OK)
+    if (machine_load(command_option(c, "config"), &p->config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
     if (mark_key_load(&p->config, &p->mark_key, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);

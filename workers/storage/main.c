@@ -2,7 +2,7 @@
  * randomness go into the storage core; everything that is decided is decided there. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
-#include "broker/host/guard.h"
+#include "broker/host/machine.h"
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "broker/host/keys.h"
@@ -275,7 +275,7 @@ static int run(struct command *c)
     if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
     if ((w.signals = host_signal_fd()) < 0)
         return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (guard_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
+    if (machine_load(command_option(c, "config"), &w.config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
     enum status status = open_all(&w, error);
     if (status == STATUS_OK) serve(&w);

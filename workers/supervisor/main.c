@@ -3,7 +3,7 @@
  * no key; when it dies, its children are killed with it, and nothing accepted is lost. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
-#include "broker/host/guard.h"
+#include "broker/host/machine.h"
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "workers/supervisor/processes.h"
@@ -123,7 +123,7 @@ static int lock_take(const struct command *c, struct daemon *d)
 static int daemon_prepare(const struct command *c, struct daemon *d)
 {
     char error[ERROR_CAP];
-    enum status status = guard_load(command_option(c, "config"), &d->config, error, sizeof error);
+    enum status status = machine_load(command_option(c, "config"), &d->config, error, sizeof error);
     if (status != STATUS_OK) return command_fail(c, EXIT_USAGE, "%s", error);
     status = processes_init(&d->processes, d->config.file, error, sizeof error);
     if (status != STATUS_OK) return command_fail(c, EXIT_USAGE, "%s", error);

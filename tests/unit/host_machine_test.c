@@ -1,6 +1,6 @@
-/* guard: what is refused before anything starts, each beside what is not. The machine is made up,
+/* machine: what is refused before anything starts, each beside what is not. The machine is made up,
  * the files are real. */
-#include "broker/host/guard.h"
+#include "broker/host/machine.h"
 
 #include "broker/host/file.h"
 #include "broker/host/keys.h"
@@ -14,7 +14,7 @@ static void relay_start(void)
     cr_assert_eq(config_make(fixture_dir, 7400, error, sizeof error), STATUS_OK, "%s", error);
 }
 
-TestSuite(guard, .init = relay_start, .fini = fixture_end);
+TestSuite(machine, .init = relay_start, .fini = fixture_end);
 
 static enum status load(void)
 {
@@ -49,7 +49,7 @@ static enum status machine(struct machine m, bool allow_swap)
     return machine_check(&config, &m, error, sizeof error);
 }
 
-Test(guard, libzmq_is_new_enough_and_has_curve)
+Test(machine, libzmq_is_new_enough_and_has_curve)
 {
     struct machine m = good;
     cr_assert_eq(machine(m, false), STATUS_OK);
@@ -64,7 +64,7 @@ Test(guard, libzmq_is_new_enough_and_has_curve)
     cr_assert(strncmp(error, "libzmq: built without CURVE", 27) == 0);
 }
 
-Test(guard, swap_is_refused_only_where_secrets_could_get_there)
+Test(machine, swap_is_refused_only_where_secrets_could_get_there)
 {
     struct machine m = good;
     m.swap_on = true;
@@ -77,7 +77,7 @@ Test(guard, swap_is_refused_only_where_secrets_could_get_there)
     cr_assert_eq(machine(m, false), STATUS_OK, "there is nowhere to go");
 }
 
-Test(guard, swap_is_on_where_a_file_lists_one_or_cannot_be_read)
+Test(machine, swap_is_on_where_a_file_lists_one_or_cannot_be_read)
 {
     fixture_write("none", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n", 0600);
     fixture_write("one", "Filename\t\t\t\tType\t\tSize\n/dev/sda2 partition 1 0 -2\n", 0600);
@@ -88,7 +88,7 @@ Test(guard, swap_is_on_where_a_file_lists_one_or_cannot_be_read)
     cr_assert(swap_listed(fixture_path("missing")));
 }
 
-Test(guard, this_machine_can_be_read)
+Test(machine, this_machine_can_be_read)
 {
     struct machine m;
     machine_read(&m);
@@ -97,25 +97,25 @@ Test(guard, this_machine_can_be_read)
 
 /* ---- files ---- */
 
-Test(guard, a_made_relay_is_not_refused)
+Test(machine, a_made_relay_is_not_refused)
 {
     struct config config;
     cr_assert_eq(load(), STATUS_OK, "%s", error);
-    cr_assert_eq(guard_load(fixture_path("sealmq.zpl"), &config, error, sizeof error), STATUS_OK,
+    cr_assert_eq(machine_load(fixture_path("sealmq.zpl"), &config, error, sizeof error), STATUS_OK,
                  "%s", error);
     cr_assert_not(config.allow_core || config.allow_swap);
 }
 
-Test(guard, a_refused_load_gives_nothing)
+Test(machine, a_refused_load_gives_nothing)
 {
     struct config config;
     mode_set("keys/mark.key", 0640);
-    cr_assert_eq(guard_load(fixture_path("sealmq.zpl"), &config, error, sizeof error),
+    cr_assert_eq(machine_load(fixture_path("sealmq.zpl"), &config, error, sizeof error),
                  STATUS_CONFIG);
     cr_assert(config.dir[0] == '\0' && config.credit == 0);
 }
 
-Test(guard, keys_that_others_may_use_are_refused)
+Test(machine, keys_that_others_may_use_are_refused)
 {
     static const char *const keys[] = {"keys/server.key", "keys/receipt.key", "keys/webhook.key",
                                        "keys/mark.key"};
@@ -130,7 +130,7 @@ Test(guard, keys_that_others_may_use_are_refused)
 }
 
 /* Only root can give a file away. */
-Test(guard, keys_of_another_user_are_refused)
+Test(machine, keys_of_another_user_are_refused)
 {
     if (geteuid() != 0) return; /* not cr_skip: that leaves the folder behind */
     cr_assert_eq(chown(fixture_path("keys/server.key"), 4711, 4711), 0);
@@ -148,7 +148,7 @@ static void relay_below(mode_t above)
     strncat(fixture_dir, "/above", sizeof fixture_dir - strlen(fixture_dir) - 1);
 }
 
-Test(guard, a_folder_above_that_others_may_write_is_refused_unless_it_is_sticky)
+Test(machine, a_folder_above_that_others_may_write_is_refused_unless_it_is_sticky)
 {
     static const struct {
         mode_t mode;
@@ -172,7 +172,7 @@ Test(guard, a_folder_above_that_others_may_write_is_refused_unless_it_is_sticky)
     *strrchr(fixture_dir, '/') = '\0';
 }
 
-Test(guard, where_a_link_leads_counts_too)
+Test(machine, where_a_link_leads_counts_too)
 {
     char loose[CONFIG_PATH_MAX], link[CONFIG_PATH_MAX];
     snprintf(loose, sizeof loose, "%s/loose", fixture_dir);
@@ -195,7 +195,7 @@ static void config_says(const char *relay, const char *rest)
     fixture_write("sealmq.zpl", text, 0600);
 }
 
-Test(guard, a_log_where_others_may_write_is_refused)
+Test(machine, a_log_where_others_may_write_is_refused)
 {
     char path[CONFIG_PATH_MAX];
     snprintf(path, sizeof path, "%s/logs", fixture_dir);
@@ -209,7 +209,7 @@ Test(guard, a_log_where_others_may_write_is_refused)
     cr_assert_eq(load(), STATUS_OK, "%s", error);
 }
 
-Test(guard, a_store_that_others_may_use_is_refused_also_one_that_is_not_there_yet)
+Test(machine, a_store_that_others_may_use_is_refused_also_one_that_is_not_there_yet)
 {
     char path[CONFIG_PATH_MAX];
     snprintf(path, sizeof path, "%s/stores", fixture_dir);
@@ -225,7 +225,7 @@ Test(guard, a_store_that_others_may_use_is_refused_also_one_that_is_not_there_ye
     cr_assert_eq(load(), STATUS_OK, "%s", error);
 }
 
-Test(guard, durability_cannot_be_turned_off_by_a_word_that_does_nothing)
+Test(machine, durability_cannot_be_turned_off_by_a_word_that_does_nothing)
 {
     config_says("", "storage\n    sync = no\n");
     refused("storage.sync: there is no such choice", "storage.backend = memory");
@@ -235,7 +235,7 @@ Test(guard, durability_cannot_be_turned_off_by_a_word_that_does_nothing)
     cr_assert_eq(load(), STATUS_OK, "%s", error);
 }
 
-Test(guard, no_bound_can_be_taken_away)
+Test(machine, no_bound_can_be_taken_away)
 {
     static const char *const limits[][3] = {{"broker", "connections", "1"},
                                             {"broker", "ping_ms", "100"},

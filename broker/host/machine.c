@@ -1,7 +1,7 @@
-/* guard: facts about the machine, and what is refused because of them. Paths are config.c's and
+/* machine: facts about the machine, and what is refused because of them. Paths are config.c's and
  * file.c's; key files are keys.c's. Nothing is created or changed here but this process's own
  * limits. */
-#include "broker/host/guard.h"
+#include "broker/host/machine.h"
 
 #include "broker/host/file.h"
 #include "broker/host/host.h"
@@ -67,7 +67,7 @@ enum status machine_check(const struct config *c, const struct machine *m, char 
     return STATUS_OK;
 }
 
-enum status guard_load(const char *file, struct config *out, char *error, size_t error_cap)
+enum status machine_load(const char *file, struct config *out, char *error, size_t error_cap)
 {
     struct machine machine;
     struct config config;

@@ -1,8 +1,8 @@
-/* guard: what a relay's processes ask of their machine before they bind or open anything: that a
+/* machine: what a relay's processes ask of their machine before they bind or open anything: that a
  * secret key stays where it is, and that the libraries are what the code was written for.
  * docs/OPERATIONS.md lists it all. */
-#ifndef SEALMQ_HOST_GUARD_H
-#define SEALMQ_HOST_GUARD_H
+#ifndef SEALMQ_HOST_MACHINE_H
+#define SEALMQ_HOST_MACHINE_H
 
 #include "broker/host/config.h"
 
@@ -21,9 +21,9 @@ enum status machine_check(const struct config *c, const struct machine *m, char 
 /* swap_listed: whether a file like /proc/swaps lists one; what cannot be read is taken for yes. */
 bool swap_listed(const char *path);
 
-/* guard_load: config_load, and then everything here: keys, machine, core files as relay.allow_core
+/* machine_load: config_load, and then everything here: keys, machine, core files as relay.allow_core
  * says. host_start comes first. OK, or CONFIG / IO with one line in error; *out is zero then. */
-enum status guard_load(const char *file, struct config *out, char *error,
+enum status machine_load(const char *file, struct config *out, char *error,
                        size_t error_cap) MUST_USE;
 
 #endif
