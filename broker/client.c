@@ -135,6 +135,13 @@ static void client_frame(struct broker *b, uint32_t routing, const struct transp
     (void)client_reply_error(b, c, frame.header.correlation, frame.header.home, s);
 }
 
+void broker_client_gone(struct broker *b, struct now now, uint32_t routing)
+{
+    b->now = now;
+    struct connection *c = session_by_routing(&b->sessions, routing);
+    if (c) client_forget(b, c);
+}
+
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
                          const struct transport_pk *key, struct view frame)
 {

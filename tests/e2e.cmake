@@ -8,6 +8,9 @@ target_link_libraries(e2e_secrets PRIVATE PkgConfig::SQLITE)
 add_library(e2e_clock SHARED e2e/clock.c)
 target_compile_options(e2e_clock PRIVATE -fno-sanitize=all)
 target_link_options(e2e_clock PRIVATE -fno-sanitize=all)
+add_library(e2e_edge SHARED e2e/edge.c)
+target_compile_options(e2e_edge PRIVATE -fno-sanitize=all)
+target_link_options(e2e_edge PRIVATE -fno-sanitize=all)
 add_executable(e2e_takeover e2e/takeover.c)
 target_link_libraries(e2e_takeover PRIVATE sealmq_host)
 
@@ -15,7 +18,7 @@ target_link_libraries(e2e_takeover PRIVATE sealmq_host)
 function(sealmq_e2e name script bin)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>")
+        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)

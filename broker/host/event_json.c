@@ -55,6 +55,7 @@ static const struct {
     {"clock", 0, clock_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
+    {"reason", EVENT_CONNECTION_CUT, cut_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},
 };
 

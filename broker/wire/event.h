@@ -52,7 +52,13 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
-    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")
+    X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
+    X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
+    X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \
+    X(AUTH_UNAVAILABLE, 102, "auth_unavailable", ALARM, "", "", "silence_ms")                      \
+    X(AUTH_AVAILABLE, 103, "auth_available", INFO, "", "", "away_ms")                              \
+    X(ACCEPT_FAILED, 104, "accept_failed", WARN, "errno", "count", "")                             \
+    X(CONNECTIONS_STUCK, 105, "connections_stuck", ALARM, "", "connections", "")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,

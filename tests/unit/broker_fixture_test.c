@@ -58,6 +58,20 @@ static void on_event(void *context, const struct event *e)
     r->events[r->event_count++] = *e;
 }
 
+static void on_cut(void *context, uint32_t routing)
+{
+    struct relay *r = context;
+    r->cut = routing;
+    r->cut_count++;
+}
+
+static void on_edge(void *context, struct edge_counts *out)
+{
+    (void)context;
+    *out = (struct edge_counts){.accepted = 9, .failed = 3, .half_open = 2, .stuck = 1,
+                                .cut = {[CUT_SILENT] = 4, [CUT_SESSION] = 1}};
+}
+
 struct relay *relay_new(uint32_t connections_max)
 {
     struct relay *r = calloc(1, sizeof *r);
@@ -66,7 +80,7 @@ struct relay *relay_new(uint32_t connections_max)
     struct broker_config config = {
         .boot = {{9, 9}}, .connections_max = connections_max, .ping_ms = 10000, .drain_ms = 2000,
         .out = {.context = r, .to_client = to_client, .to_worker = to_worker, .to_admin = to_admin,
-                .event = on_event}};
+                .event = on_event, .cut = on_cut, .edge = on_edge}};
     r->broker = broker_new(&config, r->now);
     return r;
 }
