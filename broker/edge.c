@@ -207,6 +207,11 @@ void edge_cut(struct edge *e, uint32_t routing)
     guard_cut(e->guard, e->now.mono_ms, routing);
 }
 
+bool edge_hopeless(const struct edge *e)
+{
+    return guard_hopeless(e->guard);
+}
+
 void edge_counts_read(const struct edge *e, struct edge_counts *out)
 {
     guard_counts(e->guard, out);

@@ -52,6 +52,8 @@ bool edge_is_probe(struct edge *e, int fd, const struct transport_pk *key);
 /* edge_offence, edge_cut: guard_offence, guard_cut. edge_counts: for broker_out. */
 void edge_offence(struct edge *e, int fd, enum cut_reason reason);
 void edge_cut(struct edge *e, uint32_t routing);
+/* edge_hopeless: guard_hopeless: the process should leave, and another one begin. */
+bool edge_hopeless(const struct edge *e);
 void edge_counts_read(const struct edge *e, struct edge_counts *out);
 
 #endif

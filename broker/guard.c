@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOLD_MS     1000u /* an event of a reason, at most so often */
-#define FDS_BESIDES 4096u /* descriptors above connections_max that may be told of */
+#define TOLD_MS       1000u /* an event of a reason, at most so often */
+#define STUCK_TOLD_MS 30000u
+#define FDS_BESIDES   4096u /* descriptors above connections_max that may be told of */
 
 enum stage { STAGE_FREE, STAGE_ACCEPTED, STAGE_SPEAKING, STAGE_CUT };
 
@@ -21,7 +22,7 @@ struct entry {
     struct edge_peer peer;
     uint64_t since_ms;     /* of the stage */
     uint64_t base;         /* received, when a whole message was last known to have come */
-    uint64_t unfinished;   /* received since */
+    uint64_t unfinished;   /* received since; once cut: what it may still hold */
     uint64_t acked, acked_ms;
 };
 
@@ -34,6 +35,7 @@ struct guard {
     struct addresses addresses;
     uint32_t live, silent;
     uint64_t unfinished;   /* of all live ones */
+    uint64_t stuck_bytes;
     uint64_t ids_span;     /* ids from first_routing that libzmq can have given */
     uint64_t now_ms;
     struct edge_counts counts;
@@ -95,7 +97,6 @@ static void uncount(struct guard *g, struct entry *e)
     }
     g->live--;
     g->unfinished -= e->unfinished;
-    e->unfinished = 0;
 }
 
 static void cut(struct guard *g, uint64_t now_ms, struct entry *e, enum cut_reason reason)
@@ -216,7 +217,10 @@ void guard_ended(struct guard *g, uint64_t now_ms, int fd)
         g->counts.failed++;
         offend(g, e, now_ms);
     }
-    if (e->stuck) g->counts.stuck--;
+    if (e->stuck) {
+        g->counts.stuck--;
+        g->stuck_bytes -= e->unfinished;
+    }
     if (e->address) address_leave(&g->addresses, e->address);
     *e = (struct entry){.stage = STAGE_FREE};
     while (g->fd_top > 0 && g->entries[g->fd_top - 1].stage == STAGE_FREE)
@@ -316,10 +320,6 @@ static void cuts_tell(struct guard *g, uint64_t now_ms)
         g->accepts_failed = 0;
         g->accepts_told_ms = now_ms;
     }
-    if (g->counts.stuck && now_ms - g->stuck_told_ms >= STUCK_MS) {
-        tell(g, (struct event){.kind = EVENT_CONNECTIONS_STUCK, .count = g->counts.stuck});
-        g->stuck_told_ms = now_ms;
-    }
 }
 
 static void largest_cut(struct guard *g, uint64_t now_ms)
@@ -327,7 +327,7 @@ static void largest_cut(struct guard *g, uint64_t now_ms)
     struct entry *largest = NULL;
     for (int fd = 0; fd < g->fd_top; fd++) {
         struct entry *e = &g->entries[fd];
-        if (e->unfinished && (!largest || e->unfinished > largest->unfinished)) largest = e;
+        if (e->stage != STAGE_CUT && e->unfinished && (!largest || e->unfinished > largest->unfinished)) largest = e;
     }
     if (largest) cut(g, now_ms, largest, CUT_UNFINISHED_ALL);
 }
@@ -368,14 +368,31 @@ static bool is_unread(struct entry *e, uint64_t now_ms, const struct edge_traffi
     return now_ms - e->acked_ms >= UNREAD_MS;
 }
 
+static void stuck_tell(struct guard *g, uint64_t now_ms)
+{
+    tell(g, (struct event){.kind = EVENT_CONNECTIONS_STUCK, .count = g->counts.stuck});
+    g->stuck_told_ms = now_ms;
+}
+
+static void stuck_look(struct guard *g, uint64_t now_ms, struct entry *e)
+{
+    bool hopeless = guard_hopeless(g);
+    if (!e->stuck && now_ms - e->since_ms >= STUCK_MS) {
+        e->stuck = true;
+        g->counts.stuck++;
+        g->stuck_bytes += e->unfinished;
+    }
+    if (!e->stuck) return;
+    if (now_ms - g->stuck_told_ms >= STUCK_TOLD_MS || hopeless != guard_hopeless(g))
+        stuck_tell(g, now_ms);
+}
+
 void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traffic *traffic)
 {
     struct entry *e = entry_of(g, fd);
     if (!e || e->stage == STAGE_FREE) return;
     if (e->stage == STAGE_CUT) {
-        if (e->stuck || now_ms - e->since_ms < STUCK_MS) return;
-        e->stuck = true;
-        g->counts.stuck++;
+        stuck_look(g, now_ms, e);
         return;
     }
     if (e->stage == STAGE_ACCEPTED && now_ms - e->since_ms >= FIRST_FRAME_MS) {
@@ -388,6 +405,13 @@ void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traf
     } else if (g->unfinished > UNFINISHED_ALL_MAX) {
         largest_cut(g, now_ms);
     }
+}
+
+bool guard_hopeless(const struct guard *g)
+{
+    uint64_t most = g->config.connections_max / 8;
+    return g->counts.stuck > (most > STUCK_FEWEST ? most : STUCK_FEWEST) ||
+           g->stuck_bytes > UNFINISHED_ALL_MAX;
 }
 
 void guard_counts(const struct guard *g, struct edge_counts *out)

@@ -35,7 +35,8 @@
 #define UNFINISHED_MAX      (FRAME_LEN_MAX + 4u * 1024u * 1024u)
 #define UNFINISHED_ALL_MAX  (256u * 1024u * 1024u)
 #define UNREAD_MS           30000u
-#define STUCK_MS            30000u /* cut so long ago, and not ended */
+#define STUCK_MS            5000u  /* cut so long ago, and not ended */
+#define STUCK_FEWEST        8u     /* of stuck ones, connections_max / 8 are too many, but not fewer than these */
 #define LOOKS_PER_STEP      4096u  /* descriptors that guard_look_next passes in one step */
 #define GUARD_STEP_MS       100u
 
@@ -101,6 +102,10 @@ void guard_cut(struct guard *g, uint64_t now_ms, uint32_t routing);
 void guard_step(struct guard *g, uint64_t now_ms);
 int guard_look_next(struct guard *g);
 void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traffic *traffic);
+
+/* guard_hopeless: what was cut and does not end holds so many descriptors or bytes that only another process
+ * helps. (libzmq 4.3.4 keeps a connection under another's routing id for ever, once its queue is full.) */
+bool guard_hopeless(const struct guard *g);
 
 void guard_counts(const struct guard *g, struct edge_counts *out);
 

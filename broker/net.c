@@ -308,16 +308,23 @@ static long poll_ms(const struct net *n, const struct broker *b)
     return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
 }
 
-/* true = leave at once. The edge stays bound while draining: a listener owns the connections
- * that it accepted, and zmq_unbind would cut those that still wait for answers. */
-static bool signal_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
+/* The edge stays bound while draining: a listener owns the connections that it accepted, and zmq_unbind would
+ * cut those that still wait for answers. */
+static void drain(struct net *n, struct broker *b, struct now now)
 {
-    if (!host_signal_take(fd)) return false;
-    if (*draining) return true;
-    *draining = true;
     struct event e = {.at_ms = now.wall_ms, .kind = EVENT_PROCESS_DRAINING, .code = ROLE_BROKER};
     journal_write(n->journal, &e);
     broker_drain(b, now);
+}
+
+/* true = leave at once. */
+static bool leaving_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
+{
+    bool asked = host_signal_take(fd) != 0;
+    if (asked && *draining) return true;
+    if (*draining || (!asked && !edge_hopeless(n->guarded))) return false;
+    *draining = true;
+    drain(n, b, now);
     return false;
 }
 
@@ -364,7 +371,8 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         }
         if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
         if (items[ITEM_ADMIN].revents) socket_take(n, n->admin, b, now, broker_admin_frame);
-        if (items[ITEM_SIGNAL].revents) leave = signal_take(n, b, now, signal_fd, &draining);
+        if (items[ITEM_SIGNAL].revents || edge_hopeless(n->guarded))
+            leave = leaving_take(n, b, now, signal_fd, &draining);
         broker_tick(b, now);
         broker_flush(b, now);
     }

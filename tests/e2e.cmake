@@ -33,6 +33,7 @@ if(SEALMQ_RELEASE_BIN)
     sealmq_e2e(restart_killed restart ${SEALMQ_RELEASE_BIN} KILL)
     sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(attack attack ${SEALMQ_RELEASE_BIN})
+    sealmq_e2e(edge edge ${SEALMQ_RELEASE_BIN})
     set_tests_properties(e2e_attack PROPERTIES TIMEOUT 300)
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")

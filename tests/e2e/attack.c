@@ -22,6 +22,7 @@
 #define END_MS    40000 /* by then a connection has ended */
 #define PART_LEN  (1u << 20)
 #define PART_COUNT 300 /* more than the relay may have to hold */
+#define QUEUE     100
 #define GREETING  64u   /* of ZMTP 3 */
 #define COUNT_MAX 8192
 
@@ -191,7 +192,7 @@ static struct stranger stranger_make(enum keys keys, struct view id)
     snprintf(endpoint, sizeof endpoint, "tcp://%s:0;%s:%u", attack.source, attack.relay, attack.port);
     snprintf(monitor, sizeof monitor, "inproc://monitor-%p", s.socket);
     check(s.socket && s.monitor && number_set(s.socket, ZMQ_LINGER, 0) &&
-              number_set(s.socket, ZMQ_SNDHWM, 4) && number_set(s.socket, ZMQ_RECONNECT_IVL, -1) &&
+              number_set(s.socket, ZMQ_SNDHWM, QUEUE) && number_set(s.socket, ZMQ_RECONNECT_IVL, -1) &&
               number_set(s.monitor, ZMQ_LINGER, 0) && keys_set(s.socket, keys) &&
               (!id.len || zmq_setsockopt(s.socket, ZMQ_ROUTING_ID, id.at, id.len) == 0) &&
               zmq_socket_monitor(s.socket, monitor, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0 &&
@@ -311,15 +312,16 @@ static void chosen_ids(void)
     }
 }
 
-/* Right, and then without a word. */
-static void all_silent(struct view id)
+/* Right, and then without a word; but for the first, with so many. */
+static void all_silent(struct view id, int words)
 {
     struct stranger all[64];
     int count = attack.count < 64 ? attack.count : 64;
     for (int i = 0; i < count; i++) {
         all[i] = stranger_make(KEYS_RIGHT, id);
         check(stranger_sees(&all[i], ZMQ_EVENT_HANDSHAKE_SUCCEEDED, END_MS), "there is no handshake");
-        if (id.len && i > 0) stranger_pings(&all[i]);
+        for (int said = 0; i > 0 && said < words; said++)
+            stranger_pings(&all[i]);
     }
     for (int i = 0; i < count; i++)
         stranger_ends(&all[i]);
@@ -328,12 +330,18 @@ static void all_silent(struct view id)
 /* All but the first under an id are never identified, so that what they say is not heard. */
 static void duplicates(void)
 {
-    all_silent(view_of("twice", 5));
+    all_silent(view_of("twice", 5), 1);
+}
+
+/* And more than libzmq queues for one connection: it does not close these by itself any more. */
+static void stuck(void)
+{
+    all_silent(view_of("twice", 5), QUEUE);
 }
 
 static void silent(void)
 {
-    all_silent(view_of(NULL, 0));
+    all_silent(view_of(NULL, 0), 0);
 }
 
 static const struct {
@@ -343,7 +351,7 @@ static const struct {
     {"garbage", garbage},     {"half_open", half_open}, {"handshakes", handshakes},
     {"bare", bare},           {"wrong_server", wrong_server}, {"oversized", oversized},
     {"endless", endless},     {"parts", parts},         {"chosen_ids", chosen_ids},
-    {"duplicates", duplicates}, {"silent", silent},
+    {"duplicates", duplicates}, {"silent", silent}, {"stuck", stuck},
 };
 
 static void set_up(char **argv)

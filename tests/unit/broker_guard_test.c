@@ -481,10 +481,42 @@ Test(guard, cut_that_does_not_end_is_stuck_until_it_does)
     guard_look(w.g, w.now_ms, 4, NULL);
     guard_look(w.g, w.now_ms, 4, NULL);
     cr_assert_eq(counts().stuck, 1);
-    guard_step(w.g, w.now_ms);
     cr_assert_eq(events(EVENT_CONNECTIONS_STUCK), 1);
     guard_ended(w.g, w.now_ms, 4);
     cr_assert_eq(counts().stuck, 0);
+}
+
+static void stick(int fd, uint64_t bytes)
+{
+    comes(fd, (uint32_t)fd);
+    looks(fd, bytes, 0, false);
+    guard_offence(w.g, w.now_ms, fd, CUT_PARTS);
+    guard_look(w.g, w.now_ms + STUCK_MS, fd, NULL);
+}
+
+Test(guard, too_many_stuck_ones_are_hopeless)
+{
+    for (int fd = 0; fd < (int)CONNECTIONS / 8; fd++)
+        stick(fd, 10);
+    cr_assert_not(guard_hopeless(w.g));
+    size_t told = events(EVENT_CONNECTIONS_STUCK);
+    stick(1000, 10);
+    cr_assert(guard_hopeless(w.g));
+    cr_assert_eq(events(EVENT_CONNECTIONS_STUCK), told + 1);
+    guard_ended(w.g, w.now_ms, 1000);
+    cr_assert_not(guard_hopeless(w.g));
+}
+
+Test(guard, too_many_stuck_bytes_are_hopeless)
+{
+    int fd = 0;
+    for (uint64_t bytes = 0; bytes + UNFINISHED_MAX <= UNFINISHED_ALL_MAX; bytes += UNFINISHED_MAX)
+        stick(fd++, UNFINISHED_MAX);
+    cr_assert_not(guard_hopeless(w.g));
+    stick(fd, UNFINISHED_MAX);
+    cr_assert(guard_hopeless(w.g));
+    guard_ended(w.g, w.now_ms, 0);
+    cr_assert_not(guard_hopeless(w.g));
 }
 
 Test(guard, cuts_are_told_by_reason_and_number_once_a_second)
