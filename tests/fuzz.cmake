@@ -55,6 +55,7 @@ add_library(fuzz_hub STATIC ${hub})
 target_compile_options(fuzz_hub PRIVATE ${fuzz_options})
 target_link_libraries(fuzz_hub PUBLIC fuzz_wire)
 sealmq_fuzz(broker 5000 fuzz_hub)
+sealmq_fuzz(guard 20000 fuzz_hub)
 
 file(GLOB edge ${PROJECT_SOURCE_DIR}/clients/*.c ${PROJECT_SOURCE_DIR}/clients/state/memory*.c
     ${PROJECT_SOURCE_DIR}/clients/state/rows.c ${PROJECT_SOURCE_DIR}/clients/state/state.c)

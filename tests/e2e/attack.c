@@ -4,7 +4,7 @@
  *     attack KIND SOURCE-ADDRESS RELAY-ADDRESS PORT SERVER-KEY-FILE COUNT
  *
  * Exit 0: all of the kind's connections have ended, and none has got anything but an end or a refusal; 1: not
- * so, named on standard error. Waits have deadlines and nothing is measured. */
+ * so, named on standard error. (`unread` goes on until it is killed.) Waits have deadlines and nothing is measured. */
 #include "broker/host/host.h"
 #include "broker/wire/messages.h"
 
@@ -23,6 +23,7 @@
 #define PART_LEN  (1u << 20)
 #define PART_COUNT 300 /* more than the relay may have to hold */
 #define QUEUE     100
+#define ANSWERS   200000
 #define GREETING  64u   /* of ZMTP 3 */
 #define COUNT_MAX 8192
 
@@ -192,7 +193,8 @@ static struct stranger stranger_make(enum keys keys, struct view id)
     snprintf(endpoint, sizeof endpoint, "tcp://%s:0;%s:%u", attack.source, attack.relay, attack.port);
     snprintf(monitor, sizeof monitor, "inproc://monitor-%p", s.socket);
     check(s.socket && s.monitor && number_set(s.socket, ZMQ_LINGER, 0) &&
-              number_set(s.socket, ZMQ_SNDHWM, QUEUE) && number_set(s.socket, ZMQ_RECONNECT_IVL, -1) &&
+              number_set(s.socket, ZMQ_SNDHWM, QUEUE) &&
+              number_set(s.socket, ZMQ_RCVHWM, 1) && number_set(s.socket, ZMQ_RECONNECT_IVL, -1) &&
               number_set(s.monitor, ZMQ_LINGER, 0) && keys_set(s.socket, keys) &&
               (!id.len || zmq_setsockopt(s.socket, ZMQ_ROUTING_ID, id.at, id.len) == 0) &&
               zmq_socket_monitor(s.socket, monitor, ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0 &&
@@ -344,6 +346,20 @@ static void silent(void)
     all_silent(view_of(NULL, 0), 0);
 }
 
+/* Asks and never reads, with more answers than two systems' buffers hold; then says a word now and then, until it is
+ * killed: libzmq does not see the end of a connection that it does not read. */
+static void unread(void)
+{
+    struct stranger s = stranger_make(KEYS_RIGHT, view_of(NULL, 0));
+    uint64_t until = now_ms() + 4 * END_MS;
+    for (int i = 0; now_ms() < until; i++) {
+        stranger_pings(&s);
+        if (i > ANSWERS) (void)usleep(100000);
+        else if (i % QUEUE == 0) (void)usleep(1000);
+    }
+    fail("nobody ended this program");
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -351,7 +367,7 @@ static const struct {
     {"garbage", garbage},     {"half_open", half_open}, {"handshakes", handshakes},
     {"bare", bare},           {"wrong_server", wrong_server}, {"oversized", oversized},
     {"endless", endless},     {"parts", parts},         {"chosen_ids", chosen_ids},
-    {"duplicates", duplicates}, {"silent", silent}, {"stuck", stuck},
+    {"duplicates", duplicates}, {"silent", silent}, {"stuck", stuck}, {"unread", unread},
 };
 
 static void set_up(char **argv)

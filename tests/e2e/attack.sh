@@ -37,6 +37,10 @@ attack() {
     [ "$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$BROKER/status")" -lt "$RSS_MAX_KIB" ] || fail "$1: $(grep VmHWM "/proc/$BROKER/status")"
 }
 
+# Goes on beside all others.
+"$ATTACK" unread 127.0.0.99 127.0.0.1 "$PORT" "$RELAY/server.pub" 1 2> "$DIR/unread" &
+UNREAD=$!
+
 attack garbage 60
 attack bare 20
 attack wrong_server 20
@@ -45,15 +49,17 @@ attack endless 4 unfinished
 attack parts 10 parts
 attack chosen_ids 24 routing_id
 attack half_open 200
-attack half_open 600 address_silent
 attack handshakes 140
-event_wait address_banned '"offences":128'
+attack half_open 600 address_silent
+log_wait address_banned '"offences":128'
 # The same address again: whatever it does, it does not get far.
 HOST=$((HOST - 1))
 attack half_open 20 banned
 attack duplicates 3 silent
 attack silent 20 silent
 
+log_wait connection_cut '"reason":"unread"'
+{ kill -KILL "$UNREAD"; wait "$UNREAD"; } 2> /dev/null
 has_log auth_unavailable && fail "the access check was away"
 ctl 0 status;                                     out_has "unfinished 4"; out_has "0 stuck"
 kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
