@@ -3,7 +3,7 @@
 
 void pulse_init(struct pulse *p, uint64_t now_ms)
 {
-    *p = (struct pulse){.asked_ms = now_ms, .heard_ms = now_ms};
+    *p = (struct pulse){.asked_ms = now_ms - PULSE_MS, .heard_ms = now_ms}; /* the first one is due */
 }
 
 bool pulse_due(struct pulse *p, uint64_t now_ms)

@@ -189,7 +189,8 @@ static bool keys_set(void *socket, enum keys keys)
 static struct stranger stranger_make(enum keys keys, struct view id)
 {
     char endpoint[128], monitor[64];
-    struct stranger s = {zmq_socket(attack.context, ZMQ_DEALER), zmq_socket(attack.context, ZMQ_PAIR)};
+    struct stranger s = {zmq_socket(attack.context, ZMQ_DEALER),
+                         zmq_socket(attack.context, ZMQ_PAIR)};
     snprintf(endpoint, sizeof endpoint, "tcp://%s:0;%s:%u", attack.source, attack.relay, attack.port);
     snprintf(monitor, sizeof monitor, "inproc://monitor-%p", s.socket);
     check(s.socket && s.monitor && number_set(s.socket, ZMQ_LINGER, 0) &&
@@ -235,15 +236,20 @@ static void stranger_pings(struct stranger *s)
     buffer_fini(&b);
 }
 
+static void stranger_leaves(struct stranger *s)
+{
+    zmq_socket_monitor(s->socket, NULL, 0);
+    zmq_close(s->monitor);
+    zmq_close(s->socket);
+}
+
 /* It has ended, and nothing was ever answered. */
 static void stranger_ends(struct stranger *s)
 {
     uint8_t byte;
     check(stranger_sees(s, ZMQ_EVENT_DISCONNECTED, END_MS), "a connection is not ended");
     check(zmq_recv(s->socket, &byte, 1, ZMQ_DONTWAIT) < 0, "a stranger was answered");
-    zmq_socket_monitor(s->socket, NULL, 0);
-    zmq_close(s->monitor);
-    zmq_close(s->socket);
+    stranger_leaves(s);
 }
 
 static void strangers(enum keys keys)
@@ -346,6 +352,23 @@ static void silent(void)
     all_silent(view_of(NULL, 0), 0);
 }
 
+/* All as clients do, and they stay; but there are too many of one address: some must end. */
+static void flood(void)
+{
+    static struct stranger all[512];
+    int count = attack.count < 512 ? attack.count : 512, ended = 0;
+    uint64_t until = now_ms() + END_MS;
+    for (int i = 0; i < count; i++) {
+        all[i] = stranger_make(KEYS_RIGHT, view_of(NULL, 0));
+        stranger_pings(&all[i]);
+    }
+    for (int i = 0; !ended && now_ms() < until; i = (i + 1) % count)
+        ended += stranger_sees(&all[i], ZMQ_EVENT_DISCONNECTED, 0);
+    check(ended > 0, "one address has as many connections as it likes");
+    for (int i = 0; i < count; i++)
+        stranger_leaves(&all[i]);
+}
+
 /* Asks and never reads, with more answers than two systems' buffers hold; then says a word now and then, until it is
  * killed: libzmq does not see the end of a connection that it does not read. */
 static void unread(void)
@@ -368,6 +391,7 @@ static const struct {
     {"bare", bare},           {"wrong_server", wrong_server}, {"oversized", oversized},
     {"endless", endless},     {"parts", parts},         {"chosen_ids", chosen_ids},
     {"duplicates", duplicates}, {"silent", silent}, {"stuck", stuck}, {"unread", unread},
+    {"flood", flood},
 };
 
 static void set_up(char **argv)

@@ -7,6 +7,7 @@ ATTACK="${SEALMQ_ATTACK:?set SEALMQ_ATTACK to the attacker}"
 RSS_MAX_KIB=200000
 
 relay_make 18960
+relay_set broker address_connections 300
 relay_start
 BROKER="$(child broker)"
 device_make alice bob
@@ -48,6 +49,7 @@ attack oversized 3
 attack endless 4 unfinished
 attack parts 10 parts
 attack chosen_ids 24 routing_id
+attack flood 320 address_full
 attack half_open 200
 attack handshakes 140
 attack half_open 600 address_silent

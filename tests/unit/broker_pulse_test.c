@@ -3,10 +3,11 @@
 
 #include <criterion/criterion.h>
 
-Test(pulse, probe_is_due_every_second)
+Test(pulse, probe_is_due_at_once_and_then_every_second)
 {
     struct pulse p;
     pulse_init(&p, 5000);
+    cr_assert(pulse_due(&p, 5000));
     cr_assert_not(pulse_due(&p, 5000 + PULSE_MS - 1));
     cr_assert(pulse_due(&p, 5000 + PULSE_MS));
     cr_assert_not(pulse_due(&p, 5000 + PULSE_MS), "it is taken as made");
