@@ -293,7 +293,9 @@ void guard_own(struct guard *g, int fd)
 void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason reason)
 {
     struct entry *e = entry_of(g, fd);
-    if (e) cut(g, now_ms, e, reason);
+    /* Who speaks has a possible id: then the frame is a late one of the connection before. */
+    bool late = e && reason == CUT_ROUTING_ID && e->stage == STAGE_SPEAKING;
+    if (e && !late) cut(g, now_ms, e, reason);
 }
 
 void guard_cut(struct guard *g, uint64_t now_ms, uint32_t routing)

@@ -342,7 +342,10 @@ static bool pace_over(struct net *n)
     return read(n->pace, &times, sizeof times) == sizeof times;
 }
 
-enum { ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_MONITOR, ITEM_SIGNAL, ITEM_PACE, ITEM_COUNT };
+enum {
+    ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_MONITOR, ITEM_SIGNAL, ITEM_PACE,
+    ITEM_COUNT
+};
 
 void net_run(struct net *n, struct broker *b, int signal_fd)
 {

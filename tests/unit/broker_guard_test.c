@@ -382,6 +382,17 @@ Test(guard, offence_cuts_once_and_ends_the_session)
     cr_assert_eq(cut_for(CUT_PARTS), 1);
 }
 
+Test(guard, id_of_a_foreign_form_cuts_who_has_not_spoken_and_nobody_else)
+{
+    comes(4, 1);
+    comes(5, 1);
+    cr_assert(speaks(5, FIRST + 1));
+    guard_offence(w.g, w.now_ms, 5, CUT_ROUTING_ID);
+    cr_assert_eq(w.cuts, 0, "the frame is of who had the descriptor before");
+    guard_offence(w.g, w.now_ms, 4, CUT_ROUTING_ID);
+    cr_assert_eq(w.cut_fd, 4);
+}
+
 Test(guard, core_may_cut_who_it_does_not_want)
 {
     comes(4, 1);

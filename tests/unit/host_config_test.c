@@ -49,6 +49,7 @@ Test(config, a_made_config_loads_with_the_defaults)
     cr_assert_str_eq(c.backend_endpoint + 6, fixture_path("run/backend.ipc"));
     cr_assert_str_eq(c.admin_endpoint + 6, fixture_path("run/admin.ipc"));
     cr_assert_eq(c.connections_max, CONNECTIONS_MAX);
+    cr_assert_eq(c.address_connections_max, 1024);
     cr_assert(c.ping_ms == 10000 && c.drain_ms == 2000 && c.credit == 4096);
     cr_assert(c.backend == BACKEND_ROCKSDB && !c.accept_damaged);
     cr_assert(c.partition_first == 0 && c.partition_last == 4095);
@@ -134,6 +135,7 @@ Test(config, impossible_values_are_named)
         {"admin = \"ipc://run/backend.ipc\"", "broker.admin: the same socket"},
         {"connections = 0", "broker.connections:"},
         {"connections = 16385", "broker.connections:"},
+        {"address_connections = 0", "broker.address_connections:"},
         {"ping_ms = \"-1\"", "broker.ping_ms:"},
         {"ping_ms = \"10 s\"", "broker.ping_ms:"},
         {"drain_ms = 99999999999999999999", "broker.drain_ms:"},
