@@ -10,6 +10,7 @@
 #include "broker/pulse.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #define MONITOR_QUEUE 16384
 #define EVENTS_MAX    (2 * MONITOR_QUEUE) /* at once; more than can wait */
 #define EVENTS_WANTED (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED)
+#define IDS_AHEAD     1024u /* more than are given in one step */
 #define TEST_MS       5000
 #define ENDPOINT_MAX  640
 
@@ -143,6 +145,26 @@ static bool traffic_read(int fd, struct edge_traffic *out)
     return len >= offsetof(struct tcp_info, tcpi_notsent_bytes) + sizeof info.tcpi_notsent_bytes;
 }
 
+/* libzmq says EHOSTUNREACH of an id that nobody has. */
+static bool id_taken(struct edge *e, uint32_t number)
+{
+    uint8_t id[5] = {0};
+    put_u32(id + 1, number);
+    if (zmq_send(e->router, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return zmq_errno() == EAGAIN;
+    (void)zmq_send(e->router, "", 0, ZMQ_DONTWAIT); /* the message that was begun */
+    return true;
+}
+
+static void squatters_seek(struct edge *e)
+{
+    uint32_t next = guard_ids_next(e->guard);
+    bool taken = false;
+    for (uint32_t i = 0; i < IDS_AHEAD; i++)
+        taken = id_taken(e, next + i) || taken;
+    if (taken) guard_squatted(e->guard, e->now.mono_ms);
+}
+
 static void step(struct edge *e)
 {
     struct edge_traffic traffic;
@@ -151,6 +173,7 @@ static void step(struct edge *e)
     guard_step(e->guard, now_ms);
     for (int fd = guard_look_next(e->guard); fd >= 0; fd = guard_look_next(e->guard))
         guard_look(e->guard, now_ms, fd, traffic_read(fd, &traffic) ? &traffic : NULL);
+    squatters_seek(e);
     if (pulse_due(&e->pulse, now_ms) &&
         probe_send(&e->probe, PROBE_RIGHT, e->public_endpoint) != STATUS_OK)
         probe_end(&e->probe); /* the pulse tells, if it goes on */

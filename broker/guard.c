@@ -21,6 +21,8 @@ struct entry {
     struct address_entry *address; /* NULL = not known */
     struct edge_peer peer;
     uint64_t since_ms;     /* of the stage */
+    uint64_t number;       /* among all accepted ones */
+    uint32_t silent_then;  /* how many there were when it came, itself included */
     uint64_t base;         /* received, when a whole message was last known to have come */
     uint64_t unfinished;   /* received since; once cut: what it may still hold */
     uint64_t acked, acked_ms;
@@ -197,6 +199,8 @@ void guard_accepted(struct guard *g, uint64_t now_ms, int fd, const struct edge_
     if (e->address) e->address->silent++;
     g->silent++;
     g->live++;
+    e->number = g->counts.accepted;
+    e->silent_then = g->silent;
     if (fd >= g->fd_top) g->fd_top = fd + 1;
     struct arrival a = {g, e->address, fd};
     for (size_t i = 0; i < sizeof at_accept / sizeof at_accept[0]; i++)
@@ -286,8 +290,20 @@ void guard_own(struct guard *g, int fd)
     ENSURE(e && fd == g->last_spoke);
     if (e->stage != STAGE_SPEAKING) return;
     if (e->address) e->address->own = true;
-    /* Whoever is there and has not spoken may have any of the next numbers. */
-    g->ids_span = (uint32_t)(e->routing - g->config.first_routing) + (uint64_t)g->silent;
+    /* The next numbers may be anybody's who had not spoken when the probe came, or has come since. */
+    g->ids_span = (uint32_t)(e->routing - g->config.first_routing) + (uint64_t)e->silent_then +
+                  (g->counts.accepted - e->number);
+}
+
+uint32_t guard_ids_next(const struct guard *g)
+{
+    return (uint32_t)(g->config.first_routing + g->ids_span + 1);
+}
+
+void guard_squatted(struct guard *g, uint64_t now_ms)
+{
+    for (int fd = 0; fd < g->fd_top; fd++)
+        if (g->entries[fd].stage == STAGE_ACCEPTED) cut(g, now_ms, &g->entries[fd], CUT_ROUTING_ID);
 }
 
 void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason reason)

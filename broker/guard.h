@@ -92,6 +92,11 @@ bool guard_speaks(struct guard *g, uint64_t now_ms, int fd, uint32_t routing);
 /* guard_own: who spoke last is our own probe, which libzmq numbered itself: the bound of what ids can be
  * there moves on, and its address is never banned or full. */
 void guard_own(struct guard *g, int fd);
+/* guard_ids_next: the first number that no connection can have been given yet. guard_squatted: some connection has
+ * one from there on, and aborts libzmq when its turn comes. It has not spoken, or it would be cut; so all that
+ * have not are cut, for ROUTING_ID. */
+uint32_t guard_ids_next(const struct guard *g);
+void guard_squatted(struct guard *g, uint64_t now_ms);
 /* guard_offence: a frame from this descriptor was not to be (PARTS, NO_KEY, ROUTING_ID): cut. */
 void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason reason);
 /* guard_cut: the core does not want this connection any more. */

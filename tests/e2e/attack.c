@@ -24,6 +24,7 @@
 #define PART_COUNT 300 /* more than the relay may have to hold */
 #define QUEUE     100
 #define ANSWERS   200000
+#define PASSED    200
 #define GREETING  64u   /* of ZMTP 3 */
 #define COUNT_MAX 8192
 
@@ -352,6 +353,26 @@ static void silent(void)
     all_silent(view_of(NULL, 0), 0);
 }
 
+/* Waits under the number COUNT, which libzmq is about to give; then so many connect that it is passed. */
+static void squat(void)
+{
+    uint8_t id[5] = {0};
+    put_u32(id + 1, (uint32_t)attack.count);
+    struct stranger s = stranger_make(KEYS_RIGHT, view_of(id, sizeof id));
+    check(stranger_sees(&s, ZMQ_EVENT_DISCONNECTED, END_MS), "a squatter is not ended");
+    stranger_leaves(&s);
+    for (int i = 0; i < PASSED; i++) {
+        uint8_t answer[512];
+        zmq_pollitem_t item = {.events = ZMQ_POLLIN};
+        s = stranger_make(KEYS_RIGHT, view_of(NULL, 0));
+        item.socket = s.socket;
+        stranger_pings(&s);
+        check(zmq_poll(&item, 1, END_MS) == 1 && zmq_recv(s.socket, answer, sizeof answer, 0) > 0,
+              "PING is not answered");
+        stranger_leaves(&s);
+    }
+}
+
 /* All as clients do, and they stay; but there are too many of one address: some must end. */
 static void flood(void)
 {
@@ -391,7 +412,7 @@ static const struct {
     {"bare", bare},           {"wrong_server", wrong_server}, {"oversized", oversized},
     {"endless", endless},     {"parts", parts},         {"chosen_ids", chosen_ids},
     {"duplicates", duplicates}, {"silent", silent}, {"stuck", stuck}, {"unread", unread},
-    {"flood", flood},
+    {"flood", flood},         {"squat", squat},
 };
 
 static void set_up(char **argv)

@@ -24,7 +24,7 @@ relay_make 19040
 ) || exit 1
 
 # The access check is away: nobody new gets in, who is in stays, and both are told.
-export SEALMQ_ZAP_DEAD="$DIR/dead"
+export SEALMQ_ZAP_DEAD="$DIR/dead" SEALMQ_FIRST_ID=4096
 LD_PRELOAD="$EDGE" relay_start
 BROKER="$(child broker)"
 device_make alice bob
@@ -44,12 +44,17 @@ wait_for "and what came then" shown "again"
 equal "$(child broker)" "$BROKER" "the broker"
 kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
 
+# A number that ZeroMQ is about to give is taken by someone who only waits: libzmq would abort.
+attack squat 127.0.0.2 4200 || fail "squat: $(cat "$DIR/attack")"
+event_wait connection_cut '"reason":"routing_id"'
+equal "$(child broker)" "$BROKER" "the broker"
+
 # A dead broker is back, by the settings as they are made.
 child_end broker KILL
 wait_for "the relay serves again" relay_serves
 say alice bob "after"; take bob "after"
 relay_stop
-unset SEALMQ_ZAP_DEAD
+unset SEALMQ_ZAP_DEAD SEALMQ_FIRST_ID
 
 # Descriptors run short: connections are shed, the broker goes on, and then all is as before.
 relay_set broker connections 900

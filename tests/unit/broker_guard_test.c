@@ -318,13 +318,25 @@ Test(guard, probe_narrows_what_ids_can_be)
     comes(1, 1);
     comes(2, 2);
     comes(3, 3);
-    cr_assert(speaks(1, FIRST + 1));
-    guard_own(w.g, 1);
-    cr_assert_not(speaks(2, FIRST + 4));
-    cr_assert(speaks(3, FIRST + 3));
+    cr_assert(speaks(2, FIRST + 1));
+    guard_own(w.g, 2);
+    cr_assert_eq(guard_ids_next(w.g), FIRST + 1 + 2 + 1 + 1, "it and the one before, and one since");
+    cr_assert_not(speaks(1, FIRST + 5));
+    cr_assert(speaks(3, FIRST + 4));
     comes(4, 4);
     comes(5, 5);
-    cr_assert(speaks(4, FIRST + 5), "two have come since");
+    cr_assert(speaks(4, FIRST + 6), "two have come since");
+}
+
+Test(guard, one_that_had_its_id_after_the_probe_and_went_is_counted)
+{
+    comes(1, 1);
+    comes(2, 2);
+    guard_ended(w.g, w.now_ms, 2); /* it had FIRST + 2 */
+    cr_assert(speaks(1, FIRST + 1));
+    guard_own(w.g, 1);
+    comes(3, 3);
+    cr_assert(speaks(3, FIRST + 3));
 }
 
 Test(guard, late_frame_of_an_ended_connection_is_dropped_and_harms_nobody)
@@ -391,6 +403,19 @@ Test(guard, id_of_a_foreign_form_cuts_who_has_not_spoken_and_nobody_else)
     cr_assert_eq(w.cuts, 0, "the frame is of who had the descriptor before");
     guard_offence(w.g, w.now_ms, 4, CUT_ROUTING_ID);
     cr_assert_eq(w.cut_fd, 4);
+}
+
+Test(guard, squatter_of_a_number_to_come_is_among_the_silent)
+{
+    cr_assert_eq(guard_ids_next(w.g), FIRST + 1);
+    for (int fd = 4; fd < 7; fd++)
+        comes(fd, 1);
+    cr_assert_eq(guard_ids_next(w.g), FIRST + 4);
+    cr_assert(speaks(5, FIRST + 3));
+    guard_squatted(w.g, w.now_ms);
+    cr_assert_eq(w.cuts, 2);
+    cr_assert(speaks(5, FIRST + 3), "who has spoken is none");
+    cr_assert_eq(cut_for(CUT_ROUTING_ID), 2);
 }
 
 Test(guard, core_may_cut_who_it_does_not_want)
