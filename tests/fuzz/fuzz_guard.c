@@ -39,12 +39,15 @@ static void happens(struct guard *g, bool cut[FDS], uint64_t now_ms, const uint8
     case 0: cut[fd] = false; guard_accepted(g, now_ms, fd, &peer); break;
     case 1: guard_ended(g, now_ms, fd); break;
     case 2:
-        if (!guard_heard(g, fd, routing) && guard_speaks(g, now_ms, fd, routing) && at[3] > 200 &&
-            !guard_hopeless(g))
-            guard_offence(g, now_ms, fd, CUT_PARTS);
+        if (guard_heard(g, fd, routing) || !guard_speaks(g, now_ms, fd, routing)) break;
+        if (at[3] > 200) guard_offence(g, now_ms, fd, CUT_PARTS);
+        else if (at[3] < 50) guard_own(g, fd);
         break;
     case 3: guard_offence(g, now_ms, fd, CUT_NO_KEY); break;
-    case 4: guard_cut(g, now_ms, routing); break;
+    case 4:
+        if (at[3] > 50) guard_cut(g, now_ms, routing);
+        else guard_squatted(g, now_ms);
+        break;
     case 5:
         guard_step(g, now_ms);
         while (guard_look_next(g) >= 0)
