@@ -6,6 +6,12 @@
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
+struct peer_address peer_address_network(struct peer_address address)
+{
+    if (memcmp(address.bytes, mapped, sizeof mapped) != 0) memset(address.bytes + 8, 0, 8);
+    return address;
+}
+
 struct peer_address peer_address_parse(const char *text)
 {
     struct peer_address address = {{0}}, none = {{0}};
@@ -18,7 +24,5 @@ struct peer_address peer_address_parse(const char *text)
         memcpy(address.bytes, mapped, sizeof mapped);
         return address;
     }
-    if (inet_pton(AF_INET6, plain, address.bytes) != 1) return none;
-    if (memcmp(address.bytes, mapped, sizeof mapped) != 0) memset(address.bytes + 8, 0, 8);
-    return address;
+    return inet_pton(AF_INET6, plain, address.bytes) == 1 ? peer_address_network(address) : none;
 }

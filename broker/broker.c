@@ -64,6 +64,12 @@ void broker_event(struct broker *b, struct event e)
     b->config.out.event(b->config.out.context, &e);
 }
 
+void broker_tell(struct broker *b, struct now now, const struct event *e)
+{
+    b->now = now;
+    broker_event(b, *e);
+}
+
 void broker_flush(struct broker *b, struct now now)
 {
     b->now = now;
@@ -90,10 +96,12 @@ static void beat_workers(struct broker *b)
     }
 }
 
-/* A client that has said nothing for three ping intervals. What it waits for may yet be done. */
+/* A client that has said nothing for three ping intervals: its connection ends, too. What it waits for may yet
+ * be done. */
 static void silence(struct broker *b, struct connection *c)
 {
     uint64_t handle = session_handle(&b->sessions, c);
+    uint32_t routing = c->routing;
     struct pending *p;
     while (session_by_handle(&b->sessions, handle) &&
            (p = pending_first(&b->pendings, &c->asked))) {
@@ -102,6 +110,7 @@ static void silence(struct broker *b, struct connection *c)
         reply_error(b, &copy, STATUS_UNKNOWN);
     }
     if (session_by_handle(&b->sessions, handle)) client_forget(b, c);
+    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
 }
 
 static void sweep_connections(struct broker *b)

@@ -19,8 +19,15 @@
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
 #include "broker/wire/now.h"
+#include "broker/wire/states.h"
 
 struct broker;
+
+/* What the edge counted of connections since start (half_open and stuck: at this moment). */
+struct edge_counts {
+    uint64_t accepted, failed, half_open, stuck;
+    uint64_t cut[CUT_REASONS];
+};
 
 /* Where the core's bytes go. The views are borrowed for the call. Each returns at once:
  * OK = taken; GONE = there is no such peer any more; BUSY = its queue is full, nothing was
@@ -31,9 +38,10 @@ struct broker_out {
     enum status (*to_worker)(void *context, uint32_t peer, struct view slab);
     enum status (*to_admin)(void *context, uint32_t caller, struct view frame);
     void (*event)(void *context, const struct event *e);
-    /* This connection is to be shut: the core has forgotten it. May be NULL: then it stays, without
-     * a session. */
+    /* cut: ends the connection that speaks under this routing id, if there is still one; the core has forgotten
+     * it. edge: fills in what OVERVIEW says of the edge. Both may be NULL: then there is no edge. */
     void (*cut)(void *context, uint32_t routing);
+    void (*edge)(void *context, struct edge_counts *out);
 };
 
 struct broker_config {
@@ -58,6 +66,11 @@ void broker_free(struct broker **b);
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
                          const struct transport_pk *key, const struct peer_address *from,
                          struct view frame);
+/* broker_client_gone: the connection that spoke under this routing id has ended: so has its session. No
+ * entry = nothing happens. */
+void broker_client_gone(struct broker *b, struct now now, uint32_t routing);
+/* broker_tell: an event of the glue's, told as the core's own are. at_ms is filled in. */
+void broker_tell(struct broker *b, struct now now, const struct event *e);
 /* broker_worker_slab: one message from a worker; peer is its routing number on the backend. */
 void broker_worker_slab(struct broker *b, struct now now, uint32_t peer, struct view slab);
 /* broker_admin_frame: one frame from the admin socket. */

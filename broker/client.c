@@ -150,8 +150,9 @@ static bool within_rate(struct broker *b, struct connection *c, const struct met
         return false;
     }
     if (v.untold)
-        rate_tell(b, c, (struct event){.kind = EVENT_RATE_LIMITED, .code = v.meter,
-                                       .count = v.untold, .value = v.retry_after_ms});
+        rate_tell(b, c, (struct event){.kind = v.meter <= METER_ADDRESS_LOOSE ? EVENT_ADDRESS_LIMITED
+                                                                             : EVENT_RATE_LIMITED,
+                                       .code = v.meter, .count = v.untold, .value = v.retry_after_ms});
     (void)client_reply_limited(b, c, header, v.retry_after_ms);
     return false;
 }
@@ -177,6 +178,13 @@ static void client_frame(struct broker *b, uint32_t routing, const struct transp
     if (s == STATUS_OK) return;
     refusal_tell(b, c, s, frame.header.kind);
     (void)client_reply_error(b, c, frame.header.correlation, frame.header.home, s);
+}
+
+void broker_client_gone(struct broker *b, struct now now, uint32_t routing)
+{
+    b->now = now;
+    struct connection *c = session_by_routing(&b->sessions, routing);
+    if (c) client_forget(b, c);
 }
 
 void broker_client_frame(struct broker *b, struct now now, uint32_t routing,

@@ -14,13 +14,18 @@
 /* A connection is a descriptor; a few more are files, sockets of our own and threads' signals. */
 #define FILES_BESIDES 256u
 
-static void files_allow(uint32_t connections)
+/* The edge sheds at 80 % of what is allowed, so a quarter more is wanted, where the host gives it. */
+static bool files_allow(uint32_t connections, rlim_t *hard)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)connections + FILES_BESIDES;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+    rlim_t needed = (rlim_t)connections + FILES_BESIDES, wanted = needed / 4 * 5 + 1;
+    *hard = 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+    *hard = limit.rlim_max;
+    if (limit.rlim_max < needed) return false;
+    if (limit.rlim_cur >= wanted) return true;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* where that fails, libzmq stops accepting in time */
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
 static void tell(struct journal *journal, enum event_kind kind)
@@ -59,6 +64,7 @@ static int run(struct command *c)
 {
     struct config config;
     char error[1024] = "";
+    rlim_t hard;
     if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
     int signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
     if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
@@ -66,7 +72,10 @@ static int run(struct command *c)
         return command_fail(c, EXIT_USAGE, "%s", error);
     if (mkdir(config.run_dir, 0700) != 0 && errno != EEXIST)
         return command_fail(c, EXIT_FAILED, "%s: %s", config.run_dir, strerror(errno));
-    files_allow(config.connections_max);
+    if (!files_allow(config.connections_max, &hard))
+        return command_fail(c, EXIT_USAGE, "broker.connections: %u need %u descriptors, and RLIMIT_NOFILE allows "
+                            "%llu: raise that, or give fewer connections in %s", config.connections_max,
+                            config.connections_max + FILES_BESIDES, (unsigned long long)hard, config.file);
     struct journal *journal = journal_open(config.log_file, config.log_len_max, "broker");
     enum status s = serve(&config, journal, signal_fd, error, sizeof error);
     journal_close(&journal);

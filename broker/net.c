@@ -3,6 +3,7 @@
  * User-Id never reaches the core; zmq_msg_t does not leave this file. */
 #include "broker/net.h"
 
+#include "broker/edge.h"
 #include "broker/host/host.h"
 #include "broker/pace.h"
 #include "broker/wire/slab.h"
@@ -36,6 +37,7 @@ struct net {
     struct journal *journal;
     void *context;
     struct zap *zap;
+    struct edge *guarded; /* what watches the edge socket */
     void *edge, *backend, *admin;
     zmq_msg_t payload; /* reused for every frame that comes in */
     int pace;          /* timerfd: when the edge may be looked at again */
@@ -88,13 +90,20 @@ static bool mechanism_set(struct net *n, const struct curve_server_keys *keys)
            zmq_setsockopt(n->edge, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32) == 0;
 }
 
-static bool edge_open(struct net *n, const struct curve_server_keys *keys)
+static bool edge_prepare(struct net *n, const struct curve_server_keys *keys)
 {
     n->edge = zmq_socket(n->context, ZMQ_ROUTER);
     return router_prepare(n->edge, FRAME_LEN_MAX, EDGE_IO_THREAD) &&
            OPTIONS_SET(n->edge, edge_options) && mechanism_set(n, keys) &&
            zmq_setsockopt(n->edge, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) == 0 &&
-           zmq_bind(n->edge, n->config->client_endpoint) == 0;
+           edge_open(n->context, n->edge, n->config, keys, &n->guarded) == STATUS_OK;
+}
+
+static bool edge_publish(struct net *n)
+{
+    if (zmq_bind(n->edge, n->config->client_endpoint) != 0) return false;
+    edge_start(n->guarded, host_now());
+    return true;
 }
 
 static bool backend_open(struct net *n)
@@ -138,7 +147,12 @@ enum status net_open(const struct config *config, const struct curve_server_keys
         return open_failed(n, "the access check", error, error_cap);
     if (!backend_open(n)) return open_failed(n, config->backend_endpoint, error, error_cap);
     if (!admin_open(n)) return open_failed(n, config->admin_endpoint, error, error_cap);
-    if (!edge_open(n, keys)) return open_failed(n, config->client_endpoint, error, error_cap);
+    if (!edge_prepare(n, keys)) return open_failed(n, "the clients' socket", error, error_cap);
+    if (edge_test(n->guarded, n->zap, error, error_cap) != STATUS_OK) {
+        net_close(&n);
+        return STATUS_IO;
+    }
+    if (!edge_publish(n)) return open_failed(n, config->client_endpoint, error, error_cap);
     *out = n;
     return STATUS_OK;
 }
@@ -146,6 +160,7 @@ enum status net_open(const struct config *config, const struct curve_server_keys
 void net_close(struct net **n)
 {
     if (!*n) return;
+    edge_close(&(*n)->guarded);
     void *sockets[] = {(*n)->edge, (*n)->backend, (*n)->admin};
     for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++)
         if (sockets[i]) zmq_close(sockets[i]);
@@ -184,6 +199,16 @@ static enum status to_admin(void *context, uint32_t caller, struct view frame)
     return transmit(((struct net *)context)->admin, caller, frame);
 }
 
+static void cut(void *context, uint32_t routing)
+{
+    edge_cut(((struct net *)context)->guarded, routing);
+}
+
+static void edge_counts_of(void *context, struct edge_counts *out)
+{
+    edge_counts_read(((struct net *)context)->guarded, out);
+}
+
 static void on_event(void *context, const struct event *e)
 {
     journal_write(((struct net *)context)->journal, e);
@@ -192,24 +217,26 @@ static void on_event(void *context, const struct event *e)
 struct broker_out net_out(struct net *n)
 {
     return (struct broker_out){.context = n, .to_client = to_client, .to_worker = to_worker,
-                               .to_admin = to_admin, .event = on_event};
+                               .to_admin = to_admin, .event = on_event, .cut = cut,
+                               .edge = edge_counts_of};
 }
 
 /* --- in ------------------------------------------------------------------------------------ */
 
-/* One message into n->payload. OK; BUSY: nothing is waiting; REFUSED: taken and dropped (a
- * routing id not of libzmq's form, or more than one part). A peer may choose one of that form. */
+/* One message into n->payload. OK; BUSY: nothing is waiting; REFUSED: its routing id is not of libzmq's form;
+ * MALFORMED: it has more than one part, and n->payload is the last. A peer may choose an id of that form. */
 static enum status receive(struct net *n, void *socket, uint32_t *routing)
 {
     uint8_t id[ROUTING_LEN + 1];
     int len = zmq_recv(socket, id, sizeof id, ZMQ_DONTWAIT);
     if (len < 0) return STATUS_BUSY;
     if (zmq_msg_recv(&n->payload, socket, ZMQ_DONTWAIT) < 0) return STATUS_BUSY;
-    bool good = len == ROUTING_LEN && id[0] == 0 && !zmq_msg_more(&n->payload);
+    bool one = !zmq_msg_more(&n->payload);
     while (zmq_msg_more(&n->payload))
         if (zmq_msg_recv(&n->payload, socket, ZMQ_DONTWAIT) < 0) break;
     *routing = get_u32(id + 1);
-    return good ? STATUS_OK : STATUS_REFUSED;
+    if (len != ROUTING_LEN || id[0] != 0) return STATUS_REFUSED;
+    return one ? STATUS_OK : STATUS_MALFORMED;
 }
 
 static struct view payload_view(struct net *n)
@@ -230,19 +257,39 @@ static struct peer_address payload_address(struct net *n)
     return peer_address_parse(zmq_msg_gets(&n->payload, "Peer-Address"));
 }
 
-/* How many frames there were, dropped ones included. */
-static size_t edge_take(struct net *n, struct broker *b, struct now now)
+/* What receive() took from the edge: to the core, if its connection may say it. */
+static void edge_frame(struct net *n, struct broker *b, struct now now, enum status s,
+                       uint32_t routing)
 {
     struct transport_pk key;
+    int fd = zmq_msg_get(&n->payload, ZMQ_SRCFD);
+    if (s == STATUS_REFUSED) {
+        edge_offence(n->guarded, fd, CUT_ROUTING_ID);
+        return;
+    }
+    enum edge_answer answer = edge_knows(n->guarded, fd, routing);
+    if (answer == EDGE_DROP) return;
+    bool has_key = payload_key(n, &key);
+    if (s != STATUS_OK || !has_key) {
+        edge_offence(n->guarded, fd, has_key ? CUT_PARTS : CUT_NO_KEY);
+    } else if (answer == EDGE_KNOWN || !edge_is_probe(n->guarded, fd, &key)) {
+        struct peer_address from = payload_address(n);
+        broker_client_frame(b, now, routing, &key, &from, payload_view(n));
+    }
+}
+
+/* How many frames there were, dropped ones included. Ends with what has become of connections meanwhile:
+ * nothing is pushed under the routing id of one that has ended, as another may have it by now. */
+static size_t edge_take(struct net *n, struct broker *b, struct now now)
+{
     uint32_t routing;
     size_t count = 0;
     for (enum status s; count < FRAMES_PER_TURN; count++) {
         s = receive(n, n->edge, &routing);
         if (s == STATUS_BUSY) break;
-        if (s != STATUS_OK || !payload_key(n, &key)) continue;
-        struct peer_address from = payload_address(n);
-        broker_client_frame(b, now, routing, &key, &from, payload_view(n));
+        edge_frame(n, b, now, s, routing);
     }
+    edge_catch_up(n->guarded);
     return count;
 }
 
@@ -259,23 +306,31 @@ static void socket_take(struct net *n, void *socket, struct broker *b, struct no
     }
 }
 
-static long poll_ms(const struct broker *b)
+static long poll_ms(const struct net *n, const struct broker *b)
 {
     uint64_t now_ms = host_now().mono_ms, deadline_ms = broker_deadline_ms(b);
+    if (edge_deadline_ms(n->guarded) < deadline_ms) deadline_ms = edge_deadline_ms(n->guarded);
     if (deadline_ms <= now_ms) return 0;
     return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
 }
 
-/* true = leave at once. The edge stays bound while draining: a listener owns the connections
- * that it accepted, and zmq_unbind would cut those that still wait for answers. */
-static bool signal_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
+/* The edge stays bound while draining: a listener owns the connections that it accepted, and zmq_unbind would
+ * cut those that still wait for answers. */
+static void drain(struct net *n, struct broker *b, struct now now)
 {
-    if (!host_signal_take(fd)) return false;
-    if (*draining) return true;
-    *draining = true;
     struct event e = {.at_ms = now.wall_ms, .kind = EVENT_PROCESS_DRAINING, .code = ROLE_BROKER};
     journal_write(n->journal, &e);
     broker_drain(b, now);
+}
+
+/* true = leave at once. */
+static bool leaving_take(struct net *n, struct broker *b, struct now now, int fd, bool *draining)
+{
+    bool asked = host_signal_take(fd) != 0;
+    if (asked && *draining) return true;
+    if (*draining || (!asked && !edge_hopeless(n->guarded))) return false;
+    *draining = true;
+    drain(n, b, now);
     return false;
 }
 
@@ -293,7 +348,10 @@ static bool pace_over(struct net *n)
     return read(n->pace, &times, sizeof times) == sizeof times;
 }
 
-enum { ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_SIGNAL, ITEM_PACE, ITEM_COUNT };
+enum {
+    ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_MONITOR, ITEM_SIGNAL, ITEM_PACE,
+    ITEM_COUNT
+};
 
 void net_run(struct net *n, struct broker *b, int signal_fd)
 {
@@ -302,25 +360,28 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         [ITEM_BACKEND] = {n->backend, 0, ZMQ_POLLIN, 0},
         [ITEM_ADMIN] = {n->admin, 0, ZMQ_POLLIN, 0},
         [ITEM_ZAP] = {zap_socket(n->zap), 0, ZMQ_POLLIN, 0},
+        [ITEM_MONITOR] = {edge_monitor(n->guarded), 0, ZMQ_POLLIN, 0},
         [ITEM_SIGNAL] = {NULL, signal_fd, ZMQ_POLLIN, 0},
         [ITEM_PACE] = {NULL, n->pace, ZMQ_POLLIN, 0}};
     bool draining = false, leave = false, paced = false;
     struct now now = host_now();
     while (!leave && !broker_drained(b, now)) {
         items[ITEM_EDGE].revents = 0;
-        int ready = zmq_poll(paced ? items + 1 : items, ITEM_COUNT - 1, poll_ms(b));
+        int ready = zmq_poll(paced ? items + 1 : items, ITEM_COUNT - 1, poll_ms(n, b));
         if (ready < 0 && errno != EINTR) break;
         now = host_now();
         uint64_t start_us = host_mono_us();
         if (paced && pace_over(n)) paced = false;
         if (items[ITEM_ZAP].revents) zap_serve(n->zap);
-        if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
+        edge_turn(n->guarded, b, now);
         if (items[ITEM_EDGE].revents) {
             size_t count = edge_take(n, b, now);
             paced = pace_begin(n, pace_until_us(count, start_us));
         }
+        if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
         if (items[ITEM_ADMIN].revents) socket_take(n, n->admin, b, now, broker_admin_frame);
-        if (items[ITEM_SIGNAL].revents) leave = signal_take(n, b, now, signal_fd, &draining);
+        if (items[ITEM_SIGNAL].revents || edge_hopeless(n->guarded))
+            leave = leaving_take(n, b, now, signal_fd, &draining);
         broker_tick(b, now);
         broker_flush(b, now);
     }

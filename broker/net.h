@@ -1,5 +1,5 @@
 /* net: the broker's sockets around its core: clients (tcp and CURVE), workers and operators (ipc).
- * Everything about libzmq is here and in zap.c; facts that shape it stand in
+ * Everything about libzmq is here, in zap.c, edge.c and probe.c; facts that shape it stand in
  * docs/ARCHITECTURE.md. */
 #ifndef SEALMQ_BROKER_NET_H
 #define SEALMQ_BROKER_NET_H

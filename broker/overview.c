@@ -45,9 +45,21 @@ static size_t rows_fill(const struct broker *b, struct msg_worker_row rows[ROWS_
     return count;
 }
 
+static size_t cuts_fill(const struct edge_counts *edge, struct msg_cut_row cuts[CUT_REASONS])
+{
+    size_t count = 0;
+    for (uint32_t reason = 0; reason < CUT_REASONS; reason++)
+        if (edge->cut[reason])
+            cuts[count++] = (struct msg_cut_row){reason, edge->cut[reason]};
+    return count;
+}
+
 void overview_write(struct broker *b, const struct frame_header *request, struct buffer *out)
 {
     struct msg_worker_row rows[ROWS_MAX];
+    struct msg_cut_row cuts[CUT_REASONS];
+    struct edge_counts edge = {0};
+    if (b->config.out.edge) b->config.out.edge(b->config.out.context, &edge);
     struct msg_overview overview = {
         .boot = b->config.boot, .uptime_ms = b->now.mono_ms - b->started_ms,
         .connections = b->sessions.count, .sessions = b->sessions.bound,
@@ -57,7 +69,9 @@ void overview_write(struct broker *b, const struct frame_header *request, struct
         .undelivered = b->counts.undelivered,
         .limited = b->counts.limited, .cut = b->counts.cut,
         .map_version = b->route.map.version, .workers = rows,
-        .worker_count = rows_fill(b, rows), .draining = b->draining};
+        .worker_count = rows_fill(b, rows), .draining = b->draining,
+        .accepted = edge.accepted, .failed = edge.failed, .half_open = edge.half_open,
+        .stuck = edge.stuck, .cuts = cuts, .cut_count = cuts_fill(&edge, cuts)};
     struct frame_header header = {.kind = KIND_OVERVIEW_IS, .home = request->home,
                                   .correlation = request->correlation};
     frame_write(out, &header, &msg_overview_desc, &overview);

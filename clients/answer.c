@@ -76,7 +76,7 @@ static enum status accept_in(struct engine *e, struct now now, struct outbox_row
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
     if (s != STATUS_OK) return s;
     row->submitted = row->doubtful = row->lost = false;
-    row->tries = 0;
+    row->tries = row->rounds = 0; /* if this acceptance is lost, repairs begin anew */
     row->level = m.level;
     row->expires_ms = m.expires_ms;
     row->receipt = m.receipt;
@@ -124,15 +124,20 @@ static enum status stale_in(struct engine *e, struct now now, struct outbox_row 
     if (s == STATUS_OK && verdict == PIN_FORKED) return hold_in(e, now, row);
     if (s == STATUS_OK && identity_log_active(&c.log) == 0) return refuse_in(e, now, row, STATUS_REFUSED);
     if (s == STATUS_OK) s = outbox_reseal_in(e, now, row, STATUS_STALE_DEVICES);
-    return s == STATUS_OK && verdict == PIN_MORE ? contact_wait_in(e, now, row) : s;
+    if (s != STATUS_OK) return s;
+    if (verdict == PIN_MORE) return contact_wait_in(e, now, row);
+    if (row->rounds == 1) return STATUS_OK;
+    /* Its log is just growing, as after a loss: the next round comes when that may be over. */
+    return outbox_later_in(e, now, row, row->reason, backoff_ms(e, row->rounds, RETRY_MIN_MS, RETRY_MAX_MS));
 }
 
-/* The relay has lost entries that we hold. */
+/* The relay has lost entries that we hold. That is no round of repair, as nothing is made anew; one that says so again and
+ * again is asked less and less often. */
 static enum status behind_in(struct engine *e, struct now now, struct outbox_row *row, const struct msg_sent_item *item)
 {
-    if (item->stale_count == 0 || row->rounds++ >= REPAIR_ROUNDS_MAX)
-        return refuse_in(e, now, row, STATUS_RELAY_BEHIND);
+    if (item->stale_count == 0) return again_in(e, now, row, STATUS_UNKNOWN, 0);
     row->submitted = false;
+    row->tries++;
     row->reason = STATUS_RELAY_BEHIND;
     return contact_hand_over_in(e, now, row, item->stale->log.length);
 }

@@ -175,7 +175,7 @@ enum status client_identity_load(struct client *c)
 
 static enum status engine_open(struct client *c, const struct client_options *options)
 {
-    struct engine_config config = {.random = random_host(), .ack_pace_ms = ENGINE_ACK_PACE_MS,
+    struct engine_config config = {.random = random_host(), .ack_pace_ms = ENGINE_ACK_PACE_MS, .prekeys = true,
                                    .client_version = SEALMQ_VERSION,
                                    .attach = options->attach,
                                    .credit_messages = options->credit_messages,

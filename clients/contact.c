@@ -172,7 +172,8 @@ struct lookup_end {
 static enum status row_tell_in(struct engine *e, struct now now, struct outbox_row *row, const struct lookup_end *end)
 {
     if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
-    if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, 0);
+    uint64_t delay = row->tries > 1 ? backoff_ms(e, row->tries, RETRY_MIN_MS, RETRY_MAX_MS) : 0;
+    if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, delay);
     return outbox_step_in(e, now, row, end->event, end->status);
 }
 

@@ -32,6 +32,7 @@
 #define ACK_DELIVERED_MS    50u   /* an application that takes a message within it costs one ACK, not two */
 #define ACK_STALE_MS        1500u /* a new session was offered by then what is still to be acked */
 #define PING_DEFAULT_MS     10000u
+#define PREKEYS_REFILL_BELOW 50u  /* one-time prekeys at the relay */
 #define NEVER               UINT64_MAX
 
 enum session_state {
@@ -156,6 +157,9 @@ struct engine {
     uint64_t change_ms;        /* mono: when to send it (again) */
     struct msg_log_state change_said; /* what APPENDED says, */
     enum status change_refusal;       /* or ERROR, while it is dealt with */
+    struct msg_prekey_state prekeys; /* what the relay has, by its last word */
+    bool prekeys_under_way;
+    uint64_t prekeys_ms;       /* mono: when to look what it lacks */
 
     /* session */
     enum session_state session_state;
@@ -307,6 +311,16 @@ uint64_t change_deadline_ms(const struct engine *e);
 void change_seen(struct engine *e, struct now now);
 void change_reply(struct engine *e, struct now now, const struct frame *f);
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
+
+/* ---- prekey.c ---- */
+
+/* prekeys_told: what the relay says it has of ours; what is missing there is published. */
+void prekeys_told(struct engine *e, struct now now, const struct msg_prekey_state *relay);
+void prekeys_low_push(struct engine *e, struct now now, const struct frame *f);
+void prekeys_drive(struct engine *e, struct now now);
+uint64_t prekeys_deadline_ms(const struct engine *e);
+reply_fn published_reply;
+failure_fn publish_failed;
 
 /* ---- contact.c ---- */
 

@@ -240,6 +240,8 @@ void engine_frame(struct engine *e, struct now now, struct view bytes)
         superseded_push(e, now, &f);
     else if (f.header.kind == KIND_DRAIN)
         drain_push(e, now, &f);
+    else if (f.header.kind == KIND_PREKEYS_LOW)
+        prekeys_low_push(e, now, &f);
     else if (f.header.kind == KIND_ERROR && !f.header.correlation)
         error_push(e, now, &f);
     else
@@ -255,6 +257,7 @@ void engine_tick(struct engine *e, struct now now)
     session_drive(e, now);
     claim_drive(e, now);
     change_drive(e, now);
+    prekeys_drive(e, now);
     terms_drive(e, now);
     submit_drive(e, now);
     contact_drive(e, now); /* after the outbox, which begins look-ups */
@@ -271,6 +274,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     if (!may_ask(e)) return deadline;
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, change_deadline_ms(e));
+    earlier(&deadline, prekeys_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
     earlier(&deadline, submit_deadline_ms(e));

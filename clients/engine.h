@@ -33,6 +33,7 @@ struct engine_config {
     uint32_t request_timeout_ms;  /* 0 = 10 s; then the same bytes again */
     uint32_t poll_ms;             /* 0 = 1 s: how often to look for what another process has queued */
     uint32_t ack_pace_ms;         /* at least between two ACKs, while half the credit is left (PROTOCOL 8) */
+    bool prekeys;                 /* leave prekeys at the relay: for sealing; without it nobody can begin a session */
     uint32_t status_every_ms;     /* 0 = 30 s: how often to ask for outcomes that no hint told */
 };
 
@@ -120,6 +121,10 @@ enum status engine_register(struct engine *e, struct now now, struct view handle
  * says how it ended. Contacts notice with their next message. OK; STATE (a change is on its way already); as
  * state_begin. */
 enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
+
+/* state_prekeys_relay: what the relay has of this device's prekeys, as last heard (of one_time_highest the highest ever
+ * heard); within a transaction. NOT_FOUND: never heard. */
+enum status state_prekeys_relay(struct state *state, struct arena *a, struct msg_prekey_state *out) MUST_USE;
 
 /* engine_attach: takes deliveries again after ENGINE_SUPERSEDED, because the user said so. */
 void engine_attach(struct engine *e, struct now now);

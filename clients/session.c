@@ -225,6 +225,7 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     (void)engine_fault(e, map_take(e, now, &w.map));
     (void)store_of(e, home_of_account(e->identity.account), &e->home_store);
     contact_own(e, now, &w.log);
+    prekeys_told(e, now, &w.prekeys);
     if (e->attach != e->attached) session_lost(e, now); /* the wish has changed meanwhile */
 }
 

@@ -141,24 +141,21 @@ static bool take_signed(const struct given *g, uint64_t *id, struct view *bytes)
     return true;
 }
 
-/* What the row does not know yet; *changed: there was something. TOO_LARGE: *row is as it was. */
-static enum status row_take(const struct request *r, struct prekey_row *row, bool *changed)
+/* What the row does not know yet, as far as there is room: of two processes of a device that fill it at once, the second
+ * brings more than that. True: there was something. */
+static bool row_take(const struct request *r, struct prekey_row *row)
 {
     const struct msg_publish *m = r->meta;
     const struct publishing *plan = r->plan;
-    size_t known = 0;
-    while (known < m->one_time_count && m->one_time[known].id <= row->one_time_highest)
-        known++;
-    size_t added = m->one_time_count - known;
-    if (added > ONE_TIME_PREKEYS_MAX - row->one_time_count) return STATUS_TOO_LARGE;
+    size_t before = row->one_time_count;
     bool current = take_signed(&plan->current, &row->signed_id, &row->current);
     bool last_resort = take_signed(&plan->last_resort, &row->last_resort_id, &row->last_resort);
-    for (size_t i = known; i < m->one_time_count; i++) {
+    for (size_t i = 0; i < m->one_time_count && row->one_time_count < ONE_TIME_PREKEYS_MAX; i++) {
+        if (m->one_time[i].id <= row->one_time_highest) continue;
         row->one_time[row->one_time_count++] = m->one_time[i];
         row->one_time_highest = m->one_time[i].id;
     }
-    *changed = current || last_resort || added;
-    return STATUS_OK;
+    return current || last_resort || row->one_time_count > before;
 }
 
 /* A damaged row was read as none, so what comes takes its place. */
@@ -167,14 +164,12 @@ static enum status publish(struct storage *s, const struct request *r, struct ms
     const struct publishing *plan = r->plan;
     uint16_t home = home_of_account(r->stamp.account);
     struct prekey_row row;
-    bool changed = false;
     *answer = (struct msg_published){0};
     enum status status = publisher_check(s, r);
     if (status != STATUS_OK) return note_refusal(s, r, status);
     status = row_find(s, home, r->stamp.device, &row);
     if (status != STATUS_OK && !plan->current.bytes.len) return STATUS_BUSY;
-    status = row_take(r, &row, &changed);
-    if (status != STATUS_OK) return status;
+    bool changed = row_take(r, &row);
     if (changed && s->state == STORE_READONLY) return STATUS_STORE_READONLY;
     if (changed) row_put(s, home, r->stamp.device, &row);
     answer->prekeys = state_of(&row);

@@ -51,11 +51,12 @@ sealmq_fuzz_library(fuzz_storage storage/rows.c fuzz_wire)
 sealmq_fuzz(rows 200000 fuzz_storage)
 
 file(GLOB hub ${PROJECT_SOURCE_DIR}/broker/*.c)
-list(FILTER hub EXCLUDE REGEX "/(main|net|zap)\\.c$")
+list(FILTER hub EXCLUDE REGEX "/(main|net|zap|edge|probe)\\.c$")
 add_library(fuzz_hub STATIC ${hub})
 target_compile_options(fuzz_hub PRIVATE ${fuzz_options})
 target_link_libraries(fuzz_hub PUBLIC fuzz_wire)
 sealmq_fuzz(broker 5000 fuzz_hub)
+sealmq_fuzz(guard 20000 fuzz_hub)
 
 file(GLOB edge ${PROJECT_SOURCE_DIR}/clients/*.c ${PROJECT_SOURCE_DIR}/clients/state/memory*.c
     ${PROJECT_SOURCE_DIR}/clients/state/rows.c ${PROJECT_SOURCE_DIR}/clients/state/state.c)

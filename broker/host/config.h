@@ -32,6 +32,7 @@ struct config {
     char backend_endpoint[CONFIG_URL_MAX]; /* broker.backend: default ipc://RUN/backend.ipc */
     char admin_endpoint[CONFIG_URL_MAX];   /* broker.admin: default ipc://RUN/admin.ipc */
     uint32_t connections_max;              /* broker.connections */
+    uint32_t address_connections_max;      /* broker.address_connections: of one address: 1024 */
     uint32_t ping_ms;                      /* broker.ping_ms: 10000 */
     uint32_t drain_ms;                     /* broker.drain_ms: 2000 */
     /* More than these is answered rate_limited; ten times as much for seconds ends a device's

@@ -185,6 +185,8 @@ const struct config_rule config_rules[] = {
     {"broker", "admin", set_ipc, AT(admin_endpoint), "ipc://admin.ipc", AT(run_dir), 0, 0, 0, IPC},
     {"broker", "connections", set_u32, AT(connections_max), "16384", 0, 1, CONNECTIONS_MAX, 1,
      NULL},
+    {"broker", "address_connections", set_u32, AT(address_connections_max), "1024", 0, 1,
+     CONNECTIONS_MAX, 1, NULL},
     {"broker", "ping_ms", set_u32, AT(ping_ms), "10000", 0, 100, 600000, 1, NULL},
     {"broker", "drain_ms", set_u32, AT(drain_ms), "2000", 0, 0, 60000, 1, NULL},
     {"broker", "address_requests_per_s", set_u32, AT(address_requests_per_s), "200", 0, 1, 1000000,

@@ -72,6 +72,7 @@ static const struct {
     {"meter", 0, meter_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
+    {"reason", EVENT_CONNECTION_CUT, cut_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},
 };
 

@@ -59,8 +59,15 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
+    X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
+    X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \
+    X(AUTH_UNAVAILABLE, 102, "auth_unavailable", ALARM, "", "", "silence_ms")                      \
+    X(AUTH_AVAILABLE, 103, "auth_available", INFO, "", "", "away_ms")                              \
+    X(ACCEPT_FAILED, 104, "accept_failed", WARN, "errno", "count", "")                             \
+    X(CONNECTIONS_STUCK, 105, "connections_stuck", ALARM, "", "connections", "")                   \
     X(RATE_LIMITED, 110, "rate_limited", WARN, "meter", "requests", "retry_after_ms")              \
-    X(FLOOD_CUT, 111, "flood_cut", WARN, "", "requests", "")
+    X(FLOOD_CUT, 111, "flood_cut", WARN, "", "requests", "")                                       \
+    X(ADDRESS_LIMITED, 112, "address_limited", WARN, "meter", "requests", "retry_after_ms")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,
@@ -71,7 +78,7 @@ enum event_kind {
 /* The code of CLIENT_CLOCK_SKEWED. */
 enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
 
-/* The code of RATE_LIMITED: what there was too much of. */
+/* The code of RATE_LIMITED (a device) and ADDRESS_LIMITED: what there was too much of. */
 enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */

@@ -174,6 +174,7 @@ INNER(worker_row, msg_worker_row, U32(1, msg_worker_row, role), FIXED(2, msg_wor
       U32(17, msg_worker_row, state), U64(18, msg_worker_row, disk_free_percent),
       U64(19, msg_worker_row, accepted), U64(20, msg_worker_row, settled),
       U64(21, msg_worker_row, repeated), U64(22, msg_worker_row, skewed))
+INNER(cut_row, msg_cut_row, U32(1, msg_cut_row, reason), U64(2, msg_cut_row, connections))
 TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(3, msg_overview, connections), U64(4, msg_overview, sessions),
       U64(5, msg_overview, attached), U64(6, msg_overview, pending),
@@ -181,6 +182,9 @@ TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(9, msg_overview, refused), U64(10, msg_overview, busy),
       U64(11, msg_overview, map_version), MANY(12, msg_overview, workers, worker_count, 64, worker_row),
       BOOL(13, msg_overview, draining), U64(14, msg_overview, undelivered),
+      U64(15, msg_overview, accepted), U64(16, msg_overview, failed),
+      U64(17, msg_overview, half_open), U64(18, msg_overview, stuck),
+      MANY(19, msg_overview, cuts, cut_count, 32, cut_row),
       U64(20, msg_overview, limited), U64(21, msg_overview, cut))
 TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
       U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),

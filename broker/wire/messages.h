@@ -394,6 +394,7 @@ struct msg_worker_row {
     uint64_t repeated; /* sends answered again from their claim */
     uint64_t skewed;   /* HELLOs of clients whose clock was too far off to make ids */
 };
+struct msg_cut_row { uint32_t reason; uint64_t connections; }; /* enum cut_reason */
 struct msg_overview {
     struct boot_id boot;
     uint64_t uptime_ms;
@@ -404,6 +405,11 @@ struct msg_overview {
     size_t worker_count;
     bool draining;
     uint64_t undelivered; /* pushes that could not be handed over */
+    /* The edge, since start: connections accepted, ended without a first frame by themselves, and ended by
+     * the broker for each reason; now: without a first frame yet, and ended but not closed. */
+    uint64_t accepted, failed, half_open, stuck;
+    struct msg_cut_row *cuts;
+    size_t cut_count;
     uint64_t limited;     /* requests answered rate_limited; not among refused */
     uint64_t cut;         /* connections that sent far more than they may, and on */
 };

@@ -43,6 +43,14 @@ const char *store_state_name(uint64_t code)
     default: return "?";
     }
 }
+
+const char *cut_reason_name(uint64_t code)
+{
+    switch (code) {
+        CUT_REASON_LIST(X)
+    default: return "?";
+    }
+}
 #undef X
 
 const char *explain_name(uint64_t code)

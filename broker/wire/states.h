@@ -47,6 +47,30 @@
                                       nothing new */                                               \
     X(DRAINING, 3, "draining")     /* finishes what is queued, takes nothing more */
 
+/* Why the broker ended a connection at its edge, or shed it as it came; the limits are in broker/guard.h. */
+#define CUT_REASON_LIST(X)                                                                         \
+    X(NONE, 0, "none")                                                                             \
+    X(BANNED, 1, "banned")               /* shed: the address offended too often */                \
+    X(ADDRESS_FULL, 2, "address_full")   /* shed: too many connections of one address */           \
+    X(ADDRESS_SILENT, 3, "address_silent") /* shed: too many of one address have said nothing yet */ \
+    X(HALF_OPEN, 4, "half_open")         /* shed: too many of all have said nothing yet */         \
+    X(CONNECTIONS, 5, "connections")     /* shed: broker.connections are there */                  \
+    X(DESCRIPTORS, 6, "descriptors")     /* shed: the process is short of descriptors */           \
+    X(SILENT, 7, "silent")               /* no first frame in time */                              \
+    X(UNFINISHED, 8, "unfinished")       /* too many bytes of one message that does not end */     \
+    X(UNFINISHED_ALL, 9, "unfinished_all") /* the same over all connections: the largest */        \
+    X(UNREAD, 10, "unread")              /* does not read what is sent */                          \
+    X(ROUTING_ID, 11, "routing_id")      /* chose its ZeroMQ routing id */                         \
+    X(PARTS, 12, "parts")                /* sent a message of several parts */                     \
+    X(NO_KEY, 13, "no_key")              /* a frame without a verified key */                      \
+    X(SESSION, 14, "session")            /* the broker's own wish, e.g. a revoked device */
+
+enum cut_reason {
+#define X(NAME, code, text) CUT_##NAME = code,
+    CUT_REASON_LIST(X)
+#undef X
+    CUT_REASONS
+};
 enum delivery_state {
 #define X(NAME, code, text) DELIVERY_##NAME = code,
     DELIVERY_STATE_LIST(X)
@@ -107,6 +131,7 @@ const char *outcome_name(uint64_t code);
 const char *fail_reason_name(uint64_t code);
 const char *gap_reason_name(uint64_t code);
 const char *store_state_name(uint64_t code);
+const char *cut_reason_name(uint64_t code);
 const char *explain_name(uint64_t code);
 const char *explain_meaning(uint64_t code);
 

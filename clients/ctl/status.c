@@ -58,6 +58,19 @@ static json_t *row_json(const struct msg_worker_row *row)
     return o;
 }
 
+static json_t *edge_json(const struct msg_overview *o)
+{
+    json_t *edge = json_object(), *cuts = json_object();
+    show_put_number(edge, "accepted", o->accepted);
+    show_put_number(edge, "failed", o->failed);
+    show_put_number(edge, "half_open", o->half_open);
+    show_put_number(edge, "stuck", o->stuck);
+    for (size_t i = 0; i < o->cut_count; i++)
+        show_put_number(cuts, cut_reason_name(o->cuts[i].reason), o->cuts[i].connections);
+    json_object_set_new(edge, "cut", cuts);
+    return edge;
+}
+
 static void status_json(const struct msg_overview *o)
 {
     json_t *out = json_object(), *workers = json_array();
@@ -76,6 +89,7 @@ static void status_json(const struct msg_overview *o)
     show_put_number(out, "limited", o->limited);
     show_put_number(out, "cut", o->cut);
     show_put_number(out, "map_version", o->map_version);
+    json_object_set_new(out, "edge", edge_json(o));
     for (size_t i = 0; i < o->worker_count; i++)
         json_array_append_new(workers, row_json(&o->workers[i]));
     json_object_set_new(out, "workers", workers);
@@ -92,6 +106,11 @@ static void broker_print(const struct msg_overview *o)
     printf("frames   %" PRIu64 " in, %" PRIu64 " out; answered refused %" PRIu64 ", busy %" PRIu64
            ", too often %" PRIu64 "; could not hand over %" PRIu64 "; cut off %" PRIu64 "\n",
            o->frames_in, o->frames_out, o->refused, o->busy, o->limited, o->undelivered, o->cut);
+    printf("edge     %" PRIu64 " accepted, %" PRIu64 " failed, %" PRIu64 " half-open, %" PRIu64
+           " stuck; cut:", o->accepted, o->failed, o->half_open, o->stuck);
+    for (size_t i = 0; i < o->cut_count; i++)
+        printf(" %s %" PRIu64, cut_reason_name(o->cuts[i].reason), o->cuts[i].connections);
+    printf("%s\n", o->cut_count ? "" : " none");
 }
 
 static void stores_print(const struct msg_overview *o)

@@ -21,7 +21,7 @@ wait_for "somebody is limited" limited
 say alice bob "in the midst of it"; take bob "in the midst of it"
 ended "$LOAD" || fail "the load ended with $?: $(cat "$DIR/load.err")"
 
-event_wait rate_limited '"meter":"address"'
+log_wait address_limited '"meter":"address"'
 log_wait rate_limited '"meter":"device_requests".*"device":"'
 ! grep -qE '127\.0\.0\.1|ffff:' "$RELAY/log" || fail "an address is in the log"
 ctl 0 status;                                     out_has "too often"; out_has "cut off 0"

@@ -3,10 +3,12 @@
  * session, her ids. What must hold: nothing of Mallory is handled as Alice's, nothing for Alice is sent
  * to Mallory.
  *
- *     takeover ENDPOINT SERVER-KEY-FILE speaking | silent
+ *     takeover ENDPOINT SERVER-KEY-FILE FIRST-ID COUNT-COMMAND speaking | silent
  *
- * speaking: Mallory says something under the id, while Alice is connected and after she vanished.
- * silent: Mallory only waits there. Exit 0: all held; 1: something did not, named on standard error. */
+ * Routing ids begin at FIRST-ID, and COUNT-COMMAND prints how many connections the broker has accepted, each of
+ * which got the next one: so Alice's is found among few. speaking: Mallory says something under it, while Alice
+ * is connected and after she vanished. silent: Mallory only waits there. Exit 0: all held; 1: something did not,
+ * named on standard error. */
 #include "broker/host/host.h"
 #include "broker/wire/identity.h"
 #include "broker/wire/messages.h"
@@ -38,11 +40,14 @@ static struct {
     const char *endpoint;
     char server_key[64];
     uint64_t relay_ahead_ms;
+    uint32_t first_id;
+    const char *count_command;
     struct arena arena;
 } test;
 
 /* As libzmq makes them: a zero byte and four more. */
-static const struct view taken_id = {(const uint8_t *)"\0deva", 5};
+static uint8_t taken[5];
+static const struct view taken_id = {taken, sizeof taken};
 
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
@@ -225,11 +230,12 @@ static void is_delivered(struct party *p, const char *text)
 
 /* --- the cases ------------------------------------------------------------------------------- */
 
-/* Ids that libzmq would never make: nothing that comes under them is heard. */
+/* Ids that libzmq would never make, and one that it would not yet: nothing that comes under them is heard. */
 static void foreign_forms(struct party *mallory)
 {
     static const struct view ids[] = {{(const uint8_t *)"dev-a", 5}, {(const uint8_t *)"\0dev", 4},
-                                      {(const uint8_t *)"\0dev-a", 6}};
+                                      {(const uint8_t *)"\0dev-a", 6},
+                                      {(const uint8_t *)"\0deva", 5}};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         party_connect(mallory, ids[i]);
         say_bare(mallory, KIND_PING, mallory->founding.account);
@@ -238,6 +244,28 @@ static void foreign_forms(struct party *mallory)
     party_connect(mallory, view_of(NULL, 0));
     say_bare(mallory, KIND_PING, mallory->founding.account);
     is_answered(mallory, KIND_PONG, "PING is not answered");
+}
+
+static uint32_t connections_so_far(void)
+{
+    unsigned count;
+    FILE *f = popen(test.count_command, "r");
+    CHECK(f && fscanf(f, "%u", &count) == 1, "the broker's connections cannot be counted");
+    pclose(f);
+    return count;
+}
+
+/* Alice's is one of those that were given between the counts: the one under which another is not heard. */
+static void find_id(struct party *mallory, uint32_t before, uint32_t after)
+{
+    struct frame frame;
+    for (uint32_t n = before; n <= after; n++) {
+        put_u32(taken + 1, test.first_id + n);
+        party_connect(mallory, taken_id);
+        say_bare(mallory, KIND_PING, mallory->founding.account);
+        if (!party_hears(mallory, SILENCE_MS, &frame)) return;
+    }
+    fail("the first client's routing id is not found");
 }
 
 static void while_connected(struct party *alice, struct party *mallory, struct party *carol)
@@ -321,6 +349,8 @@ static void set_up(char **argv)
     CHECK(f && fscanf(f, "%40s", test.server_key) == 1, "the server key cannot be read");
     fclose(f);
     test.endpoint = argv[1];
+    test.first_id = (uint32_t)strtoul(argv[3], NULL, 10);
+    test.count_command = argv[4];
     test.context = zmq_ctx_new();
     CHECK(test.context && host_start() == STATUS_OK, "the host cannot be used");
 }
@@ -328,18 +358,21 @@ static void set_up(char **argv)
 int main(int argc, char **argv)
 {
     struct party parties[3], *alice = &parties[0], *mallory = &parties[1], *carol = &parties[2];
-    CHECK(argc == 4, "needs ENDPOINT SERVER-KEY-FILE speaking | silent");
+    CHECK(argc == 6, "needs ENDPOINT SERVER-KEY-FILE FIRST-ID COUNT-COMMAND speaking | silent");
     set_up(argv);
     bool held = true;
+    uint32_t before = connections_so_far(), after = before;
     for (int i = 0; i < 3; i++) {
         party_make(&parties[i]);
-        party_connect(&parties[i], &parties[i] == alice ? taken_id : view_of(NULL, 0));
+        party_connect(&parties[i], view_of(NULL, 0));
         registers(&parties[i]);
+        if (&parties[i] == alice) after = connections_so_far();
     }
     attaches(alice);
     attaches(carol);
-    if (strcmp(argv[3], "speaking") == 0) {
-        foreign_forms(mallory);
+    find_id(mallory, before, after);
+    foreign_forms(mallory);
+    if (strcmp(argv[5], "speaking") == 0) {
         while_connected(alice, mallory, carol);
         after_vanished(alice, mallory, carol);
     } else {

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct broker_config config = {.connections_max = 8, .ping_ms = 1000, .drain_ms = 100,
                                    .rates = {5, 5, 1000},
-                                   .out = {NULL, swallow, swallow, swallow, ignore, NULL}};
+                                   .out = {NULL, swallow, swallow, swallow, ignore, NULL, NULL}};
     struct peer_address from = {{1}};
     struct now now = {1700000000000, 1000};
     struct broker *b = broker_new(&config, now);

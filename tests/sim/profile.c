@@ -33,7 +33,7 @@ static const struct profile profiles[] = {
                  SEEN(KILL_FINISH) | SEEN(UNCERTAIN) | SEEN(STATE_FAILED)},
     {.name = "loss", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 1,
      .chaos_ms = 25000, .settle_ms = 150000, .send_every_ms = 1200, .large_pm = 10, .twice_pm = 100,
-     .quick_pm = 100, .rotate_every_ms = 5000, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,
+     .quick_pm = 100, .rotate_every_ms = 15000, .latency_ms = 50, .commit_ms = 10, .fault_every_ms = 1500,
      .weights = {[FAULT_STORE_CUT] = 5, [FAULT_CLIENT_BREAK] = 3, [FAULT_CLIENT_OFFLINE] = 3,
                  [FAULT_STORE_KILL] = 2, [FAULT_WORKER_STALL] = 1, [FAULT_BROKER_CRASH] = 1},
      .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,

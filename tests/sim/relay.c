@@ -39,15 +39,20 @@ static enum status to_admin(void *context, uint32_t caller, struct view frame)
     return STATUS_OK;
 }
 
-/* Devices here do as they are told, rogues too, as far as this goes. */
+/* For its silence: both ends learn of it as of any break. */
 static void cut(void *context, uint32_t routing)
 {
-    sim_fail(((struct broker_host *)context)->sim, "number %u was cut off", routing);
+    struct broker_host *h = context;
+    struct conn *c = net_find(h->sim, CONN_EDGE, h->index, routing);
+    if (c) net_break(h->sim, c);
 }
 
+/* Devices here do as they are told, rogues too, as far as floods go. */
 static void on_event(void *context, const struct event *e)
 {
-    watch_event(((struct broker_host *)context)->sim, e);
+    struct sim *s = ((struct broker_host *)context)->sim;
+    watch_event(s, e);
+    if (e->kind == EVENT_FLOOD_CUT) sim_fail(s, "a connection was cut off for a flood");
 }
 
 void broker_host_start(struct broker_host *h)

@@ -175,7 +175,7 @@ static void say_send(struct sim *s, const struct kept_send *k)
 /* A message to an honest device; its first byte may be of a kind that nobody can open yet. */
 static void send_make(struct sim *s, struct kept_send *k, struct message_id id, uint64_t key_version)
 {
-    const struct device *to = &s->devices[rng_below(&s->rng, s->device_count)];
+    struct device *to = &s->devices[rng_below(&s->rng, s->device_count)];
     struct identity_log log;
     uint8_t filler[120];
     device_log(to, &log);

@@ -298,6 +298,7 @@ struct device {
     struct session_host sessions[SESSION_HOSTS];
     uint64_t offline_until_ms, next_send_ms, again_ms, rotate_ms;
     bool held; /* it has messages that wait for the user */
+    struct identity_log log; /* for device_log */
     uint64_t read_ms; /* when the application looks into its inbox */
     int64_t skew_ms;
     unsigned superseded; /* how often another session took over */
@@ -311,7 +312,7 @@ void device_offline(struct device *d, uint64_t until_ms);
 void device_calm(struct device *d);
 void device_fini(struct device *d);
 /* device_log: its own log, as it holds it. */
-void device_log(const struct device *d, struct identity_log *out);
+void device_log(struct device *d, struct identity_log *out);
 
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);

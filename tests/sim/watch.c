@@ -427,6 +427,7 @@ static void event_count(struct sim *s, const struct event *e)
                  {EVENT_SLOW_CONSUMER, SEEN_SLOW},
                  {EVENT_OVERLOAD, SEEN_OVERLOAD},
                  {EVENT_RATE_LIMITED, SEEN_LIMITED},
+                 {EVENT_ADDRESS_LIMITED, SEEN_LIMITED},
                  {EVENT_SESSION_SUPERSEDED, SEEN_SUPERSEDED}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].kind == e->kind) s->seen[table[i].seen]++;

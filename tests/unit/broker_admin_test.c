@@ -25,6 +25,14 @@ Test(admin, overview_tells_workers_and_explain_goes_to_the_owner)
     cr_assert_eq(overview.workers[0].queued_messages, 77);
     cr_assert_eq(overview.sessions, 1);
     cr_assert_eq(overview.attached, 1);
+    cr_assert_eq(overview.accepted, 9);
+    cr_assert_eq(overview.failed, 3);
+    cr_assert_eq(overview.half_open, 2);
+    cr_assert_eq(overview.stuck, 1);
+    cr_assert_eq(overview.cut_count, 2, "reasons that never were have no row");
+    cr_assert_eq(overview.cuts[0].reason, CUT_SILENT);
+    cr_assert_eq(overview.cuts[0].connections, 4);
+    cr_assert_eq(overview.cuts[1].reason, CUT_SESSION);
     arena_fini(&a);
     admin_says(r, 3, (struct frame_header){.kind = KIND_EXPLAIN, .correlation = 2, .home = 4},
                &msg_explain_desc, &(struct msg_explain){{{0}}, {{0}}, {{0}}, {{0}}});

@@ -268,9 +268,45 @@ Test(client, silent_connection_is_forgotten_and_its_requests_answered)
         worker_beats(r, STORE, &h);
     }
     cr_assert_not(relay_knows(r, CLIENT));
+    cr_assert_eq(r->cut_count, 1, "its connection ends, too");
+    cr_assert_eq(r->cut, CLIENT);
     struct output *closed = worker_takes(r, STORE, KIND_CLOSED);
     cr_assert(closed != NULL);
     cr_assert_eq(closed->stamp.session.number, 42);
+    relay_free(r);
+}
+
+Test(client, end_of_a_connection_ends_its_session_at_once)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    client_binds(r, CLIENT + 1, 4, STORE, &h, 43);
+    client_sends(r, CLIENT, 3, 7);
+    broker_client_gone(r->broker, r->now, CLIENT + 2);
+    relay_flush(r);
+    cr_assert(worker_takes(r, STORE, KIND_CLOSED) == NULL, "nobody knows that one");
+    broker_client_gone(r->broker, r->now, CLIENT);
+    broker_client_gone(r->broker, r->now, CLIENT);
+    relay_flush(r);
+    struct output *closed = worker_takes(r, STORE, KIND_CLOSED);
+    cr_assert(closed != NULL);
+    cr_assert_eq(closed->stamp.session.number, 42);
+    cr_assert(worker_takes(r, STORE, KIND_CLOSED) == NULL, "once");
+    cr_assert_not(relay_knows(r, CLIENT));
+    cr_assert(relay_knows(r, CLIENT + 1));
+    worker_answers(r, STORE, &h, worker_takes(r, STORE, KIND_SEND), KIND_SENT, &msg_empty_desc,
+                   &(struct msg_empty){0});
+    cr_assert(client_takes(r, CLIENT, KIND_NONE) == NULL, "what it asked is answered to nobody");
+    relay_free(r);
+}
+
+Test(client, event_of_the_glue_is_told_as_the_core_s_own)
+{
+    struct relay *r = relay_new(4);
+    broker_tell(r->broker, r->now, &(struct event){.kind = EVENT_AUTH_UNAVAILABLE});
+    cr_assert_eq(relay_events(r, EVENT_AUTH_UNAVAILABLE), 1);
+    cr_assert_eq(r->events[0].at_ms, r->now.wall_ms);
     relay_free(r);
 }
 

@@ -29,8 +29,8 @@ struct relay {
     struct outputs clients, workers, admins;
     struct event events[256];
     size_t event_count;
+    uint32_t cut;     /* the routing id that was cut last, and how often one was */
     size_t cut_count;
-    uint32_t cut;             /* the last one */
     struct peer_address from; /* where clients are from now on */
     /* What the sockets say from now on. */
     uint32_t refusing_client; /* this routing id gets client_status instead of OK, */

@@ -61,8 +61,15 @@ static void on_event(void *context, const struct event *e)
 static void on_cut(void *context, uint32_t routing)
 {
     struct relay *r = context;
-    r->cut_count++;
     r->cut = routing;
+    r->cut_count++;
+}
+
+static void on_edge(void *context, struct edge_counts *out)
+{
+    (void)context;
+    *out = (struct edge_counts){.accepted = 9, .failed = 3, .half_open = 2, .stuck = 1,
+                                .cut = {[CUT_SILENT] = 4, [CUT_SESSION] = 1}};
 }
 
 struct relay *relay_new(uint32_t connections_max)
@@ -79,7 +86,7 @@ struct relay *relay_metered_new(uint32_t connections_max, struct meter_rates rat
         .boot = {{9, 9}}, .connections_max = connections_max, .ping_ms = 10000, .drain_ms = 2000,
         .rates = rates,
         .out = {.context = r, .to_client = to_client, .to_worker = to_worker, .to_admin = to_admin,
-                .event = on_event, .cut = on_cut}};
+                .event = on_event, .cut = on_cut, .edge = on_edge}};
     r->broker = broker_new(&config, r->now);
     return r;
 }

@@ -218,7 +218,7 @@ Test(meter, an_address_is_counted_but_not_named)
 {
     struct relay *r = metered();
     (void)passing(r, CLIENT, KIND_HELLO, ADDRESS_BURST + 1);
-    cr_assert_eq(relay_events(r, EVENT_RATE_LIMITED), 1);
+    cr_assert_eq(relay_events(r, EVENT_ADDRESS_LIMITED), 1);
     const struct event *e = &r->events[r->event_count - 1];
     struct mark none = {{0}};
     cr_assert_eq(e->code, METER_ADDRESS);

@@ -27,6 +27,7 @@ struct fixture {
     struct msg_range range;
     uint64_t session_number;
     struct state_identity me;
+    struct msg_prekey_state prekeys; /* what WELCOME says of them */
     struct msg_log_state my_log;  /* of the relay's copy of our log: fixture_init's; the tests' from then on */
     struct founding bob;          /* the contact */
     struct identity_log bob_log;  /* as the relay has it */

@@ -309,6 +309,7 @@ void greet(struct fixture *f)
         .ping_ms = 10000,
         .map = f->map,
         .log = f->my_log,
+        .prekeys = f->prekeys,
     };
     answer(f, &frame, KIND_WELCOME, &msg_welcome_desc, &welcome);
 }

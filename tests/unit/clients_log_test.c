@@ -6,6 +6,11 @@
 
 /* ---- a contact's ---- */
 
+static void ok(enum status s)
+{
+    cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
+}
+
 static void answer_stale(struct fixture *f, const struct sent *s, const struct msg_stale *stale)
 {
     struct msg_stale copy = *stale;
@@ -30,6 +35,8 @@ ENGINE_TEST(log, stale_devices_are_repaired_and_remembered)
     bob_does(f, (struct entry_plan){.operation = ENTRY_REVOKE, .subject = f->bob.device});
     stale = stale_since(f, 2);
     answer_stale(f, &s, &stale);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u, "the second round waits a moment");
+    pass(f, 1500);
     said_send(f, &s);
     cr_assert_eq(s.items[0].part_count, 1u);
     cr_assert(device_equal(s.items[0].parts[0].device, second));
@@ -86,6 +93,7 @@ ENGINE_TEST(log, stale_devices_for_ever_are_given_up_after_three_rounds)
     bob_and_session(f);
     struct outbox_row row = write_to(f, "bob", "x", NULL);
     for (unsigned round = 0; round < 4; round++) {
+        pass(f, round > 1 ? 3000 : 0);
         cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED, "round %u", round);
         said_send(f, &s);
         bob_rotates(f, (uint8_t)(10 + round));
@@ -155,6 +163,39 @@ ENGINE_TEST(log, another_history_holds_the_message)
     cr_assert_eq(said_count(f, KIND_SEND), 0u, "until the user says so");
 }
 
+/* A relay that says so for ever gets less and less of us, and no message is lost by it. */
+ENGINE_TEST(log, a_relay_that_is_behind_again_and_again_is_asked_less_often)
+{
+    struct sent s;
+    size_t sends = 0;
+    bob_adds(f, 1);
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    for (unsigned second = 0; second < 60; second++) {
+        struct identity_log first;
+        ok(identity_log_open(buffer_view(&f->bob_entries[0]), &f->arena, &first));
+        while (said_count(f, KIND_SEND)) {
+            struct msg_stale behind = {.log = identity_log_state(&first)};
+            struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
+            said_send(f, &s);
+            answer_one(f, &s, &item);
+            struct frame append = said(f, KIND_APPEND, NULL, NULL);
+            struct msg_appended done = {.log = identity_log_state(&f->bob_log)};
+            answer(f, &append, KIND_APPENDED, &msg_appended_desc, &done);
+            answer_lookups(f);
+            sends++;
+        }
+        pass(f, 1000);
+        while (said_count(f, KIND_PING)) {
+            struct frame ping = said(f, KIND_PING, NULL, NULL);
+            struct msg_pong pong = {.relay_ms = f->now.wall_ms, .map = f->map};
+            answer(f, &ping, KIND_PONG, &msg_pong_desc, &pong);
+        }
+    }
+    cr_assert(sends > 5 && sends < 40, "%zu", sends);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED);
+}
+
 ENGINE_TEST(log, a_shorter_other_history_is_found_out_when_ours_is_handed_over)
 {
     struct sent s;
@@ -201,11 +242,6 @@ ENGINE_TEST(log, a_forged_entry_holds_the_message)
 }
 
 /* ---- our own ---- */
-
-static void ok(enum status s)
-{
-    cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
-}
 
 static void own_read(struct fixture *f, struct state_identity *me, struct device_secrets *secrets, struct contact *own)
 {

@@ -49,6 +49,7 @@ Test(config, a_made_config_loads_with_the_defaults)
     cr_assert_str_eq(c.backend_endpoint + 6, fixture_path("run/backend.ipc"));
     cr_assert_str_eq(c.admin_endpoint + 6, fixture_path("run/admin.ipc"));
     cr_assert_eq(c.connections_max, CONNECTIONS_MAX);
+    cr_assert_eq(c.address_connections_max, 1024);
     cr_assert(c.ping_ms == 10000 && c.drain_ms == 2000 && c.credit == 4096);
     cr_assert(c.address_requests_per_s == 200 && c.device_requests_per_s == 2000);
     cr_assert(c.device_bytes_per_s == 64u << 20 && !c.allow_swap && !c.allow_core);
@@ -138,6 +139,7 @@ Test(config, impossible_values_are_named)
         {"admin = \"ipc://run/backend.ipc\"", "broker.admin: the same socket"},
         {"connections = 0", "broker.connections:"},
         {"connections = 16385", "broker.connections:"},
+        {"address_connections = 0", "broker.address_connections:"},
         {"ping_ms = \"-1\"", "broker.ping_ms:"},
         {"ping_ms = \"10 s\"", "broker.ping_ms:"},
         {"drain_ms = 99999999999999999999", "broker.drain_ms:"},

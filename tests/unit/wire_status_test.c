@@ -46,6 +46,7 @@ Test(states, codes_and_names_are_unique)
     check_list("outcome", outcome_name, 0 OUTCOME_LIST(X));
     check_list("reason", fail_reason_name, 0 FAIL_REASON_LIST(X));
     check_list("gap", gap_reason_name, 0 GAP_REASON_LIST(X));
+    check_list("cut reason", cut_reason_name, 0 CUT_REASON_LIST(X));
     check_list("store state", store_state_name, 0 STORE_STATE_LIST(X));
     check_list("explain", explain_name, 0 EXPLAIN_LIST(X));
     check_list("meaning", explain_meaning, 0 EXPLAIN_LIST(X));

@@ -1,0 +1,204 @@
+/* prekey: what this device leaves at its home so that others can begin a session with it while it is away (PROTOCOL 6.4):
+ * made and kept before it is published, renewed every week, refilled when the relay says that few are left. Using a
+ * prekey's secret belongs to sealing. Invariants: the relay never has a prekey whose secret is not kept here; an id is
+ * never used twice; where nothing is to be made, nothing is written. */
+#include "broker/wire/prekey.h"
+#include "clients/core.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define DAY_MS          (24ull * 3600 * 1000)
+#define RENEW_MS        (7 * DAY_MS)
+#define SECRETS_KEEP_MS (4 * RENEW_MS) /* three weeks in place of another */
+#define LOOK_MS         (DAY_MS / 4)   /* at least so often whether it is time to renew */
+#define RELAY_SETTING   "prekeys.relay"
+
+/* What is to be published, as it comes together. */
+struct publishing {
+    struct msg_publish message;
+    struct buffer current, last_resort;
+    struct msg_one_time_prekey one_time[ONE_TIME_PREKEYS_MAX];
+    struct state_prekey *made; /* sodium_malloc: the one under way */
+    struct device_secrets *secrets;
+    struct contact own;
+};
+
+/* ---- making ---- */
+
+static enum status make_in(struct engine *e, struct now now, struct publishing *p, enum prekey_kind kind, uint64_t id)
+{
+    *p->made = (struct state_prekey){.kind = kind, .id = id, .made_ms = now.wall_ms};
+    random_fill(e, p->made->sk, sizeof p->made->sk);
+    ENSURE(crypto_scalarmult_base(p->made->pk.bytes, p->made->sk) == 0);
+    return state_prekey_put(e->state, p->made);
+}
+
+static void sign(struct engine *e, struct publishing *p, struct buffer *out)
+{
+    const struct msg_prekey_body body = {.device = e->identity.device, .id = p->made->id, .key = p->made->pk,
+                                         .made_ms = p->made->made_ms, .key_version = p->own.log.key_version,
+                                         .head = p->own.log.version_head,
+                                         .last_resort = p->made->kind == PREKEY_LAST_RESORT};
+    prekey_make(e->identity.account, &body, p->secrets->signing_sk, out);
+}
+
+/* The newest of its kind, or a new one where that is a week old (or from the future: the clock was set back). */
+static enum status signed_in(struct engine *e, struct now now, struct publishing *p, enum prekey_kind kind,
+                             uint64_t relay_id, struct buffer *out)
+{
+    uint64_t last;
+    enum status s = state_prekey_last(e->state, kind, &last);
+    if (last < relay_id) last = relay_id; /* a home set back: the relay knows later ones */
+    if (s == STATUS_OK) s = state_prekey_get(e->state, kind, last, p->made);
+    bool old = s == STATUS_OK && now.wall_ms - p->made->made_ms >= RENEW_MS;
+    if (s == STATUS_NOT_FOUND || old) s = make_in(e, now, p, kind, last + 1);
+    if (s != STATUS_OK || p->made->id <= relay_id) return s;
+    sign(e, p, out);
+    return state_prekey_prune(e->state, kind, now.wall_ms > SECRETS_KEEP_MS ? now.wall_ms - SECRETS_KEEP_MS : 0);
+}
+
+enum status state_prekeys_relay(struct state *state, struct arena *a, struct msg_prekey_state *out)
+{
+    struct view bytes;
+    *out = (struct msg_prekey_state){0};
+    enum status s = state_setting_get(state, RELAY_SETTING, a, &bytes);
+    return s == STATUS_OK ? codec_decode(&msg_prekey_state_desc, bytes, a, out) : s;
+}
+
+/* The highest one-time id that a relay is known to have had: one that has lost its memory may not get it again. */
+static enum status had_in(struct engine *e, const struct msg_prekey_state *relay, uint64_t *highest)
+{
+    struct msg_prekey_state noted;
+    enum status s = state_prekeys_relay(e->state, &e->arena, &noted);
+    *highest = noted.one_time_highest > relay->one_time_highest ? noted.one_time_highest : relay->one_time_highest;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+/* Those that no relay has taken yet, and new ones up to what it may have. */
+static enum status one_time_in(struct engine *e, struct now now, struct publishing *p,
+                               const struct msg_prekey_state *relay)
+{
+    uint64_t last, id;
+    enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
+    if (s == STATUS_OK) s = had_in(e, relay, &id);
+    if (s != STATUS_OK || relay->one_time_count >= PREKEYS_REFILL_BELOW) return s;
+    id++;
+    size_t room = ONE_TIME_PREKEYS_MAX - relay->one_time_count;
+    for (; s == STATUS_OK && p->message.one_time_count < room; id++) {
+        s = id > last ? make_in(e, now, p, PREKEY_ONE_TIME, id)
+                      : state_prekey_get(e->state, PREKEY_ONE_TIME, id, p->made);
+        if (s == STATUS_OK)
+            p->one_time[p->message.one_time_count++] = (struct msg_one_time_prekey){id, p->made->pk};
+        if (s == STATUS_NOT_FOUND && id <= last) s = STATUS_OK; /* a hole: nothing lies there */
+    }
+    p->message.one_time = p->one_time;
+    return s;
+}
+
+static enum status prepare_in(struct engine *e, struct now now, struct publishing *p)
+{
+    const struct msg_prekey_state *relay = &e->prekeys;
+    enum status s = state_secrets_get(e->state, p->secrets);
+    if (s == STATUS_OK) s = state_contact_get(e->state, e->identity.account, &p->own);
+    if (s == STATUS_OK) s = signed_in(e, now, p, PREKEY_SIGNED, relay->signed_id, &p->current);
+    if (s == STATUS_OK) s = signed_in(e, now, p, PREKEY_LAST_RESORT, relay->last_resort_id, &p->last_resort);
+    if (s == STATUS_OK) s = one_time_in(e, now, p, relay);
+    p->message.current = buffer_view(&p->current);
+    p->message.last_resort = buffer_view(&p->last_resort);
+    return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
+}
+
+static struct state_prekey *prekey_new(void)
+{
+    struct state_prekey *made = sodium_malloc(sizeof *made);
+    ENSURE(made != NULL);
+    sodium_memzero(made, sizeof *made);
+    return made;
+}
+
+static void publish(struct engine *e, struct now now)
+{
+    struct publishing p = {.made = prekey_new(), .secrets = secrets_new()};
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, prepare_in(e, now, &p));
+    bool something = p.message.current.len || p.message.last_resort.len || p.message.one_time_count;
+    if (engine_fault(e, s) && something)
+        e->prekeys_under_way = request_make(e, now, KIND_PUBLISH, home_of_account(e->identity.account),
+                                            &msg_publish_desc, &p.message) != NULL;
+    e->prekeys_ms = now.mono_ms + (s == STATUS_OK && !something ? LOOK_MS : RETRY_MIN_MS);
+    buffer_fini(&p.current);
+    buffer_fini(&p.last_resort);
+    sodium_free(p.made);
+    sodium_free(p.secrets);
+}
+
+/* ---- what the relay has ---- */
+
+static enum status note_in(struct engine *e, struct msg_prekey_state relay)
+{
+    struct buffer bytes = {0};
+    enum status s = had_in(e, &relay, &relay.one_time_highest);
+    if (s != STATUS_OK) return s;
+    codec_encode(&msg_prekey_state_desc, &relay, &bytes);
+    s = state_setting_put(e->state, RELAY_SETTING, buffer_view(&bytes));
+    buffer_fini(&bytes);
+    return s;
+}
+
+/* Of use to people only: where another process keeps the state locked, the next one notes it. */
+static void note(struct engine *e)
+{
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, note_in(e, e->prekeys));
+    (void)engine_fault(e, s);
+}
+
+void prekeys_told(struct engine *e, struct now now, const struct msg_prekey_state *relay)
+{
+    bool news = memcmp(&e->prekeys, relay, sizeof *relay) != 0;
+    e->prekeys = *relay;
+    e->prekeys_ms = now.mono_ms;
+    if (news && e->config.prekeys) note(e);
+}
+
+void prekeys_low_push(struct engine *e, struct now now, const struct frame *f)
+{
+    struct msg_prekeys_low m;
+    if (codec_decode(&msg_prekeys_low_desc, f->meta, &e->arena, &m) != STATUS_OK)
+        e->counts.frames_bad++;
+    else
+        prekeys_told(e, now, &m.prekeys);
+}
+
+void prekeys_drive(struct engine *e, struct now now)
+{
+    if (may_ask(e) && prekeys_deadline_ms(e) <= now.mono_ms) publish(e, now);
+}
+
+uint64_t prekeys_deadline_ms(const struct engine *e)
+{
+    return e->config.prekeys && !e->prekeys_under_way ? e->prekeys_ms : NEVER;
+}
+
+void published_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
+{
+    struct msg_published m;
+    e->prekeys_under_way = false;
+    if (codec_decode(&msg_published_desc, f->meta, &e->arena, &m) != STATUS_OK) {
+        e->counts.frames_bad++;
+        publish_failed(e, now, r, STATUS_UNKNOWN, 0);
+        return;
+    }
+    prekeys_told(e, now, &m.prekeys);
+    e->prekeys_ms = now.mono_ms + RETRY_MAX_MS; /* whatever the relay says, no loop */
+}
+
+void publish_failed(struct engine *e, struct now now, struct request *r, enum status s, uint32_t retry_after_ms)
+{
+    (void)r;
+    uint64_t delay = backoff_ms(e, 2, RETRY_MIN_MS, RETRY_MAX_MS);
+    e->prekeys_under_way = false;
+    if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) delay = LOOK_MS;
+    e->prekeys_ms = now.mono_ms + (delay > retry_after_ms ? delay : retry_after_ms);
+}

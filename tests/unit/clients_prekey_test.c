@@ -1,0 +1,215 @@
+/* Prekeys at the client: made before they are published, refilled, renewed, and never twice under one id. */
+#include "broker/wire/identity_log.h"
+#include "broker/wire/prekey.h"
+#include "tests/unit/clients_fixture.h"
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+#include <string.h>
+
+#define WEEK_MS (7ull * 24 * 3600 * 1000)
+
+static void ok(enum status s)
+{
+    cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
+}
+
+/* An engine that leaves prekeys, with a session. */
+static void begin(struct fixture *f)
+{
+    f->config.prekeys = true;
+    restart(f);
+    bind_session(f);
+}
+
+static struct frame published(struct fixture *f, struct msg_publish *m)
+{
+    struct frame frame = said(f, KIND_PUBLISH, &msg_publish_desc, m);
+    cr_assert_eq(frame.header.home, home_of_account(f->me.account));
+    return frame;
+}
+
+static struct msg_prekey_body body_of(struct fixture *f, struct view prekey)
+{
+    struct msg_signed_prekey p;
+    struct msg_prekey_body body;
+    ok(prekey_open(prekey, &f->arena, &p, &body));
+    cr_assert(prekey_signed_by(f->me.account, &p, &f->me.record.signing));
+    cr_assert(device_equal(body.device, f->me.device));
+    cr_assert_eq(body.key_version, f->my_log.key_version);
+    cr_assert_eq(memcmp(&body.head, &f->my_log.version_head, 32), 0);
+    return body;
+}
+
+/* The secret that belongs to a public key is kept. */
+static void kept(struct fixture *f, enum prekey_kind kind, uint64_t id, const struct prekey_pk *pk)
+{
+    struct state_prekey prekey;
+    struct prekey_pk again;
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_prekey_get(f->state, kind, id, &prekey));
+    ok(state_commit(f->state));
+    cr_assert_eq(crypto_scalarmult_base(again.bytes, prekey.sk), 0);
+    cr_assert_eq(memcmp(&again, pk, sizeof again), 0);
+}
+
+/* The relay takes them. */
+static void take(struct fixture *f, const struct frame *frame, const struct msg_publish *m)
+{
+    if (m->current.len) f->prekeys.signed_id = body_of(f, m->current).id;
+    if (m->last_resort.len) f->prekeys.last_resort_id = body_of(f, m->last_resort).id;
+    f->prekeys.one_time_count += (uint32_t)m->one_time_count;
+    if (m->one_time_count) f->prekeys.one_time_highest = m->one_time[m->one_time_count - 1].id;
+    struct msg_published reply = {.prekeys = f->prekeys};
+    answer(f, frame, KIND_PUBLISHED, &msg_published_desc, &reply);
+}
+
+/* In one step; nothing is said meanwhile that a relay would have to answer. */
+static void sleep_for(struct fixture *f, uint64_t ms)
+{
+    f->now.mono_ms += ms;
+    f->now.wall_ms += ms;
+    turn(f);
+}
+
+static void publish_all(struct fixture *f)
+{
+    struct msg_publish m;
+    begin(f);
+    struct frame frame = published(f, &m);
+    take(f, &frame, &m);
+}
+
+ENGINE_TEST(prekey, a_new_device_leaves_all_kinds_and_keeps_their_secrets)
+{
+    struct msg_publish m;
+    begin(f);
+    struct frame frame = published(f, &m);
+    struct msg_prekey_body current = body_of(f, m.current), last = body_of(f, m.last_resort);
+    cr_assert(current.id == 1 && !current.last_resort && current.made_ms == f->now.wall_ms);
+    cr_assert(last.id == 1 && last.last_resort);
+    kept(f, PREKEY_SIGNED, 1, &current.key);
+    kept(f, PREKEY_LAST_RESORT, 1, &last.key);
+    cr_assert_eq(m.one_time_count, ONE_TIME_PREKEYS_MAX);
+    for (size_t i = 0; i < m.one_time_count; i++) {
+        cr_assert_eq(m.one_time[i].id, i + 1);
+        kept(f, PREKEY_ONE_TIME, i + 1, &m.one_time[i].key);
+    }
+    take(f, &frame, &m);
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+    lose_connection(f);
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u, "the relay has them");
+}
+
+ENGINE_TEST(prekey, nothing_is_left_where_nobody_wants_it)
+{
+    bind_session(f);
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+}
+
+ENGINE_TEST(prekey, without_an_answer_the_same_keys_are_published_again)
+{
+    struct msg_publish first, again;
+    begin(f);
+    (void)published(f, &first);
+    struct msg_prekey_body a = body_of(f, first.current);
+    lose_connection(f);
+    restart(f);
+    bind_session(f);
+    (void)published(f, &again);
+    struct msg_prekey_body b = body_of(f, again.current);
+    cr_assert(a.id == b.id && memcmp(&a.key, &b.key, 32) == 0);
+    cr_assert_eq(again.one_time_count, first.one_time_count);
+    for (size_t i = 0; i < again.one_time_count; i++)
+        cr_assert_eq(memcmp(&again.one_time[i], &first.one_time[i], sizeof first.one_time[i]), 0);
+}
+
+ENGINE_TEST(prekey, few_left_are_filled_up_with_new_ones)
+{
+    struct msg_publish m;
+    publish_all(f);
+    struct msg_prekeys_low low = {.prekeys = f->prekeys};
+    low.prekeys.one_time_count = f->prekeys.one_time_count = ONE_TIME_PREKEYS_LOW;
+    push(f, KIND_PREKEYS_LOW, &msg_prekeys_low_desc, &low, view_of(NULL, 0));
+    struct frame frame = published(f, &m);
+    cr_assert_eq(m.current.len + m.last_resort.len, 0u, "those are still good");
+    cr_assert_eq(m.one_time_count, ONE_TIME_PREKEYS_MAX - ONE_TIME_PREKEYS_LOW);
+    cr_assert_eq(m.one_time[0].id, ONE_TIME_PREKEYS_MAX + 1);
+    take(f, &frame, &m);
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+}
+
+ENGINE_TEST(prekey, enough_are_enough)
+{
+    publish_all(f);
+    lose_connection(f);
+    f->prekeys.one_time_count = 50;
+    bind_session(f);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+}
+
+ENGINE_TEST(prekey, signed_ones_are_renewed_after_a_week_and_the_old_secrets_stay)
+{
+    struct msg_publish m;
+    struct state_prekey prekey;
+    publish_all(f);
+    sleep_for(f, WEEK_MS - 3600 * 1000);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+    sleep_for(f, 7 * 3600 * 1000);
+    struct frame frame = published(f, &m);
+    cr_assert_eq(body_of(f, m.current).id, 2u);
+    cr_assert_eq(body_of(f, m.last_resort).id, 2u);
+    cr_assert_eq(m.one_time_count, 0u);
+    take(f, &frame, &m);
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_prekey_get(f->state, PREKEY_SIGNED, 1, &prekey));
+    ok(state_commit(f->state));
+    for (int week = 0; week < 4; week++) {
+        sleep_for(f, WEEK_MS);
+        frame = published(f, &m);
+        take(f, &frame, &m);
+    }
+    ok(state_begin(f->state, STATE_READ));
+    cr_assert_eq(state_prekey_get(f->state, PREKEY_SIGNED, 1, &prekey), STATUS_NOT_FOUND, "but not for ever");
+    ok(state_prekey_get(f->state, PREKEY_SIGNED, 3, &prekey));
+    ok(state_commit(f->state));
+}
+
+/* What it had may have been claimed: no one-time prekey comes twice; signed ones may. */
+ENGINE_TEST(prekey, a_relay_that_lost_them_gets_new_one_time_prekeys)
+{
+    struct msg_publish m;
+    publish_all(f);
+    lose_connection(f);
+    f->prekeys = (struct msg_prekey_state){0};
+    bind_session(f);
+    (void)published(f, &m);
+    cr_assert_eq(body_of(f, m.current).id, 1u);
+    cr_assert_eq(body_of(f, m.last_resort).id, 1u);
+    cr_assert_eq(m.one_time_count, ONE_TIME_PREKEYS_MAX);
+    cr_assert_eq(m.one_time[0].id, ONE_TIME_PREKEYS_MAX + 1);
+    lose_connection(f);
+    restart(f);
+    bind_session(f);
+    struct frame frame = published(f, &m);
+    cr_assert_eq(m.one_time[0].id, ONE_TIME_PREKEYS_MAX + 1, "also when it was told so before");
+    take(f, &frame, &m);
+}
+
+ENGINE_TEST(prekey, a_refusal_is_not_repeated_at_once_and_a_busy_relay_is_asked_again)
+{
+    struct msg_publish m;
+    begin(f);
+    struct frame frame = published(f, &m);
+    refuse(f, &frame, STATUS_BUSY, 500);
+    pass(f, 6000);
+    frame = published(f, &m);
+    refuse(f, &frame, STATUS_REFUSED, 0);
+    sleep_for(f, 3600 * 1000);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+    cr_assert(engine_is_bound(f->e));
+}
