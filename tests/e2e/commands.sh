@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# What a stranger, and a device with an account, may not say, one kind after the other, while two devices go on: each
+# gets its status, nothing of it is done, every innocent message arrives, and the relay is the same processes at the end.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+COMMANDS="${SEALMQ_COMMANDS:?set SEALMQ_COMMANDS to the program of commands.c}"
+
+relay_make 19020
+relay_set broker address_requests_per_s 20000 # what is metered is flood.sh's matter
+relay_start
+BEFORE="$(child broker) $(child storage)"
+device_make alice bob
+"$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
+FOLLOW=$!
+SAID=0
+shown() { [ "$(wc -l < "$DIR/follow")" = "$SAID" ] && grep -qF "\"text\":\"$1\"" "$DIR/follow"; }
+innocent() {
+    SAID=$((SAID + 1))
+    say alice bob "message $SAID"
+    wait_for "the message is shown" shown "message $SAID"
+}
+
+for case in headers strangers acks homes entries drain; do
+    timeout 60 "$COMMANDS" "tcp://127.0.0.1:$PORT" "$RELAY/server.pub" "$case" 2> "$DIR/said" &
+    pid=$!
+    innocent; innocent
+    wait "$pid" || fail "$case: $(cat "$DIR/said")"
+    innocent
+    equal "$(child broker) $(child storage)" "$BEFORE" "the relay's processes after $case"
+done
+
+# Engineering sees what was tried.
+log_wait frame_refused '"status":"unsupported"' # the first of each connection
+log_wait auth_refused '"status":"unauthenticated"'
+log_wait log_refused '"status":"bad_entry"'
+log_wait log_refused '"status":"refused"'
+log_wait prekeys_low
+log_wait prekeys_drained
+kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
+equal "$(sed 's/.*"text":"message \([0-9]*\)".*/\1/' "$DIR/follow")" "$(seq "$SAID")" "what was shown"
+relay_stop
+done_well
