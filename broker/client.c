@@ -69,6 +69,13 @@ static request_handler *const handlers[] = {
     [KIND_CLAIM_PREKEYS] = request_forward,
 };
 
+/* The home says when a device is revoked. A broker that has not heard it for a second may not know yet: it forwards nothing
+ * of its sessions, to wherever. */
+static bool home_is_heard(struct broker *b, const struct connection *c)
+{
+    return route_owner(&b->route, home_of_account(c->account), b->now) != NULL;
+}
+
 static enum status request_handle(struct broker *b, const struct request *r)
 {
     const struct frame_header *header = &r->frame->header;
@@ -77,6 +84,7 @@ static enum status request_handle(struct broker *b, const struct request *r)
     if (header->correlation == 0) return STATUS_MALFORMED;
     if (b->draining && header->kind != KIND_PING) return STATUS_DRAINING;
     if (rule->needs_session && !session_bound(r->c)) return STATUS_NO_SESSION;
+    if (rule->needs_session && !home_is_heard(b, r->c)) return STATUS_BUSY;
     return handlers[header->kind](b, r);
 }
 

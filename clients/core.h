@@ -32,6 +32,7 @@
 #define ACK_DELIVERED_MS    50u   /* an application that takes a message within it costs one ACK, not two */
 #define ACK_STALE_MS        1500u /* a new session was offered by then what is still to be acked */
 #define PING_DEFAULT_MS     10000u
+#define PING_WAIT_MIN_MS    1000u
 #define PREKEYS_REFILL_BELOW 50u  /* one-time prekeys at the relay */
 #define NEVER               UINT64_MAX
 

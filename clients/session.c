@@ -231,10 +231,14 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
 
 /* ---- PING ---- */
 
+/* The broker answers at once: what does not come within a ping's time says that nothing passes here any more. */
 static void ping_send(struct engine *e, struct now now)
 {
     struct msg_empty empty = {0};
-    if (!request_make(e, now, KIND_PING, 0, &msg_empty_desc, &empty)) return;
+    struct request *r = request_make(e, now, KIND_PING, 0, &msg_empty_desc, &empty);
+    uint64_t wait_ms = e->ping_ms > PING_WAIT_MIN_MS ? e->ping_ms : PING_WAIT_MIN_MS;
+    if (!r) return;
+    earlier(&r->deadline_ms, now.mono_ms + wait_ms);
     e->ping_under_way = true;
     e->ping_wanted = false;
 }

@@ -19,6 +19,7 @@ add_executable(e2e_takeover e2e/takeover.c e2e/party.c)
 target_link_libraries(e2e_takeover PRIVATE sealmq_host)
 add_executable(e2e_commands e2e/commands.c e2e/party.c)
 target_link_libraries(e2e_commands PRIVATE sealmq_host)
+add_executable(e2e_proxy e2e/proxy.c)
 add_executable(e2e_attack e2e/attack.c)
 target_link_libraries(e2e_attack PRIVATE sealmq_host)
 
@@ -26,13 +27,13 @@ target_link_libraries(e2e_attack PRIVATE sealmq_host)
 function(sealmq_e2e name script bin)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>")
+        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract rotate idempotency relay_away ticket superseded memory loss damaged one_owner
-            log_full wake ends leaks slow_device config unsafe clock acks bench flood commands)
+            log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)

@@ -1,5 +1,6 @@
 /* Frames from the edge: what is answered, what is forwarded, and that every request gets one
  * reply. */
+#include "broker/route.h"
 #include "tests/unit/broker_fixture.h"
 
 #include <criterion/criterion.h>
@@ -458,5 +459,60 @@ Test(client, welcome_of_a_taken_routing_id_binds_nobody)
     cr_assert(worker_takes(r, STORE, KIND_CLOSED) != NULL, "nobody has that session");
     stranger_says(r, KIND_SEND, 2, home_n(3));
     cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_NONE)), STATUS_NO_SESSION);
+    relay_free(r);
+}
+
+/* Of two stores: a device is the one's, what it sends is for the other. */
+Test(client, a_session_whose_home_is_not_heard_sends_nowhere)
+{
+    struct relay *r = relay_new(16);
+    struct slab_header home = storage_header(1, 1000, 1), other = storage_header(2, 1000, 1);
+    storage_readies(r, 11, 1, &home, 0, 2047, 100);
+    storage_readies(r, 12, 2, &other, 2048, 4095, 100);
+    client_binds(r, CLIENT, 3, 11, &home, 42);
+    for (int i = 0; i < 2; i++) {
+        client_sends(r, CLIENT, 200, 70 + (uint64_t)i);
+        relay_flush(r);
+        cr_assert_not_null(worker_takes(r, 12, KIND_SEND), "both are heard");
+    }
+    for (unsigned ms = 0; ms < WORKER_STALE_MS + 100; ms += 50) {
+        relay_pass(r, 50);
+        worker_beats(r, 12, &other);
+    }
+    client_sends(r, CLIENT, 200, 80);
+    relay_flush(r);
+    cr_assert_null(worker_takes(r, 12, KIND_SEND));
+    cr_assert_eq(error_status(client_takes(r, CLIENT, KIND_ERROR)), STATUS_BUSY);
+    worker_beats(r, 11, &home);
+    client_sends(r, CLIENT, 200, 81);
+    relay_flush(r);
+    cr_assert_not_null(worker_takes(r, 12, KIND_SEND), "heard again");
+    relay_free(r);
+}
+
+static void device_ends(struct relay *r, const struct slab_header *h, uint8_t n)
+{
+    struct msg_end_device end = {.device = device_n(n)};
+    worker_says(r, STORE, h, &(struct stamp){.origin = ORIGIN_PEER}, (struct frame_header){.kind = KIND_END_DEVICE},
+                &msg_end_device_desc, &end);
+}
+
+Test(client, a_device_that_has_ended_has_no_session_on_any_connection)
+{
+    struct relay *r = relay_new(16);
+    struct slab_header h = storage_header(1, 1000, 1);
+    storage_readies(r, STORE, 1, &h, 0, 4095, 100);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    client_binds(r, CLIENT + 1, 3, STORE, &h, 43);
+    client_binds(r, CLIENT + 2, 4, STORE, &h, 44);
+    device_ends(r, &h, 3);
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(error_status(client_takes(r, CLIENT + i, KIND_ERROR)), STATUS_NO_SESSION, "it is told");
+        client_sends(r, CLIENT + i, 200, 90);
+        cr_assert_eq(error_status(client_takes(r, CLIENT + i, KIND_ERROR)), STATUS_NO_SESSION);
+    }
+    client_sends(r, CLIENT + 2, 200, 91);
+    relay_flush(r);
+    cr_assert_not_null(worker_takes(r, STORE, KIND_SEND), "the other device goes on");
     relay_free(r);
 }
