@@ -1,5 +1,7 @@
 /* The frozen bytes of tests/vectors: this code must make exactly them from the inputs named there,
  * and read them back. They were computed by another implementation; they are never regenerated. */
+#include "tests/unit/wire_vectors.h"
+
 #include "broker/wire/digest.h"
 #include "broker/wire/identity.h"
 #include "broker/wire/prekey.h"
@@ -11,103 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VECTORS_MAX 128
-#define LINE_LEN_MAX   512
-
-struct vector {
-    char name[64];
-    struct buffer value; /* decoded, where it is hex */
-};
-
-static struct vector vectors[VECTORS_MAX];
-static size_t vector_count;
-static struct arena arena;
-
-static void append_hex(struct vector *v, const char *hex)
-{
-    size_t len = strlen(hex) / 2;
-    uint8_t *at = buffer_extend(&v->value, len);
-    if (len) cr_assert_eq(hex_decode(hex, at, len), STATUS_OK, "%s: %s", v->name, hex);
-}
-
-static void take_line(char *line)
-{
-    line[strcspn(line, "\n")] = '\0';
-    if (!*line || *line == '#') return;
-    if (*line == ' ') {
-        append_hex(&vectors[vector_count - 1], line + strspn(line, " "));
-        return;
-    }
-    cr_assert_lt(vector_count, VECTORS_MAX);
-    struct vector *v = &vectors[vector_count++];
-    char *type = strchr(line, ' ');
-    *type++ = '\0';
-    cr_assert_lt(strlen(line), sizeof v->name, "%s", line);
-    memcpy(v->name, line, strlen(line) + 1);
-    char *value = type + strcspn(type, " ");
-    if (*value) *value++ = '\0';
-    if (strcmp(type, "hex") == 0)
-        append_hex(v, value);
-    else
-        write_bytes(&v->value, value, strlen(value) + 1); /* number, text: with its NUL */
-}
-
-static void load(void)
-{
-    char line[LINE_LEN_MAX];
-    FILE *f = fopen(SEALMQ_VECTORS, "r");
-    cr_assert_not_null(f, "%s", SEALMQ_VECTORS);
-    cr_assert_geq(sodium_init(), 0);
-    while (fgets(line, sizeof line, f))
-        take_line(line);
-    fclose(f);
-}
-
-static void unload(void)
-{
-    for (size_t i = 0; i < vector_count; i++)
-        buffer_fini(&vectors[i].value);
-    arena_fini(&arena);
-}
-
-TestSuite(vectors, .init = load, .fini = unload);
-
-static struct view hex(const char *name)
-{
-    for (size_t i = 0; i < vector_count; i++)
-        if (strcmp(vectors[i].name, name) == 0) return buffer_view(&vectors[i].value);
-    cr_assert(false, "no vector %s", name);
-    return view_of(NULL, 0);
-}
-
-static const char *text(const char *name)
-{
-    return (const char *)hex(name).at;
-}
-
-static uint64_t number(const char *name)
-{
-    return strtoull(text(name), NULL, 10);
-}
-
-static void fixed(const char *name, void *out, size_t len)
-{
-    struct view v = hex(name);
-    cr_assert_eq(v.len, len, "%s", name);
-    memcpy(out, v.at, len);
-}
-
-#define FIXED(name, out) fixed(name, &(out), sizeof(out))
-
-static void is(struct view got, const char *name)
-{
-    char *shown = calloc(1, 2 * got.len + 1);
-    hex_encode(got.at, got.len, shown);
-    cr_assert(view_equal(got, hex(name)), "%s is %s", name, shown);
-    free(shown);
-}
-
-#define IS(struct_, name) is(view_of(&(struct_), sizeof(struct_)), name)
+TestSuite(vectors, .init = vectors_load, .fini = vectors_unload);
 
 static struct hash256 hash(const char *label, struct view a, struct view b)
 {
@@ -210,38 +116,7 @@ Test(vectors, a_reference_has_its_text)
     cr_assert_eq(memcmp(&ref, &read, sizeof ref), 0);
 }
 
-/* ---- frames: made from a struct, and read back to one that gives the same bytes ---- */
-
-struct expected {
-    const char *name;
-    struct frame_header header;
-    enum frame_from from;
-    const struct codec_desc *desc;
-    struct view body;
-};
-
-static void check_frame(const struct expected *x, const void *message)
-{
-    struct buffer made = {0}, again = {0};
-    struct frame f;
-    void *read = arena_alloc(&arena, x->desc->size);
-    frame_write(&made, &x->header, x->desc, message);
-    write_view(&made, x->body);
-    is(buffer_view(&made), x->name);
-    cr_assert_eq(frame_check(hex(x->name), x->from, &f), STATUS_OK);
-    cr_assert(view_equal(f.body, x->body));
-    cr_assert_eq(codec_decode(x->desc, f.meta, &arena, read), STATUS_OK);
-    frame_write(&again, &f.header, x->desc, read);
-    write_view(&again, f.body);
-    is(buffer_view(&again), x->name);
-    buffer_fini(&made);
-    buffer_fini(&again);
-}
-
-static uint16_t home(const char *name)
-{
-    return (uint16_t)number(name);
-}
+/* ---- frames ---- */
 
 Test(vectors, ping)
 {
@@ -460,13 +335,15 @@ Test(vectors, error)
 Test(vectors, what_must_be_refused_is)
 {
     size_t count = 0;
-    for (size_t i = 0; i < vector_count; i++) {
-        const char *name = vectors[i].name, *expected = "malformed";
+    struct view value;
+    const char *name;
+    for (size_t i = 0; vector_at(i, &name, &value); i++) {
+        const char *expected = "malformed";
         if (strncmp(name, "refuse.", 7) != 0) continue;
         if (strrchr(name, '.') != name + 6) expected = strrchr(name, '.') + 1;
         struct frame f;
         struct msg_hello hello;
-        enum status s = frame_check(buffer_view(&vectors[i].value), FROM_CLIENT, &f);
+        enum status s = frame_check(value, FROM_CLIENT, &f);
         cr_assert_eq(s == STATUS_OK, strncmp(name + 7, "hello_", 6) == 0, "%s", name);
         if (s == STATUS_OK) s = codec_decode(&msg_hello_desc, f.meta, &arena, &hello);
         cr_assert_str_eq(status_name(s), expected, "%s", name);
