@@ -44,6 +44,7 @@ struct client {
     bool stopped; /* the relay's last word */
     bool failed;  /* the home's last word */
     bool left;
+    bool forked;  /* the relay shows another log of ours than we hold */
     struct lookup_call lookup;
     uint64_t lookup_count;
     char error[CLIENT_ERROR_MAX];
@@ -380,10 +381,12 @@ static void event_take(struct client *c, struct now now, const struct engine_eve
     case ENGINE_LEFT:
         c->left = true;
         break;
+    case ENGINE_IDENTITY:
+        c->forked = c->forked || event->status == STATUS_BAD_ENTRY;
+        break;
     case ENGINE_CONNECTED:
     case ENGINE_DISCONNECTED:
     case ENGINE_REGISTERED:
-    case ENGINE_IDENTITY:
     case ENGINE_HANDLE_REFUSED:
     case ENGINE_MESSAGE:
     case ENGINE_RECEIVED:
@@ -537,6 +540,11 @@ enum status client_lookup(struct client *c, const struct client_watch *watch, st
 }
 
 /* ---- words ---- */
+
+bool client_forked(const struct client *c)
+{
+    return c->forked;
+}
 
 const char *client_error(const struct client *c)
 {

@@ -81,6 +81,9 @@ void client_leave(struct client *c, const struct client_watch *watch, uint64_t w
 enum status client_lookup(struct client *c, const struct client_watch *watch, struct view handle,
                           uint64_t deadline_ms, struct account_id *out) MUST_USE;
 
+/* client_forked: the relay has shown another history of this account's keys than the home holds. */
+bool client_forked(const struct client *c);
+
 /* client_error: one line about the last CLIENT_STOPPED, CLIENT_FAILED or failed call. */
 const char *client_error(const struct client *c);
 /* client_trouble: one line about why there is no session now: what is wrong, what to do. */

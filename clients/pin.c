@@ -32,8 +32,15 @@ static enum status log_take(struct engine *e, struct account_id account, struct 
     return STATUS_OK;
 }
 
+/* Entries that were verified, to be kept once the whole answer is believed: `first` is the first one's number. */
+struct taken {
+    uint64_t first;
+    struct view entries[ENTRIES_PER_FRAME];
+    size_t count;
+};
+
 static enum status entry_take_in(struct engine *e, struct account_id account, struct view entry, struct contact *c,
-                                 enum pin_verdict *verdict)
+                                 struct taken *taken, enum pin_verdict *verdict)
 {
     struct msg_entry signed_entry;
     struct msg_entry_body body;
@@ -43,14 +50,26 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
         return STATUS_OK;
     }
     if (body.number > c->log.length) return STATUS_OK; /* the ones between come first: PIN_MORE */
-    if (body.number < c->log.length) {
+    if (body.number < taken->first) {
         enum status s = pinned_compare_in(e, c, body.number, entry, &same);
         if (s == STATUS_OK && !same) *verdict = PIN_FORKED;
         return s;
     }
-    if (log_take(e, account, entry, &c->log) == STATUS_OK) return state_entry_put(e->state, account, body.number, entry);
-    *verdict = PIN_FORKED;
+    if (body.number < c->log.length || log_take(e, account, entry, &c->log) != STATUS_OK)
+        *verdict = PIN_FORKED;
+    else
+        taken->entries[taken->count++] = entry;
     return STATUS_OK;
+}
+
+static enum status keep_in(struct engine *e, struct now now, struct contact *c, const struct taken *taken)
+{
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < taken->count && s == STATUS_OK; i++)
+        s = state_entry_put(e->state, c->log.account, taken->first + i, taken->entries[i]);
+    if (s != STATUS_OK || (!taken->count && c->checked_ms == now.wall_ms)) return s;
+    c->checked_ms = now.wall_ms;
+    return state_contact_put(e->state, c);
 }
 
 /* What the relay says of the log's end, held against what we hold now. */
@@ -70,15 +89,14 @@ enum status pin_extend_in(struct engine *e, struct now now, struct account_id ac
     *verdict = PIN_CURRENT;
     enum status s = state_contact_get(e->state, account, out);
     if (s == STATUS_NOT_FOUND) s = STATUS_OK;
-    uint64_t length = out->log.length;
+    struct taken taken = {.first = out->log.length};
+    ENSURE(count <= ENTRIES_PER_FRAME);
     for (size_t i = 0; i < count && s == STATUS_OK && *verdict != PIN_FORKED; i++)
-        s = entry_take_in(e, account, entries[i], out, verdict);
+        s = entry_take_in(e, account, entries[i], out, &taken, verdict);
     if (s != STATUS_OK) return s;
     if (*verdict != PIN_FORKED) *verdict = end_compare(&out->log, said);
     if (*verdict == PIN_FORKED || out->log.length == 0) return STATUS_OK;
-    if (out->log.length == length && out->checked_ms == now.wall_ms) return STATUS_OK;
-    out->checked_ms = now.wall_ms;
-    return state_contact_put(e->state, out);
+    return keep_in(e, now, out, &taken);
 }
 
 enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t first, struct view **entries,

@@ -74,9 +74,12 @@ static bool same(const uint8_t a[32], const uint8_t b[32])
 
 static bool shares_a_key(const struct msg_device_record *a, const struct msg_device_record *b)
 {
-    return same(a->signing.bytes, b->signing.bytes) || same(a->identity.bytes, b->identity.bytes) ||
-           same(a->transport.bytes, b->transport.bytes) ||
-           same(a->identity.bytes, b->transport.bytes) || same(a->transport.bytes, b->identity.bytes);
+    const uint8_t *keys[] = {a->signing.bytes, a->identity.bytes, a->transport.bytes};
+    bool shares = false;
+    for (size_t i = 0; i < 3; i++)
+        shares = shares || same(keys[i], b->signing.bytes) || same(keys[i], b->identity.bytes) ||
+                 same(keys[i], b->transport.bytes);
+    return shares;
 }
 
 /* Each key is one, and each is used for one thing by one device of the account. */

@@ -92,7 +92,7 @@ void identity_log_make(const struct identity_log *log, const struct entry_plan *
 
 /* device_prove: a device's consent to join this account with these keys, by its own signing key: Ed25519 over
  * ("sealmq device proof 1" NUL, account, signing, identity, transport). It stays good until the device has joined:
- * a key that once was in an account never joins it again. */
+ * a device that was once in an account never joins it again, and no key of its present ones does. */
 void device_prove(struct account_id account, const struct msg_device_record *record,
                   const uint8_t signing_sk[64], struct signature *out);
 

@@ -16,6 +16,7 @@ int send_run(struct command *c);
 int recv_run(struct command *c);
 int status_run(struct command *c);
 int outbox_run(struct command *c);
+int release_run(struct command *c);
 int rotate_run(struct command *c);
 int log_run(struct command *c);
 

@@ -33,6 +33,9 @@ int device_state_fail(const struct device *d, enum status s);
 /* device_deadline: seconds from now as mono_ms. */
 uint64_t device_deadline(long long seconds);
 
+/* device_find: the message of this id, key or reference: EXIT_OK, or the exit status after one line. */
+int device_find(struct device *d, const char *name, struct outbox_row *out);
+
 /* device_row: an outbox row, read afresh. OK, NOT_FOUND; as state_begin. */
 enum status device_row(struct device *d, uint64_t order, struct outbox_row *out) MUST_USE;
 

@@ -39,7 +39,7 @@ static const struct option_rule OUTBOX_OPTIONS[] = {
     {"timeout", "S", "how long to try (10)", false},
 };
 
-static const struct option_rule ROTATE_OPTIONS[] = {
+static const struct option_rule REACH_OPTIONS[] = {
     {"timeout", "S", "how long to try to reach the relay (10)", false},
 };
 
@@ -54,8 +54,10 @@ static const struct command_rule COMMANDS[] = {
      COUNT_OF(STATUS_OPTIONS), status_run},
     {"outbox", "", "list the sent messages that are not settled", OUTBOX_OPTIONS,
      COUNT_OF(OUTBOX_OPTIONS), outbox_run},
+    {"release", "MESSAGE", "send a message that is held, or may have arrived, under a new id", REACH_OPTIONS,
+     COUNT_OF(REACH_OPTIONS), release_run},
     {"rotate", "", "give this device another identity key; exit 3: kept, relay not reached",
-     ROTATE_OPTIONS, COUNT_OF(ROTATE_OPTIONS), rotate_run},
+     REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), rotate_run},
     {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
      log_run},
 };

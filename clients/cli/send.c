@@ -142,8 +142,8 @@ static int state_tell(const struct send *s)
                             "you send it under a new id");
     case MESSAGE_HELD:
         return command_fail(c, EXIT_FAILED,
-                            "held: the recipient's keys have changed; ask the "
-                            "recipient, then send it again");
+                            "held: the relay shows another history of the recipient's keys than this home "
+                            "holds; ask the recipient, then: release %s", s->row.key.text);
     case MESSAGE_NONE:
     case MESSAGE_STATE_END:
         break;
@@ -184,6 +184,32 @@ int send_run(struct command *c)
     if (!failed) failed = text_read(c, &text);
     if (!failed) failed = send_text(&s, buffer_view(&text), ttl_s, timeout_s);
     buffer_fini(&text);
+    device_close(&s.device);
+    return failed;
+}
+
+/* ---- release: what was held, or is in doubt, goes all the same ---- */
+
+static int let_go(struct send *s)
+{
+    const struct command *c = s->device.command;
+    enum status status = engine_release(client_engine(s->device.client), client_now(), &s->row.key);
+    if (status == STATUS_OK) return EXIT_OK;
+    if (status != STATUS_STATE) return device_state_fail(&s->device, status);
+    return command_fail(c, EXIT_FAILED, "the message does not wait for you: it is %s", message_state_name(s->row.state));
+}
+
+int release_run(struct command *c)
+{
+    struct send s = {.row = {.order = 0}};
+    struct client_options options = {.attach = false};
+    long long timeout_s;
+    if (!command_number(c, "timeout", 0, 3600, 10, &timeout_s)) return EXIT_USAGE;
+    int failed = device_open(&s.device, c, &options);
+    if (!failed) failed = device_find(&s.device, c->arguments[0], &s.row);
+    if (!failed) failed = let_go(&s);
+    if (!failed) failed = answer_wait(&s, timeout_s);
+    if (!failed) failed = result_print(&s);
     device_close(&s.device);
     return failed;
 }

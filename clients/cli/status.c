@@ -13,39 +13,6 @@ struct status_call {
     bool fresh; /* the relay was asked, and has answered */
 };
 
-/* ---- which message ---- */
-
-static enum status row_find_in(struct state *state, const char *name, struct outbox_row *out)
-{
-    struct message_key key = {{0}};
-    struct message_ref reference;
-    struct message_id id;
-    enum status s = STATUS_NOT_FOUND;
-    if (message_id_parse(name, &id) == STATUS_OK) s = state_outbox_find_id(state, id, out);
-    if (s == STATUS_NOT_FOUND && reference_parse(name, &reference) == STATUS_OK)
-        s = state_outbox_find_id(state, reference.id, out);
-    size_t len = strlen(name);
-    if (s != STATUS_NOT_FOUND || len == 0 || len > STATE_KEY_LEN_MAX) return s;
-    memcpy(key.text, name, len);
-    return state_outbox_find_key(state, &key, out);
-}
-
-static int row_find(struct status_call *q)
-{
-    const struct command *c = q->device.command;
-    struct state *state = client_state(q->device.client);
-    enum status s = state_begin(state, STATE_READ);
-    if (s == STATUS_OK) {
-        s = row_find_in(state, c->arguments[0], &q->row);
-        state_rollback(state);
-    }
-    if (s == STATUS_OK) return EXIT_OK;
-    if (s != STATUS_NOT_FOUND) return device_state_fail(&q->device, s);
-    return command_fail(c, EXIT_FAILED,
-                        "this device has sent no message %s: give the id that send printed",
-                        c->arguments[0]);
-}
-
 /* ---- asking the relay ---- */
 
 static void on_event(void *self, const struct engine_event *event)
@@ -110,7 +77,7 @@ int status_run(struct command *c)
     long long timeout_s;
     if (!command_number(c, "timeout", 0, 3600, 2, &timeout_s)) return EXIT_USAGE;
     int failed = device_open(&q.device, c, &options);
-    if (!failed) failed = row_find(&q);
+    if (!failed) failed = device_find(&q.device, c->arguments[0], &q.row);
     if (!failed) failed = refresh(&q, timeout_s);
     if (!failed) failed = result_print(&q);
     device_close(&q.device);

@@ -202,7 +202,8 @@ static enum status settings_set(struct sqlite_state *s, char *error, size_t cap)
     sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
     enum status status = execute(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                                     "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;"
-                                    "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;");
+                                    "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+                                    "PRAGMA secure_delete=ON;");
     if (status != STATUS_OK) return status;
     /* Where it cannot have WAL, SQLite stays with what it had and says nothing. */
     if (pragma(s, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'") == 1 &&
