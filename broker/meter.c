@@ -92,6 +92,17 @@ static bool needs_no_session(unsigned kind)
     return kind == KIND_HELLO || kind == KIND_REGISTER || kind == KIND_CLAIM_HANDLE;
 }
 
+/* Requests that one counts for. Where signatures are verified, each 256 bytes may hold another entry; who asks for that in
+ * a session is known, and may ask ten times as often as an address. */
+static uint64_t price_of(const struct metered *frame, const struct bucket_rate *rate)
+{
+    uint64_t price = 1;
+    if (frame->kind == KIND_REGISTER) price = 1 + frame->len / 256;
+    if (frame->kind == KIND_APPEND) price = 4 * (1 + frame->len / 256);
+    if (frame->kind == KIND_PUBLISH) price = 8;
+    return price < rate->burst ? price : rate->burst;
+}
+
 static bool is_free(unsigned kind)
 {
     return kind == KIND_ACK || kind == KIND_PING || kind == KIND_BYE;
@@ -105,10 +116,11 @@ static enum status address_take(struct meter *m, uint64_t now_ms, const struct m
     size_t bucket = needs_no_session(frame->kind) ? STRICT : LOOSE;
     memcpy(key.bytes, frame->from.bytes, sizeof key.bytes);
     struct bucket_entry *e = bucket_entry_of(t, &key, now_ms);
-    if (wait_ms(t, e, bucket, 1, now_ms))
+    uint64_t price = price_of(frame, &t->rates[bucket]);
+    if (wait_ms(t, e, bucket, price, now_ms))
         return refuse(e, now_ms, bucket == STRICT ? METER_ADDRESS : METER_ADDRESS_LOOSE,
-                      later_ms(t, e, bucket, 1), out);
-    take(t, e, bucket, 1);
+                      later_ms(t, e, bucket, price), out);
+    take(t, e, bucket, price);
     return STATUS_OK;
 }
 
@@ -136,15 +148,16 @@ static enum status device_take(struct meter *m, struct bucket_entry *e, uint64_t
                                const struct metered *frame, struct meter_verdict *out)
 {
     struct bucket_table *t = &m->devices;
-    uint64_t requests_ms = wait_ms(t, e, REQUESTS, 1, now_ms);
+    uint64_t price = price_of(frame, &t->rates[REQUESTS]);
+    uint64_t requests_ms = wait_ms(t, e, REQUESTS, price, now_ms);
     uint64_t bytes_ms = wait_ms(t, e, BYTES, frame->len, now_ms);
-    if (requests_ms) requests_ms = later_ms(t, e, REQUESTS, 1);
+    if (requests_ms) requests_ms = later_ms(t, e, REQUESTS, price);
     if (bytes_ms) bytes_ms = later_ms(t, e, BYTES, frame->len);
     if (requests_ms || bytes_ms)
         return refuse(e, now_ms,
                       requests_ms >= bytes_ms ? METER_DEVICE_REQUESTS : METER_DEVICE_BYTES,
                       max_u64(requests_ms, bytes_ms), out);
-    take(t, e, REQUESTS, 1);
+    take(t, e, REQUESTS, price);
     take(t, e, BYTES, frame->len);
     return STATUS_OK;
 }

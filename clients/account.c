@@ -100,6 +100,31 @@ enum status identity_load(struct engine *e)
     return STATUS_OK;
 }
 
+static enum status own_log_make_in(struct engine *e)
+{
+    struct state_identity identity;
+    struct contact own = {.checked_ms = 0};
+    enum status s = state_identity_get(e->state, &e->arena, &identity);
+    if (s != STATUS_OK) return s;
+    if (identity_log_open(identity.entry, &e->arena, &own.log) != STATUS_OK) return STATUS_DAMAGED;
+    identity.device = own.log.devices[0].id;
+    s = state_identity_put(e->state, &identity);
+    if (s == STATUS_OK) s = state_contact_put(e->state, &own);
+    return s == STATUS_OK ? state_entry_put(e->state, identity.account, 0, identity.entry) : s;
+}
+
+/* A home from before logs were kept has only the first entry. */
+enum status own_log_ensure(struct engine *e)
+{
+    struct contact own;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
+    if (s != STATUS_NOT_FOUND) return s;
+    s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, own_log_make_in(e));
+    return s == STATUS_OK ? identity_load(e) : s;
+}
+
 enum identity_flag { FLAG_REGISTERED, FLAG_CLAIMED };
 
 static enum status identity_mark_in(struct engine *e, enum identity_flag flag)

@@ -95,6 +95,7 @@ static enum status send_in(struct engine *e, struct now now, struct change *c)
 {
     struct msg_append m = {.account = e->identity.account, .entries = &c->entry, .entry_count = 1};
     enum status s = change_load_in(e, c);
+    if (s == STATUS_OK && !c->entry.len) e->change_pending = false; /* another process has settled it */
     if (s != STATUS_OK || !c->entry.len) return s;
     struct request *r = request_make(e, now, KIND_APPEND, home_of_account(m.account), &msg_append_desc, &m);
     if (r) r->lookup = LOOKUPS_MAX;
@@ -141,7 +142,8 @@ static enum status settle_in(struct engine *e, struct now now, struct change *c)
     size_t count;
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK || !c->entry.len) return s;
-    if (c->body.number == c->own.log.length) return STATUS_OK;
+    if (c->body.number == c->own.log.length)
+        return e->change_refusal == STATUS_OK ? STATUS_OK : change_end_in(e, c, e->change_refusal);
     s = pin_entries_in(e, c->identity.account, c->body.number, &held, &count);
     if (s != STATUS_OK) return s;
     if (count && view_equal(held[0], c->entry)) return change_adopt_in(e, c);
@@ -154,6 +156,7 @@ void change_seen(struct engine *e, struct now now)
     struct change c;
     if (!e->change_pending) return;
     if (engine_fault(e, change_do(e, now, &c, settle_in))) (void)engine_fault(e, identity_load(e));
+    e->change_refusal = STATUS_OK;
 }
 
 static enum status taken_in(struct engine *e, struct now now, struct change *c)
@@ -183,16 +186,8 @@ void change_reply(struct engine *e, struct now now, const struct frame *f)
     contact_own(e, now, &m.log);
 }
 
-static enum status give_up_in(struct engine *e, struct now now, struct change *c)
-{
-    (void)now;
-    enum status s = change_load_in(e, c);
-    return s == STATUS_OK && c->entry.len ? change_end_in(e, c, e->change_refusal) : s;
-}
-
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms)
 {
-    struct change c;
     struct msg_log_state unknown = {0};
     uint64_t delay = backoff_ms(e, 1, RETRY_MIN_MS, RETRY_MAX_MS);
     e->change_under_way = false;
@@ -202,6 +197,8 @@ void change_failed(struct engine *e, struct now now, enum status s, uint32_t ret
     if (s == STATUS_STALE_HEAD || s == STATUS_RELAY_BEHIND) contact_own(e, now, &unknown);
     if (s == STATUS_NOT_FOUND) session_lost(e, now); /* it has lost the account: HELLO finds out, and brings it back */
     if (status_client_action(s) != ACTION_GIVE_UP || s == STATUS_SUPERSEDED || s == STATUS_NOT_FOUND) return;
+    /* An earlier try may be in the log, though its answer was lost: the key goes only when the log is seen without it. */
     e->change_refusal = s;
-    if (engine_fault(e, change_do(e, now, &c, give_up_in))) (void)engine_fault(e, identity_load(e));
+    e->change_ms = now.mono_ms + RETRY_MAX_MS;
+    contact_own(e, now, &unknown);
 }

@@ -95,12 +95,18 @@ enum status contact_hand_over_in(struct engine *e, struct now now, struct outbox
 
 /* ---- asking ---- */
 
-static struct request *hand_over(struct engine *e, struct now now, const struct lookup *l)
+/* Where there is nothing to give, the relay claims to have as much as we and yet to be behind: it shows what it has. */
+static struct request *hand_over(struct engine *e, struct now now, struct lookup *l)
 {
     struct msg_append m = {.account = l->account};
+    struct msg_lookup ask = {.account = l->account};
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, pin_entries_in(e, l->account, l->first, &m.entries, &m.entry_count));
-    if (!engine_fault(e, s) || m.entry_count == 0) return NULL;
+    if (!engine_fault(e, s)) return NULL;
+    if (m.entry_count == 0) {
+        l->stage = LOOKUP_ACCOUNT;
+        return request_make(e, now, KIND_LOOKUP, home_of_account(l->account), &msg_lookup_desc, &ask);
+    }
     return request_make(e, now, KIND_APPEND, home_of_account(l->account), &msg_append_desc, &m);
 }
 
@@ -226,20 +232,29 @@ static void fork_tell(struct engine *e, struct now now, size_t lookup)
 
 /* ---- handle -> account ---- */
 
+/* What a handle named first it names for good, also where another process of this home has asked meanwhile. */
+static enum status handle_pin_in(struct engine *e, struct view handle, struct account_id account, bool *another)
+{
+    struct account_id held;
+    enum status s = state_handle_get(e->state, handle, &held);
+    *another = s == STATUS_OK && memcmp(&held, &account, sizeof held) != 0;
+    return s == STATUS_NOT_FOUND ? state_handle_put(e->state, handle, account) : s;
+}
+
 /* The handle's account is known now, for good; its devices perhaps too, from another handle. */
 static void found_handle(struct engine *e, struct now now, size_t lookup,
                          const struct msg_found *m)
 {
     struct lookup *l = &e->lookups[lookup];
     struct contact known = {0};
-    bool done = false;
+    bool done = false, another = false;
     if (!handle_proven(m, view_of(l->handle, l->handle_len), &e->arena)) {
         fork_tell(e, now, lookup);
         return;
     }
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
-        s = state_handle_put(e->state, view_of(l->handle, l->handle_len), m->account);
+        s = handle_pin_in(e, view_of(l->handle, l->handle_len), m->account, &another);
         if (s == STATUS_OK) s = state_contact_get(e->state, m->account, &known);
         done = s == STATUS_OK;
         if (done) s = lookup_tell_in(e, now, lookup, &at_last);
@@ -247,6 +262,8 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
     }
     if (!engine_fault(e, s)) {
         lookup_later(e, now, l, 0);
+    } else if (another) {
+        fork_tell(e, now, lookup);
     } else if (done) {
         lookup_free(e, lookup);
     } else {
@@ -284,7 +301,10 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
     } else if (verdict == PIN_MORE) {
         lookup_go_on(l, now, LOOKUP_ACCOUNT, c.log.length);
     } else if (verdict == PIN_BEHIND) {
+        bool again = l->handed == m->log.length + 1;
+        l->handed = m->log.length + 1;
         lookup_go_on(l, now, LOOKUP_HAND_OVER, m->log.length);
+        if (again) lookup_later(e, now, l, 0); /* it was handed over once, and is not there */
     } else {
         struct lookup_end end = end_of(e, &c);
         if (is_own(e, l->account)) change_seen(e, now);
@@ -339,8 +359,10 @@ void appended_reply(struct engine *e, struct now now, struct request *r, const s
         lookup_later(e, now, l, 0);
         return;
     }
+    uint64_t first = l->first;
     l->length = 0;
     lookup_go_on(l, now, LOOKUP_ACCOUNT, m.log.length); /* how the two compare now; a longer log goes over in pieces */
+    if (m.log.length <= first) lookup_later(e, now, l, 0); /* it has taken nothing, and says it has */
 }
 
 void append_failed(struct engine *e, struct now now, struct request *r, enum status s,
@@ -352,12 +374,14 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
     }
     struct lookup *l = &e->lookups[r->lookup];
     if (l->stage != LOOKUP_HAND_OVER) return;
-    if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED)
+    if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED) {
         fork_tell(e, now, r->lookup); /* its log is not the beginning of ours */
-    else if (s == STATUS_RELAY_BEHIND)
-        lookup_go_on(l, now, LOOKUP_ACCOUNT, l->first); /* it has even less: how much? */
-    else
+    } else if (s == STATUS_RELAY_BEHIND) { /* it has even less: how much? */
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, l->first);
+        lookup_later(e, now, l, retry_after_ms);
+    } else {
         lookup_failed(e, now, r, s, retry_after_ms);
+    }
 }
 
 /* ---- our own log ---- */

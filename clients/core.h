@@ -81,6 +81,7 @@ struct lookup {
     struct account_id account; /* from LOOKUP_ACCOUNT on */
     uint64_t first;            /* an entry's number */
     uint64_t length;           /* of the log as it was held when last asked */
+    uint64_t handed;           /* 1 + the length from which entries were handed over last; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
     unsigned tries;
@@ -278,6 +279,7 @@ failure_fn hello_failed, ping_failed, bye_failed;
 /* ---- account.c ---- */
 
 enum status identity_load(struct engine *e) MUST_USE;
+enum status own_log_ensure(struct engine *e) MUST_USE;
 /* secrets_new: zeros; for sodium_free. */
 struct device_secrets *secrets_new(void);
 void register_send(struct engine *e, struct now now);

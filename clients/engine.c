@@ -151,6 +151,7 @@ enum status engine_new(const struct engine_config *config, struct state *state,
         e->wakes[i] = NEVER;
     acks_reset(e);
     enum status s = identity_load(e);
+    if (s == STATUS_OK) s = own_log_ensure(e);
     if (s == STATUS_OK)
         *out = e;
     else

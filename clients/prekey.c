@@ -13,6 +13,7 @@
 #define SECRETS_KEEP_MS (4 * RENEW_MS) /* three weeks in place of another */
 #define LOOK_MS         (DAY_MS / 4)   /* at least so often whether it is time to renew */
 #define RELAY_SETTING   "prekeys.relay"
+#define PREKEY_ID_MAX   (1ull << 32) /* one a second for a century */
 
 /* What is to be published, as it comes together. */
 struct publishing {
@@ -85,6 +86,7 @@ static enum status one_time_in(struct engine *e, struct now now, struct publishi
     if (s != STATUS_OK || relay->one_time_count >= PREKEYS_REFILL_BELOW) return s;
     id++;
     size_t room = ONE_TIME_PREKEYS_MAX - relay->one_time_count;
+    if (id > last + 1) last = id - 1; /* a home set back: the relay knows later ones */
     for (; s == STATUS_OK && p->message.one_time_count < room; id++) {
         s = id > last ? make_in(e, now, p, PREKEY_ONE_TIME, id)
                       : state_prekey_get(e->state, PREKEY_ONE_TIME, id, p->made);
@@ -106,7 +108,7 @@ static enum status prepare_in(struct engine *e, struct now now, struct publishin
     if (s == STATUS_OK) s = one_time_in(e, now, p, relay);
     p->message.current = buffer_view(&p->current);
     p->message.last_resort = buffer_view(&p->last_resort);
-    return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
+    return s;
 }
 
 static struct state_prekey *prekey_new(void)
@@ -138,7 +140,10 @@ static void publish(struct engine *e, struct now now)
 static enum status note_in(struct engine *e, struct msg_prekey_state relay)
 {
     struct buffer bytes = {0};
-    enum status s = had_in(e, &relay, &relay.one_time_highest);
+    uint64_t last;
+    enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
+    if (relay.one_time_highest > last + ONE_TIME_PREKEYS_MAX) relay.one_time_highest = last; /* not ours: not kept */
+    if (s == STATUS_OK) s = had_in(e, &relay, &relay.one_time_highest);
     if (s != STATUS_OK) return s;
     codec_encode(&msg_prekey_state_desc, &relay, &bytes);
     s = state_setting_put(e->state, RELAY_SETTING, buffer_view(&bytes));
@@ -154,8 +159,20 @@ static void note(struct engine *e)
     (void)engine_fault(e, s);
 }
 
+static bool ids_possible(const struct msg_prekey_state *relay)
+{
+    return relay->signed_id <= PREKEY_ID_MAX && relay->last_resort_id <= PREKEY_ID_MAX &&
+           relay->one_time_highest <= PREKEY_ID_MAX;
+}
+
+/* What no relay can have taken is not believed: ids are ours, and we make new ones behind the highest. */
 void prekeys_told(struct engine *e, struct now now, const struct msg_prekey_state *relay)
 {
+    if (!ids_possible(relay)) {
+        e->counts.frames_bad++;
+        e->prekeys_ms = now.mono_ms + LOOK_MS;
+        return;
+    }
     bool news = memcmp(&e->prekeys, relay, sizeof *relay) != 0;
     e->prekeys = *relay;
     e->prekeys_ms = now.mono_ms;

@@ -15,6 +15,8 @@
 #define ACCOUNTS_CACHED_MAX 200000u
 #define ACCOUNTS_TRIMMED    4096u
 #define ACCOUNTS_TABLE_MAX  (ACCOUNTS_CACHED_MAX + 64u * TURN_ITEMS_MAX) /* and what one turn brings */
+#define SIGNATURE_WEIGHT 16u /* of a turn's items: an entry costs up to 200 us to verify, a message some 6 */
+#define LOOKUP_WEIGHT    8u  /* up to 64 rows */
 #define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)

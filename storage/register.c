@@ -18,11 +18,20 @@ struct log_plan {
     struct view first; /* REGISTER: the entry that founds the account; else empty */
     struct given *entries;
     size_t count;
+    bool brings_key; /* the connection's key stands in one of them */
 };
 
-/* What an entry says of its place is wanted before it is verified: the log may have one there. */
-static enum status entries_plan(struct storage *s, const struct view *entries, size_t count, struct log_plan *plan)
+static bool is_key_of(const struct request *r, const struct msg_device_record *record)
 {
+    return memcmp(&record->transport, &r->stamp.transport, sizeof record->transport) == 0;
+}
+
+/* What an entry says of its place is wanted before it is verified: the log may have one there. And what costs little is
+ * looked at first: a signature costs more than all of this. */
+static enum status entries_plan(struct storage *s, const struct request *r, const struct view *entries, size_t count,
+                                struct log_plan *plan)
+{
+    struct hash256 head = {{0}};
     plan->entries = arena_array(&s->turn.arena, count, sizeof *plan->entries);
     plan->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -31,6 +40,9 @@ static enum status entries_plan(struct storage *s, const struct view *entries, s
         enum status status = entry_open(entries[i], &s->turn.arena, &e, &body);
         if (status != STATUS_OK) return status;
         if (body.number == 0 || (i && body.number != plan->entries[i - 1].number + 1)) return STATUS_BAD_ENTRY;
+        if (i && memcmp(&body.previous, &head, sizeof head) != 0) return STATUS_BAD_ENTRY;
+        head = entry_head_of(entries[i], body.number);
+        plan->brings_key = plan->brings_key || (body.device_count && is_key_of(r, body.device));
         plan->entries[i] = (struct given){entries[i], body.number, body.operation};
         struct store_key key = key_entry(plan->account, body.number);
         turn_want(&s->turn, SPACE_IDENTITY, &key);
@@ -38,12 +50,14 @@ static enum status entries_plan(struct storage *s, const struct view *entries, s
     return STATUS_OK;
 }
 
-/* Whether the log has this very entry at its place. */
-static bool has_entry(struct storage *s, struct account_id account, const struct given *g)
+/* Whether the log has this very entry at its place: OK, STALE_HEAD; BUSY where what it has cannot be read, which says
+ * nothing against the entry. */
+static enum status entry_compare(struct storage *s, struct account_id account, const struct given *g)
 {
     struct store_key key = key_entry(account, g->number);
     struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key), entry;
-    return value.at && entry_row_read(value, &entry) == STATUS_OK && view_equal(entry, g->bytes);
+    if (!value.at || entry_row_read(value, &entry) != STATUS_OK) return STATUS_BUSY;
+    return view_equal(entry, g->bytes) ? STATUS_OK : STATUS_STALE_HEAD;
 }
 
 /* *from: the first entry of the plan that is new. */
@@ -54,7 +68,8 @@ static enum status log_extend(struct storage *s, const struct log_plan *plan, st
         const struct given *g = &plan->entries[i];
         if (g->number > log->length) return STATUS_RELAY_BEHIND;
         if (g->number < log->length && *from == plan->count) {
-            if (!has_entry(s, plan->account, g)) return STATUS_STALE_HEAD;
+            enum status same = entry_compare(s, plan->account, g);
+            if (same != STATUS_OK) return same;
             continue;
         }
         if (*from == plan->count) *from = i;
@@ -120,9 +135,10 @@ enum status register_plan(struct storage *s, struct request *r)
     if (!core_owns(s, home_of_account(log.account))) return STATUS_WRONG_HOME;
     plan->account = log.account;
     plan->first = m->entry;
+    plan->brings_key = is_key_of(r, &log.devices[0].record);
     account_want(s, log.account);
     r->plan = plan;
-    return entries_plan(s, m->entries, m->entry_count, plan);
+    return entries_plan(s, r, m->entries, m->entry_count, plan);
 }
 
 /* Who registers holds the key of a device. Of a log that comes in several frames its device may be in a later one. */
@@ -131,10 +147,15 @@ static bool may_register(const struct request *r, const struct identity_log *log
     const struct msg_register *m = r->meta;
     if (m->entry_count == ENTRIES_PER_FRAME) return true;
     for (size_t i = 0; i < log->device_count; i++)
-        if (log->devices[i].standing == STANDING_ACTIVE &&
-            memcmp(&log->devices[i].record.transport, &r->stamp.transport, sizeof r->stamp.transport) == 0)
-            return true;
+        if (log->devices[i].standing == STANDING_ACTIVE && is_key_of(r, &log->devices[i].record)) return true;
     return false;
+}
+
+/* Before a signature is looked at: a stranger's key is in nothing that he brings, nor in what is here. */
+static bool may_be_registering(const struct request *r, const struct identity_log *before)
+{
+    const struct log_plan *plan = r->plan;
+    return plan->brings_key || may_register(r, before);
 }
 
 static void account_created(struct storage *s, const struct identity_log *log)
@@ -167,6 +188,7 @@ void register_apply(struct storage *s, struct request *r)
     struct identity_log before, log;
     size_t from = 0;
     enum status status = log_here(s, plan, &before, &log);
+    if (status == STATUS_OK && !may_be_registering(r, &before)) status = STATUS_UNAUTHENTICATED;
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
     if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
@@ -191,7 +213,7 @@ enum status append_plan(struct storage *s, struct request *r)
     plan->account = m->account;
     account_want(s, m->account);
     r->plan = plan;
-    return entries_plan(s, m->entries, m->entry_count, plan);
+    return entries_plan(s, r, m->entries, m->entry_count, plan);
 }
 
 void append_apply(struct storage *s, struct request *r)

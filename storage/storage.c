@@ -160,6 +160,12 @@ static struct request *request_new(struct storage *s, const struct stamp *stamp,
 static size_t weight_of(const struct request *r)
 {
     size_t weight = 1;
+    if (r->handler->kind == KIND_LOOKUP) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_CLAIM_HANDLE || r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
+    if (r->handler->kind == KIND_REGISTER)
+        weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count);
+    if (r->handler->kind == KIND_APPEND)
+        weight = SIGNATURE_WEIGHT * ((const struct msg_append *)r->meta)->entry_count;
     if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
     if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
     if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;

@@ -45,6 +45,6 @@ if(SEALMQ_RELEASE_BIN)
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
         sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})
-        set_tests_properties(e2e_up PROPERTIES TIMEOUT 300)
+        set_tests_properties(e2e_up PROPERTIES TIMEOUT 300 RUN_SERIAL TRUE) # it may link what others run
     endif()
 endif()

@@ -130,7 +130,8 @@ static enum status add(struct identity_log *log, const struct step *step)
     struct device_id id = device_id_of(log->account, &record->signing);
     if (!record_good(log, record, NULL) || identity_log_device(log, id)) return STATUS_BAD_ENTRY;
     if (!device_proved(log->account, record, &step->body->proof)) return STATUS_BAD_ENTRY;
-    if (log->device_count == DEVICES_EVER_MAX) return STATUS_TOO_LARGE;
+    size_t ever_max = step->by == BY_RECOVERY ? DEVICES_EVER_MAX : DEVICES_EVER_ADDED;
+    if (log->device_count >= ever_max) return STATUS_TOO_LARGE;
     if (count(log, STANDING_SUSPENDED) == DEVICES_PER_ACCOUNT) return STATUS_TOO_LARGE;
     log->devices[log->device_count++] =
         (struct log_device){.id = id, .record = *record, .standing = STANDING_ACTIVE,
@@ -194,8 +195,8 @@ static enum status set_recovery(struct identity_log *log, const struct step *ste
 
 static enum status describe(struct identity_log *log, const struct step *step)
 {
-    (void)step;
-    return log->length > LOG_LENGTH_DESCRIBED ? STATUS_TOO_LARGE : STATUS_OK;
+    (void)log, (void)step;
+    return STATUS_OK;
 }
 
 /* PROTOCOL 6.2 has this table for people. */
@@ -290,16 +291,24 @@ static enum status signer_check(const struct identity_log *log, const struct msg
     return entry_signed_by(e, pk) ? STATUS_OK : STATUS_BAD_ENTRY;
 }
 
+/* A stolen device must not fill the log so that nobody can end it any more. */
+static uint64_t length_max(const struct rule *rule, enum signer_kind by)
+{
+    if (rule->operation == ENTRY_DESCRIBE) return LOG_LENGTH_DESCRIBED;
+    if (by == BY_RECOVERY) return LOG_LENGTH_MAX;
+    return rule->operation == ENTRY_REVOKE ? LOG_LENGTH_REVOKED : LOG_LENGTH_CHANGED;
+}
+
 static enum status apply(struct identity_log *log, const struct msg_entry *e,
                          const struct msg_entry_body *body)
 {
     const struct rule *rule = rule_of(body->operation);
     struct step step = {.body = body};
     if (!rule || !fields_fit(body, rule)) return STATUS_BAD_ENTRY;
-    if (log->length == LOG_LENGTH_MAX) return STATUS_TOO_LARGE;
     enum status s = signer_check(log, e, body, &step.by);
     if (s != STATUS_OK) return s;
     if (!(rule->signers & step.by)) return STATUS_REFUSED;
+    if (log->length >= length_max(rule, step.by)) return STATUS_TOO_LARGE;
     if (!IS_ZERO(body->subject)) {
         size_t i = place_of(log, body->subject);
         if (i == log->device_count) return STATUS_BAD_ENTRY;

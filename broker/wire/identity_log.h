@@ -51,7 +51,7 @@ enum status identity_log_open(struct view entry, struct arena *a, struct identit
 /* identity_log_append: the next entry: its number and previous hash must follow the head, its signer have the
  * authority (the table in the .c), its content be possible. *log is as it was after a failure. OK; STATE: it follows
  * another head (older, or of a fork); REFUSED: the signer may not do that; BAD_ENTRY: signature, content or
- * encoding; TOO_LARGE: a bound (16 devices, 32 ever, 1024 entries) or the encoding; MALFORMED. */
+ * encoding; TOO_LARGE: a bound (PROTOCOL 6.2, the last line) or the encoding; MALFORMED. */
 enum status identity_log_append(struct identity_log *log, struct view entry,
                                 struct arena *a) MUST_USE;
 

@@ -18,8 +18,11 @@
 #define DEVICES_EVER_MAX       32u /* of an account, revoked ones included */
 #define ENTRY_LEN_MAX          1024u
 #define ENTRY_DATA_LEN_MAX     256u
-#define LOG_LENGTH_MAX         1024u /* entries of an account */
-#define LOG_LENGTH_DESCRIBED   768u  /* the rest is for devices and keys, not for side data */
+#define DEVICES_EVER_ADDED     24u /* by devices; the rest only the recovery key adds */
+#define LOG_LENGTH_MAX         1024u /* entries of an account; the last ones are the recovery key's, */
+#define LOG_LENGTH_REVOKED     960u  /* from here on: no device can use up what ends it */
+#define LOG_LENGTH_CHANGED     896u  /* and from here on devices only revoke */
+#define LOG_LENGTH_DESCRIBED   768u  /* side data ends here */
 #define ENTRIES_PER_FRAME      64u
 #define PREKEY_BODY_LEN_MAX    256u
 #define PREKEY_LEN_MAX         384u /* with its signature */

@@ -2,6 +2,7 @@
 #include "tests/unit/clients_fixture.h"
 
 #include <criterion/criterion.h>
+#include <sodium.h>
 #include <string.h>
 
 /* ---- a contact's ---- */
@@ -241,6 +242,59 @@ ENGINE_TEST(log, a_forged_entry_holds_the_message)
     held_by(f, &row);
 }
 
+/* Another history that is longer than ours, and of a lower version: there is nothing to hand over. It has to show itself. */
+ENGINE_TEST(log, a_relay_that_is_behind_and_longer_is_looked_at_and_found_out)
+{
+    struct sent s;
+    struct msg_lookup ask;
+    bob_adds(f, 1);
+    bob_adds(f, 2);
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    bob_forgets(f, 1);
+    for (unsigned i = 0; i < 4; i++)
+        bob_does(f, (struct entry_plan){.operation = ENTRY_DESCRIBE, .data = text("another history")});
+    struct msg_stale behind = {.log = identity_log_state(&f->bob_log)};
+    struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
+    answer_one(f, &s, &item);
+    cr_assert_eq(said_count(f, KIND_APPEND), 0u);
+    struct frame lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    cr_assert_eq(ask.first, 0u);
+    struct msg_found found = bob_found(f, ask.first);
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    held_by(f, &row);
+}
+
+/* "Taken", and it is not: again and again, but not at once. */
+ENGINE_TEST(log, a_hand_over_that_leads_nowhere_is_not_repeated_at_once)
+{
+    struct sent s;
+    struct identity_log first;
+    unsigned rounds = 0;
+    bob_adds(f, 1);
+    bob_and_session(f);
+    write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    bob_forgets(f, 1);
+    ok(identity_log_open(buffer_view(&f->bob_entries[0]), &f->arena, &first));
+    struct msg_stale behind = {.log = identity_log_state(&first)};
+    struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
+    answer_one(f, &s, &item);
+    for (unsigned second = 0; second < 10; second++, pass(f, 1000)) {
+        while (said_count(f, KIND_APPEND) + said_count(f, KIND_LOOKUP)) {
+            while (said_count(f, KIND_APPEND)) {
+                struct frame append = said(f, KIND_APPEND, NULL, NULL);
+                struct msg_appended done = {.log = identity_log_state(&first)};
+                answer(f, &append, KIND_APPENDED, &msg_appended_desc, &done);
+            }
+            answer_lookups(f);
+            cr_assert_lt(++rounds, 20u, "in second %u", second);
+        }
+    }
+    cr_assert_gt(rounds, 1u);
+}
+
 /* ---- our own ---- */
 
 static void own_read(struct fixture *f, struct state_identity *me, struct device_secrets *secrets, struct contact *own)
@@ -412,11 +466,36 @@ ENGINE_TEST(log, an_entry_refused_for_good_is_given_up_with_its_key)
     turn(f);
     struct frame frame = own_appended(f, &log, &entry);
     refuse(f, &frame, STATUS_REFUSED, 0);
+    cr_assert_not(has_happened(f, ENGINE_IDENTITY), "it may be in the log all the same");
+    struct identity_log without = my_first(f);
+    f->my_log = identity_log_state(&without);
+    answer_own_lookup(f, view_of(NULL, 0), 1);
     cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_REFUSED);
     own_read(f, &me, &after, &own);
     cr_assert_eq(memcmp(before.identity_sk, after.identity_sk, 32), 0);
     cr_assert_eq(memcmp(after.next_identity_sk, zero, 32), 0);
     cr_assert_eq(own.log.length, 1u);
+}
+
+/* The first try was taken, its answer lost; the second one is refused. The key that the log has is kept. */
+ENGINE_TEST(log, a_refusal_of_what_the_log_has_takes_no_key_away)
+{
+    struct state_identity me;
+    struct device_secrets secrets;
+    struct contact own;
+    struct view entry;
+    struct identity_log log = my_first(f);
+    struct identity_pk pk;
+    session_only(f);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    struct frame frame = own_appended(f, &log, &entry);
+    refuse(f, &frame, STATUS_UNSUPPORTED, 0);
+    answer_own_lookup(f, entry, 1);
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_OK);
+    own_read(f, &me, &secrets, &own);
+    cr_assert_eq(crypto_scalarmult_base(pk.bytes, secrets.identity_sk), 0);
+    cr_assert_eq(memcmp(&pk, &log.devices[0].record.identity, 32), 0);
 }
 
 /* A client that has rotated once; the relay has its log. */
@@ -474,4 +553,31 @@ ENGINE_TEST(log, another_log_of_ours_is_told_to_the_user)
     answer_own_lookup(f, view_of(NULL, 0), 2);
     cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_BAD_ENTRY);
     cr_assert_gt(engine_counts(f->e).forks, 0u);
+}
+
+/* Of a version that kept no logs: what is missing follows from the first entry. */
+ENGINE_TEST(log, an_older_home_gets_its_own_log)
+{
+    struct state *old = memory_state_new();
+    struct device_secrets secrets;
+    struct contact own;
+    struct state_identity me = f->me;
+    struct engine *e = NULL;
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_secrets_get(f->state, &secrets));
+    ok(state_commit(f->state));
+    memset(&me.device, 1, sizeof me.device); /* device ids were made otherwise */
+    ok(state_begin(old, STATE_WRITE));
+    ok(state_identity_put(old, &me));
+    ok(state_secrets_put(old, &secrets));
+    ok(state_commit(old));
+    ok(engine_new(&f->config, old, &e));
+    ok(state_begin(old, STATE_READ));
+    ok(state_contact_get(old, me.account, &own));
+    ok(state_identity_get(old, &f->arena, &me));
+    ok(state_commit(old));
+    cr_assert_eq(own.log.length, 1u);
+    cr_assert(device_equal(me.device, f->me.device));
+    engine_free(&e);
+    state_close(&old);
 }

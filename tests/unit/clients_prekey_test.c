@@ -213,3 +213,35 @@ ENGINE_TEST(prekey, a_refusal_is_not_repeated_at_once_and_a_busy_relay_is_asked_
     cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
     cr_assert(engine_is_bound(f->e));
 }
+
+/* Numbers that no device has used are a relay's invention. */
+ENGINE_TEST(prekey, ids_beyond_all_bounds_are_not_believed)
+{
+    static const struct msg_prekey_state inventions[] = {
+        {UINT64_MAX, 1, 1, 100}, {1, UINT64_MAX, 1, 100}, {1, 1, UINT64_MAX, 0}, {1, 1, 1ull << 40, 0}};
+    struct msg_publish m;
+    publish_all(f);
+    for (size_t i = 0; i < sizeof inventions / sizeof inventions[0]; i++) {
+        struct msg_prekeys_low low = {.prekeys = inventions[i]};
+        push(f, KIND_PREKEYS_LOW, &msg_prekeys_low_desc, &low, view_of(NULL, 0));
+        cr_assert_eq(said_count(f, KIND_PUBLISH), 0u);
+        cr_assert_eq(engine_counts(f->e).frames_bad, i + 1);
+    }
+    lose_connection(f);
+    f->prekeys.one_time_count = 0;
+    bind_session(f);
+    (void)published(f, &m);
+    cr_assert_eq(m.one_time[0].id, ONE_TIME_PREKEYS_MAX + 1, "and nothing of them is remembered");
+}
+
+ENGINE_TEST(prekey, a_home_set_back_numbers_on_behind_what_the_relay_has)
+{
+    struct msg_publish m;
+    f->prekeys = (struct msg_prekey_state){5, 7, 4000, 0};
+    begin(f);
+    (void)published(f, &m);
+    cr_assert_eq(body_of(f, m.current).id, 6u);
+    cr_assert_eq(body_of(f, m.last_resort).id, 8u);
+    cr_assert_eq(m.one_time_count, ONE_TIME_PREKEYS_MAX);
+    cr_assert_eq(m.one_time[0].id, 4001u);
+}

@@ -358,6 +358,7 @@ Test(identity_log, an_entry_with_any_bit_flipped_or_cut_is_refused)
 
 Test(identity_log, sixteen_devices_at_a_time_and_thirty_two_ever)
 {
+    cr_assert_eq(recovery_by(0, RECOVERY), STATUS_OK);
     for (unsigned i = 1; i < DEVICES_PER_ACCOUNT; i++)
         cr_assert_eq(add_by(0, i), STATUS_OK);
     cr_assert_eq(add_by(0, 16), STATUS_TOO_LARGE);
@@ -365,11 +366,19 @@ Test(identity_log, sixteen_devices_at_a_time_and_thirty_two_ever)
     cr_assert_eq(add_by(0, 16), STATUS_TOO_LARGE, "a suspended one may come back");
     for (unsigned i = 16; i < DEVICES_EVER_MAX; i++) {
         cr_assert_eq(to_by(0, ENTRY_REVOKE, i - 15), STATUS_OK);
-        cr_assert_eq(add_by(0, i), STATUS_OK);
+        bool left = i < DEVICES_EVER_ADDED;
+        cr_assert_eq(add_by(0, i), left ? STATUS_OK : STATUS_TOO_LARGE);
+        if (!left) cr_assert_eq(add_by(RECOVERY, i), STATUS_OK, "no device takes the last ones");
     }
     cr_assert_eq(to_by(0, ENTRY_REVOKE, 20), STATUS_OK);
-    cr_assert_eq(add_by(0, 40), STATUS_TOO_LARGE);
+    cr_assert_eq(add_by(RECOVERY, 40), STATUS_TOO_LARGE);
     cr_assert_eq(identity_log_active(&account), 15u);
+}
+
+/* To a length without the entries that would be there. */
+static void grown_to(uint64_t length)
+{
+    account.length = length;
 }
 
 Test(identity_log, side_data_leaves_room_for_what_matters)
@@ -381,6 +390,24 @@ Test(identity_log, side_data_leaves_room_for_what_matters)
     }
     cr_assert_eq(apply_by(0, plan), STATUS_TOO_LARGE);
     cr_assert_eq(add_by(0, 1), STATUS_OK);
-    account.length = LOG_LENGTH_MAX;
-    cr_assert_eq(to_by(0, ENTRY_REVOKE, 1), STATUS_TOO_LARGE);
+}
+
+/* A stolen device that fills the log is ended all the same. */
+Test(identity_log, the_last_entries_are_for_revoking_and_for_the_recovery_key)
+{
+    cr_assert_eq(recovery_by(0, RECOVERY), STATUS_OK);
+    for (unsigned i = 1; i < 5; i++)
+        cr_assert_eq(add_by(0, i), STATUS_OK);
+    grown_to(LOG_LENGTH_CHANGED - 1);
+    cr_assert_eq(to_by(1, ENTRY_SUSPEND, 2), STATUS_OK);
+    cr_assert_eq(to_by(1, ENTRY_RESUME, 2), STATUS_TOO_LARGE);
+    cr_assert_eq(add_by(1, 9), STATUS_TOO_LARGE);
+    cr_assert_eq(to_by(0, ENTRY_REVOKE, 1), STATUS_OK, "by another device");
+    cr_assert_eq(to_by(RECOVERY, ENTRY_RESUME, 2), STATUS_OK);
+    grown_to(LOG_LENGTH_REVOKED);
+    cr_assert_eq(to_by(0, ENTRY_REVOKE, 2), STATUS_TOO_LARGE);
+    cr_assert_eq(to_by(RECOVERY, ENTRY_REVOKE, 2), STATUS_OK);
+    cr_assert_eq(add_by(RECOVERY, 9), STATUS_OK);
+    grown_to(LOG_LENGTH_MAX);
+    cr_assert_eq(to_by(RECOVERY, ENTRY_REVOKE, 3), STATUS_TOO_LARGE);
 }
