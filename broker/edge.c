@@ -133,7 +133,7 @@ void edge_catch_up(struct edge *e)
     }
 }
 
-static bool traffic_read(int fd, struct edge_traffic *out)
+static bool traffic_read(int fd, bool all_heard, struct edge_traffic *out)
 {
     struct tcp_info info;
     socklen_t len = sizeof info;
@@ -141,7 +141,8 @@ static bool traffic_read(int fd, struct edge_traffic *out)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) return false;
     *out = (struct edge_traffic){.received = info.tcpi_bytes_received,
                                  .acked = info.tcpi_bytes_acked,
-                                 .unacked = info.tcpi_unacked || info.tcpi_notsent_bytes};
+                                 .unacked = info.tcpi_unacked || info.tcpi_notsent_bytes,
+                                 .behind = !all_heard};
     return len >= offsetof(struct tcp_info, tcpi_notsent_bytes) + sizeof info.tcpi_notsent_bytes;
 }
 
@@ -165,14 +166,15 @@ static void squatters_seek(struct edge *e)
     if (taken) guard_squatted(e->guard, e->now.mono_ms);
 }
 
-static void step(struct edge *e)
+void edge_step(struct edge *e, bool all_heard)
 {
     struct edge_traffic traffic;
     struct event event;
     uint64_t now_ms = e->now.mono_ms;
+    e->step_ms = now_ms + GUARD_STEP_MS;
     guard_step(e->guard, now_ms);
     for (int fd = guard_look_next(e->guard); fd >= 0; fd = guard_look_next(e->guard))
-        guard_look(e->guard, now_ms, fd, traffic_read(fd, &traffic) ? &traffic : NULL);
+        guard_look(e->guard, now_ms, fd, traffic_read(fd, all_heard, &traffic) ? &traffic : NULL);
     squatters_seek(e);
     if (pulse_due(&e->pulse, now_ms) &&
         probe_send(&e->probe, PROBE_RIGHT, e->public_endpoint) != STATUS_OK)
@@ -185,9 +187,6 @@ void edge_turn(struct edge *e, struct broker *b, struct now now)
     e->broker = b;
     e->now = now;
     edge_catch_up(e);
-    if (now.mono_ms < e->step_ms) return;
-    e->step_ms = now.mono_ms + GUARD_STEP_MS;
-    step(e);
 }
 
 uint64_t edge_deadline_ms(const struct edge *e)

@@ -357,8 +357,12 @@ int guard_look_next(struct guard *g)
     return -1;
 }
 
-static bool bytes_look(struct guard *g, uint64_t now_ms, struct entry *e, uint64_t received)
+/* What the last look counted stays until one that knows better. */
+static bool bytes_look(struct guard *g, uint64_t now_ms, struct entry *e,
+                       const struct edge_traffic *traffic)
 {
+    uint64_t received = traffic->received;
+    if (traffic->behind) return false;
     if (e->heard || received < e->base) e->base = received;
     e->heard = false;
     g->unfinished += received - e->base - e->unfinished;
@@ -408,10 +412,10 @@ void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traf
         cut(g, now_ms, e, CUT_SILENT);
         return;
     }
-    if (!traffic || bytes_look(g, now_ms, e, traffic->received)) return;
+    if (!traffic || bytes_look(g, now_ms, e, traffic)) return;
     if (is_unread(e, now_ms, traffic)) {
         cut(g, now_ms, e, CUT_UNREAD);
-    } else if (g->unfinished > UNFINISHED_ALL_MAX) {
+    } else if (!traffic->behind && g->unfinished > UNFINISHED_ALL_MAX) {
         largest_cut(g, now_ms);
     }
 }

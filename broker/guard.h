@@ -51,6 +51,7 @@ struct edge_traffic {
     uint64_t received;
     uint64_t acked; /* sent and acknowledged */
     bool unacked;   /* there is something sent and not acknowledged, or not even sent yet */
+    bool behind;    /* the socket was not read to its end: whole messages of it may still wait to be heard */
 };
 
 struct guard_out {
@@ -102,7 +103,7 @@ void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason rea
 /* guard_cut: the core does not want this connection any more. */
 void guard_cut(struct guard *g, uint64_t now_ms, uint32_t routing);
 
-/* Every GUARD_STEP_MS: guard_step (events, what waits for time), then for each descriptor that
+/* Every GUARD_STEP_MS, after what has come was read: guard_step (events, what waits for time), then for each descriptor that
  * guard_look_next names, until -1, its traffic to guard_look. */
 void guard_step(struct guard *g, uint64_t now_ms);
 int guard_look_next(struct guard *g);

@@ -34,7 +34,7 @@ static void happens(struct guard *g, bool cut[FDS], uint64_t now_ms, const uint8
     int fd = at[1] % FDS;
     uint32_t routing = FIRST + at[2] % FDS;
     struct edge_peer peer = {.host = {{at[2] & 3}}, .port = at[3]};
-    struct edge_traffic traffic = {(uint64_t)at[2] << 20, at[3], at[3] & 1};
+    struct edge_traffic traffic = {(uint64_t)at[2] << 20, at[3], at[3] & 1, at[3] & 2};
     switch (at[0] & 7) {
     case 0: cut[fd] = false; guard_accepted(g, now_ms, fd, &peer); break;
     case 1: guard_ended(g, now_ms, fd); break;

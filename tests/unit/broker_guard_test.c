@@ -81,7 +81,7 @@ static bool speaks(int fd, uint32_t routing)
 
 static void looks(int fd, uint64_t received, uint64_t acked, bool unacked)
 {
-    guard_look(w.g, w.now_ms, fd, &(struct edge_traffic){received, acked, unacked});
+    guard_look(w.g, w.now_ms, fd, &(struct edge_traffic){received, acked, unacked, false});
 }
 
 static struct edge_counts counts(void)
