@@ -26,6 +26,7 @@ struct entry {
     uint64_t base;         /* received, when a whole message was last known to have come */
     uint64_t unfinished;   /* received since; once cut: what it may still hold */
     uint64_t acked, acked_ms;
+    uint64_t shut_ms; /* once cut: when that was last asked for */
 };
 
 struct guard {
@@ -101,6 +102,12 @@ static void uncount(struct guard *g, struct entry *e)
     g->unfinished -= e->unfinished;
 }
 
+static void shut(struct guard *g, uint64_t now_ms, struct entry *e)
+{
+    e->shut_ms = now_ms;
+    g->config.out.cut(g->config.out.context, (int)(e - g->entries), &e->peer);
+}
+
 static void cut(struct guard *g, uint64_t now_ms, struct entry *e, enum cut_reason reason)
 {
     if (e->stage != STAGE_ACCEPTED && e->stage != STAGE_SPEAKING) return;
@@ -111,7 +118,7 @@ static void cut(struct guard *g, uint64_t now_ms, struct entry *e, enum cut_reas
     g->counts.cut[reason]++;
     g->untold[reason]++;
     if (is_offence[reason]) offend(g, e, now_ms);
-    g->config.out.cut(g->config.out.context, (int)(e - g->entries), &e->peer);
+    shut(g, now_ms, e);
     if (spoke && reason != CUT_SESSION) g->config.out.gone(g->config.out.context, e->routing);
 }
 
@@ -390,6 +397,7 @@ static void stuck_tell(struct guard *g, uint64_t now_ms)
 static void stuck_look(struct guard *g, uint64_t now_ms, struct entry *e)
 {
     bool hopeless = guard_hopeless(g);
+    if (now_ms - e->shut_ms >= STUCK_MS) shut(g, now_ms, e);
     if (!e->stuck && now_ms - e->since_ms >= STUCK_MS) {
         e->stuck = true;
         g->counts.stuck++;

@@ -56,7 +56,7 @@ struct edge_traffic {
 
 struct guard_out {
     void *context;
-    /* End this connection, if the descriptor is still that peer's. */
+    /* End this connection, if the descriptor is still that peer's; asked again where it goes on. */
     void (*cut)(void *context, int fd, const struct edge_peer *peer);
     /* The connection that spoke under this routing id is no more. */
     void (*gone)(void *context, uint32_t routing);
@@ -104,7 +104,8 @@ void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason rea
 void guard_cut(struct guard *g, uint64_t now_ms, uint32_t routing);
 
 /* Every GUARD_STEP_MS, after what has come was read: guard_step (events, what waits for time), then for each descriptor that
- * guard_look_next names, until -1, its traffic to guard_look. */
+ * guard_look_next names, until -1, its traffic to guard_look. One that was cut and does not end is cut again now and
+ * then: shutting it may have failed for want of a descriptor. */
 void guard_step(struct guard *g, uint64_t now_ms);
 int guard_look_next(struct guard *g);
 void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traffic *traffic);
