@@ -37,30 +37,11 @@ void broker_free(struct broker **b)
     *b = NULL;
 }
 
-#define X(NAME, code, text, level, c, n, v) _Static_assert((code) < EVENT_KINDS_MAX, #NAME);
-EVENT_LIST(X)
-#undef X
-
-/* What a stranger can cause at his own speed must not push out what he cannot: each kind has its share of a
- * second, and what it had beyond is told as a number when the second is over. */
-static void record_step(struct broker *b)
-{
-    uint64_t second = b->now.mono_ms / 1000;
-    if (second == b->record_second) return;
-    b->record_second = second;
-    for (uint32_t kind = 0; kind < EVENT_KINDS_MAX; kind++) {
-        struct event lost = {.at_ms = b->now.wall_ms, .kind = EVENT_EVENTS_DROPPED, .code = kind,
-                             .count = b->recorded[kind] - RECORDS_OF_A_KIND};
-        if (b->recorded[kind] > RECORDS_OF_A_KIND) event_ring_put(&b->records, &lost);
-    }
-    memset(b->recorded, 0, sizeof b->recorded);
-}
-
 void broker_event(struct broker *b, struct event e)
 {
     e.at_ms = b->now.wall_ms;
-    record_step(b);
-    if (++b->recorded[e.kind] <= RECORDS_OF_A_KIND) event_ring_put(&b->records, &e);
+    event_records_step(&b->records, b->now.mono_ms, b->now.wall_ms);
+    event_records_put(&b->records, &e);
     b->config.out.event(b->config.out.context, &e);
 }
 
@@ -138,7 +119,7 @@ static void record_events(struct broker *b, struct worker *store)
     struct msg_event events[EVENTS_PER_FRAME];
     struct msg_record record = {.events = events};
     struct event e;
-    while (record.event_count < EVENTS_PER_FRAME && event_ring_take(&b->records, &e))
+    while (record.event_count < EVENTS_PER_FRAME && event_records_take(&b->records, &e))
         events[record.event_count++] = msg_event_of(&e);
     if (!record.event_count) return;
     worker_add_message(store, &(struct stamp){.origin = ORIGIN_PEER},
@@ -150,7 +131,7 @@ void broker_tick(struct broker *b, struct now now)
     b->now = now;
     if (now.mono_ms - b->beat_ms < HEARTBEAT_MS) return;
     b->beat_ms = now.mono_ms;
-    record_step(b);
+    event_records_step(&b->records, now.mono_ms, now.wall_ms);
     beat_workers(b);
     sweep_connections(b);
     tell_overload(b);

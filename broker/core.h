@@ -22,8 +22,6 @@
 #define SLAB_KEEPS_LEN      (8u * 1024u * 1024u)  /* a larger buffer is given back once sent */
 #define RETRY_AFTER_MS      100u
 #define RECORDS_PER_TICK    4u
-#define RECORDS_OF_A_KIND   8u     /* events that go to a store, in a second */
-#define EVENT_KINDS_MAX     128u   /* they are numbered below */
 #define HINT_SESSIONS_MAX   16u    /* of one device that are told */
 #define SWEEP_SLOTS         2048u  /* connections looked at per tick */
 
@@ -48,9 +46,7 @@ struct broker {
     struct backlog backlog;
     struct meter meter;
     struct pending_list admin_asked;
-    struct event_ring records; /* events on their way to a store */
-    uint32_t recorded[EVENT_KINDS_MAX]; /* of each kind in record_second, surplus included */
-    uint64_t record_second;
+    struct event_records records;
     struct counts counts;
     struct arena arena;        /* decoded messages; reset by flush */
     struct buffer scratch;     /* one frame being written; dead after the call that wrote it */
@@ -110,8 +106,7 @@ void worker_expire(struct broker *b, struct worker *w);
 
 /* --- broker.c ------------------------------------------------------------------------------ */
 
-/* broker_event: to the callback and, later, to a store: there only its kind's share of each second,
- * and how many there were besides. at_ms is filled in. */
+/* broker_event: to the callback and, later, to a store (event_records). at_ms is filled in. */
 void broker_event(struct broker *b, struct event e);
 
 /* --- reply.c: answers to forwarded requests ------------------------------------------------- */

@@ -5,6 +5,7 @@
  * libzmq's own: it is never closed here, and only touched through a copy whose peer was looked at. */
 #include "broker/edge.h"
 
+#include "broker/happening.h"
 #include "broker/host/host.h"
 #include "broker/probe.h"
 #include "broker/pulse.h"
@@ -25,6 +26,7 @@
 #define MONITOR_QUEUE 16384
 #define EVENTS_MAX    (2 * MONITOR_QUEUE) /* at once; more than can wait */
 #define EVENTS_WANTED (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED)
+#define FDS_MAX       (CONNECTIONS_MAX + 4096u)
 #define IDS_AHEAD     1024u /* more than are given in one step */
 #define TEST_MS       5000
 #define ENDPOINT_MAX  640
@@ -33,6 +35,7 @@ struct edge {
     const struct config *config;
     void *router, *monitor;
     struct guard *guard;
+    struct happenings happenings;
     struct pulse pulse;
     struct probe probe;
     char public_endpoint[ENDPOINT_MAX]; /* as the probe reaches it */
@@ -73,7 +76,7 @@ static void on_cut(void *context, int fd, const struct edge_peer *peer)
     struct edge_peer there;
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     (void)context;
-    if (copy < 0) return; /* gone, or no descriptor is left: then it is cut by a later rule */
+    if (copy < 0) return; /* gone, or no descriptor is left: guard asks again */
     if (peer_read(copy, &there) && there.port == peer->port &&
         memcmp(&there.host, &peer->host, sizeof there.host) == 0)
         (void)shutdown(copy, SHUT_RDWR);
@@ -94,13 +97,13 @@ static void on_event(void *context, const struct event *event)
 
 /* --- in: the monitor ------------------------------------------------------------------------- */
 
-struct happening {
+struct monitored {
     uint16_t event;
     uint32_t value; /* a descriptor, or an errno */
 };
 
 /* false = nothing is waiting. */
-static bool happening_read(void *monitor, struct happening *out)
+static bool monitor_read(void *monitor, struct monitored *out)
 {
     uint8_t head[6], address[ENDPOINT_MAX];
     int len = zmq_recv(monitor, head, sizeof head, ZMQ_DONTWAIT);
@@ -114,26 +117,41 @@ static bool happening_read(void *monitor, struct happening *out)
     return true;
 }
 
-void edge_catch_up(struct edge *e)
+/* All that waits. Each peer is read while the rest is still read: an end that was told by then was told before the
+ * descriptor could be another's, so who has none in the batch is who was read. */
+static void happenings_read(struct edge *e)
 {
-    struct happening h;
+    struct monitored m;
     struct edge_peer peer;
-    for (int i = 0; i < EVENTS_MAX && happening_read(e->monitor, &h); i++) {
-        switch (h.event) {
+    e->happenings.count = 0;
+    while (e->happenings.count < EVENTS_MAX && monitor_read(e->monitor, &m)) {
+        switch (m.event) {
         case ZMQ_EVENT_ACCEPTED:
-            (void)peer_read((int)h.value, &peer);
-            guard_accepted(e->guard, e->now.mono_ms, (int)h.value, &peer);
+            (void)peer_read((int)m.value, &peer);
+            happenings_accepted(&e->happenings, (int)m.value, &peer);
             break;
-        case ZMQ_EVENT_DISCONNECTED:
-            guard_ended(e->guard, e->now.mono_ms, (int)h.value);
-            break;
-        case ZMQ_EVENT_ACCEPT_FAILED: guard_accept_failed(e->guard, h.value); break;
+        case ZMQ_EVENT_DISCONNECTED: happenings_ended(&e->happenings, (int)m.value); break;
+        case ZMQ_EVENT_ACCEPT_FAILED: happenings_accept_failed(&e->happenings, m.value); break;
         default: break;
         }
     }
 }
 
-static bool traffic_read(int fd, struct edge_traffic *out)
+void edge_catch_up(struct edge *e)
+{
+    uint64_t now_ms = e->now.mono_ms;
+    happenings_read(e);
+    for (uint32_t i = 0; i < e->happenings.count; i++) {
+        const struct happening *h = &e->happenings.all[i];
+        switch (h->kind) {
+        case HAPPENING_ACCEPTED: guard_accepted(e->guard, now_ms, (int)h->value, &h->peer); break;
+        case HAPPENING_ENDED: guard_ended(e->guard, now_ms, (int)h->value); break;
+        case HAPPENING_ACCEPT_FAILED: guard_accept_failed(e->guard, h->value); break;
+        }
+    }
+}
+
+static bool traffic_read(int fd, bool all_heard, struct edge_traffic *out)
 {
     struct tcp_info info;
     socklen_t len = sizeof info;
@@ -141,7 +159,8 @@ static bool traffic_read(int fd, struct edge_traffic *out)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) return false;
     *out = (struct edge_traffic){.received = info.tcpi_bytes_received,
                                  .acked = info.tcpi_bytes_acked,
-                                 .unacked = info.tcpi_unacked || info.tcpi_notsent_bytes};
+                                 .unacked = info.tcpi_unacked || info.tcpi_notsent_bytes,
+                                 .behind = !all_heard};
     return len >= offsetof(struct tcp_info, tcpi_notsent_bytes) + sizeof info.tcpi_notsent_bytes;
 }
 
@@ -165,14 +184,15 @@ static void squatters_seek(struct edge *e)
     if (taken) guard_squatted(e->guard, e->now.mono_ms);
 }
 
-static void step(struct edge *e)
+void edge_step(struct edge *e, bool all_heard)
 {
     struct edge_traffic traffic;
     struct event event;
     uint64_t now_ms = e->now.mono_ms;
+    e->step_ms = now_ms + GUARD_STEP_MS;
     guard_step(e->guard, now_ms);
     for (int fd = guard_look_next(e->guard); fd >= 0; fd = guard_look_next(e->guard))
-        guard_look(e->guard, now_ms, fd, traffic_read(fd, &traffic) ? &traffic : NULL);
+        guard_look(e->guard, now_ms, fd, traffic_read(fd, all_heard, &traffic) ? &traffic : NULL);
     squatters_seek(e);
     if (pulse_due(&e->pulse, now_ms) &&
         probe_send(&e->probe, PROBE_RIGHT, e->public_endpoint) != STATUS_OK)
@@ -185,9 +205,6 @@ void edge_turn(struct edge *e, struct broker *b, struct now now)
     e->broker = b;
     e->now = now;
     edge_catch_up(e);
-    if (now.mono_ms < e->step_ms) return;
-    e->step_ms = now.mono_ms + GUARD_STEP_MS;
-    step(e);
 }
 
 uint64_t edge_deadline_ms(const struct edge *e)
@@ -250,6 +267,7 @@ enum status edge_open(void *context, void *router, const struct config *config,
     struct edge *e = calloc(1, sizeof *e);
     ENSURE(e != NULL);
     *e = (struct edge){.config = config, .router = router};
+    happenings_init(&e->happenings, EVENTS_MAX, FDS_MAX);
     if (zmq_socket_monitor(router, MONITOR, EVENTS_WANTED) == 0)
         e->monitor = zmq_socket(context, ZMQ_PAIR);
     if (e->monitor && zmq_setsockopt(e->monitor, ZMQ_RCVHWM, &queue, sizeof queue) == 0 &&
@@ -265,14 +283,15 @@ enum status edge_open(void *context, void *router, const struct config *config,
 
 void edge_close(struct edge **e)
 {
-    struct happening h;
+    struct monitored m;
     if (!*e) return;
     probe_fini(&(*e)->probe);
-    for (int i = 0; (*e)->monitor && i < EVENTS_MAX && happening_read((*e)->monitor, &h); i++)
+    for (int i = 0; (*e)->monitor && i < EVENTS_MAX && monitor_read((*e)->monitor, &m); i++)
         ;
     (void)zmq_socket_monitor((*e)->router, NULL, 0);
     if ((*e)->monitor) zmq_close((*e)->monitor);
     guard_free(&(*e)->guard);
+    happenings_fini(&(*e)->happenings);
     free(*e);
     *e = NULL;
 }
@@ -347,15 +366,15 @@ static bool trial_run(struct trial *t, size_t frames, size_t ended)
     zmq_pollitem_t items[] = {{t->edge->router, 0, ZMQ_POLLIN, 0},
                               {t->edge->monitor, 0, ZMQ_POLLIN, 0},
                               {zap_socket(t->zap), 0, ZMQ_POLLIN, 0}};
-    struct happening h;
+    struct monitored m;
     while (t->frames < frames && t->ended < ended) {
         uint64_t now_us = host_mono_us();
         if (now_us >= t->until_us) return false;
         if (zmq_poll(items, 3, (long)((t->until_us - now_us) / 1000 + 1)) < 0) continue;
         zap_serve(t->zap);
         if (items[0].revents) trial_frame(t);
-        while (happening_read(t->edge->monitor, &h))
-            t->ended += h.event == ZMQ_EVENT_DISCONNECTED;
+        while (monitor_read(t->edge->monitor, &m))
+            t->ended += m.event == ZMQ_EVENT_DISCONNECTED;
     }
     return true;
 }

@@ -3,7 +3,7 @@
  * edge from outside.
  *
  *     edge_open; bind privately; edge_test; bind publicly; edge_start
- *     per turn: edge_turn, before the edge socket is read; for each frame edge_knows
+ *     per turn: edge_turn, before the edge socket is read; for each frame edge_knows; when it is time edge_step
  *
  * Decides nothing: guard.c and pulse.c do. */
 #ifndef SEALMQ_BROKER_EDGE_H
@@ -36,13 +36,15 @@ enum status edge_test(struct edge *e, struct zap *zap, char *error, size_t error
 /* edge_start: the router is bound to where clients come; from now on connections are guarded. */
 void edge_start(struct edge *e, struct now now);
 
-/* edge_monitor: to be polled for input. edge_deadline_ms: when edge_turn is to be called at the latest. */
+/* edge_monitor: to be polled for input. edge_deadline_ms: when edge_step is due. */
 void *edge_monitor(struct edge *e);
 uint64_t edge_deadline_ms(const struct edge *e);
-/* edge_turn: all that has happened to connections; and, when it is time, what is due by time. */
+/* edge_turn: all that has happened to connections. edge_catch_up: the same, when the router has been read since. */
 void edge_turn(struct edge *e, struct broker *b, struct now now);
-/* edge_catch_up: the first half of it, when the router has been read since. */
 void edge_catch_up(struct edge *e);
+/* edge_step: what is due by time. all_heard: whatever whole message had come was handed over since the last step
+ * of which that was true: only then a message without an end can be told from whole ones that wait. */
+void edge_step(struct edge *e, bool all_heard);
 
 /* edge_knows: whose frame this is, that came from descriptor fd (-1 = libzmq does not say). */
 enum edge_answer edge_knows(struct edge *e, int fd, uint32_t routing);

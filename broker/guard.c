@@ -26,6 +26,7 @@ struct entry {
     uint64_t base;         /* received, when a whole message was last known to have come */
     uint64_t unfinished;   /* received since; once cut: what it may still hold */
     uint64_t acked, acked_ms;
+    uint64_t shut_ms; /* once cut: when that was last asked for */
 };
 
 struct guard {
@@ -101,6 +102,12 @@ static void uncount(struct guard *g, struct entry *e)
     g->unfinished -= e->unfinished;
 }
 
+static void shut(struct guard *g, uint64_t now_ms, struct entry *e)
+{
+    e->shut_ms = now_ms;
+    g->config.out.cut(g->config.out.context, (int)(e - g->entries), &e->peer);
+}
+
 static void cut(struct guard *g, uint64_t now_ms, struct entry *e, enum cut_reason reason)
 {
     if (e->stage != STAGE_ACCEPTED && e->stage != STAGE_SPEAKING) return;
@@ -111,7 +118,7 @@ static void cut(struct guard *g, uint64_t now_ms, struct entry *e, enum cut_reas
     g->counts.cut[reason]++;
     g->untold[reason]++;
     if (is_offence[reason]) offend(g, e, now_ms);
-    g->config.out.cut(g->config.out.context, (int)(e - g->entries), &e->peer);
+    shut(g, now_ms, e);
     if (spoke && reason != CUT_SESSION) g->config.out.gone(g->config.out.context, e->routing);
 }
 
@@ -357,8 +364,12 @@ int guard_look_next(struct guard *g)
     return -1;
 }
 
-static bool bytes_look(struct guard *g, uint64_t now_ms, struct entry *e, uint64_t received)
+/* What the last look counted stays until one that knows better. */
+static bool bytes_look(struct guard *g, uint64_t now_ms, struct entry *e,
+                       const struct edge_traffic *traffic)
 {
+    uint64_t received = traffic->received;
+    if (traffic->behind) return false;
     if (e->heard || received < e->base) e->base = received;
     e->heard = false;
     g->unfinished += received - e->base - e->unfinished;
@@ -386,6 +397,7 @@ static void stuck_tell(struct guard *g, uint64_t now_ms)
 static void stuck_look(struct guard *g, uint64_t now_ms, struct entry *e)
 {
     bool hopeless = guard_hopeless(g);
+    if (now_ms - e->shut_ms >= STUCK_MS) shut(g, now_ms, e);
     if (!e->stuck && now_ms - e->since_ms >= STUCK_MS) {
         e->stuck = true;
         g->counts.stuck++;
@@ -408,10 +420,10 @@ void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traf
         cut(g, now_ms, e, CUT_SILENT);
         return;
     }
-    if (!traffic || bytes_look(g, now_ms, e, traffic->received)) return;
+    if (!traffic || bytes_look(g, now_ms, e, traffic)) return;
     if (is_unread(e, now_ms, traffic)) {
         cut(g, now_ms, e, CUT_UNREAD);
-    } else if (g->unfinished > UNFINISHED_ALL_MAX) {
+    } else if (!traffic->behind && g->unfinished > UNFINISHED_ALL_MAX) {
         largest_cut(g, now_ms);
     }
 }

@@ -51,11 +51,12 @@ struct edge_traffic {
     uint64_t received;
     uint64_t acked; /* sent and acknowledged */
     bool unacked;   /* there is something sent and not acknowledged, or not even sent yet */
+    bool behind;    /* the socket was not read to its end: whole messages of it may still wait to be heard */
 };
 
 struct guard_out {
     void *context;
-    /* End this connection, if the descriptor is still that peer's. */
+    /* End this connection, if the descriptor is still that peer's; asked again where it goes on. */
     void (*cut)(void *context, int fd, const struct edge_peer *peer);
     /* The connection that spoke under this routing id is no more. */
     void (*gone)(void *context, uint32_t routing);
@@ -102,8 +103,9 @@ void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason rea
 /* guard_cut: the core does not want this connection any more. */
 void guard_cut(struct guard *g, uint64_t now_ms, uint32_t routing);
 
-/* Every GUARD_STEP_MS: guard_step (events, what waits for time), then for each descriptor that
- * guard_look_next names, until -1, its traffic to guard_look. */
+/* Every GUARD_STEP_MS, after what has come was read: guard_step (events, what waits for time), then for each descriptor that
+ * guard_look_next names, until -1, its traffic to guard_look. One that was cut and does not end is cut again now and
+ * then: shutting it may have failed for want of a descriptor. */
 void guard_step(struct guard *g, uint64_t now_ms);
 int guard_look_next(struct guard *g);
 void guard_look(struct guard *g, uint64_t now_ms, int fd, const struct edge_traffic *traffic);

@@ -41,6 +41,7 @@ struct net {
     void *edge, *backend, *admin;
     zmq_msg_t payload; /* reused for every frame that comes in */
     int pace;          /* timerfd: when the edge may be looked at again */
+    size_t handed;     /* of the edge's frames, since all were heard */
 };
 
 struct int_option {
@@ -293,6 +294,15 @@ static size_t edge_take(struct net *n, struct broker *b, struct now now)
     return count;
 }
 
+/* After a look that found so many: either no more were there, or each connection had its turn: a ROUTER takes
+ * one message from each that has any, round and round. Else a flood of frames would end the watch over bytes. */
+static bool all_heard(struct net *n, size_t count)
+{
+    bool all = count < FRAMES_PER_TURN || n->handed >= CONNECTIONS_MAX;
+    if (all) n->handed = 0;
+    return all;
+}
+
 typedef void take_frame(struct broker *b, struct now now, uint32_t routing, struct view bytes);
 
 static void socket_take(struct net *n, void *socket, struct broker *b, struct now now,
@@ -306,10 +316,12 @@ static void socket_take(struct net *n, void *socket, struct broker *b, struct no
     }
 }
 
-static long poll_ms(const struct net *n, const struct broker *b)
+/* Paced, the edge's step waits, too: it comes after a look. */
+static long poll_ms(const struct net *n, const struct broker *b, bool paced)
 {
     uint64_t now_ms = host_now().mono_ms, deadline_ms = broker_deadline_ms(b);
-    if (edge_deadline_ms(n->guarded) < deadline_ms) deadline_ms = edge_deadline_ms(n->guarded);
+    if (!paced && edge_deadline_ms(n->guarded) < deadline_ms)
+        deadline_ms = edge_deadline_ms(n->guarded);
     if (deadline_ms <= now_ms) return 0;
     return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
 }
@@ -367,16 +379,19 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
     struct now now = host_now();
     while (!leave && !broker_drained(b, now)) {
         items[ITEM_EDGE].revents = 0;
-        int ready = zmq_poll(paced ? items + 1 : items, ITEM_COUNT - 1, poll_ms(n, b));
+        int ready = zmq_poll(paced ? items + 1 : items, ITEM_COUNT - 1, poll_ms(n, b, paced));
         if (ready < 0 && errno != EINTR) break;
         now = host_now();
         uint64_t start_us = host_mono_us();
         if (paced && pace_over(n)) paced = false;
         if (items[ITEM_ZAP].revents) zap_serve(n->zap);
         edge_turn(n->guarded, b, now);
-        if (items[ITEM_EDGE].revents) {
+        bool due = now.mono_ms >= edge_deadline_ms(n->guarded);
+        if (!paced && (items[ITEM_EDGE].revents || due)) {
             size_t count = edge_take(n, b, now);
+            n->handed += count;
             paced = pace_begin(n, pace_until_us(count, start_us));
+            if (due) edge_step(n->guarded, all_heard(n, count));
         }
         if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
         if (items[ITEM_ADMIN].revents) socket_take(n, n->admin, b, now, broker_admin_frame);

@@ -60,6 +60,6 @@ void core_event(struct storage *s, const struct event *e)
 {
     struct event full = *e;
     full.at_ms = s->store_ms;
-    event_ring_put(&s->events, &full);
+    record_put(s, &full);
     if (s->out.event) s->out.event(s->out.context, &full);
 }

@@ -137,7 +137,7 @@ struct storage {
     size_t term_count;
     bool terms_complete;
 
-    struct event_ring events;
+    struct event_records events;
     uint64_t event_number, event_second, event_second_count;
     struct store_key event_keys[64]; /* of the newest persisted ones, a ring */
     uint64_t event_keys_written;
@@ -176,6 +176,7 @@ void request_fail(struct storage *s, const struct request *r, enum status status
 size_t push_begin(struct storage *s, const struct attachment *to, struct device_id device,
                   struct buffer **out);
 void push_end(struct buffer *out, size_t start);
+/* core_event: to the callback and to the store's own rows (record_put). at_ms is filled in. */
 void core_event(struct storage *s, const struct event *e);
 
 /* ---- storage.c ---- */
@@ -320,6 +321,8 @@ void record_apply(struct storage *s, struct request *r);
 enum status events_plan(struct storage *s, struct request *r);
 void events_apply(struct storage *s, struct request *r);
 void record_open(struct storage *s);
+/* record_put: one to be written: only its kind's share of each second, and how many there were besides. */
+void record_put(struct storage *s, const struct event *e);
 /* record_flush: writes waiting events into this turn's batch. */
 void record_flush(struct storage *s);
 

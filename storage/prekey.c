@@ -272,6 +272,13 @@ static void bundle_make(struct storage *s, const struct request *r, const struct
         out->last_resort = row.last_resort;
 }
 
+/* Devices can be drained faster than they should be: the relay has more askers than the meter can tell apart. */
+static void tell_meter(struct storage *s)
+{
+    uint64_t count = prekey_meter_tell(s->prekey_meter, s->mono_ms);
+    if (count) core_event(s, &(struct event){.kind = EVENT_PREKEY_METER_FULL, .count = count});
+}
+
 void claim_prekeys_apply(struct storage *s, struct request *r)
 {
     const struct msg_claim_prekeys *m = r->meta;
@@ -287,5 +294,6 @@ void claim_prekeys_apply(struct storage *s, struct request *r)
         answer.bundles[i].device = m->devices[i].device;
         bundle_make(s, r, a, &answer.bundles[i]);
     }
+    tell_meter(s);
     request_reply(s, r, KIND_PREKEYS, &msg_prekeys_desc, &answer);
 }

@@ -20,17 +20,24 @@ static void write_event(struct storage *s, const struct event *e)
     buffer_fini(&encoded);
 }
 
+void record_put(struct storage *s, const struct event *e)
+{
+    event_records_step(&s->events, s->mono_ms, s->store_ms);
+    event_records_put(&s->events, e);
+}
+
 void record_flush(struct storage *s)
 {
     struct event e;
+    event_records_step(&s->events, s->mono_ms, s->store_ms);
     if (s->state == STORE_READONLY) return; /* the last of the disk is for deliveries */
     if (s->event_second != s->mono_ms / 1000) {
         s->event_second = s->mono_ms / 1000;
         s->event_second_count = 0;
     }
     for (size_t i = 0; i < EVENTS_PER_TURN_MAX; i++) {
-        if (s->event_second_count >= EVENTS_PER_SECOND_MAX) return; /* the ring drops and counts */
-        if (!event_ring_take(&s->events, &e)) return;
+        if (s->event_second_count >= EVENTS_PER_SECOND_MAX) return; /* they wait */
+        if (!event_records_take(&s->events, &e)) return;
         write_event(s, &e);
         s->event_second_count++;
     }
@@ -86,7 +93,7 @@ void record_apply(struct storage *s, struct request *r)
     const struct msg_record *m = r->meta;
     for (size_t i = 0; i < m->event_count; i++) {
         struct event e = event_of_msg(&m->events[i]);
-        event_ring_put(&s->events, &e);
+        record_put(s, &e);
     }
 }
 

@@ -111,3 +111,63 @@ bool event_ring_take(struct event_ring *r, struct event *out)
     *out = r->events[r->taken++ % EVENT_RING_LEN];
     return true;
 }
+
+#define X(NAME, code, text, level, c, n, v) _Static_assert((code) < EVENT_KINDS_MAX, #NAME);
+EVENT_LIST(X)
+#undef X
+
+#define X(NAME, code, text, level, c, n, v) +1u
+_Static_assert((EVENT_LIST(X) + 1u) * RECORDS_OF_A_KIND + EVENT_KINDS_MAX <= EVENT_RING_LEN,
+               "a place for every share");
+#undef X
+
+static uint32_t place_of(const struct event *e)
+{
+    uint64_t kind = (uint64_t)e->kind;
+    return row_of(kind) ? (uint32_t)kind : 0;
+}
+
+/* A number for each kind has room besides: what was dropped is told, or kept until there is. */
+static uint32_t share_of(uint32_t place)
+{
+    return place == EVENT_EVENTS_DROPPED ? EVENT_KINDS_MAX : RECORDS_OF_A_KIND;
+}
+
+static bool has_share(const struct event_records *r, uint32_t place)
+{
+    return r->put[place] < share_of(place) && r->waiting[place] < share_of(place);
+}
+
+void event_records_put(struct event_records *r, const struct event *e)
+{
+    uint32_t place = place_of(e);
+    if (!has_share(r, place)) {
+        r->surplus[place]++;
+        return;
+    }
+    r->put[place]++;
+    r->waiting[place]++;
+    event_ring_put(&r->ring, e);
+}
+
+void event_records_step(struct event_records *r, uint64_t mono_ms, uint64_t wall_ms)
+{
+    uint64_t second = mono_ms / 1000;
+    if (second == r->second) return;
+    r->second = second;
+    memset(r->put, 0, sizeof r->put);
+    for (uint32_t place = 0; place < EVENT_KINDS_MAX; place++) {
+        struct event lost = {.at_ms = wall_ms, .kind = EVENT_EVENTS_DROPPED, .code = place,
+                             .count = r->surplus[place]};
+        if (!lost.count || !has_share(r, EVENT_EVENTS_DROPPED)) continue;
+        r->surplus[place] = 0;
+        event_records_put(r, &lost);
+    }
+}
+
+bool event_records_take(struct event_records *r, struct event *out)
+{
+    if (!event_ring_take(&r->ring, out)) return false;
+    r->waiting[place_of(out)]--;
+    return true;
+}

@@ -43,6 +43,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(PREKEYS_LOW, 45, "prekeys_low", INFO, "", "left", "")                                        \
     X(PREKEYS_DRAINED, 46, "prekeys_drained", WARN, "last_resort", "", "")                         \
     X(PREKEYS_REFUSED, 47, "prekeys_refused", WARN, "status", "", "")                              \
+    X(PREKEY_METER_FULL, 48, "prekey_meter_full", WARN, "", "pairs_forgotten", "")                 \
     X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
     X(ID_REUSED, 51, "id_reused", WARN, "status", "", "client_version")                            \
     X(MAILBOX_OVER_QUOTA, 52, "mailbox_over_quota", WARN, "", "messages", "bytes")                 \
@@ -123,5 +124,23 @@ struct event_ring {
 void event_ring_put(struct event_ring *r, const struct event *e);
 /* event_ring_take: the next event in order; after a drop an EVENTS_DROPPED first. false = empty. */
 bool event_ring_take(struct event_ring *r, struct event *out);
+
+/* event_records: events on their way to a store, where what a stranger can cause at his own speed must not push
+ * out what he cannot: each kind has its share of a second and of the places, and what it had beyond is told as a
+ * number (EVENTS_DROPPED with the kind as code) in a later second. All zero = empty. */
+#define EVENT_KINDS_MAX  128u /* they are numbered below; what is not shares place 0 */
+#define RECORDS_OF_A_KIND 8u
+struct event_records {
+    struct event_ring ring; /* has a place for every share: never drops */
+    uint64_t second;
+    uint32_t put[EVENT_KINDS_MAX];     /* in this second */
+    uint32_t waiting[EVENT_KINDS_MAX]; /* not taken yet */
+    uint64_t surplus[EVENT_KINDS_MAX]; /* not told yet */
+};
+/* event_records_step: puts what is to be told of the seconds before this one; mono_ms never goes back. */
+void event_records_step(struct event_records *r, uint64_t mono_ms, uint64_t wall_ms);
+/* event_records_put: after a step for the same mono_ms. */
+void event_records_put(struct event_records *r, const struct event *e);
+bool event_records_take(struct event_records *r, struct event *out);
 
 #endif

@@ -30,7 +30,7 @@
 #define ONE_TIME_PREKEYS_LOW   20u  /* then it is asked for more */
 #define PREKEY_CLAIMS_BURST    10u  /* of one account from one device at once */
 #define PREKEY_CLAIM_EVERY_MS  (10u * 60 * 1000) /* and then one in this time */
-#define PREKEY_PAIRS_MAX       65536u /* of (account, device) that a store counts at once */
+#define PREKEY_PAIRS_MAX       65536u /* of (account, device) that a store counts at once; beyond, the least is forgotten */
 
 /* One frame at the edge */
 #define FRAME_META_LEN_MAX (256u * 1024u)

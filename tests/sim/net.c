@@ -137,8 +137,11 @@ void net_step(struct sim *s)
     for (size_t i = 0; i < s->conn_count; i++) {
         struct conn *c = &s->conns[i];
         if (!c->used) continue;
-        for (int e = 0; e < 2; e++)
-            if (c->open[e] && c->learns_ms[e] <= s->now_ms) c->open[e] = false;
+        for (int e = 0; e < 2; e++) {
+            if (!c->open[e] || c->learns_ms[e] > s->now_ms) continue;
+            c->open[e] = false;
+            if (e == FAR && c->kind == CONN_EDGE) broker_host_gone(&s->brokers[c->broker], c->number);
+        }
         if (!c->held && !c->open[FAR]) conn_free(s, c);
     }
 }

@@ -101,6 +101,13 @@ void broker_host_drain(struct broker_host *h)
     h->due_ms = h->sim->now_ms;
 }
 
+void broker_host_gone(struct broker_host *h, uint32_t routing)
+{
+    if (!h->core) return;
+    broker_client_gone(h->core, sim_relay_now(h->sim), routing);
+    h->due_ms = h->sim->now_ms; /* what that gives is flushed */
+}
+
 uint64_t broker_host_due_ms(struct broker_host *h)
 {
     struct sim *s = h->sim;

@@ -196,6 +196,8 @@ struct broker_host {
 void broker_host_start(struct broker_host *h);
 void broker_host_kill(struct broker_host *h, uint64_t restart_ms);
 void broker_host_drain(struct broker_host *h);
+/* broker_host_gone: an edge connection has ended, as libzmq's monitor tells it. */
+void broker_host_gone(struct broker_host *h, uint32_t routing);
 uint64_t broker_host_due_ms(struct broker_host *h);
 void broker_host_step(struct broker_host *h);
 /* broker_host_ask: an admin frame; the answer arrives in admin_reply. */

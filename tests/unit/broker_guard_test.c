@@ -81,7 +81,7 @@ static bool speaks(int fd, uint32_t routing)
 
 static void looks(int fd, uint64_t received, uint64_t acked, bool unacked)
 {
-    guard_look(w.g, w.now_ms, fd, &(struct edge_traffic){received, acked, unacked});
+    guard_look(w.g, w.now_ms, fd, &(struct edge_traffic){received, acked, unacked, false});
 }
 
 static struct edge_counts counts(void)
@@ -511,12 +511,14 @@ Test(guard, cut_that_does_not_end_is_stuck_until_it_does)
     comes(4, 1);
     cr_assert(speaks(4, FIRST));
     guard_offence(w.g, w.now_ms, 4, CUT_PARTS);
-    guard_look(w.g, w.now_ms, 4, NULL);
-    cr_assert_eq(counts().stuck, 0);
+    guard_look(w.g, w.now_ms + STUCK_MS - 1, 4, NULL);
+    cr_assert(counts().stuck == 0 && w.cuts == 1);
     w.now_ms += STUCK_MS;
     guard_look(w.g, w.now_ms, 4, NULL);
     guard_look(w.g, w.now_ms, 4, NULL);
     cr_assert_eq(counts().stuck, 1);
+    cr_assert(w.cuts == 2 && w.cut_fd == 4, "shutting it may have failed: once more");
+    cr_assert_eq(cut_for(CUT_PARTS), 1, "counted once");
     cr_assert_eq(events(EVENT_CONNECTIONS_STUCK), 1);
     guard_ended(w.g, w.now_ms, 4);
     cr_assert_eq(counts().stuck, 0);

@@ -503,57 +503,23 @@ Test(prekeys, a_claim_that_finds_no_one_time_prekey_counts_and_one_that_finds_no
     scene_free(&e);
 }
 
-Test(prekeys, when_every_place_of_the_meter_is_taken_a_new_pair_waits)
+Test(prekeys, when_every_place_of_the_meter_is_taken_a_new_pair_gets_one_and_that_is_told)
 {
     struct scene e = scene_new(true);
+    uint32_t retry_ms;
     meter_renew(e.w, 1);
-    published(e.w, e.ann, (struct supply){.current = 1});
     published(e.w, e.bob, (struct supply){7, 3, 1, 5});
-    cr_assert_eq(claim(e.w, e.bob, e.ann).status, STATUS_OK);
-    struct msg_prekey_bundle b = claim(e.w, e.ann, e.bob);
-    cr_assert(b.status == STATUS_RATE_LIMITED && b.retry_after_ms > 0);
-    cr_assert_eq(claim(e.w, e.bob, e.ann).status, STATUS_OK, "who has a place goes on");
-    world_skip(e.w, 2 * PREKEY_CLAIM_EVERY_MS);
+    for (uint8_t i = 1; i <= PREKEY_METER_WAYS; i++)
+        cr_assert_eq(prekey_meter_take(e.w->core->prekey_meter, (struct account_id){{i}},
+                                       e.bob->device, e.w->core->mono_ms, &retry_ms),
+                     STATUS_OK);
+    cr_assert_eq(world_events(e.w, EVENT_PREKEY_METER_FULL), 0);
     cr_assert_eq(claimed_id(e.w, e.ann, e.bob), 1);
-    cr_assert_eq(claim(e.w, e.bob, e.ann).status, STATUS_RATE_LIMITED,
-                 "the place is another's now");
+    cr_assert_eq(world_events(e.w, EVENT_PREKEY_METER_FULL), 1);
+    cr_assert_eq(world_event(e.w, EVENT_PREKEY_METER_FULL)->count, 1);
+    cr_assert_eq(claimed_id(e.w, e.ann, e.bob), 2);
+    cr_assert_eq(world_events(e.w, EVENT_PREKEY_METER_FULL), 1, "who has a place takes nobody's");
     scene_free(&e);
-}
-
-Test(prekeys, the_meter_gives_up_only_pairs_that_are_whole_again)
-{
-    struct prekey_meter *m = prekey_meter_new(2, (const uint8_t *)"sixteen of seeds");
-    struct account_id a = {{1}}, b = {{2}}, c = {{3}};
-    struct device_id d = {{1}};
-    uint32_t retry_ms;
-    cr_assert_eq(prekey_meter_take(m, a, d, 1000, &retry_ms), STATUS_OK);
-    cr_assert_eq(prekey_meter_take(m, b, d, 1000, &retry_ms), STATUS_OK);
-    cr_assert_eq(prekey_meter_take(m, b, d, 1000, &retry_ms), STATUS_OK);
-    cr_assert_eq(prekey_meter_take(m, c, d, 1000, &retry_ms), STATUS_RATE_LIMITED);
-    cr_assert_gt(retry_ms, 0);
-    uint64_t then_ms = 1000 + PREKEY_CLAIM_EVERY_MS;
-    cr_assert_eq(prekey_meter_take(m, c, d, then_ms - 1, &retry_ms), STATUS_RATE_LIMITED);
-    cr_assert_eq(prekey_meter_take(m, c, d, then_ms + 1000, &retry_ms), STATUS_OK,
-                 "in the place of the first");
-    for (unsigned i = 0; i < PREKEY_CLAIMS_BURST - 1; i++)
-        cr_assert_eq(prekey_meter_take(m, b, d, then_ms, &retry_ms), STATUS_OK);
-    cr_assert_eq(prekey_meter_take(m, b, d, then_ms, &retry_ms), STATUS_RATE_LIMITED,
-                 "the second was remembered");
-    prekey_meter_free(&m);
-    prekey_meter_free(&m);
-}
-
-Test(prekeys, the_meter_counts_each_device_of_an_account_by_itself)
-{
-    struct prekey_meter *m = prekey_meter_new(2, (const uint8_t *)"sixteen of seeds");
-    struct account_id a = {{1}};
-    struct device_id d = {{1}}, other = {{2}};
-    uint32_t retry_ms;
-    for (unsigned i = 0; i < PREKEY_CLAIMS_BURST; i++)
-        cr_assert_eq(prekey_meter_take(m, a, d, 1000, &retry_ms), STATUS_OK);
-    cr_assert_eq(prekey_meter_take(m, a, d, 1000, &retry_ms), STATUS_RATE_LIMITED);
-    cr_assert_eq(prekey_meter_take(m, a, other, 1000, &retry_ms), STATUS_OK);
-    prekey_meter_free(&m);
 }
 
 /* ---- damage ---- */

@@ -304,6 +304,39 @@ Test(events, of_others_are_recorded_too)
     scene_free(&e);
 }
 
+/* All that are there, from the first. */
+static size_t events_kept(struct world *w, enum event_kind kind, uint64_t *counts)
+{
+    uint8_t first = ROW_EVENT;
+    struct msg_events_are are = ask_events(w, view_of(&first, 1), EVENTS_PER_FRAME);
+    size_t found = 0;
+    *counts = 0;
+    for (; are.event_count; are = ask_events(w, are.cursor, EVENTS_PER_FRAME))
+        for (size_t i = 0; i < are.event_count; i++) {
+            if (are.events[i].kind != kind) continue;
+            found++;
+            *counts += are.events[i].count;
+        }
+    return found;
+}
+
+Test(events, that_peers_repeat_are_kept_in_part_and_push_out_no_others)
+{
+    struct scene e = scene_new(false);
+    uint64_t counts;
+    world_pass(e.w, 2000);
+    core_event(e.w->core, &(struct event){.kind = EVENT_STORE_DAMAGED, .code = STATUS_DAMAGED});
+    for (int i = 0; i < 3000; i++)
+        core_event(e.w->core, &(struct event){.kind = EVENT_LOG_REFUSED, .code = STATUS_REFUSED});
+    cr_assert_eq(world_events(e.w, EVENT_LOG_REFUSED), 3000, "the callback gets all");
+    world_pass(e.w, 3000);
+    cr_assert_eq(events_kept(e.w, EVENT_STORE_DAMAGED, &counts), 1);
+    cr_assert_eq(events_kept(e.w, EVENT_LOG_REFUSED, &counts), RECORDS_OF_A_KIND);
+    cr_assert_eq(events_kept(e.w, EVENT_EVENTS_DROPPED, &counts), 1);
+    cr_assert_eq(counts, 3000 - RECORDS_OF_A_KIND);
+    scene_free(&e);
+}
+
 /* ---- slabs that no broker would send ---- */
 
 static uint32_t rng;

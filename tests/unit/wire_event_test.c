@@ -1,4 +1,5 @@
-/* event: the ring forgets the oldest and says so; marks tell ids apart and keys too. */
+/* event: the ring forgets the oldest and says so; records forget what there is too much of; marks tell ids
+ * apart and keys too. */
 #include "broker/wire/event.h"
 #include "broker/wire/messages.h"
 
@@ -60,6 +61,77 @@ Test(event, drops_between_takes_are_told_again)
     cr_assert(event_ring_take(&ring, &e));
     cr_assert_eq(e.at_ms, 4u);
     cr_assert_eq(ring.written, ring.taken + EVENT_RING_LEN - 1);
+}
+
+/* ---- records ---- */
+
+static struct event_records records;
+
+static void record(enum event_kind kind, uint64_t mono_ms, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        event_records_step(&records, mono_ms, mono_ms);
+        event_records_put(&records, &(struct event){.kind = kind, .count = 1, .at_ms = mono_ms});
+    }
+}
+
+/* Takes all; how many are of this kind, and for EVENTS_DROPPED the number that they tell of `code`. */
+static uint64_t recorded(enum event_kind kind, uint32_t code)
+{
+    uint64_t count = 0;
+    for (struct event e; event_records_take(&records, &e);)
+        if (e.kind == kind && (!code || e.code == code)) count += e.count;
+    return count;
+}
+
+Test(records, a_kind_has_its_share_of_a_second_and_the_rest_is_a_number)
+{
+    record(EVENT_LOG_REFUSED, 5000, RECORDS_OF_A_KIND);
+    cr_assert_eq(recorded(EVENT_LOG_REFUSED, 0), RECORDS_OF_A_KIND);
+    record(EVENT_LOG_REFUSED, 5999, 5);
+    cr_assert_eq(recorded(EVENT_LOG_REFUSED, 0), 0, "the second is the same");
+    record(EVENT_LOG_REFUSED, 6000, 1);
+    cr_assert_eq(records.ring.written - records.ring.taken, 2);
+    cr_assert_eq(recorded(EVENT_EVENTS_DROPPED, EVENT_LOG_REFUSED), 5);
+    event_records_step(&records, 7000, 7000);
+    cr_assert_eq(recorded(EVENT_EVENTS_DROPPED, 0), 0, "told once");
+}
+
+/* Nobody takes any for a while, as when the disk is full. */
+Test(records, all_kinds_together_push_nothing_out_and_every_event_is_counted)
+{
+    uint64_t put = 0, told = 0, seconds = 300;
+    record(EVENT_STORE_DAMAGED, 1000, 1);
+    for (uint64_t second = 2; second < seconds; second++)
+        for (uint32_t kind = 1; kind < EVENT_KINDS_MAX; kind++) {
+            if (event_name(kind)[0] == '?' || kind == EVENT_STORE_DAMAGED ||
+                kind == EVENT_EVENTS_DROPPED)
+                continue;
+            record((enum event_kind)kind, second * 1000, 12);
+            put += 12;
+        }
+    bool damage = false;
+    for (uint64_t second = seconds; second < seconds + 3; second++) {
+        event_records_step(&records, second * 1000, second * 1000);
+        for (struct event e; event_records_take(&records, &e); told += e.count) {
+            cr_assert_neq(e.code, EVENT_EVENTS_DROPPED);
+            damage = damage || e.kind == EVENT_STORE_DAMAGED;
+        }
+    }
+    cr_assert(damage);
+    cr_assert_eq(told, put + 1);
+    cr_assert_eq(records.ring.dropped, 0);
+}
+
+Test(records, a_kind_of_a_newer_peer_is_bounded_too)
+{
+    record((enum event_kind)4711, 5000, 40);
+    event_records_step(&records, 6000, 6000);
+    uint64_t written = records.ring.written;
+    cr_assert_eq(written, RECORDS_OF_A_KIND + 1);
+    cr_assert_eq(recorded(EVENT_EVENTS_DROPPED, 0), 32);
+    record((enum event_kind)4711, 6000, 1);
+    cr_assert_eq(recorded((enum event_kind)4711, 0), 1);
 }
 
 static uint64_t version(const char *text)
