@@ -128,7 +128,7 @@ static enum status stale_in(struct engine *e, struct now now, struct outbox_row 
     if (verdict == PIN_MORE) return contact_wait_in(e, now, row);
     if (row->rounds == 1) return STATUS_OK;
     /* Its log is just growing, as after a loss: the next round comes when that may be over. */
-    return outbox_later_in(e, now, row, row->reason, backoff_ms(e, row->rounds, RETRY_MIN_MS, RETRY_MAX_MS));
+    return outbox_later_in(e, now, row, row->reason, backoff_ms(e, 0, RETRY_MIN_MS, RETRY_MAX_MS));
 }
 
 /* The relay has lost entries that we hold. That is no round of repair, as nothing is made anew; one that says so again and

@@ -195,7 +195,8 @@ static void app_rotate(struct device *d, struct session_host *h)
 {
     struct sim *s = d->sim;
     if (d->rotate_ms > s->now_ms || s->calm || !d->registered) return;
-    d->rotate_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->rotate_every_ms);
+    /* Not four times within the life of one message: it has three rounds. */
+    d->rotate_ms = s->now_ms + s->profile->rotate_every_ms / 2 + rng_below(&s->rng, s->profile->rotate_every_ms);
     enum status status = engine_rotate(h->engine, sim_device_now(d));
     if (status != STATUS_OK && status != STATUS_STATE && status != STATUS_IO)
         sim_fail(s, "engine_rotate: %s", status_name(status));
