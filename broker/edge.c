@@ -204,17 +204,11 @@ void edge_turn(struct edge *e, struct broker *b, struct now now)
 {
     e->broker = b;
     e->now = now;
-    edge_catch_up(e);
 }
 
 uint64_t edge_deadline_ms(const struct edge *e)
 {
     return e->step_ms;
-}
-
-void *edge_monitor(struct edge *e)
-{
-    return e->monitor;
 }
 
 /* --- frames ----------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * edge from outside.
  *
  *     edge_open; bind privately; edge_test; bind publicly; edge_start
- *     per turn: edge_turn, before the edge socket is read; for each frame edge_knows; when it is time edge_step
+ *     per turn: edge_turn; for each frame edge_knows; when it is time edge_step; before anything is pushed edge_catch_up
  *
  * Decides nothing: guard.c and pulse.c do. */
 #ifndef SEALMQ_BROKER_EDGE_H
@@ -36,10 +36,9 @@ enum status edge_test(struct edge *e, struct zap *zap, char *error, size_t error
 /* edge_start: the router is bound to where clients come; from now on connections are guarded. */
 void edge_start(struct edge *e, struct now now);
 
-/* edge_monitor: to be polled for input. edge_deadline_ms: when edge_step is due. */
-void *edge_monitor(struct edge *e);
+/* edge_deadline_ms: when edge_step is due. */
 uint64_t edge_deadline_ms(const struct edge *e);
-/* edge_turn: all that has happened to connections. edge_catch_up: the same, when the router has been read since. */
+/* edge_turn: whom to tell, and when it is. edge_catch_up: all that has happened to connections. */
 void edge_turn(struct edge *e, struct broker *b, struct now now);
 void edge_catch_up(struct edge *e);
 /* edge_step: what is due by time. all_heard: whatever whole message had come was handed over since the last step

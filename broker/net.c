@@ -279,8 +279,7 @@ static void edge_frame(struct net *n, struct broker *b, struct now now, enum sta
     }
 }
 
-/* How many frames there were, dropped ones included. Ends with what has become of connections meanwhile:
- * nothing is pushed under the routing id of one that has ended, as another may have it by now. */
+/* How many frames there were, dropped ones included. */
 static size_t edge_take(struct net *n, struct broker *b, struct now now)
 {
     uint32_t routing;
@@ -290,7 +289,6 @@ static size_t edge_take(struct net *n, struct broker *b, struct now now)
         if (s == STATUS_BUSY) break;
         edge_frame(n, b, now, s, routing);
     }
-    edge_catch_up(n->guarded);
     return count;
 }
 
@@ -361,8 +359,7 @@ static bool pace_over(struct net *n)
 }
 
 enum {
-    ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_MONITOR, ITEM_SIGNAL, ITEM_PACE,
-    ITEM_COUNT
+    ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_SIGNAL, ITEM_PACE, ITEM_COUNT
 };
 
 void net_run(struct net *n, struct broker *b, int signal_fd)
@@ -372,7 +369,6 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         [ITEM_BACKEND] = {n->backend, 0, ZMQ_POLLIN, 0},
         [ITEM_ADMIN] = {n->admin, 0, ZMQ_POLLIN, 0},
         [ITEM_ZAP] = {zap_socket(n->zap), 0, ZMQ_POLLIN, 0},
-        [ITEM_MONITOR] = {edge_monitor(n->guarded), 0, ZMQ_POLLIN, 0},
         [ITEM_SIGNAL] = {NULL, signal_fd, ZMQ_POLLIN, 0},
         [ITEM_PACE] = {NULL, n->pace, ZMQ_POLLIN, 0}};
     bool draining = false, leave = false, paced = false;
@@ -393,6 +389,9 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
             paced = pace_begin(n, pace_until_us(count, start_us));
             if (due) edge_step(n->guarded, all_heard(n, count));
         }
+        /* What has become of connections meanwhile: nothing is pushed under the routing id of one that has ended, as
+         * another may have it by now. The monitor is not polled: each socket there is two system calls a turn. */
+        edge_catch_up(n->guarded);
         if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
         if (items[ITEM_ADMIN].revents) socket_take(n, n->admin, b, now, broker_admin_frame);
         if (items[ITEM_SIGNAL].revents || edge_hopeless(n->guarded))
