@@ -97,6 +97,15 @@ static void on_hint_device(struct broker *b, const struct item *item)
     }
 }
 
+/* It may still read that it has no session; then its connection is gone. */
+static void session_cut(struct broker *b, struct connection *c, uint16_t home)
+{
+    uint32_t routing = c->routing;
+    session_unbind(&b->sessions, c);
+    if (client_reply_error(b, c, 0, home, STATUS_NO_SESSION)) client_forget(b, c);
+    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
+}
+
 /* The device is revoked, suspended or has another key: none of its connections speaks for it any more. */
 static void on_end_device(struct broker *b, const struct item *item)
 {
@@ -105,10 +114,8 @@ static void on_end_device(struct broker *b, const struct item *item)
         b->counts.strays++;
         return;
     }
-    for (struct connection *c; (c = session_by_device(&b->sessions, message.device));) {
-        session_unbind(&b->sessions, c);
-        (void)client_reply_error(b, c, 0, item->frame.header.home, STATUS_NO_SESSION);
-    }
+    for (struct connection *c; (c = session_by_device(&b->sessions, message.device));)
+        session_cut(b, c, item->frame.header.home);
 }
 
 /* May be lost: it is told again. */

@@ -506,6 +506,7 @@ Test(client, a_device_that_has_ended_has_no_session_on_any_connection)
     client_binds(r, CLIENT + 1, 3, STORE, &h, 43);
     client_binds(r, CLIENT + 2, 4, STORE, &h, 44);
     device_ends(r, &h, 3);
+    cr_assert_eq(r->cut_count, 2u, "and its connections with them");
     for (uint32_t i = 0; i < 2; i++) {
         cr_assert_eq(error_status(client_takes(r, CLIENT + i, KIND_ERROR)), STATUS_NO_SESSION, "it is told");
         client_sends(r, CLIENT + i, 200, 90);
