@@ -13,6 +13,8 @@ struct peer_address { uint8_t bytes[16]; };
  * "fe80::1%eth0". NULL or anything else is the address that is not known: all such peers count as
  * one. */
 struct peer_address peer_address_parse(const char *text);
+/* peer_address_ipv4: of four bytes in network order. */
+struct peer_address peer_address_ipv4(const uint8_t ipv4[4]);
 /* peer_address_network: of a whole address, in the same form, what is metered of it. */
 struct peer_address peer_address_network(struct peer_address address);
 

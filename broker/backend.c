@@ -103,7 +103,7 @@ static void session_cut(struct broker *b, struct connection *c, uint16_t home)
     uint32_t routing = c->routing;
     session_unbind(&b->sessions, c);
     if (client_reply_error(b, c, 0, home, STATUS_NO_SESSION)) client_forget(b, c);
-    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
+    client_cut(b, routing);
 }
 
 /* The device is revoked, suspended or has another key: none of its connections speaks for it any more. */

@@ -91,7 +91,7 @@ static void silence(struct broker *b, struct connection *c)
         reply_error(b, &copy, STATUS_UNKNOWN);
     }
     if (session_by_handle(&b->sessions, handle)) client_forget(b, c);
-    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
+    client_cut(b, routing);
 }
 
 static void sweep_connections(struct broker *b)

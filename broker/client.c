@@ -136,13 +136,13 @@ static void rate_tell(struct broker *b, const struct connection *c, struct event
     broker_event(b, e);
 }
 
-static void client_cut(struct broker *b, struct connection *c)
+static void flood_cut(struct broker *b, struct connection *c)
 {
     uint32_t routing = c->routing;
     b->counts.cut++;
     rate_tell(b, c, (struct event){.kind = EVENT_FLOOD_CUT, .count = c->limited});
     client_forget(b, c);
-    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
+    client_cut(b, routing);
 }
 
 /* true: it may be looked at. Otherwise it was answered, or cut off: c may be dead. */
@@ -154,7 +154,7 @@ static bool within_rate(struct broker *b, struct connection *c, const struct met
     c->limited = s == STATUS_OK ? 0 : c->limited + 1;
     if (s == STATUS_OK) return true;
     if (s == STATUS_GONE || (!session_bound(c) && c->limited > METER_STRANGER_MAX)) {
-        client_cut(b, c);
+        flood_cut(b, c);
         return false;
     }
     if (v.untold)

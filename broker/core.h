@@ -77,6 +77,8 @@ bool client_reply_limited(struct broker *b, struct connection *c,
 /* client_forget: tells the home's owner CLOSED if c is bound, orphans its requests, frees the
  * slot. */
 void client_forget(struct broker *b, struct connection *c);
+/* client_cut: ends the connection that speaks under this routing id, which client_forget was called for. */
+void client_cut(struct broker *b, uint32_t routing);
 void backlog_retry(struct broker *b);
 
 /* --- worker.c: to workers ------------------------------------------------------------------ */

@@ -23,6 +23,11 @@ void client_forget(struct broker *b, struct connection *c)
     session_remove(&b->sessions, c);
 }
 
+void client_cut(struct broker *b, uint32_t routing)
+{
+    if (b->config.out.cut) b->config.out.cut(b->config.out.context, routing);
+}
+
 enum status client_push(struct broker *b, struct connection *c, struct view frame)
 {
     enum status s = c->backlogged.frames ? STATUS_BUSY : send_now(b, c, frame);

@@ -49,7 +49,6 @@ struct edge {
 
 static bool peer_read(int fd, struct edge_peer *out)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     struct sockaddr_storage any;
     socklen_t len = sizeof any;
     memset(out, 0, sizeof *out);
@@ -57,8 +56,9 @@ static bool peer_read(int fd, struct edge_peer *out)
     if (any.ss_family == AF_INET) {
         struct sockaddr_in v4;
         memcpy(&v4, &any, sizeof v4);
-        memcpy(out->host.bytes, mapped, sizeof mapped);
-        memcpy(out->host.bytes + 12, &v4.sin_addr, 4);
+        uint8_t bytes[4];
+        memcpy(bytes, &v4.sin_addr, sizeof bytes);
+        out->host = peer_address_ipv4(bytes);
         out->port = ntohs(v4.sin_port);
         return true;
     }

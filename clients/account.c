@@ -31,6 +31,13 @@ static void keys_make(const struct random_source *random, struct device_secrets 
     sodium_memzero(seed, sizeof seed);
 }
 
+/* As it begins: with the entry that founded the account. */
+static enum status own_log_put(struct state *state, struct view entry, const struct contact *own)
+{
+    enum status s = state_contact_put(state, own);
+    return s == STATUS_OK ? state_entry_put(state, own->log.account, 0, entry) : s;
+}
+
 static enum status identity_store(struct state *state, const struct state_identity *identity,
                                   const struct device_secrets *secrets, const struct contact *own)
 {
@@ -43,8 +50,7 @@ static enum status identity_store(struct state *state, const struct state_identi
     s = s == STATUS_OK ? STATUS_STATE : s == STATUS_NOT_FOUND ? STATUS_OK : s;
     if (s == STATUS_OK) s = state_identity_put(state, identity);
     if (s == STATUS_OK) s = state_secrets_put(state, secrets);
-    if (s == STATUS_OK) s = state_contact_put(state, own);
-    if (s == STATUS_OK) s = state_entry_put(state, identity->account, 0, identity->entry);
+    if (s == STATUS_OK) s = own_log_put(state, identity->entry, own);
     if (s == STATUS_OK) return state_commit(state);
     state_rollback(state);
     return s;
@@ -109,8 +115,7 @@ static enum status own_log_make_in(struct engine *e)
     if (identity_log_open(identity.entry, &e->arena, &own.log) != STATUS_OK) return STATUS_DAMAGED;
     identity.device = own.log.devices[0].id;
     s = state_identity_put(e->state, &identity);
-    if (s == STATUS_OK) s = state_contact_put(e->state, &own);
-    return s == STATUS_OK ? state_entry_put(e->state, identity.account, 0, identity.entry) : s;
+    return s == STATUS_OK ? own_log_put(e->state, identity.entry, &own) : s;
 }
 
 /* A home from before logs were kept has only the first entry. */
@@ -156,7 +161,8 @@ void register_send(struct engine *e, struct now now)
     struct msg_register m = {.entry = e->identity.entry};
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, pin_entries_in(e, e->identity.account, 1, &m.entries, &m.entry_count));
-    bool sent = engine_fault(e, s) && request_make(e, now, KIND_REGISTER, home_of_account(e->identity.account),
+    bool sent = engine_fault(e, s) &&
+                request_make(e, now, KIND_REGISTER, home_of_account(e->identity.account),
                              &msg_register_desc, &m) != NULL;
     e->hello_ms = sent ? NEVER : now.mono_ms + RETRY_MIN_MS;
 }

@@ -15,6 +15,7 @@ struct change {
     struct contact own;
     struct view entry; /* on its way; empty = none */
     struct msg_entry_body body;
+    struct msg_log_state said; /* in taken_in: what APPENDED says */
 };
 
 static enum status change_load_in(struct engine *e, struct change *c)
@@ -62,7 +63,7 @@ typedef enum status change_fn(struct engine *e, struct now now, struct change *c
 /* One transaction around fn, with secrets that are wiped behind it. */
 static enum status change_do(struct engine *e, struct now now, struct change *c, change_fn *fn)
 {
-    *c = (struct change){.secrets = secrets_new()};
+    c->secrets = secrets_new();
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, fn(e, now, c));
     sodium_free(c->secrets);
@@ -72,7 +73,7 @@ static enum status change_do(struct engine *e, struct now now, struct change *c,
 
 enum status engine_rotate(struct engine *e, struct now now)
 {
-    struct change c;
+    struct change c = {.said = {0}};
     arena_reset(&e->arena);
     enum status s = change_do(e, now, &c, rotate_in);
     if (s == STATUS_OK) s = identity_load(e);
@@ -105,7 +106,7 @@ static enum status send_in(struct engine *e, struct now now, struct change *c)
 
 void change_drive(struct engine *e, struct now now)
 {
-    struct change c;
+    struct change c = {.said = {0}};
     if (!may_ask(e) || change_deadline_ms(e) > now.mono_ms) return;
     e->change_ms = now.mono_ms + RETRY_MIN_MS;
     (void)engine_fault(e, change_do(e, now, &c, send_in));
@@ -153,7 +154,7 @@ static enum status settle_in(struct engine *e, struct now now, struct change *c)
 
 void change_seen(struct engine *e, struct now now)
 {
-    struct change c;
+    struct change c = {.said = {0}};
     if (!e->change_pending) return;
     if (engine_fault(e, change_do(e, now, &c, settle_in))) (void)engine_fault(e, identity_load(e));
     e->change_refusal = STATUS_OK;
@@ -165,7 +166,7 @@ static enum status taken_in(struct engine *e, struct now now, struct change *c)
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK || !c->entry.len) return s;
     struct view entry = c->entry;
-    s = pin_extend_in(e, now, c->identity.account, &e->change_said, &entry, 1, &c->own, &verdict);
+    s = pin_extend_in(e, now, c->identity.account, &c->said, &entry, 1, &c->own, &verdict);
     if (s == STATUS_OK && verdict == PIN_FORKED)
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
     return s == STATUS_OK && verdict != PIN_FORKED ? settle_in(e, now, c) : s;
@@ -174,14 +175,13 @@ static enum status taken_in(struct engine *e, struct now now, struct change *c)
 void change_reply(struct engine *e, struct now now, const struct frame *f)
 {
     struct msg_appended m;
-    struct change c;
     e->change_under_way = false;
     e->change_ms = now.mono_ms + RETRY_MAX_MS; /* where this does not settle it */
     if (codec_decode(&msg_appended_desc, f->meta, &e->arena, &m) != STATUS_OK) {
         e->counts.frames_bad++;
         return;
     }
-    e->change_said = m.log;
+    struct change c = {.said = m.log};
     if (engine_fault(e, change_do(e, now, &c, taken_in))) (void)engine_fault(e, identity_load(e));
     contact_own(e, now, &m.log);
 }

@@ -157,8 +157,7 @@ struct engine {
     uint64_t claim_ms;
     bool change_pending, change_under_way; /* an entry of ours (change.c) */
     uint64_t change_ms;        /* mono: when to send it (again) */
-    struct msg_log_state change_said; /* what APPENDED says, */
-    enum status change_refusal;       /* or ERROR, while it is dealt with */
+    enum status change_refusal; /* what ERROR said, until the log is seen without the change */
     struct msg_prekey_state prekeys; /* what the relay has, by its last word */
     bool prekeys_under_way;
     uint64_t prekeys_ms;       /* mono: when to look what it lacks */
@@ -297,7 +296,7 @@ enum pin_verdict {
     PIN_FORKED,  /* it shows another history than the one we hold, or one that does not verify */
 };
 /* pin_extend_in: takes the entries that follow what we hold of the account, and compares the end. *out is what we hold
- * then; after PIN_FORKED it is of no use and nothing but verified entries was kept. */
+ * then; after PIN_FORKED it is of no use, and nothing of the answer was kept. */
 enum status pin_extend_in(struct engine *e, struct now now, struct account_id account,
                           const struct msg_log_state *said, const struct view *entries, size_t count,
                           struct contact *out, enum pin_verdict *verdict) MUST_USE;

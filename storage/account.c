@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void account_free(struct account *a)
-{
-    free(a);
-}
-
 void account_want(struct storage *s, struct account_id id)
 {
     struct store_key key = key_account(id);
@@ -26,7 +21,7 @@ void account_trim(struct storage *s)
     for (size_t i = 0; i < ACCOUNTS_TRIMMED; i++) {
         struct account *victim = table_next(s->accounts, &slot);
         if (!victim) return;
-        account_free(table_remove(s->accounts, victim->id.bytes));
+        free(table_remove(s->accounts, victim->id.bytes));
         slot--;
     }
 }
@@ -40,10 +35,10 @@ static enum status cache(struct storage *s, const struct identity_log *log, stru
     *a = (struct account){.id = log->account, .log = identity_log_state(log), .has_recovery = log->has_recovery,
                           .recovery = log->recovery, .device_count = log->device_count};
     memcpy(a->devices, log->devices, devices_len);
-    account_free(table_remove(s->accounts, a->id.bytes));
+    free(table_remove(s->accounts, a->id.bytes));
     *out = a;
     if (table_put(s->accounts, a->id.bytes, a) == STATUS_OK) return STATUS_OK;
-    account_free(a);
+    free(a);
     *out = NULL;
     return STATUS_FULL;
 }
@@ -62,12 +57,6 @@ enum status account_find(struct storage *s, struct account_id id, const struct a
     enum status status = cache(s, &log, &a);
     *out = a;
     return status;
-}
-
-bool account_known(struct storage *s, struct account_id id)
-{
-    struct store_key key = key_account(id);
-    return table_get(s->accounts, id.bytes) || turn_get(&s->turn, SPACE_IDENTITY, &key).at;
 }
 
 const struct log_device *account_device(const struct account *a, struct device_id id)

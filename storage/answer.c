@@ -9,6 +9,13 @@ struct buffer *core_after(struct storage *s, size_t broker)
     return out;
 }
 
+void brokers_tell(struct storage *s, struct view frame)
+{
+    for (size_t i = 0; i < s->config.broker_count; i++)
+        if (s->peers[i].known)
+            slab_item(core_after(s, i), &(struct stamp){.origin = ORIGIN_PEER}, frame);
+}
+
 static struct stamp stamp_back(const struct request *r)
 {
     return (struct stamp){.origin = r->stamp.origin, .conn = r->stamp.conn,

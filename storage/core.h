@@ -167,6 +167,8 @@ struct storage {
 
 /* core_after: the slab for a broker that leaves after this turn's commit. */
 struct buffer *core_after(struct storage *s, size_t broker);
+/* brokers_tell: one frame of our own, to every broker that is known. */
+void brokers_tell(struct storage *s, struct view frame);
 /* request_reply: one reply, leaving after the commit. */
 void request_reply(struct storage *s, const struct request *r, enum frame_kind kind,
                    const struct codec_desc *desc, const void *meta);
@@ -214,14 +216,11 @@ void account_want(struct storage *s, struct account_id id);
 /* account_find: OK, NOT_FOUND, DAMAGED, FULL; the pointer is good for this turn. */
 enum status account_find(struct storage *s, struct account_id id,
                          const struct account **out) MUST_USE;
-/* account_known: whether the store has it, as far as can be read; wanted before. */
-bool account_known(struct storage *s, struct account_id id);
 const struct log_device *account_device(const struct account *a, struct device_id id);
 /* account_log: as a log that may be appended to. account_put: what the log says now, into the cache and this turn's
  * batch; pointers from account_find are dead. OK; FULL: nothing was changed. */
 void account_log(const struct account *a, struct identity_log *log);
 enum status account_put(struct storage *s, const struct identity_log *log) MUST_USE;
-void account_free(struct account *a);
 /* account_trim: makes room in the cache, between turns. */
 void account_trim(struct storage *s);
 

@@ -19,17 +19,22 @@ enum status hello_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
+/* Whether this key is the device's; UNAUTHENTICATED: it is nobody's, REFUSED: the device may not speak. */
+static enum status device_check(const struct account *a, struct device_id id, const struct transport_pk *key)
+{
+    const struct log_device *d = account_device(a, id);
+    if (!d || memcmp(&d->record.transport, key, sizeof *key) != 0) return STATUS_UNAUTHENTICATED;
+    return d->standing == STANDING_ACTIVE ? STATUS_OK : STATUS_REFUSED;
+}
+
 static enum status authenticate(struct storage *s, const struct request *r, struct msg_log_state *log)
 {
     const struct msg_hello *m = r->meta;
     const struct account *account;
     enum status status = account_find(s, m->account, &account);
     if (status != STATUS_OK) return status;
-    const struct log_device *device = account_device(account, m->device);
-    if (!device || memcmp(device->record.transport.bytes, r->stamp.transport.bytes, 32) != 0)
-        return STATUS_UNAUTHENTICATED;
     *log = account->log;
-    return device->standing == STANDING_ACTIVE ? STATUS_OK : STATUS_REFUSED;
+    return device_check(account, m->device, &r->stamp.transport);
 }
 
 void session_supersede(struct storage *s, const struct mailbox *m, const struct attachment *old,
@@ -65,9 +70,7 @@ void sessions_revoke(struct storage *s, struct device_id device)
     struct buffer frame = {0};
     if (m && mailbox_attached(m)) session_end(s, m);
     frame_write(&frame, &(struct frame_header){.kind = KIND_END_DEVICE}, &msg_end_device_desc, &meta);
-    for (size_t i = 0; i < s->config.broker_count; i++)
-        if (s->peers[i].known)
-            slab_item(core_after(s, i), &(struct stamp){.origin = ORIGIN_PEER}, buffer_view(&frame));
+    brokers_tell(s, buffer_view(&frame));
     buffer_fini(&frame);
     core_event(s, &(struct event){.kind = EVENT_DEVICE_ENDED, .device = mark_device(&s->config.mark_key, device)});
 }
@@ -97,11 +100,9 @@ static enum status listed_check(struct storage *s, const struct listed *l)
 {
     const struct account *a;
     enum status status = account_find(s, l->account, &a);
-    const struct log_device *d = status == STATUS_OK ? account_device(a, l->device) : NULL;
     if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? status : STATUS_OK;
-    bool may = d && d->standing == STANDING_ACTIVE &&
-               memcmp(&d->record.transport, &l->transport, sizeof l->transport) == 0;
-    return may ? STATUS_OK : STATUS_UNAUTHENTICATED;
+    status = device_check(a, l->device, &l->transport);
+    return status == STATUS_OK ? STATUS_OK : STATUS_UNAUTHENTICATED;
 }
 
 void adopt_apply(struct storage *s)

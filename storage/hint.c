@@ -57,9 +57,7 @@ static void tell(struct storage *s, struct device_id sender, const struct msg_hi
     struct msg_hint_device meta = {.device = sender, .hint = buffer_view(encoded)};
     frame_write(frame, &(struct frame_header){.kind = KIND_HINT_DEVICE}, &msg_hint_device_desc,
                 &meta);
-    for (size_t i = 0; i < s->config.broker_count; i++)
-        if (s->peers[i].known)
-            slab_item(core_after(s, i), &(struct stamp){.origin = ORIGIN_PEER}, buffer_view(frame));
+    brokers_tell(s, buffer_view(frame));
 }
 
 void hint_apply(struct storage *s)

@@ -89,7 +89,7 @@ static void free_tables(struct storage *s)
         mailbox_free(&m);
     slot = 0;
     for (struct account *a; (a = table_next(s->accounts, &slot));)
-        account_free(a);
+        free(a);
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);

@@ -12,17 +12,7 @@ relay_set broker address_requests_per_s 20000 # what is metered is flood.sh's ma
 relay_start
 BROKER="$(child broker)"
 device_make alice bob
-"$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
-FOLLOW=$!
-SAID=0
-shown() { [ "$(wc -l < "$DIR/follow")" = "$SAID" ] && grep -qF "\"text\":\"$1\"" "$DIR/follow"; }
-
-# innocent: one more message goes through.
-innocent() {
-    SAID=$((SAID + 1))
-    say alice bob "message $SAID"
-    wait_for "the message is shown during the attack" shown "message $SAID"
-}
+follow_start
 
 # attack KIND COUNT [REASON]: from an address of its own; with REASON, it is cut for that.
 HOST=1
@@ -65,8 +55,7 @@ log_wait connection_cut '"reason":"unread"'
 { kill -KILL "$UNREAD"; wait "$UNREAD"; } 2> /dev/null
 has_log auth_unavailable && fail "the access check was away"
 ctl 0 status;                                     out_has "unfinished 4"; out_has "0 stuck"
-kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
-equal "$(sed 's/.*"text":"message \([0-9]*\)".*/\1/' "$DIR/follow")" "$(seq "$SAID")" "what was shown"
+follow_end
 echo "attack: the broker had $(sed -n 's/^VmHWM:[^0-9]*//p' "/proc/$BROKER/status") at most"
 relay_stop
 done_well

@@ -9,15 +9,7 @@ relay_set broker address_requests_per_s 20000 # what is metered is flood.sh's ma
 relay_start
 BEFORE="$(child broker) $(child storage)"
 device_make alice bob
-"$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
-FOLLOW=$!
-SAID=0
-shown() { [ "$(wc -l < "$DIR/follow")" = "$SAID" ] && grep -qF "\"text\":\"$1\"" "$DIR/follow"; }
-innocent() {
-    SAID=$((SAID + 1))
-    say alice bob "message $SAID"
-    wait_for "the message is shown" shown "message $SAID"
-}
+follow_start
 
 for case in headers strangers acks homes entries drain; do
     timeout 60 "$COMMANDS" "tcp://127.0.0.1:$PORT" "$RELAY/server.pub" "$case" 2> "$DIR/said" &
@@ -35,7 +27,6 @@ log_wait log_refused '"status":"bad_entry"'
 log_wait log_refused '"status":"refused"'
 log_wait prekeys_low
 log_wait prekeys_drained
-kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
-equal "$(sed 's/.*"text":"message \([0-9]*\)".*/\1/' "$DIR/follow")" "$(seq "$SAID")" "what was shown"
+follow_end
 relay_stop
 done_well

@@ -211,6 +211,24 @@ say() {
     case "$(field state)" in accepted | settled) ;; *) fail "not accepted" ;; esac
 }
 
+# follow_start, follow_end: bob shows what comes, as it comes; at the end all that innocent sent was shown, in order and
+# once. innocent: one more message from alice goes through.
+follow_start() {
+    "$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
+    FOLLOW=$!
+    SAID=0
+}
+followed() { [ "$(wc -l < "$DIR/follow")" = "$SAID" ] && grep -qF "\"text\":\"$1\"" "$DIR/follow"; }
+innocent() {
+    SAID=$((SAID + 1))
+    say alice bob "message $SAID"
+    wait_for "message $SAID is shown" followed "message $SAID"
+}
+follow_end() {
+    kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/follow.err")"
+    equal "$(sed 's/.*"text":"message \([0-9]*\)".*/\1/' "$DIR/follow")" "$(seq "$SAID")" "what was shown"
+}
+
 # take NAME TEXT: the device's next message is this one.
 take() {
     as "$1" 0 --json recv --count 1 --timeout 10

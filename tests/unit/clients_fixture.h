@@ -121,8 +121,9 @@ void bob_and_session(struct fixture *f);
 /* part_of: a state of bob's device, at_ms after now. hint: the relay pushes it. */
 struct msg_part_state part_of(struct fixture *f, uint32_t state, uint32_t outcome, uint64_t at_ms);
 void hint(struct fixture *f, struct message_id id, struct msg_part_state part);
-/* stale_since: a stale_devices answer with bob's entries from this number on. */
+/* stale_since: a stale_devices answer with bob's entries from this number on. answer_stale: for every item. */
 struct msg_stale stale_since(struct fixture *f, uint64_t first);
+void answer_stale(struct fixture *f, const struct sent *s, struct msg_stale *stale);
 enum message_state state_of(struct fixture *f, uint64_t order);
 /* has_no_bytes: the row keeps no item and no ciphertext (and no payload). */
 bool has_no_bytes(struct fixture *f, uint64_t order, bool payload_too);

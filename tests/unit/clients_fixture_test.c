@@ -452,6 +452,11 @@ void answer_one(struct fixture *f, const struct sent *s, const struct msg_sent_i
     answer(f, &s->frame, KIND_SENT, &msg_sent_desc, &m);
 }
 
+void answer_stale(struct fixture *f, const struct sent *s, struct msg_stale *stale)
+{
+    answer_one(f, s, &(struct msg_sent_item){.status = STATUS_STALE_DEVICES, .stale = stale, .stale_count = 1});
+}
+
 void bob_and_session(struct fixture *f)
 {
     know_bob(f);

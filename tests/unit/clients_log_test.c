@@ -12,11 +12,10 @@ static void ok(enum status s)
     cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
 }
 
-static void answer_stale(struct fixture *f, const struct sent *s, const struct msg_stale *stale)
+static void answer_behind(struct fixture *f, const struct sent *s, const struct identity_log *log)
 {
-    struct msg_stale copy = *stale;
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &copy, .stale_count = 1};
-    answer_one(f, s, &item);
+    struct msg_stale behind = {.log = identity_log_state(log)};
+    answer_one(f, s, &(struct msg_sent_item){.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1});
 }
 
 ENGINE_TEST(log, stale_devices_are_repaired_and_remembered)
@@ -117,9 +116,7 @@ ENGINE_TEST(log, a_relay_behind_us_gets_the_entries_and_then_the_same_bytes)
     struct outbox_row row = write_to(f, "bob", "x", NULL);
     said_send(f, &first);
     bob_forgets(f, 1);
-    struct msg_stale behind = {.log = identity_log_state(&f->bob_log)};
-    struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
-    answer_one(f, &first, &item);
+    answer_behind(f, &first, &f->bob_log);
     struct frame append = said(f, KIND_APPEND, &msg_append_desc, &given);
     cr_assert_eq(append.header.home, home_of_account(f->bob.account));
     cr_assert_eq(given.entry_count, 2u);
@@ -176,10 +173,8 @@ ENGINE_TEST(log, a_relay_that_is_behind_again_and_again_is_asked_less_often)
         struct identity_log first;
         ok(identity_log_open(buffer_view(&f->bob_entries[0]), &f->arena, &first));
         while (said_count(f, KIND_SEND)) {
-            struct msg_stale behind = {.log = identity_log_state(&first)};
-            struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
             said_send(f, &s);
-            answer_one(f, &s, &item);
+            answer_behind(f, &s, &first);
             struct frame append = said(f, KIND_APPEND, NULL, NULL);
             struct msg_appended done = {.log = identity_log_state(&f->bob_log)};
             answer(f, &append, KIND_APPENDED, &msg_appended_desc, &done);
@@ -207,9 +202,7 @@ ENGINE_TEST(log, a_shorter_other_history_is_found_out_when_ours_is_handed_over)
     said_send(f, &s);
     bob_forgets(f, 1);
     bob_rotates(f, 9);
-    struct msg_stale behind = {.log = identity_log_state(&f->bob_log)};
-    struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
-    answer_one(f, &s, &item);
+    answer_behind(f, &s, &f->bob_log);
     struct frame append = said(f, KIND_APPEND, NULL, NULL);
     refuse(f, &append, STATUS_STALE_HEAD, 0);
     held_by(f, &row);
@@ -255,9 +248,7 @@ ENGINE_TEST(log, a_relay_that_is_behind_and_longer_is_looked_at_and_found_out)
     bob_forgets(f, 1);
     for (unsigned i = 0; i < 4; i++)
         bob_does(f, (struct entry_plan){.operation = ENTRY_DESCRIBE, .data = text("another history")});
-    struct msg_stale behind = {.log = identity_log_state(&f->bob_log)};
-    struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
-    answer_one(f, &s, &item);
+    answer_behind(f, &s, &f->bob_log);
     cr_assert_eq(said_count(f, KIND_APPEND), 0u);
     struct frame lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
     cr_assert_eq(ask.first, 0u);
@@ -278,9 +269,7 @@ ENGINE_TEST(log, a_hand_over_that_leads_nowhere_is_not_repeated_at_once)
     said_send(f, &s);
     bob_forgets(f, 1);
     ok(identity_log_open(buffer_view(&f->bob_entries[0]), &f->arena, &first));
-    struct msg_stale behind = {.log = identity_log_state(&first)};
-    struct msg_sent_item item = {.status = STATUS_RELAY_BEHIND, .stale = &behind, .stale_count = 1};
-    answer_one(f, &s, &item);
+    answer_behind(f, &s, &first);
     for (unsigned second = 0; second < 10; second++, pass(f, 1000)) {
         while (said_count(f, KIND_APPEND) + said_count(f, KIND_LOOKUP)) {
             while (said_count(f, KIND_APPEND)) {

@@ -384,15 +384,13 @@ ENGINE_TEST(outbox, id_reused_with_an_earlier_attempt_of_ours_is_success)
     said_send(f, &first);
     bob_adds(f, 1);
     struct msg_stale stale = stale_since(f, 1);
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
-                                 .stale_count = 1};
-    answer_one(f, &first, &item);
+    answer_stale(f, &first, &stale);
     said_send(f, &second);
     cr_assert(message_equal(first.items[0].id, second.items[0].id));
     cr_assert_not(view_equal(first.send.items[0], second.send.items[0]));
-    item = (struct msg_sent_item){.status = STATUS_ID_REUSED,
-                                  .digest = view_of(&first.digests[0], 32),
-                                  .answer = accepted(f, &first.items[0], f->range.term)};
+    struct msg_sent_item item = {.status = STATUS_ID_REUSED,
+                                 .digest = view_of(&first.digests[0], 32),
+                                 .answer = accepted(f, &first.items[0], f->range.term)};
     answer_one(f, &second, &item);
     row = row_at(f, row.order);
     cr_assert_eq(row.state, MESSAGE_ACCEPTED);

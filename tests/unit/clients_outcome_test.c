@@ -145,9 +145,7 @@ ENGINE_TEST(outbox, message_with_two_parts_ends_with_the_last_one)
     said_send(f, &s);
     struct device_id second = bob_adds(f, 1);
     struct msg_stale stale = stale_since(f, 1);
-    struct msg_sent_item item = {.status = STATUS_STALE_DEVICES, .stale = &stale,
-                                 .stale_count = 1};
-    answer_one(f, &s, &item);
+    answer_stale(f, &s, &stale);
     said_send(f, &s);
     accept_all(f, &s);
     hint(f, row.id, part_of(f, 0, OUTCOME_EXPIRED, 1));
