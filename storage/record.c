@@ -1,5 +1,6 @@
-/* record: events kept in the store for operators, in time order; bounded per second, deleted after
- * their retention. Events never decide anything and never cost a turn its write: they ride along. */
+/* record: events kept in the store for operators, in the order in which they were written, so that a cursor
+ * passes none that comes late from another process; bounded per second, deleted after their retention. Events
+ * never decide anything and never cost a turn its write: they ride along. */
 #include "storage/core.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@ static void write_event(struct storage *s, const struct event *e)
     struct msg_event m = msg_event_of(e);
     struct buffer encoded = {0};
     codec_encode(&msg_event_desc, &m, &encoded);
-    struct store_key key = key_event(e->at_ms, s->event_number++);
+    struct store_key key = key_event(s->store_ms, s->event_number++);
     turn_put_new(&s->turn, SPACE_EVENTS, &key,
                  bytes_row_write(&s->turn.arena, buffer_view(&encoded)), view_of(NULL, 0));
     s->event_keys[s->event_keys_written++ % EVENT_KEYS] = key;

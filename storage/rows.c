@@ -136,10 +136,10 @@ struct store_key key_term(struct term term)
     return k;
 }
 
-struct store_key key_event(uint64_t at_ms, uint64_t number)
+struct store_key key_event(uint64_t written_ms, uint64_t number)
 {
     struct store_key k = key_start(ROW_EVENT, 0);
-    key_add_u64(&k, at_ms);
+    key_add_u64(&k, written_ms);
     key_add_u64(&k, number);
     return k;
 }

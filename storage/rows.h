@@ -49,7 +49,7 @@ struct store_key key_entry(struct account_id account, uint64_t number);
 struct store_key key_handle(struct view handle);
 struct store_key key_single(enum row_kind kind);
 struct store_key key_term(struct term term);
-struct store_key key_event(uint64_t at_ms, uint64_t number);
+struct store_key key_event(uint64_t written_ms, uint64_t number); /* store time: it never goes back */
 /* key_after: the smallest key above `key`; key_end: the smallest key above all that start with it. */
 struct store_key key_after(struct view key);
 struct store_key key_end(struct view prefix);

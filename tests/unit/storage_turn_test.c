@@ -304,6 +304,28 @@ Test(events, of_others_are_recorded_too)
     scene_free(&e);
 }
 
+/* A broker's event is older than the store's own when it comes, and may be years off. */
+Test(events, of_others_that_come_late_are_among_the_newest_and_after_the_cursor)
+{
+    struct scene e = scene_new(true);
+    world_pass(e.w, 1000);
+    struct msg_events_are before = ask_events(e.w, view_of(NULL, 0), 1);
+    for (uint64_t i = 0; i < 3; i++) {
+        struct msg_event late = {.at_ms = e.w->now.wall_ms - 60000 * (i + 1), .kind = EVENT_WORKER_LOST, .count = i};
+        struct msg_record m = {.events = &late, .event_count = 1};
+        world_item(e.w, 0, &(struct stamp){.origin = ORIGIN_PEER}, KIND_RECORD, 0, &msg_record_desc, &m,
+                   view_of(NULL, 0));
+        world_run(e.w);
+        world_pass(e.w, 1000);
+        struct msg_events_are newest = ask_events(e.w, view_of(NULL, 0), 2);
+        cr_assert_eq(newest.events[1].kind, EVENT_WORKER_LOST);
+        cr_assert_eq(newest.events[1].count, i);
+        cr_assert_eq(newest.events[1].at_ms, late.at_ms);
+    }
+    cr_assert_eq(ask_events(e.w, before.cursor, 10).event_count, 3);
+    scene_free(&e);
+}
+
 /* All that are there, from the first. */
 static size_t events_kept(struct world *w, enum event_kind kind, uint64_t *counts)
 {
