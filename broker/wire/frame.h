@@ -29,7 +29,7 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(FOUND, 8, "found", FROM_RELAY, false, NONE, 131072)                                          \
     X(SEND, 9, "send", FROM_CLIENT, true, SENT, FRAME_META_LEN_MAX)                                \
     X(SENT, 10, "sent", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                               \
-    X(ACK, 11, "ack", FROM_CLIENT, true, ACKED, 16384)                                             \
+    X(ACK, 11, "ack", FROM_CLIENT, true, ACKED, 32768)                                             \
     X(ACKED, 12, "acked", FROM_RELAY, false, NONE, 1024)                                           \
     X(STATUS, 13, "status", FROM_CLIENT, true, STATUS_IS, 16384)                                   \
     X(STATUS_IS, 14, "status_is", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                     \

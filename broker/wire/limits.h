@@ -10,7 +10,7 @@
 
 /* One envelope */
 #define PAYLOAD_LEN_MAX        (256u * 1024u)
-#define PAYLOAD_OVERHEAD_MAX   4096u
+#define PAYLOAD_OVERHEAD_MAX   12288u /* header, content's own fields, padding (PROTOCOL 10) */
 #define CIPHERTEXT_LEN_MAX     (PAYLOAD_LEN_MAX + PAYLOAD_OVERHEAD_MAX)
 #define DEVICES_PER_ACCOUNT    16u
 #define HANDLE_LEN_MAX         64u
@@ -24,6 +24,9 @@
 #define LOG_LENGTH_CHANGED     896u  /* and from here on devices only revoke */
 #define LOG_LENGTH_DESCRIBED   768u  /* side data ends here */
 #define ENTRIES_PER_FRAME      64u
+#define REPORT_BODY_LEN_MAX    160u /* of a device that could not open a message */
+#define REPORT_LEN_MAX         240u /* with its signature */
+#define RESENDS_MAX            3u   /* attempts after the first */
 #define PREKEY_BODY_LEN_MAX    256u
 #define PREKEY_LEN_MAX         384u /* with its signature */
 #define ONE_TIME_PREKEYS_MAX   100u /* of a device */

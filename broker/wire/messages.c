@@ -101,7 +101,8 @@ INNER(part, msg_part, FIXED(1, msg_part, device), U32(2, msg_part, len))
 TABLE(send_item, FIXED(1, msg_send_item, id), FIXED(2, msg_send_item, target),
       U64(3, msg_send_item, key_version), MAYBE(4, msg_send_item, head),
       U64(5, msg_send_item, ttl_ms), U32(6, msg_send_item, attempt), BOOL(7, msg_send_item, sealed),
-      MANY(8, msg_send_item, parts, part_count, DEVICES_PER_ACCOUNT, part))
+      MANY(8, msg_send_item, parts, part_count, DEVICES_PER_ACCOUNT, part),
+      MAYBE(9, msg_send_item, commitment))
 TABLE(receipt, FIXED(1, msg_receipt, store), FIXED(2, msg_receipt, term),
       U64(3, msg_receipt, commit), U32(4, msg_receipt, key_id), U64(5, msg_receipt, accepted_ms),
       FIXED(6, msg_receipt, mac))
@@ -129,14 +130,15 @@ INNER(delivery, msg_delivery, FIXED(1, msg_delivery, term), U64(2, msg_delivery,
       FIXED(3, msg_delivery, sender_account), FIXED(4, msg_delivery, sender_device),
       FIXED(5, msg_delivery, target), FIXED(6, msg_delivery, id),
       U64(7, msg_delivery, accepted_ms), U32(8, msg_delivery, attempt), U32(9, msg_delivery, len),
-      BOOL(10, msg_delivery, again), BOOL(11, msg_delivery, sealed))
+      BOOL(10, msg_delivery, again), BOOL(11, msg_delivery, sealed),
+      MAYBE(12, msg_delivery, commitment), U32(13, msg_delivery, stamp_key), MAYBE(14, msg_delivery, stamp))
 INNER(gap, msg_gap, U32(1, msg_gap, reason), U64(2, msg_gap, count), MAYBE(3, msg_gap, term),
       U64(4, msg_gap, first), U64(5, msg_gap, last))
 TABLE(deliver, ONE(1, msg_deliver, session, session_id),
       MANY(2, msg_deliver, items, item_count, DELIVERIES_PER_FRAME, delivery),
       MANY(3, msg_deliver, gaps, gap_count, GAPS_PER_FRAME, gap), U64(4, msg_deliver, gap_number))
 INNER(failure, msg_failure, FIXED(1, msg_failure, term), U64(2, msg_failure, seq),
-      U32(3, msg_failure, reason))
+      U32(3, msg_failure, reason), BYTES(4, msg_failure, report, REPORT_LEN_MAX))
 TABLE(ack, ONE(1, msg_ack, session, session_id), MAYBE(2, msg_ack, settled_term),
       U64(3, msg_ack, settled_seq), MAYBE(4, msg_ack, delivered_term),
       U64(5, msg_ack, delivered_seq),
@@ -148,7 +150,13 @@ INNER(status_ask, msg_status_ask, FIXED(1, msg_status_ask, target), FIXED(2, msg
 TABLE(status, MANY(1, msg_status, items, item_count, STATUS_PER_FRAME, status_ask))
 INNER(part_state, msg_part_state, FIXED(1, msg_part_state, device), U32(2, msg_part_state, state),
       U32(3, msg_part_state, outcome), U32(4, msg_part_state, reason),
-      U64(5, msg_part_state, at_ms))
+      U64(5, msg_part_state, at_ms), BYTES(6, msg_part_state, report, REPORT_LEN_MAX),
+      U32(7, msg_part_state, attempt))
+TABLE(report_body, FIXED(1, msg_report_body, device), FIXED(2, msg_report_body, account),
+      FIXED(3, msg_report_body, sender), FIXED(4, msg_report_body, target),
+      FIXED(5, msg_report_body, id), U32(6, msg_report_body, attempt), U32(7, msg_report_body, cause),
+      U64(8, msg_report_body, made_ms))
+TABLE(report, BYTES(1, msg_report, body, REPORT_BODY_LEN_MAX), FIXED(2, msg_report, signature))
 INNER(status_item, msg_status_item, U32(1, msg_status_item, status),
       FIXED(2, msg_status_item, target), FIXED(3, msg_status_item, id),
       MANY(4, msg_status_item, parts, part_count, DEVICES_PER_ACCOUNT, part_state))

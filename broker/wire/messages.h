@@ -212,6 +212,7 @@ struct msg_send_item {
     bool sealed;      /* false: opaque to SealMQ's clients too */
     struct msg_part *parts;
     size_t part_count;
+    struct hash256 commitment; /* sealed: to the content, the same for all parts; else all zero */
 };
 
 struct msg_receipt {
@@ -290,6 +291,9 @@ struct msg_delivery { /* `len` bytes of the body belong to it, in order */
     uint32_t len;
     bool again;  /* offered before */
     bool sealed;
+    struct hash256 commitment; /* as sent; all zero = none */
+    uint32_t stamp_key;
+    struct mac256 stamp;       /* with a commitment: the relay's, PROTOCOL 10.6 */
 };
 
 struct msg_gap { /* `count` deliveries that will not come, all before the next one of this frame */
@@ -312,6 +316,7 @@ struct msg_failure {
     struct term term;
     uint64_t seq;
     uint32_t reason; /* held or broken */
+    struct view report; /* an encoded msg_report, or empty */
 };
 
 struct msg_ack { /* cumulative; positions beyond what this session was offered are ignored */
@@ -345,7 +350,22 @@ struct msg_part_state {
     uint32_t outcome; /* enum outcome */
     uint32_t reason;  /* enum fail_reason */
     uint64_t at_ms;
+    struct view report; /* with state failed: what its device gave, an encoded msg_report; or empty */
+    uint32_t attempt;   /* the one that this is about: the device's newest */
 };
+
+/* Why a device could not open a message (PROTOCOL 10.7). */
+struct msg_report_body {
+    struct device_id device; /* whose it is */
+    struct account_id account;
+    struct device_id sender; /* of the message */
+    struct target_id target;
+    struct message_id id;
+    uint32_t attempt;
+    uint32_t cause;          /* enum report_cause */
+    uint64_t made_ms;
+};
+struct msg_report { struct view body; struct signature signature; };
 struct msg_status_item {
     uint32_t status; /* ok, not_found (no claim), wrong_home */
     struct target_id target;
@@ -501,7 +521,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(entry_body) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
-    X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack)        \
+    X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \
     X(hint_device) X(heartbeat) X(lease) X(leased) X(woken) X(record) X(event)     \

@@ -28,6 +28,14 @@ const char *fail_reason_name(uint64_t code)
     }
 }
 
+const char *report_cause_name(uint64_t code)
+{
+    switch (code) {
+        REPORT_CAUSE_LIST(X)
+    default: return "?";
+    }
+}
+
 const char *gap_reason_name(uint64_t code)
 {
     switch (code) {

@@ -31,6 +31,20 @@
     X(BROKEN, 2, "broken")   /* does not open */                                                   \
     X(DAMAGED, 3, "damaged") /* the relay's copy fails its check */
 
+/* Why a device could not open a sealed message, in its report. */
+#define REPORT_CAUSE_LIST(X)                                                                       \
+    X(NONE, 0, "none")                                                                             \
+    X(VERSION, 1, "version")       /* made by a later version: held */                             \
+    X(LOCKED, 2, "locked")         /* the device's store is locked: held */                        \
+    X(FORM, 3, "form")             /* does not follow the format */                                \
+    X(SENDER, 4, "sender")         /* the sender's keys are not in its account's log */            \
+    X(SESSION, 5, "session")       /* no session that it belongs to */                             \
+    X(PREKEY, 6, "prekey")         /* begins a session with a prekey that is gone */               \
+    X(REPLAY, 7, "replay")         /* begins a session, or uses a key, for the second time */      \
+    X(FAR, 8, "far")               /* too far ahead in its session */                              \
+    X(AUTHENTICATION, 9, "authentication") /* does not open under its key */                       \
+    X(COMMITMENT, 10, "commitment") /* opens, and is not what the commitment says */
+
 #define GAP_REASON_LIST(X)                                                                         \
     X(NONE, 0, "none")                                                                             \
     X(QUOTA, 1, "over_quota")                                                                      \
@@ -86,6 +100,11 @@ enum fail_reason {
     FAIL_REASON_LIST(X)
 #undef X
 };
+enum report_cause {
+#define X(NAME, code, text) CAUSE_##NAME = code,
+    REPORT_CAUSE_LIST(X)
+#undef X
+};
 enum gap_reason {
 #define X(NAME, code, text) GAP_##NAME = code,
     GAP_REASON_LIST(X)
@@ -129,6 +148,7 @@ enum explain_code {
 const char *delivery_state_name(uint64_t code);
 const char *outcome_name(uint64_t code);
 const char *fail_reason_name(uint64_t code);
+const char *report_cause_name(uint64_t code);
 const char *gap_reason_name(uint64_t code);
 const char *store_state_name(uint64_t code);
 const char *cut_reason_name(uint64_t code);

@@ -243,7 +243,7 @@ Test(machine, no_bound_can_be_taken_away)
                                             {"broker", "device_requests_per_s", "1"},
                                             {"broker", "device_bytes_per_s", "65536"},
                                             {"storage", "mailbox_messages", "1"},
-                                            {"storage", "mailbox_bytes", "266240"},
+                                            {"storage", "mailbox_bytes", "274432"},
                                             {"storage", "payload_days", "1"},
                                             {"storage", "ledger_days", "8"},
                                             {"storage", "events_days", "1"},

@@ -36,8 +36,8 @@ Test(ack, exceptions_are_parked_and_split_the_runs)
     struct scene e = scene_new(true);
     send_many(&e, 6);
     struct msg_failure failed[] = {
-        {e.bob->got[1].item.term, e.bob->got[1].item.seq, FAIL_HELD},
-        {e.bob->got[4].item.term, e.bob->got[4].item.seq, FAIL_BROKEN}};
+        {e.bob->got[1].item.term, e.bob->got[1].item.seq, FAIL_HELD, {0}},
+        {e.bob->got[4].item.term, e.bob->got[4].item.seq, FAIL_BROKEN, {0}}};
     uint64_t c = person_ack_begin(e.w, e.bob, person_at(e.bob, 5), person_at(e.bob, 5), failed, 2);
     world_run(e.w);
     cr_assert_eq(acked_of(e.w, c).settled_seq, e.bob->got[5].item.seq);
@@ -61,8 +61,8 @@ Test(ack, a_failure_above_settled_or_never_offered_is_ignored)
     struct scene e = scene_new(true);
     send_many(&e, 3);
     struct msg_failure failed[] = {
-        {e.bob->got[2].item.term, e.bob->got[2].item.seq, FAIL_BROKEN},
-        {e.bob->got[0].item.term, 99, FAIL_BROKEN}};
+        {e.bob->got[2].item.term, e.bob->got[2].item.seq, FAIL_BROKEN, {0}},
+        {e.bob->got[0].item.term, 99, FAIL_BROKEN, {0}}};
     person_ack_begin(e.w, e.bob, person_at(e.bob, 1), person_at(e.bob, 1), failed, 2);
     world_run(e.w);
     cr_assert_eq(world_rows(e.w, SPACE_PAYLOAD, ROW_PARKED), 0);
@@ -74,7 +74,7 @@ Test(ack, a_failure_for_no_reason_we_know_is_malformed)
 {
     struct scene e = scene_new(true);
     send_many(&e, 1);
-    struct msg_failure failed = {e.bob->got[0].item.term, 1, FAIL_DAMAGED};
+    struct msg_failure failed = {e.bob->got[0].item.term, 1, FAIL_DAMAGED, {0}};
     uint64_t c = person_ack_begin(e.w, e.bob, person_at(e.bob, 0), person_at(e.bob, 0), &failed, 1);
     world_run(e.w);
     cr_assert_eq(world_status(e.w, c), STATUS_MALFORMED);
@@ -206,7 +206,7 @@ Test(ack, of_a_stamp_whose_account_is_not_the_device_s_changes_nothing)
     struct scene e = scene_new(true);
     send_many(&e, 1);
     struct position at = person_at(e.bob, 0);
-    struct msg_failure failed = {at.term, at.seq, FAIL_HELD};
+    struct msg_failure failed = {at.term, at.seq, FAIL_HELD, {0}};
     e.bob->account.bytes[0] ^= 0x55;
     uint64_t c = person_ack_begin(e.w, e.bob, at, at, &failed, 1);
     world_run(e.w);

@@ -101,7 +101,7 @@ Test(expiry, a_parked_one_ends_too)
     struct scene e = scene_new(true);
     struct sending s = send_for(&e, 60000);
     person_read(e.w, e.bob);
-    struct msg_failure failed = {e.bob->got[0].item.term, 1, FAIL_HELD};
+    struct msg_failure failed = {e.bob->got[0].item.term, 1, FAIL_HELD, {0}};
     person_ack_begin(e.w, e.bob, person_at(e.bob, 0), person_at(e.bob, 0), &failed, 1);
     world_run(e.w);
     world_skip(e.w, 61000);
