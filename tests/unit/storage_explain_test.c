@@ -23,7 +23,7 @@ static uint32_t code(struct scene *e, struct message_id id)
 
 static void park(struct scene *e, uint32_t reason)
 {
-    struct msg_failure failed = {e->bob->got[0].item.term, e->bob->got[0].item.seq, reason};
+    struct msg_failure failed = {e->bob->got[0].item.term, e->bob->got[0].item.seq, reason, {0}};
     person_ack_begin(e->w, e->bob, person_at(e->bob, 0), person_at(e->bob, 0), &failed, 1);
     world_run(e->w);
 }
