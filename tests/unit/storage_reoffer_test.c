@@ -10,7 +10,7 @@ static void park_all(struct scene *e, uint32_t reason)
         size_t n = 0, first = e->bob->got_count - e->bob->open_count;
         for (; n < e->bob->open_count && n < FAILURES_PER_ACK; n++)
             failed[n] = (struct msg_failure){e->bob->got[first + n].item.term,
-                                             e->bob->got[first + n].item.seq, reason};
+                                             e->bob->got[first + n].item.seq, reason, {0}};
         struct position at = person_at(e->bob, first + n - 1);
         person_ack_begin(e->w, e->bob, at, at, failed, n);
         world_run(e->w);

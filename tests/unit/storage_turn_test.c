@@ -378,7 +378,7 @@ static void fill_slab(struct scene *e)
     struct message_id id = world_id(w);
     struct msg_status_ask ask = {target_of_account(e->bob->account), id};
     struct msg_status status = {.items = &ask, .item_count = 1};
-    struct msg_failure failed = {storage_term(w->core), 1, FAIL_HELD};
+    struct msg_failure failed = {storage_term(w->core), 1, FAIL_HELD, {0}};
     struct msg_ack ack = {.session = bob.session, .settled_term = failed.term, .settled_seq = 3,
                           .failed = &failed, .failed_count = 1};
     struct msg_hello hello = {.device = e->bob->device, .account = e->bob->account,
