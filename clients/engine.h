@@ -12,15 +12,10 @@
 #define SEALMQ_CLIENTS_ENGINE_H
 
 #include "broker/wire/now.h"
+#include "clients/random.h"
 #include "clients/state/state.h"
 
 struct engine;
-
-/* Where randomness comes from: host_random, or a seed. */
-struct random_source {
-    void (*fill)(void *self, void *out, size_t len);
-    void *self;
-};
 
 #define ENGINE_ACK_PACE_MS 20u /* what clients SHOULD leave */
 
