@@ -177,7 +177,7 @@ static void taken_refresh(struct engine *e, struct now now)
 {
     struct acks *a = &e->acks;
     struct inbox_row row = {.order = UINT64_MAX};
-    struct inbox_scan scan = {.unshown = true, .rows = &row, .row_max = 1, .after = UINT64_MAX};
+    struct inbox_scan scan = {.which = INBOX_UNSETTLED, .rows = &row, .row_max = 1, .after = UINT64_MAX};
     size_t i = 0;
     a->poll_ms = now.mono_ms + e->config.poll_ms;
     for (size_t k = 0; k < untaken_count(a); k++)

@@ -89,6 +89,8 @@ static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *p
     bind_u64(c, row->receipt.accepted_ms);
     bind_bytes(c, row->receipt.mac.bytes, sizeof row->receipt.mac.bytes);
     bind_bytes(c, parts, parts_pack(row, parts));
+    bind_u64(c, row->sealed);
+    bind_u64(c, row->attempt);
 }
 
 static void enumerations_read(struct call *c, struct outbox_row *out)
@@ -151,6 +153,8 @@ static void outbox_read(struct call *c, struct outbox_row *out)
     out->expires_ms = column_u64(c);
     receipt_read(c, &out->receipt);
     parts_read(c, out);
+    out->sealed = column_bool(c);
+    out->attempt = column_u32(c);
 }
 
 /* One row or NOT_FOUND; ends the call. */
@@ -267,6 +271,7 @@ enum status sqlite_body_get(struct state *s, uint64_t order, struct arena *a,
         body.item = column_copy(&c, a, SIZE_MAX);
         body.ciphertext = column_copy(&c, a, SIZE_MAX);
         body.answer = column_copy(&c, a, STATE_ANSWER_LEN_MAX);
+        body.head = column_copy(&c, a, CONTENT_HEAD_LEN);
     }
     enum status status = call_end(&c);
     if (status != STATUS_OK) return status;
@@ -282,6 +287,7 @@ enum status sqlite_body_put(struct state *s, uint64_t order, const struct outbox
     bind_view(&c, in->item);
     bind_view(&c, in->ciphertext);
     bind_view(&c, in->answer);
+    bind_view(&c, in->head);
     bind_u64(&c, order);
     enum status status = call_run(&c, &changes);
     return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
