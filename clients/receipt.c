@@ -15,6 +15,7 @@ static bool part_take(struct msg_part_state *part, const struct msg_part_state *
     bool changed = part->outcome != news->outcome || part->state != news->state ||
                    part->reason != news->reason;
     *part = *news;
+    part->report = view_of(NULL, 0); /* it lives in the frame */
     return changed;
 }
 

@@ -148,8 +148,8 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
     enum status s = contact_find_in(e, row, &contact, &known);
     if (s != STATUS_OK) return s;
     if (!known) return contact_wait_in(e, now, row);
-    *ready = true;
-    return outbox_seal_in(e, now, row, &contact, body);
+    s = outbox_seal_in(e, now, row, &contact, body, ready);
+    return s == STATUS_OK && !*ready ? contact_claim_in(e, now, row) : s;
 }
 
 /* Never handed to the network and no longer (or not yet) timely: another id, new bytes. */
