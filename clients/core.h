@@ -377,7 +377,6 @@ enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, 
 /* opening_report_in: the signed report of a failure, in the engine's arena. */
 enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
                               struct view *out) MUST_USE;
-enum fail_reason reason_of_cause(enum report_cause cause);
 /* opening_retry: closed rows of an account whose log was looked up. */
 void opening_retry(struct engine *e, struct now now, struct account_id account);
 /* opening_sweep: closed rows from before this session: their senders are looked up. */
@@ -409,6 +408,8 @@ failure_fn lookup_failed, append_failed;
  * application. The pair must be in the table. */
 enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *row,
                            enum message_event event, enum status reason) MUST_USE;
+/* outbox_refuse_in: it will not arrive. A resend that is not taken leaves what was accepted before as it is. */
+enum status outbox_refuse_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason) MUST_USE;
 /* outbox_later_in: tries again in delay_ms. */
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
                             enum status reason, uint64_t delay_ms) MUST_USE;
@@ -445,6 +446,20 @@ void hint_push(struct engine *e, struct now now, const struct frame *f);
 enum status parts_ended_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 reply_fn status_reply;
 failure_fn status_failed;
+
+/* ---- resend.c ---- */
+
+/* resend_wanted_in: whether a part's failure is one to seal anew for: `damaged`; `broken` by a report of its device's own. */
+enum status resend_wanted_in(struct engine *e, const struct outbox_row *row, const struct msg_part_state *news,
+                             bool *wanted) MUST_USE;
+/* resend_in: sealed anew for the devices marked, in new sessions; an accepted row becomes a draft. */
+enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,
+                      const bool wanted[DEVICES_PER_ACCOUNT]) MUST_USE;
+/* resend_has: the device is one of those that the row is sealed for now: all of a first attempt. resend_any: one of the
+ * contact's devices is. resend_keeps: bytes that it had may go again. */
+bool resend_has(const struct outbox_row *row, struct device_id device);
+bool resend_any(const struct outbox_row *row, const struct contact *contact);
+bool resend_keeps(const struct outbox_row *row, struct device_id device);
 
 /* ---- terms.c ---- */
 

@@ -166,6 +166,7 @@ struct engine_event {
     struct message_key key;
     struct message_id id;
     enum message_state state;
+    uint32_t attempt;         /* of a MESSAGE: above 0 it is being resent, or was */
     struct account_id sender_account;
     struct device_id sender_device;
     enum gap_reason gap;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "broker/wire/report.h"
 #include "clients/wrap.h"
 
 #define GAP_SEEN_SETTING "gap_seen" /* 8 bytes */
@@ -91,7 +92,7 @@ static enum status sealed_keep_in(struct engine *e, struct now now, struct inbox
     if (s == STATUS_OK) return sealed_known_in(e, &known, out);
     if (s == STATUS_NOT_FOUND) s = opening_in(e, now, row, ciphertext, false, &cause);
     if (s != STATUS_OK) return s;
-    out->reason = reason_of_cause(cause);
+    out->reason = report_reason((uint32_t)cause);
     if (cause != CAUSE_NONE) return opening_report_in(e, now, row, cause, &out->report);
     if (row->closed) row->body = ciphertext;
     s = state_inbox_put(e->state, row, &added);

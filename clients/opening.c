@@ -1,18 +1,13 @@
 /* opening: from a sealed delivery to a row of the inbox (ARCHITECTURE, step 6): who has sealed it according to whose
  * log, what is inside, what is missing before it. Where the sender's keys are not known the row is kept closed, and its
  * log looked up. Invariant: a row is opened in the transaction in which its session moves on. */
+#include "broker/wire/report.h"
 #include "clients/core.h"
 
 #include <sodium.h>
 #include <string.h>
 
 #define CLOSED_AT_ONCE 16u
-
-enum fail_reason reason_of_cause(enum report_cause cause)
-{
-    if (cause == CAUSE_NONE) return FAIL_NONE;
-    return cause == CAUSE_VERSION || cause == CAUSE_LOCKED ? FAIL_HELD : FAIL_BROKEN;
-}
 
 /* ---- what the sender knew ---- */
 
@@ -109,7 +104,7 @@ static enum status reopen_in(struct engine *e, struct now now, struct inbox_row 
     struct view ciphertext = row->body;
     enum status s = opening_in(e, now, row, ciphertext, true, &cause);
     if (s != STATUS_OK) return s;
-    *out = (struct reopened){.order = row->order, .reason = reason_of_cause(cause)};
+    *out = (struct reopened){.order = row->order, .reason = report_reason((uint32_t)cause)};
     struct pending_ack ack = {.position = {.term = row->term, .seq = row->seq}, .reason = out->reason};
     if (cause != CAUSE_NONE) {
         s = opening_report_in(e, now, row, cause, &out->report);
@@ -183,7 +178,15 @@ void opening_sweep(struct engine *e, struct now now)
 enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
                               struct view *out)
 {
-    (void)e, (void)now, (void)row, (void)cause;
-    *out = view_of(NULL, 0); /* report.h comes with the relay's side */
-    return STATUS_OK;
+    const struct msg_report_body body = {.device = e->identity.device, .account = e->identity.account,
+                                         .sender = row->sender_device, .target = row->target, .id = row->id,
+                                         .attempt = row->attempt, .cause = (uint32_t)cause, .made_ms = now.wall_ms};
+    struct device_secrets *secrets = secrets_new();
+    struct buffer report = {0};
+    enum status s = state_secrets_get(e->state, secrets);
+    if (s == STATUS_OK) report_make(&body, secrets->signing_sk, &report);
+    *out = arena_copy(&e->arena, buffer_view(&report));
+    buffer_fini(&report);
+    sodium_free(secrets);
+    return s;
 }

@@ -19,7 +19,7 @@ static void message_tell(struct engine *e, const struct outbox_row *row)
 {
     event_put(e, &(struct engine_event){.kind = ENGINE_MESSAGE, .status = row->reason,
                                         .order = row->order, .key = row->key, .id = row->id,
-                                        .state = row->state});
+                                        .state = row->state, .attempt = row->attempt});
 }
 
 /* Once ended a message's bytes go; the words of one that did not arrive stay for the user. */
@@ -51,6 +51,12 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
     return s;
 }
 
+enum status outbox_refuse_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
+{
+    enum message_event event = row->attempt ? MESSAGE_EVENT_KEEP : MESSAGE_EVENT_REFUSE;
+    return outbox_step_in(e, now, row, event, reason);
+}
+
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
                             enum status reason, uint64_t delay_ms)
 {
@@ -79,6 +85,7 @@ void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row)
     row->attempt_count = 0;
     row->digest = (struct hash256){0};
     row->submitted = row->doubtful = row->lost = false;
+    row->attempt = 0;
 }
 
 /* The digest of bytes that may have reached the relay is remembered under their id. */
@@ -107,9 +114,11 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 /* ---- sealing: step 1 ---- */
 
 /* The bytes that were made for this device before, and still are right: same message, same keys. */
-static struct view part_before(const struct msg_send_item *before, struct view ciphertext, const struct log_device *d)
+static struct view part_before(const struct outbox_row *row, const struct msg_send_item *before, struct view ciphertext,
+                               const struct log_device *d)
 {
     struct reader r = reader_of(ciphertext);
+    if (!resend_keeps(row, d->id)) return view_of(NULL, 0);
     for (size_t i = 0; i < before->part_count; i++) {
         struct view part = read_view(&r, before->parts[i].len);
         if (!r.failed && device_equal(before->parts[i].device, d->id) && d->version <= before->key_version) return part;
@@ -138,20 +147,20 @@ struct sealing {
     struct buffer padded;      /* whose content is the same for each device */
 };
 
-static bool is_recipient(const struct engine *e, const struct log_device *d)
+static bool is_recipient(const struct engine *e, const struct outbox_row *row, const struct log_device *d)
 {
-    return d->standing == STANDING_ACTIVE && !device_equal(d->id, e->identity.device);
+    return d->standing == STANDING_ACTIVE && !device_equal(d->id, e->identity.device) && resend_has(row, d->id);
 }
 
 /* Who needs new bytes needs a session. */
-static enum status sessions_ready_in(struct engine *e, const struct contact *contact, const struct sealing *x,
-                                     const struct outbox_body *body, bool *ready)
+static enum status sessions_ready_in(struct engine *e, const struct outbox_row *row, const struct contact *contact,
+                                     const struct sealing *x, const struct outbox_body *body, bool *ready)
 {
     enum status s = STATUS_OK;
     *ready = true;
     for (size_t i = 0; i < contact->log.device_count && s == STATUS_OK && *ready; i++) {
         const struct peer p = {contact->log.account, &contact->log.devices[i]};
-        if (is_recipient(e, p.device) && !part_before(&x->before, body->ciphertext, p.device).len)
+        if (is_recipient(e, row, p.device) && !part_before(row, &x->before, body->ciphertext, p.device).len)
             s = pair_ready_in(e, &p, ready);
     }
     return s;
@@ -209,7 +218,7 @@ static enum status seal_part_in(struct engine *e, const struct outbox_row *row, 
                                 const struct outbox_body *body, const struct log_device *d)
 {
     size_t start = x->ciphertext.len;
-    struct view kept = part_before(&x->before, body->ciphertext, d);
+    struct view kept = part_before(row, &x->before, body->ciphertext, d);
     const struct peer peer = {row->target, d};
     const struct sealed_context context = context_of(e, row, x, d);
     enum status s = STATUS_OK;
@@ -230,7 +239,7 @@ static enum status parts_in(struct engine *e, struct now now, struct outbox_row 
 {
     enum status s = row->sealed ? content_in(e, now, row, body, x) : STATUS_OK;
     for (size_t i = 0; i < contact->log.device_count && s == STATUS_OK; i++)
-        if (is_recipient(e, &contact->log.devices[i]))
+        if (is_recipient(e, row, &contact->log.devices[i]))
             s = seal_part_in(e, row, x, body, &contact->log.devices[i]);
     pair_forget(e);
     return s;
@@ -243,13 +252,13 @@ static void item_make(struct engine *e, struct outbox_row *row, const struct ide
     struct buffer item = {0};
     struct msg_send_item m = {.id = row->id, .target = target_of_account(log->account),
                               .key_version = log->key_version, .head = log->version_head,
-                              .ttl_ms = row->ttl_ms, .sealed = row->sealed, .parts = x->parts,
+                              .ttl_ms = row->ttl_ms, .attempt = row->attempt, .sealed = row->sealed, .parts = x->parts,
                               .part_count = x->count, .commitment = x->commitment};
     codec_encode(&msg_send_item_desc, &m, &item);
     row->digest = digest_claim(buffer_view(&item), x->hashes, x->count);
-    row->part_count = x->count;
-    for (size_t i = 0; i < row->part_count; i++)
+    for (size_t i = 0; !row->attempt && i < x->count; i++)
         row->parts[i] = (struct msg_part_state){.device = x->parts[i].device};
+    if (!row->attempt) row->part_count = x->count;
     body->item = arena_copy(&e->arena, buffer_view(&item));
     body->ciphertext = arena_copy(&e->arena, buffer_view(&x->ciphertext));
     body->answer = view_of(NULL, 0);
@@ -269,7 +278,7 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
     struct sealing x = {.before = item_before(e, row, body)};
     enum status s = STATUS_OK;
     *ready = true;
-    if (row->sealed) s = sessions_ready_in(e, contact, &x, body, ready);
+    if (row->sealed) s = sessions_ready_in(e, row, contact, &x, body, ready);
     if (s == STATUS_OK && *ready) s = parts_in(e, now, row, contact, body, &x);
     if (s == STATUS_OK && *ready) item_make(e, row, &contact->log, body, &x);
     sealing_fini(&x);

@@ -235,9 +235,9 @@ static void do_send(struct duet *d, struct party *p, const struct frame *f)
         buffer_fini(&bytes[i]);
 }
 
-static struct msg_part_state part_of(const struct party *to, const struct parcel *parcel)
+static struct msg_part_state part_of(struct duet *d, const struct party *to, const struct parcel *parcel)
 {
-    struct msg_part_state part = {.device = to->me.device, .at_ms = 1 + parcel->item.seq,
+    struct msg_part_state part = {.device = to->me.device, .at_ms = d->now.wall_ms,
                                   .attempt = parcel->item.attempt, .report = buffer_view(&parcel->report)};
     if (parcel->reason != FAIL_NONE) {
         part.state = DELIVERY_FAILED;
@@ -247,13 +247,14 @@ static struct msg_part_state part_of(const struct party *to, const struct parcel
     } else {
         part.state = DELIVERY_QUEUED;
     }
+    if (d->news) d->news(d, &part);
     return part;
 }
 
 static void hint(struct duet *d, const struct party *to, const struct parcel *parcel)
 {
     struct party *from = party_by_account(d, parcel->item.sender_account);
-    struct msg_hint_item item = {parcel->item.target, parcel->item.id, part_of(to, parcel)};
+    struct msg_hint_item item = {parcel->item.target, parcel->item.id, part_of(d, to, parcel)};
     struct msg_hint m = {.items = &item, .item_count = 1};
     if (from->online && from->greeted) give(d, from, KIND_HINT, 0, &msg_hint_desc, &m, view_of(NULL, 0));
 }
@@ -288,7 +289,7 @@ static void do_status(struct duet *d, struct party *p, const struct frame *f)
         items[i] = (struct msg_status_item){.target = m.items[i].target, .id = m.items[i].id, .parts = &parts[i]};
         for (size_t k = 0; k < to->mail_count; k++)
             if (message_equal(to->mailbox[k].item.id, m.items[i].id)) {
-                parts[i] = part_of(to, &to->mailbox[k]);
+                parts[i] = part_of(d, to, &to->mailbox[k]);
                 items[i].part_count = 1;
             }
     }

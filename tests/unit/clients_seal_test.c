@@ -349,3 +349,175 @@ DUET_TEST(seal, whatever_call_of_the_state_fails_nothing_is_lost_or_shown_twice)
     (void)say(d, BOB, "still there");
     said(d, ALICE, "still there");
 }
+
+/* ---- failures, and what the sender does about them ---- */
+
+static struct outbox_row row_now(struct duet *d, int who, uint64_t order)
+{
+    struct outbox_row row;
+    cr_assert_eq(state_begin(d->party[who].state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_outbox_get(d->party[who].state, order, &row), STATUS_OK);
+    cr_assert_eq(state_commit(d->party[who].state), STATUS_OK);
+    return row;
+}
+
+static bool flip_first(struct duet *d, struct parcel *parcel)
+{
+    return parcel->item.attempt == 0 ? flip(d, parcel) : true;
+}
+
+DUET_TEST(resend, what_did_not_open_is_sealed_anew_in_a_new_session)
+{
+    talk(d);
+    flip_at = 200;
+    d->tamper = flip_first;
+    uint64_t order = say(d, ALICE, "altered on its way");
+    duet_pass(d, 2000);
+    said(d, BOB, "altered on its way");
+    struct outbox_row row = row_now(d, ALICE, order);
+    cr_assert(row.state == MESSAGE_SETTLED && row.attempt == 1);
+    cr_assert(d->claims == 2 && sessions(d, ALICE) == 2);
+    cr_assert_eq(newest(d, BOB).counter, 2, "the content is the same");
+    d->tamper = NULL;
+    (void)say(d, BOB, "in the new one");
+    said(d, ALICE, "in the new one");
+}
+
+DUET_TEST(resend, ends_after_three_attempts)
+{
+    talk(d);
+    size_t before = d->sends;
+    flip_at = 200;
+    d->tamper = flip;
+    uint64_t order = say(d, ALICE, "never arrives");
+    duet_pass(d, 300000);
+    cr_assert_eq(d->sends - before, 1 + RESENDS_MAX);
+    struct outbox_row row = row_now(d, ALICE, order);
+    cr_assert(row.state == MESSAGE_ACCEPTED && row.parts[0].state == DELIVERY_FAILED);
+    d->tamper = NULL;
+    (void)say(d, ALICE, "next");
+    said(d, BOB, "next");
+}
+
+/* A device that has lost its sessions, as one set back to an older backup. */
+static void forget_sessions(struct duet *d, int who)
+{
+    struct state_session rows[STATE_SESSIONS_MAX];
+    struct session_scan scan = {.peer = d->party[!who].me.device, .rows = rows};
+    cr_assert_eq(state_begin(d->party[who].state, STATE_WRITE), STATUS_OK);
+    cr_assert_eq(state_session_scan(d->party[who].state, &scan), STATUS_OK);
+    for (size_t i = 0; i < scan.count; i++)
+        cr_assert_eq(state_session_drop(d->party[who].state, rows[i].number), STATUS_OK);
+    cr_assert_eq(state_commit(d->party[who].state), STATUS_OK);
+}
+
+DUET_TEST(resend, heals_a_device_that_has_lost_its_sessions)
+{
+    talk(d);
+    forget_sessions(d, BOB);
+    (void)say(d, ALICE, "to a restored device");
+    duet_pass(d, 2000);
+    said(d, BOB, "to a restored device");
+    (void)say(d, BOB, "from it");
+    said(d, ALICE, "from it");
+}
+
+static void failed_without_report(struct duet *d, struct msg_part_state *part)
+{
+    (void)d;
+    part->outcome = OUTCOME_OPEN;
+    part->state = DELIVERY_FAILED;
+    part->reason = FAIL_BROKEN;
+    part->report = view_of(NULL, 0);
+}
+
+DUET_TEST(resend, a_relay_cannot_ask_for_it_by_itself)
+{
+    talk(d);
+    size_t before = d->sends;
+    d->news = failed_without_report;
+    (void)say(d, ALICE, "fine");
+    duet_pass(d, 60000);
+    cr_assert(d->sends - before == 1 && d->claims == 1);
+    said(d, BOB, "fine");
+}
+
+static struct buffer old_report;
+
+static void failed_with_an_old_report(struct duet *d, struct msg_part_state *part)
+{
+    failed_without_report(d, part);
+    part->report = buffer_view(&old_report);
+}
+
+DUET_TEST(resend, nor_with_a_report_of_another_message)
+{
+    talk(d);
+    flip_at = 200;
+    d->tamper = flip_first;
+    (void)say(d, ALICE, "altered");
+    duet_pass(d, 2000);
+    said(d, BOB, "altered");
+    d->tamper = NULL;
+    for (size_t i = 0; i < d->party[BOB].mail_count; i++)
+        if (d->party[BOB].mailbox[i].report.len) {
+            buffer_clear(&old_report);
+            write_view(&old_report, buffer_view(&d->party[BOB].mailbox[i].report));
+        }
+    cr_assert_gt(old_report.len, 0);
+    size_t before = d->sends;
+    d->news = failed_with_an_old_report;
+    (void)say(d, ALICE, "fine");
+    duet_pass(d, 60000);
+    cr_assert_eq(d->sends - before, 1);
+    buffer_fini(&old_report);
+}
+
+static void damaged_once(struct duet *d, struct msg_part_state *part)
+{
+    (void)d;
+    if (part->attempt) return;
+    part->outcome = OUTCOME_OPEN;
+    part->state = DELIVERY_FAILED;
+    part->reason = FAIL_DAMAGED;
+}
+
+DUET_TEST(resend, what_the_relay_has_damaged_goes_again_with_the_same_bytes)
+{
+    talk(d);
+    d->news = damaged_once;
+    d->tamper = lose;
+    (void)say(d, ALICE, "damaged");
+    struct parcel *first = parcel_last(d, BOB);
+    d->tamper = NULL;
+    duet_pass(d, 60000);
+    struct parcel *second = parcel_last(d, BOB);
+    cr_assert(first != second && second->item.attempt == 1);
+    cr_assert(view_equal(buffer_view(&first->bytes), buffer_view(&second->bytes)));
+    said(d, BOB, "damaged");
+    cr_assert_eq(d->claims, 1);
+}
+
+DUET_TEST(resend, whatever_call_of_the_senders_state_fails)
+{
+    talk(d);
+    flip_at = 200;
+    d->tamper = flip_first;
+    for (uint64_t n = 1; n < 100; n += 3) {
+        char words[16];
+        uint64_t order = 0;
+        struct engine_message m = {.handle = view_of("bob", 3), .sealed = true, .key = words};
+        struct outbox_row row;
+        snprintf(words, sizeof words, "message %u", (unsigned)n);
+        m.payload = view_of(words, strlen(words));
+        cr_assert_eq(engine_send(d->party[ALICE].e, d->now, &m, &row), STATUS_OK);
+        order = row.order;
+        memory_state_fail(d->party[ALICE].state, n, n % 2);
+        duet_settle(d);
+        memory_state_fail(d->party[ALICE].state, 0, false);
+        duet_restart(d, ALICE);
+        duet_pass(d, 60000);
+        said(d, BOB, words);
+        cr_assert_eq(duet_state(d, ALICE, order), MESSAGE_SETTLED);
+    }
+}

@@ -57,6 +57,7 @@ struct duet {
     /* hooks; NULL = the relay is honest */
     bool (*tamper)(struct duet *d, struct parcel *parcel); /* false: it is not offered */
     void (*bundle)(struct duet *d, struct msg_prekey_bundle *bundle);
+    void (*news)(struct duet *d, struct msg_part_state *part); /* of HINT and STATUS */
 };
 
 /* duet_run: both registered, online, with prekeys at the relay; then the body. */
