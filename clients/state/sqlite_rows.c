@@ -53,15 +53,17 @@ enum status sqlite_identity_put(struct state *s, const struct state_identity *in
     return call_run(&c, NULL);
 }
 
+static const struct view NO_KEY = {NULL, 0}; /* of a table with one row */
+
 enum status sqlite_secrets_get(struct state *s, struct device_secrets *out)
 {
     struct call c = call_begin(s, STATEMENT_SECRETS_GET);
     bool found = call_step(&c);
     if (found) {
-        column_bytes(&c, out->signing_sk, sizeof out->signing_sk);
-        column_bytes(&c, out->identity_sk, sizeof out->identity_sk);
-        column_bytes(&c, out->transport_sk, sizeof out->transport_sk);
-        column_bytes(&c, out->next_identity_sk, sizeof out->next_identity_sk);
+        column_sealed(&c, "secrets.signing", NO_KEY, out->signing_sk, sizeof out->signing_sk);
+        column_sealed(&c, "secrets.agreement", NO_KEY, out->identity_sk, sizeof out->identity_sk);
+        column_sealed(&c, "secrets.transport", NO_KEY, out->transport_sk, sizeof out->transport_sk);
+        column_sealed(&c, "secrets.next_agreement", NO_KEY, out->next_identity_sk, sizeof out->next_identity_sk);
     }
     return take_end(&c, found, out, sizeof *out);
 }
@@ -69,10 +71,10 @@ enum status sqlite_secrets_get(struct state *s, struct device_secrets *out)
 enum status sqlite_secrets_put(struct state *s, const struct device_secrets *in)
 {
     struct call c = call_begin(s, STATEMENT_SECRETS_PUT);
-    bind_bytes(&c, in->signing_sk, sizeof in->signing_sk);
-    bind_bytes(&c, in->identity_sk, sizeof in->identity_sk);
-    bind_bytes(&c, in->transport_sk, sizeof in->transport_sk);
-    bind_bytes(&c, in->next_identity_sk, sizeof in->next_identity_sk);
+    bind_sealed(&c, "secrets.signing", NO_KEY, view_of(in->signing_sk, sizeof in->signing_sk));
+    bind_sealed(&c, "secrets.agreement", NO_KEY, view_of(in->identity_sk, sizeof in->identity_sk));
+    bind_sealed(&c, "secrets.transport", NO_KEY, view_of(in->transport_sk, sizeof in->transport_sk));
+    bind_sealed(&c, "secrets.next_agreement", NO_KEY, view_of(in->next_identity_sk, sizeof in->next_identity_sk));
     return call_run(&c, NULL);
 }
 
@@ -124,6 +126,19 @@ enum status sqlite_contact_handle(struct state *s, struct account_id account, st
 
 /* ---- inbox ---- */
 
+/* The key of a row's sealed columns: who sent it ‖ id, which are known before the row has its order. */
+struct inbox_key {
+    uint8_t bytes[32];
+};
+
+static struct inbox_key inbox_key(const struct inbox_row *row)
+{
+    struct inbox_key key;
+    memcpy(key.bytes, row->sender_device.bytes, 16);
+    memcpy(key.bytes + 16, row->id.bytes, 16);
+    return key;
+}
+
 static enum status inbox_known(struct state *s, struct inbox_row *row)
 {
     struct call c = call_begin(s, STATEMENT_INBOX_KNOWN);
@@ -143,6 +158,7 @@ static enum status inbox_known(struct state *s, struct inbox_row *row)
 enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added)
 {
     size_t changes;
+    struct inbox_key key = inbox_key(row);
     struct call c = call_begin(s, STATEMENT_INBOX_ADD);
     bind_bytes(&c, row->sender_account.bytes, sizeof row->sender_account.bytes);
     bind_bytes(&c, row->sender_device.bytes, sizeof row->sender_device.bytes);
@@ -151,7 +167,7 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_u64(&c, row->seq);
     bind_u64(&c, row->accepted_ms);
     bind_ordered(&c, row->received_ms);
-    bind_view(&c, row->body);
+    bind_sealed(&c, "inbox.body", view_of(key.bytes, sizeof key.bytes), row->body);
     bind_u64(&c, row->shown);
     enum status status = call_run(&c, &changes);
     *added = changes > 0;
@@ -172,7 +188,8 @@ static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
     out->seq = column_u64(c);
     out->accepted_ms = column_u64(c);
     out->received_ms = column_ordered(c);
-    out->body = column_copy(c, a, CIPHERTEXT_LEN_MAX);
+    struct inbox_key key = inbox_key(out);
+    out->body = column_sealed_copy(c, "inbox.body", view_of(key.bytes, sizeof key.bytes), a, CIPHERTEXT_LEN_MAX);
     out->shown = column_bool(c);
 }
 

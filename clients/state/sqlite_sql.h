@@ -64,6 +64,25 @@
     " secret BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;"                                \
     "CREATE TABLE prekey_last (kind INTEGER PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;"
 
+/* Version 3: the vault. From here on secret columns are sealed; those that were there already, SEAL_3 seals. dirty: the
+ * file may still hold in clear what an earlier version wrote. kind: 1 = key file, 2 = passphrase. */
+#define SCHEMA_3                                                                                   \
+    "CREATE TABLE vault (one INTEGER PRIMARY KEY CHECK (one = 1), kind INTEGER NOT NULL,"          \
+    " salt BLOB NOT NULL, operations INTEGER NOT NULL, memory INTEGER NOT NULL,"                   \
+    " sealed BLOB NOT NULL, dirty INTEGER NOT NULL);"
+#define VAULT_SCHEMA 3u
+
+/* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
+#define SEAL_3                                                                                     \
+    "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
+    " agreement = seal('secrets.agreement', agreement),"                                           \
+    " transport = seal('secrets.transport', transport),"                                           \
+    " next_agreement = seal('secrets.next_agreement', next_agreement);"                            \
+    "UPDATE prekey SET secret = seal('prekey.secret', secret, kind, id);"                          \
+    "UPDATE outbox SET content = seal('outbox.content', content, caller_key);"                     \
+    "UPDATE body SET payload = seal('body.payload', payload, ord);"                                \
+    "UPDATE inbox SET body = seal('inbox.body', body, sender_device, id);"
+
 /* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and
  * reads. */
 #define OUTBOX_COLUMNS                                                                             \
@@ -84,6 +103,9 @@
     X(SNAPSHOT, "SELECT count(*) FROM identity")                                                   \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(VAULT_GET, "SELECT kind, salt, operations, memory, sealed, dirty FROM vault")                \
+    X(VAULT_PUT, "INSERT INTO vault VALUES (1,?,?,?,?,?,?)")                                       \
+    X(VAULT_CLEANED, "UPDATE vault SET dirty = 0")                                                 \
     X(IDENTITY_GET, "SELECT account, device, signing, agreement, transport, entry, handle,"        \
                     " endpoints, server, registered, claimed FROM identity")                       \
     X(IDENTITY_PUT, "INSERT OR REPLACE INTO identity VALUES (1,?,?,?,?,?,?,?,?,?,?,?)")            \
