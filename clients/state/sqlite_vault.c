@@ -1,7 +1,7 @@
 /* sqlite_vault: the vault of a home in SQLite: how its key is kept (the table `vault`), unlocking it, and sealing
  * what an earlier version left in clear. Sealing single columns is in sqlite_call.c.
- * The table's one row has a sealed value of its own, bound to the row's other columns: under a passphrase it is
- * the home's key, sealed with the passphrase's; with a key file it is empty, and only proves the key.
+ * The table's one row has a sealed value of its own: under a passphrase it is the home's key, sealed with the
+ * passphrase's; with a key file it is empty, and only proves the key.
  * Invariants: the key file is whole and synced before anything is sealed under its key, and never written again;
  * making the row and sealing what was in clear is one transaction. */
 #include "clients/state/sqlite_call.h"
@@ -16,8 +16,9 @@
 enum lock_kind { LOCK_KEY_FILE = 1, LOCK_PASSPHRASE };
 
 #define LABEL        "vault.sealed"
-#define TERMS_LEN    (8u + PASSPHRASE_SALT_LEN + 8u + 8u)
 #define KEY_PART_MAX 64u /* of a row's key in seal() */
+
+static const struct view NO_KEY = {NULL, 0}; /* of the one row */
 
 struct vault_row {
     uint64_t kind;
@@ -29,27 +30,16 @@ struct vault_row {
 
 /* ---- the row ---- */
 
-static struct view row_terms(const struct vault_row *row, uint8_t out[TERMS_LEN])
-{
-    put_u64(out, row->kind);
-    memcpy(out + 8, row->terms.salt, PASSPHRASE_SALT_LEN);
-    put_u64(out + 8 + PASSPHRASE_SALT_LEN, row->terms.operations);
-    put_u64(out + 16 + PASSPHRASE_SALT_LEN, row->terms.memory);
-    return view_of(out, TERMS_LEN);
-}
-
 static void row_seal(struct vault_row *row, const struct vault *v, struct view key)
 {
-    uint8_t terms[TERMS_LEN];
-    vault_seal(v, LABEL, row_terms(row, terms), key, row->sealed);
+    vault_seal(v, LABEL, NO_KEY, key, row->sealed);
     row->sealed_len = key.len + VAULT_OVERHEAD;
 }
 
 /* key: row->sealed_len - VAULT_OVERHEAD bytes. */
 static enum status row_open(const struct vault_row *row, const struct vault *v, uint8_t *key)
 {
-    uint8_t terms[TERMS_LEN];
-    return vault_open(v, LABEL, row_terms(row, terms), view_of(row->sealed, row->sealed_len), key);
+    return vault_open(v, LABEL, NO_KEY, view_of(row->sealed, row->sealed_len), key);
 }
 
 static enum status row_put(struct sqlite_state *s, const struct vault_row *row)
