@@ -2,7 +2,8 @@
  * clock. Decides nothing about messages: it carries frames and events, and waits.
  * Invariants: after each turn the engine has seen everything that had arrived, and the transport
  * has everything that it would take; a run always ends (deadline, signal, or the engine's own
- * end); no secret key stays in memory after client_connect but in the transport. */
+ * end); no secret key stays in memory after client_connect but in the transport, and the home's
+ * own in the state. */
 #include "clients/client.h"
 
 #include "broker/host/host.h"

@@ -1,10 +1,11 @@
 /* sqlite: opens the client's state file, keeps its schema up to date and does transactions; the
- * rows are in sqlite_rows.c and sqlite_outbox.c. Glue of steps 1 and 6 of the way of an
+ * rows are in sqlite_rows.c, sqlite_keys.c and sqlite_outbox.c, the key of their secret columns in
+ * sqlite_vault.c. Glue of steps 1 and 6 of the way of an
  * envelope: what the engine hands to the network, or acknowledges, is in this file, synced,
  * before.
  * Invariants: WAL with synchronous=FULL, so a COMMIT that succeeded is on the disk; a writer
  * holds BEGIN IMMEDIATE, so what it read stays true until it commits; the file is 0600 before a
- * byte of it is written. */
+ * byte of it is written; whoever gets a state has unlocked its vault. */
 #include "clients/state/sqlite.h"
 
 #include "clients/state/sqlite_call.h"
