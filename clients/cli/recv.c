@@ -51,7 +51,7 @@ static void on_event(void *self, const struct engine_event *event)
 static enum status inbox_next(struct recv *r, struct inbox_row *out)
 {
     struct state *state = client_state(r->device.client);
-    struct inbox_scan scan = {.unshown = true, .rows = out, .row_max = 1};
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = out, .row_max = 1};
     arena_reset(&r->device.arena);
     enum status s = state_begin(state, STATE_READ);
     if (s != STATUS_OK) return s;

@@ -99,3 +99,61 @@ enum report_cause session_open(struct session *s, const struct sealed_header *he
     sodium_memzero(&key, sizeof key);
     return cause;
 }
+
+/* ---- as bytes ---- */
+
+static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
+{
+    memcpy(at, bytes, len);
+    return at + len;
+}
+
+static uint8_t *put_side(uint8_t *at, const struct x3dh_side *side)
+{
+    at = put(at, side->account.bytes, sizeof side->account.bytes);
+    at = put(at, side->device.bytes, sizeof side->device.bytes);
+    return put(at, side->identity.bytes, sizeof side->identity.bytes);
+}
+
+static void read_side(struct reader *r, struct x3dh_side *out)
+{
+    read_bytes(r, out->account.bytes, sizeof out->account.bytes);
+    read_bytes(r, out->device.bytes, sizeof out->device.bytes);
+    read_bytes(r, out->identity.bytes, sizeof out->identity.bytes);
+}
+
+void session_write(const struct session *s, uint8_t out[SESSION_LEN])
+{
+    uint8_t *at = out + RATCHET_LEN;
+    ratchet_write(&s->ratchet, out);
+    at = put_side(at, &s->own);
+    at = put_side(at, &s->theirs);
+    *at++ = (uint8_t)(s->initiator | s->answered << 1);
+    at = put(at, s->start.ephemeral.bytes, sizeof s->start.ephemeral.bytes);
+    at = put(at, s->start.initiator.bytes, sizeof s->start.initiator.bytes);
+    put_u64(at, s->start.prekey_id);
+    at[8] = (uint8_t)s->start.extra_kind;
+    put_u64(at + 9, s->start.extra_id);
+    ENSURE(at + 17 == out + SESSION_LEN);
+}
+
+enum status session_read(struct view bytes, struct session *out)
+{
+    struct reader r = reader_of(bytes);
+    struct view ratchet = read_view(&r, RATCHET_LEN);
+    bool bad = r.failed || ratchet_read(ratchet, &out->ratchet) != STATUS_OK;
+    read_side(&r, &out->own);
+    read_side(&r, &out->theirs);
+    uint8_t flags = read_u8(&r);
+    out->initiator = flags & 1;
+    out->answered = flags >> 1 & 1;
+    read_bytes(&r, out->start.ephemeral.bytes, sizeof out->start.ephemeral.bytes);
+    read_bytes(&r, out->start.initiator.bytes, sizeof out->start.initiator.bytes);
+    out->start.prekey_id = read_u64(&r);
+    uint8_t kind = read_u8(&r);
+    out->start.extra_kind = (enum extra_kind)kind;
+    out->start.extra_id = read_u64(&r);
+    if (!bad && reader_done(&r) == STATUS_OK && flags < 4 && kind <= EXTRA_LAST_RESORT) return STATUS_OK;
+    sodium_memzero(out, sizeof *out);
+    return STATUS_DAMAGED;
+}

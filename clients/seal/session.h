@@ -14,6 +14,8 @@ struct session {
     struct sealed_start start; /* with which it began */
 };
 
+#define SESSION_LEN (RATCHET_LEN + 2u * (32 + 16 + 32) + 1 + SEALED_START_LEN)
+
 /* A bundle of the relay's, whose signatures were verified (PROTOCOL 6.4). */
 struct session_bundle {
     uint64_t prekey_id;
@@ -48,5 +50,9 @@ enum report_cause session_open(struct session *s, const struct sealed_header *he
                                const struct sealed_context *context, struct view ciphertext,
                                const struct message_sk *kept, const struct random_source *random,
                                struct skipped_list *fresh, struct buffer *padded) MUST_USE;
+
+/* As bytes, for the local state. session_read: DAMAGED with *out zero. */
+void session_write(const struct session *s, uint8_t out[SESSION_LEN]);
+enum status session_read(struct view bytes, struct session *out) MUST_USE;
 
 #endif

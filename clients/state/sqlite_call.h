@@ -80,7 +80,7 @@ enum status take_end(struct call *c, bool found, void *out, size_t len) MUST_USE
 /* ---- the vault of a home: sqlite_vault.c ---- */
 
 /* sqlite_vault_make: within the transaction that makes the table `vault`: makes the home's key, keeps it as lock
- * says, and seals what the tables of version 3 hold in clear. s->vault is set. OK; CONFIG, IO (then with
+ * says, and seals what the earlier version holds in clear. s->vault is set. OK; CONFIG, IO (then with
  * one line in error, or as s->result says). upgraded: the file has held secrets in clear before. */
 enum status sqlite_vault_make(struct sqlite_state *s, const struct home_lock *lock, bool upgraded, char *error,
                               size_t cap) MUST_USE;
@@ -114,6 +114,23 @@ enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t i
 enum status sqlite_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
 enum status sqlite_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
+enum status sqlite_session_put(struct state *s, struct state_session *in);
+enum status sqlite_session_scan(struct state *s, struct session_scan *scan);
+enum status sqlite_session_drop(struct state *s, uint64_t number);
+enum status sqlite_skipped_put(struct state *s, uint64_t session, const struct skipped *in);
+enum status sqlite_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
+                              struct message_sk *out);
+enum status sqlite_skipped_drop(struct state *s, uint64_t session, const struct ratchet_place *place);
+enum status sqlite_skipped_trim(struct state *s, uint64_t session, size_t keep);
+enum status sqlite_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms);
+enum status sqlite_start_known(struct state *s, const struct prekey_pk *ephemeral, bool *known);
+enum status sqlite_start_prune(struct state *s, uint64_t before_ms);
+enum status sqlite_counter_get(struct state *s, enum state_counter kind, struct view key, uint64_t *out);
+enum status sqlite_counter_put(struct state *s, enum state_counter kind, struct view key, uint64_t value);
+enum status sqlite_inbox_find(struct state *s, struct device_id sender, struct message_id id,
+                             struct inbox_row *out);
+enum status sqlite_inbox_open(struct state *s, const struct inbox_row *row);
+enum status sqlite_inbox_drop(struct state *s, uint64_t order);
 enum status sqlite_outbox_put(struct state *s, struct outbox_row *row);
 enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
 enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,

@@ -15,8 +15,10 @@
 
 enum lock_kind { LOCK_KEY_FILE = 1, LOCK_PASSPHRASE };
 
-#define LABEL        "vault.sealed"
-#define KEY_PART_MAX 64u /* of a row's key in seal() */
+#define LABEL "vault.sealed"
+/* Of a row's key in seal(). */
+#define KEY_PARTS_MAX 3
+#define KEY_PART_MAX  64u
 
 static const struct view NO_KEY = {NULL, 0}; /* of the one row */
 
@@ -115,9 +117,9 @@ static bool key_part(sqlite3_value *value, uint8_t *key, size_t *len)
 static void seal_function(sqlite3_context *context, int count, sqlite3_value **values)
 {
     const struct sqlite_state *s = sqlite3_user_data(context);
-    uint8_t key[2 * KEY_PART_MAX];
+    uint8_t key[KEY_PARTS_MAX * KEY_PART_MAX];
     size_t key_len = 0;
-    bool good = count >= 2 && count <= 4 && sqlite3_value_type(values[1]) == SQLITE_BLOB;
+    bool good = count >= 2 && count <= 2 + KEY_PARTS_MAX && sqlite3_value_type(values[1]) == SQLITE_BLOB;
     for (int i = 2; i < count && good; i++)
         good = key_part(values[i], key, &key_len);
     if (!good) {
@@ -141,7 +143,7 @@ static enum status seal_clear_columns(struct sqlite_state *s)
 {
     s->result = sqlite3_create_function(s->db, "seal", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, s, seal_function, NULL,
                                         NULL);
-    if (s->result == SQLITE_OK) s->result = sqlite3_exec(s->db, SEAL_3, NULL, NULL, NULL);
+    if (s->result == SQLITE_OK) s->result = sqlite3_exec(s->db, SEAL_4, NULL, NULL, NULL);
     enum status status = sqlite_status(s->result);
     if (sqlite3_create_function(s->db, "seal", -1, SQLITE_UTF8, NULL, NULL, NULL, NULL) != SQLITE_OK &&
         status == STATUS_OK)
