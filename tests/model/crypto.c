@@ -1,9 +1,8 @@
-/* The primitives of the model. OpenSSL has X25519, HMAC and ChaCha20-Poly1305; HKDF and HChaCha20 are written out here
- * from RFC 5869 and draft-irtf-cfrg-xchacha section 2.2. */
+/* The primitives of the model. OpenSSL has X25519, SHA-256 and ChaCha20-Poly1305; HMAC, HKDF and HChaCha20 are written
+ * out here from RFC 2104, RFC 5869 and draft-irtf-cfrg-xchacha section 2.2. */
 #include "tests/model/model.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,11 +62,33 @@ uint64_t model_u(const uint8_t *at, size_t len)
 
 /* ---- HMAC, HKDF ---- */
 
+/* SHA-256 of a (64 bytes, a padded key) and b. Looked up once: OpenSSL takes longer to find it than to do it. */
+static void hash(const uint8_t a[64], const uint8_t *b, size_t b_len, uint8_t out[32])
+{
+    static EVP_MD *sha256;
+    static EVP_MD_CTX *context;
+    if (!sha256) {
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+        context = EVP_MD_CTX_new();
+        MUST(sha256 && context);
+    }
+    MUST(EVP_DigestInit_ex2(context, sha256, NULL) == 1 && EVP_DigestUpdate(context, a, 64) == 1);
+    MUST(EVP_DigestUpdate(context, b, b_len) == 1 && EVP_DigestFinal_ex(context, out, NULL) == 1);
+}
+
 void model_hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len, uint8_t out[32])
 {
-    unsigned out_len = 32;
-    MUST(HMAC(EVP_sha256(), key_len ? (const void *)key : "", (int)key_len, data, len, out, &out_len));
-    MUST(out_len == 32);
+    uint8_t inner[64] = {0}, outer[64], hashed[32];
+    if (key_len > 64)
+        MUST(EVP_Digest(key, key_len, inner, NULL, EVP_sha256(), NULL) == 1);
+    else if (key_len)
+        memcpy(inner, key, key_len);
+    for (size_t i = 0; i < 64; i++) {
+        outer[i] = inner[i] ^ 0x5c;
+        inner[i] ^= 0x36;
+    }
+    hash(inner, data, len, hashed);
+    hash(outer, hashed, 32, out);
 }
 
 void model_hkdf(const uint8_t *salt, size_t salt_len, const uint8_t *material, size_t material_len,
@@ -92,28 +113,41 @@ void model_hkdf(const uint8_t *salt, size_t salt_len, const uint8_t *material, s
 
 /* ---- X25519 ---- */
 
+/* OpenSSL makes the public key with each secret one, so the last few stay. */
+static EVP_PKEY *pair_of(const uint8_t secret[32])
+{
+    static struct {
+        uint8_t secret[32];
+        EVP_PKEY *key;
+    } kept[64];
+    size_t at = (secret[1] ^ secret[30]) % 64;
+    if (!kept[at].key || memcmp(kept[at].secret, secret, 32) != 0) {
+        EVP_PKEY_free(kept[at].key);
+        kept[at].key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, 32);
+        memcpy(kept[at].secret, secret, 32);
+        MUST(kept[at].key);
+    }
+    return kept[at].key;
+}
+
 void model_public(const uint8_t secret[32], uint8_t public[32])
 {
     size_t len = 32;
-    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, 32);
-    MUST(key && EVP_PKEY_get_raw_public_key(key, public, &len) == 1 && len == 32);
-    EVP_PKEY_free(key);
+    MUST(EVP_PKEY_get_raw_public_key(pair_of(secret), public, &len) == 1 && len == 32);
 }
 
 bool model_dh(const uint8_t secret[32], const uint8_t public[32], uint8_t out[32])
 {
     static const uint8_t zeros[32];
     size_t len = 32;
-    EVP_PKEY *own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, 32);
     EVP_PKEY *peer = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, public, 32);
-    EVP_PKEY_CTX *derivation = own ? EVP_PKEY_CTX_new(own, NULL) : NULL;
+    EVP_PKEY_CTX *derivation = EVP_PKEY_CTX_new(pair_of(secret), NULL);
     MUST(peer && derivation && EVP_PKEY_derive_init(derivation) == 1);
     MUST(EVP_PKEY_derive_set_peer(derivation, peer) == 1);
     /* OpenSSL refuses the result of all zeros itself. */
     bool good = EVP_PKEY_derive(derivation, out, &len) == 1 && len == 32 && memcmp(out, zeros, 32) != 0;
     EVP_PKEY_CTX_free(derivation);
     EVP_PKEY_free(peer);
-    EVP_PKEY_free(own);
     return good;
 }
 
@@ -162,10 +196,12 @@ static EVP_CIPHER_CTX *box_begin(const uint8_t key[32], const uint8_t nonce[24],
 {
     uint8_t subkey[32], short_nonce[12] = {0};
     int len;
+    static EVP_CIPHER *cipher;
+    if (!cipher) cipher = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     model_hchacha20(key, nonce, subkey);
     memcpy(short_nonce + 4, nonce + 16, 8);
-    MUST(c && EVP_CipherInit_ex(c, EVP_chacha20_poly1305(), NULL, subkey, short_nonce, sealing) == 1);
+    MUST(c && EVP_CipherInit_ex(c, cipher, NULL, subkey, short_nonce, sealing) == 1);
     if (associated->len) MUST(EVP_CipherUpdate(c, NULL, &len, associated->at, (int)associated->len) == 1);
     return c;
 }

@@ -26,6 +26,7 @@ enum model_cause {
     MODEL_SENDER = 4,
     MODEL_SESSION = 5,
     MODEL_PREKEY = 6,
+    MODEL_REPLAY = 7,
     MODEL_FAR_AHEAD = 8,
     MODEL_AUTHENTICATION = 9,
     MODEL_COMMITMENT = 10
@@ -173,8 +174,8 @@ enum model_cause model_respond(struct model_session *s, const struct model_start
                                const struct model_device *from, const struct model_device *to,
                                const uint8_t identity_secret[32], const uint8_t signed_secret[32],
                                const uint8_t *other_secret);
-/* model_seal: appends the ciphertext of a content (unpadded) to out. */
-void model_seal(struct model_session *s, const struct model_context *context, const uint8_t *content, size_t len,
+/* model_seal: appends the ciphertext of a padded content to out. */
+void model_seal(struct model_session *s, const struct model_context *context, const struct model_bytes *padded,
                 const uint8_t nonce[24], struct model_bytes *out);
 /* model_open: appends the padded content to out; on anything but MODEL_GOOD s and out are as they were. The version of
  * the content, its padding and its commitment are part of it. */

@@ -119,9 +119,10 @@ static bool turn(struct model_ratchet *r, const uint8_t ratchet[32], const uint8
     return step(r->root, fresh_secret, ratchet, r->sending);
 }
 
-/* Reading: a key that was used, or dropped for its age, is like one that there never was: the message does not open,
- * MODEL_AUTHENTICATION; so it is where a ratchet key gives a DH result of all zeros. A `previous` below what has been
- * received already says nothing. */
+/* Reading: a place in the receiving chain that was passed, and for which no key is kept, is MODEL_REPLAY, whether its key
+ * was used or dropped for its age (of an older chain nobody knows any more: its message looks like one under a new
+ * ratchet key, and does not open). A ratchet key that gives a DH result of all zeros is MODEL_AUTHENTICATION. A
+ * `previous` below what has been received already says nothing. */
 enum model_cause model_ratchet_receive(struct model_ratchet *r, const uint8_t ratchet[32], uint32_t previous,
                                        uint32_t number, const uint8_t fresh_secret[32], uint8_t message_key[32])
 {
@@ -131,7 +132,7 @@ enum model_cause model_ratchet_receive(struct model_ratchet *r, const uint8_t ra
         if (!keep_until(r, previous, &allowance)) return MODEL_FAR_AHEAD;
         if (!turn(r, ratchet, fresh_secret)) return MODEL_AUTHENTICATION;
     }
-    if (number < r->receive_number) return MODEL_AUTHENTICATION;
+    if (number < r->receive_number) return MODEL_REPLAY;
     if (!keep_until(r, number, &allowance)) return MODEL_FAR_AHEAD;
     chain_next(r->receiving, message_key);
     r->receive_number++;

@@ -102,11 +102,11 @@ enum model_cause model_respond(struct model_session *s, const struct model_start
     return MODEL_GOOD;
 }
 
-void model_seal(struct model_session *s, const struct model_context *context, const uint8_t *content, size_t len,
+void model_seal(struct model_session *s, const struct model_context *context, const struct model_bytes *padded,
                 const uint8_t nonce[24], struct model_bytes *out)
 {
     struct model_header h = {.begins = s->begins, .previous = s->ratchet.previous, .start = s->start};
-    struct model_bytes associated = {0}, padded = {0};
+    struct model_bytes associated = {0};
     uint8_t message_key[32], key[32];
     size_t start = out->len;
     memcpy(h.ratchet, s->ratchet.own, 32);
@@ -114,12 +114,9 @@ void model_seal(struct model_session *s, const struct model_context *context, co
     model_message_key(message_key, key);
     model_header_write(&h, out);
     model_associated(context, out->at + start, out->len - start, &associated);
-    model_add(&padded, content, len);
-    model_pad(&padded);
     model_add(out, nonce, MODEL_NONCE_LEN);
-    model_box(key, nonce, &associated, padded.at, padded.len, out);
+    model_box(key, nonce, &associated, padded->at, padded->len, out);
     model_bytes_free(&associated);
-    model_bytes_free(&padded);
 }
 
 /* What is in the box, under a key of the ratchet r (which moves on). */

@@ -205,7 +205,7 @@ static void seals(struct party *by, struct party *to, unsigned n)
     uint8_t nonce[24], message_key[32], key[32];
     uint32_t number;
     size_t header_len = MODEL_HEADER_LEN + (by->session.begins ? MODEL_START_LEN : 0);
-    struct model_bytes associated = {0};
+    struct model_bytes associated = {0}, padded = {0};
     const char *of = named("message.%u", n);
     memcpy(m->context.id, id, 8);
     count_up(m->context.id + 8, 8, 0x80 + n);
@@ -217,7 +217,9 @@ static void seals(struct party *by, struct party *to, unsigned n)
     model_ratchet_copy(&before, &by->session.ratchet);
     model_ratchet_send(&before, &number, message_key);
     model_message_key(message_key, key);
-    model_seal(&by->session, &m->context, m->content.at, m->content.len, nonce, &m->ciphertext);
+    model_add(&padded, m->content.at, m->content.len);
+    model_pad(&padded);
+    model_seal(&by->session, &m->context, &padded, nonce, &m->ciphertext);
     model_associated(&m->context, m->ciphertext.at, header_len, &associated);
     printf("step.%u text %s seals %u\n", ++steps, by->name, n);
     PUT(of, "id", m->context.id);
@@ -230,6 +232,7 @@ static void seals(struct party *by, struct party *to, unsigned n)
     put_hex(of, "associated", associated.at, associated.len);
     put_hex(of, "ciphertext", m->ciphertext.at, m->ciphertext.len);
     model_bytes_free(&associated);
+    model_bytes_free(&padded);
 }
 
 /* Opens, or refuses; a ratchet key is given where the message asks for one. */
