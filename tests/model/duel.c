@@ -25,7 +25,7 @@ struct message {
 
 /* What both had to say over all schedules; a run that never came to something has not tested it. */
 struct tally {
-    uint64_t steps, sealed, begun, set_back, lies, large, causes[CAUSES];
+    uint64_t steps, sealed, begun, set_back, lies, forged, large, causes[CAUSES];
     size_t kept_max;
 };
 
@@ -117,11 +117,8 @@ static void spoil(struct schedule *s, struct message *m)
     }
 }
 
-static void send(struct schedule *s)
+static void send_in(struct schedule *s, size_t session, size_t side)
 {
-    size_t session, side;
-    struct twin *t = sender(s, &session, &side);
-    if (!t || s->count == UNDER_WAY) return;
     struct message *m = &s->under_way[s->count++];
     *m = (struct message){.session = session, .from = side};
     m->context.from = s->devices[side].model;
@@ -130,22 +127,26 @@ static void send(struct schedule *s)
     dice_fill(&s->dice, m->context.target, 32);
     make_content(s, m);
     if (one_in(s, 25)) spoil(s, m);
-    twin_seal(t, &m->context, &m->padded, fork_dice(s), &m->ciphertext);
+    twin_seal(&s->ends[session][side], &m->context, &m->padded, fork_dice(s), &m->ciphertext);
     s->tally->sealed++;
 }
 
-/* Keys are made and no messages: seldom a thousand, so that what follows is too far ahead, or just not. */
+static void send(struct schedule *s)
+{
+    size_t session, side;
+    if (sender(s, &session, &side) && s->count < UNDER_WAY) send_in(s, session, side);
+}
+
+/* Keys are made and no messages. */
 static void pass(struct schedule *s)
 {
     size_t session, side;
     struct twin *t = sender(s, &session, &side);
-    if (!t) return;
-    bool far = one_in(s, 12);
-    if (far) s->honest = false;
-    twin_pass(t, far ? 990 + below(s, 20) : 1 + below(s, 5));
+    if (t) twin_pass(t, 1 + below(s, 5));
 }
 
-/* A sender may say of its old chain what it likes. */
+/* A sender may say of its old chain what it likes, and give a key that is not its own: of small order, or with the bit
+ * set that X25519 ignores. */
 static void lie(struct schedule *s)
 {
     size_t session, side;
@@ -153,8 +154,51 @@ static void lie(struct schedule *s)
     if (!t || !one_in(s, 3)) return;
     static const uint32_t lies[] = {0, 1, 3, 998, 999, 1000, 1001, 0x80000000u, 0xffffffffu};
     t->model.ratchet.previous = t->real.ratchet.previous = lies[below(s, sizeof lies / sizeof lies[0])];
+    if (one_in(s, 4)) t->model.ratchet.own[31] = t->real.ratchet.own.bytes[31] ^= 0x80;
+    if (one_in(s, 8)) {
+        memset(t->model.ratchet.own, 0, 32);
+        memset(t->real.ratchet.own.bytes, 0, 32);
+    }
     s->honest = false;
     s->tally->lies++;
+}
+
+static enum model_cause open_in(struct schedule *s, struct twin *t, const struct message *m,
+                                const struct model_context *c, const struct model_bytes *ciphertext);
+
+/* A message in a session's name by somebody who has none of its keys: under a chain of zeros, as a state that was never
+ * filled in would have it. Where nothing was received yet also one by the responder under its prekey as ratchet key, which
+ * it could make, and which no honest one does. */
+static void forge(struct schedule *s)
+{
+    size_t session, side;
+    struct twin *t = sender(s, &session, &side);
+    if (!t) return;
+    static struct model_session forger;
+    struct message m = {.session = session, .from = !side, .bad = true};
+    const struct device *peer = &s->devices[!side];
+    const uint8_t *const keys[] = {t->model.ratchet.peer, t->model.ratchet.own, peer->prekeys.signed_key,
+                                   t->model.start.e, (const uint8_t[32]){0}};
+    uint8_t nonce[24], fresh[32] = {1}, key[32];
+    m.context = (struct model_context){.from = peer->model, .to = s->devices[side].model};
+    make_content(s, &m);
+    memset(&forger, 0, sizeof forger);
+    if (!t->model.ratchet.has_receiving && one_in(s, 2)) {
+        model_ratchet_respond(&forger.ratchet, t->model.ratchet.root, peer->prekey_sk);
+        if (model_ratchet_receive(&forger.ratchet, t->model.ratchet.own, 0, 0, fresh, key) == MODEL_GOOD)
+            memcpy(forger.ratchet.sending, forger.ratchet.receiving, 32);
+        memcpy(forger.ratchet.own, peer->prekeys.signed_key, 32);
+        forger.ratchet.send_number = 1;
+        m.bad = s->honest = false;
+    } else {
+        memcpy(forger.ratchet.own, keys[below(s, 5)], 32);
+        forger.ratchet.send_number = (uint32_t)below(s, 3);
+    }
+    dice_fill(&s->dice, nonce, 24);
+    model_seal(&forger, &m.context, &m.padded, nonce, &m.ciphertext);
+    if (open_in(s, t, &m, &m.context, &m.ciphertext) == MODEL_GOOD) s->tally->forged++;
+    model_bytes_free(&m.ciphertext);
+    model_bytes_free(&m.padded);
 }
 
 /* The device is a copy of an earlier one. */
@@ -249,6 +293,21 @@ static void receive(struct schedule *s)
     }
 }
 
+/* Seldom, so many messages are lost that the next is too far ahead, or just not; in a row, that no more keys are kept. */
+static void go_far(struct schedule *s)
+{
+    size_t session, side;
+    struct twin *t = sender(s, &session, &side);
+    if (!t || !one_in(s, 12)) return;
+    s->honest = false;
+    for (size_t times = 1 + below(s, 4); times > 0; times--) {
+        twin_pass(t, one_in(s, 3) ? 997 + below(s, 6) : 500 + below(s, 500));
+        if (s->count == UNDER_WAY) return;
+        send_in(s, session, side);
+        deliver(s, &s->under_way[s->count - 1]);
+    }
+}
+
 static void reload(struct schedule *s)
 {
     for (size_t session = 0; session < s->sessions; session++)
@@ -266,9 +325,11 @@ static void step(struct schedule *s)
     if (chance < 5) begin(s);
     else if (chance < 48) send(s);
     else if (chance < 90) receive(s);
-    else if (chance < 93) pass(s);
+    else if (chance < 92) pass(s);
+    else if (chance < 93) go_far(s);
     else if (chance < 95) lie(s);
-    else if (chance < 97) set_back(s);
+    else if (chance < 96) forge(s);
+    else if (chance < 98) set_back(s);
     else reload(s);
 }
 
@@ -297,14 +358,14 @@ static void report(const char *how, uint64_t schedules, const struct tally *t)
 {
     printf("duel: %llu schedules, %llu steps, %llu sessions, %llu sealed (%llu large), %llu opened; refused: version %llu, "
            "form %llu, sender %llu, session %llu, replay %llu, far %llu, authentication %llu, commitment %llu; "
-           "%llu lies, %llu set back, at most %zu kept keys%s\n",
+           "%llu lies, %llu under a prekey, %llu set back, at most %zu kept keys%s\n",
            (unsigned long long)schedules, (unsigned long long)t->steps, (unsigned long long)t->begun,
            (unsigned long long)t->sealed, (unsigned long long)t->large, (unsigned long long)t->causes[MODEL_GOOD],
            (unsigned long long)t->causes[MODEL_VERSION], (unsigned long long)t->causes[MODEL_FORM],
            (unsigned long long)t->causes[MODEL_SENDER], (unsigned long long)t->causes[MODEL_SESSION],
            (unsigned long long)t->causes[MODEL_REPLAY], (unsigned long long)t->causes[MODEL_FAR_AHEAD],
            (unsigned long long)t->causes[MODEL_AUTHENTICATION], (unsigned long long)t->causes[MODEL_COMMITMENT],
-           (unsigned long long)t->lies, (unsigned long long)t->set_back, t->kept_max, how);
+           (unsigned long long)t->lies, (unsigned long long)t->forged, (unsigned long long)t->set_back, t->kept_max, how);
     fflush(stdout);
 }
 

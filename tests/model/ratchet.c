@@ -121,7 +121,8 @@ static bool turn(struct model_ratchet *r, const uint8_t ratchet[32], const uint8
 
 /* Reading: a place in the receiving chain that was passed, and for which no key is kept, is MODEL_REPLAY, whether its key
  * was used or dropped for its age (of an older chain nobody knows any more: its message looks like one under a new
- * ratchet key, and does not open). A ratchet key that gives a DH result of all zeros is MODEL_AUTHENTICATION. A
+ * ratchet key, and does not open). A ratchet key that gives a DH result of all zeros is MODEL_AUTHENTICATION,
+ * unless the message is too far ahead, which is counted before anything is computed. A
  * `previous` below what has been received already says nothing. */
 enum model_cause model_ratchet_receive(struct model_ratchet *r, const uint8_t ratchet[32], uint32_t previous,
                                        uint32_t number, const uint8_t fresh_secret[32], uint8_t message_key[32])
@@ -129,7 +130,7 @@ enum model_cause model_ratchet_receive(struct model_ratchet *r, const uint8_t ra
     uint32_t allowance = MODEL_FAR;
     if (take_kept(r, ratchet, number, message_key)) return MODEL_GOOD;
     if (!r->has_receiving || memcmp(ratchet, r->peer, 32) != 0) {
-        if (!keep_until(r, previous, &allowance)) return MODEL_FAR_AHEAD;
+        if (!keep_until(r, previous, &allowance) || number > allowance) return MODEL_FAR_AHEAD;
         if (!turn(r, ratchet, fresh_secret)) return MODEL_AUTHENTICATION;
     }
     if (number < r->receive_number) return MODEL_REPLAY;
