@@ -106,6 +106,15 @@ static void spoil(struct schedule *s, struct message *m)
 {
     struct model_bytes *p = &m->padded;
     m->bad = true;
+    if (one_in(s, 60)) { /* too long a payload, and nothing else wrong */
+        p->at[89] = 0;
+        memcpy(p->at + 90, (const uint8_t[]){4, 0, 1}, 3); /* PAYLOAD_LEN_MAX and one */
+        p->len = MODEL_CONTENT_LEN;
+        model_add_zeros(p, PAYLOAD_LEN_MAX + 1);
+        model_commitment(p->at, p->len, m->context.commitment);
+        model_pad(p);
+        return;
+    }
     switch (below(s, 7)) {
     case 0: p->at[0] = (uint8_t)(2 + below(s, 254)); break;
     case 1: p->at[p->len - 1] ^= 1; break; /* padding, or the end of a payload that fills it */
@@ -249,14 +258,20 @@ static void deliver_changed(struct schedule *s, const struct message *m)
     struct model_context c = m->context;
     struct model_bytes ciphertext = {0};
     uint8_t *const around[] = {c.id, c.target, c.from.account, c.from.device, c.to.account, c.to.device, c.commitment};
+    static const struct { size_t at, len; } fields[] = {{2, 32}, {34, 4}, {38, 4}, {42, 32}, {74, 32}, {106, 8}, {114, 1}, {115, 8}};
+    size_t field = below(s, 8);
     uint8_t bit = (uint8_t)(1u << below(s, 8));
     model_add(&ciphertext, m->ciphertext.at, m->ciphertext.len);
-    switch (below(s, 5)) {
+    switch (below(s, 6)) {
     case 0: around[below(s, 7)][below(s, 16)] ^= bit; break;
     case 1: ciphertext.at[below(s, ciphertext.len)] ^= bit; break;
     case 2: ciphertext.at[below(s, MODEL_HEADER_LEN + MODEL_START_LEN + 24)] ^= bit; break;
     case 3: ciphertext.len = below(s, one_in(s, 2) ? 200 : ciphertext.len); break;
     case 4: model_add_zeros(&ciphertext, 1 + below(s, 40)); break;
+    case 5: /* a whole field of the header */
+        memset(ciphertext.at + fields[field].at, one_in(s, 4) ? 0xff : 0, fields[field].len);
+        if (memcmp(ciphertext.at, m->ciphertext.at, ciphertext.len) == 0) ciphertext.at[0] = 1;
+        break;
     }
     enum model_cause cause = open_in(s, &s->ends[m->session][!m->from], m, &c, &ciphertext);
     if (cause == MODEL_GOOD) differ("a changed message is refused", 0, 1);

@@ -19,8 +19,8 @@ void model_header_write(const struct model_header *h, struct model_bytes *out)
     model_add_u(out, h->start.other_id, 8);
 }
 
-/* Reading: a kind of X that is none of the three, and an id where there is no X, do not follow the format, and neither
- * does an id of 0 where there is a key, since ids are from 1 (6.4). */
+/* Reading: a kind of X that is none of the three, an id where there is no X and none where there is one do not follow
+ * the format. An id of S of 0 does; there is only no such prekey. */
 enum model_cause model_header_read(const uint8_t *at, size_t len, struct model_header *out, size_t *header_len)
 {
     struct model_header h = {0};
@@ -37,7 +37,7 @@ enum model_cause model_header_read(const uint8_t *at, size_t len, struct model_h
         h.start.signed_id = model_u(at + 106, 8);
         h.start.kind = at[114];
         h.start.other_id = model_u(at + 115, 8);
-        if (h.start.kind > 2 || h.start.signed_id == 0 || (h.start.kind == 0) != (h.start.other_id == 0))
+        if (h.start.kind > 2 || (h.start.kind == 0) != (h.start.other_id == 0))
             return MODEL_FORM;
     }
     *out = h;
