@@ -79,6 +79,7 @@ struct engine_message {
     struct view payload;  /* <= PAYLOAD_LEN_MAX */
     const char *key;      /* the caller's id: 1..64 printable characters; NULL = none */
     uint64_t ttl_ms;      /* 0 = the relay's default */
+    bool sealed;          /* by us, end to end; else the payload goes as it is: the application's own encryption */
 };
 
 /* engine_send: keeps the message (synced) and returns; frames follow from engine_tick. *out is its row.
@@ -165,6 +166,7 @@ struct engine_event {
     struct message_key key;
     struct message_id id;
     enum message_state state;
+    uint32_t attempt;         /* of a MESSAGE: above 0 it is being resent, or was */
     struct account_id sender_account;
     struct device_id sender_device;
     enum gap_reason gap;

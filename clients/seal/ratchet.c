@@ -2,6 +2,7 @@
 #include "clients/seal/ratchet.h"
 
 #include "clients/seal/hkdf.h"
+#include "clients/seal/verdict.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -12,7 +13,7 @@ static const char step_label[] = "sealmq ratchet 1";
 static bool step(uint8_t root[32], const uint8_t sk[32], const uint8_t pk[32], struct chain_sk *chain)
 {
     uint8_t shared[32], out[64];
-    bool good = crypto_scalarmult(shared, sk, pk) == 0;
+    bool good = verdict(crypto_scalarmult(shared, sk, pk) == 0);
     if (good) {
         hkdf(root, 32, shared, sizeof shared, step_label, sizeof step_label, out, sizeof out);
         memcpy(root, out, 32);

@@ -3,6 +3,7 @@
 #include "clients/seal/sealed.h"
 
 #include "clients/seal/hkdf.h"
+#include "clients/seal/verdict.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -132,9 +133,11 @@ enum report_cause sealed_open(struct view ciphertext, const struct sealed_contex
     size_t len = body.len - SEALED_NONCE_LEN - TAG_LEN;
     uint8_t *out = buffer_extend(padded, len);
     box_key(key, box_sk);
-    int bad = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, body.at + SEALED_NONCE_LEN,
-                                                         body.len - SEALED_NONCE_LEN, ad.bytes, ad.len, body.at, box_sk);
+    int result = crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, body.at + SEALED_NONCE_LEN,
+                                                            body.len - SEALED_NONCE_LEN, ad.bytes, ad.len, body.at,
+                                                            box_sk);
+    bool good = verdict(result == 0);
     sodium_memzero(box_sk, sizeof box_sk);
-    if (bad) padded->len -= len;
-    return bad ? CAUSE_AUTHENTICATION : CAUSE_NONE;
+    if (!good) padded->len -= len;
+    return good ? CAUSE_NONE : CAUSE_AUTHENTICATION;
 }

@@ -2,6 +2,7 @@
 #include "clients/seal/x3dh.h"
 
 #include "clients/seal/hkdf.h"
+#include "clients/seal/verdict.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static struct material material_begin(void)
 
 static void exchange(struct material *m, const uint8_t sk[32], const uint8_t pk[32])
 {
-    if (crypto_scalarmult(m->bytes + m->len, sk, pk) != 0) m->bad = true;
+    if (!verdict(crypto_scalarmult(m->bytes + m->len, sk, pk) == 0)) m->bad = true;
     m->len += 32;
 }
 

@@ -1,6 +1,6 @@
 /* sqlite_outbox: the messages that we send, and their bytes. A row of `outbox` has everything
  * but the bytes, so that scans stay small; its row in `body` is made and removed with it.
- * Packed lists: attempts = 32 bytes each; parts = device, state, outcome, reason (u32), at_ms
+ * Packed lists: attempts = 32 bytes each; parts = device, state, outcome (u32), attempt and reason (u16), at_ms
  * (u64), big-endian, PART_LEN each.
  * Invariant: `class` is always message_class_of(state). */
 #include "clients/state/sqlite_call.h"
@@ -17,7 +17,7 @@ static size_t parts_pack(const struct outbox_row *row, uint8_t *out)
         memcpy(at, part->device.bytes, 16);
         put_u32(at + 16, part->state);
         put_u32(at + 20, part->outcome);
-        put_u32(at + 24, part->reason);
+        put_u32(at + 24, part->attempt << 16 | part->reason);
         put_u64(at + 28, part->at_ms);
     }
     return row->part_count * PART_LEN;
@@ -37,7 +37,8 @@ static void parts_read(struct call *c, struct outbox_row *out)
         memcpy(part->device.bytes, at, 16);
         part->state = get_u32(at + 16);
         part->outcome = get_u32(at + 20);
-        part->reason = get_u32(at + 24);
+        part->reason = get_u32(at + 24) & 0xffff;
+        part->attempt = get_u32(at + 24) >> 16;
         part->at_ms = get_u64(at + 28);
     }
 }
