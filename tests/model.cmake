@@ -16,3 +16,9 @@ target_link_libraries(duel PRIVATE sealing_model sealmq_seal)
 add_test(NAME model_duel COMMAND duel --schedules 1000 --seed 1)
 set_tests_properties(model_duel PROPERTIES TIMEOUT 600 LABELS model_duel
     FAIL_REGULAR_EXPRESSION "LeakSanitizer|AddressSanitizer|runtime error:")
+
+# And the clients' code makes and reads the vectors.
+sealmq_test(unit_sealing unit/sealing_*_test.c sealmq_seal)
+target_sources(unit_sealing PRIVATE unit/wire_vectors_fixture_test.c)
+target_compile_definitions(unit_sealing PRIVATE
+    SEALMQ_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors/sealing-1.txt")
