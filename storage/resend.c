@@ -10,7 +10,7 @@ void resend_want(struct storage *s, struct send_item *it)
 {
     if (!it->item.attempt) return;
     it->resend = arena_alloc(&s->turn.arena, sizeof *it->resend);
-    it->resend->status = STATUS_REFUSED;
+    it->resend->status = STATUS_REFUSED; /* until something is found */
     it->resend->looked = !newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     if (it->resend->looked) claim_want(s, &it->ref, 0, &it->resend->first);
 }
@@ -97,7 +97,7 @@ static enum status check_part(struct storage *s, const struct delivery_ask *ask,
 enum status resend_check(struct storage *s, const struct send_item *it)
 {
     const struct resend *re = it->resend;
-    if (!re->looked || re->status != STATUS_OK) return re->status;
+    if (re->status != STATUS_OK) return re->status;
     if (re->expires_ms <= s->turn.now_ms) return STATUS_REFUSED;
     for (size_t i = 0; i < it->item.part_count; i++) {
         enum status status = check_part(s, &re->asks[i], &it->item);

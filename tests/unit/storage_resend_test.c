@@ -486,6 +486,55 @@ Test(resend, of_what_the_relay_has_damaged_carries_the_old_bytes)
     scene_free(e);
 }
 
+/* The ledger promises a record for some days from the acceptance: of a resend, from its own. */
+Test(resend, that_the_disk_has_lost_is_lost_and_not_old)
+{
+    struct message m = message_failed(FAIL_BROKEN);
+    struct scene *e = &m.e;
+    world_skip(e->w, LEDGER_KEEP_MS + DAY_MS);
+    struct sending s = send_attempt(&m, 1, "one");
+    cr_assert_eq(s.status, STATUS_OK);
+    struct position at = {s.accepted.parts[0].term, s.accepted.parts[0].seq};
+    struct store_key key = key_position(ROW_ENVELOPE, home_of_account(e->bob->account), e->bob->device, at);
+    struct store_batch batch = {0};
+    store_batch_delete(&batch, &e->w->arena, SPACE_PAYLOAD, arena_copy(&e->w->arena, key_view(&key)));
+    cr_assert_eq(store_write(e->w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    cr_assert_eq(world_explain(e->w, e->ann, e->bob, m.id), EXPLAIN_LOST);
+    scene_free(e);
+}
+
+/* Its claim cannot be read: nothing is known of it, so nothing is decided. */
+Test(resend, whose_first_claim_is_damaged_waits)
+{
+    struct message m = message_failed(FAIL_BROKEN);
+    struct scene *e = &m.e;
+    struct store_key key = key_page(e->ann->device, m.id);
+    struct store_batch batch = {0};
+    store_batch_put(&batch, &e->w->arena, SPACE_ROUTING, arena_copy(&e->w->arena, key_view(&key)),
+                    view_of("?", 1), view_of(NULL, 0));
+    cr_assert_eq(store_write(e->w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    cr_assert_eq(send_attempt(&m, 1, "one").status, STATUS_BUSY);
+    cr_assert_eq(world_rows(e->w, SPACE_PAYLOAD, ROW_PARKED), 1);
+    scene_free(e);
+}
+
+/* What has become of it cannot be told (a ring of moves, which only a damaged disk holds): it may be settled. */
+Test(resend, of_what_cannot_be_found_waits)
+{
+    struct message m = message_failed(FAIL_BROKEN);
+    struct scene *e = &m.e;
+    struct position at = {m.first.accepted.parts[0].term, m.first.accepted.parts[0].seq};
+    struct store_key key = key_position(ROW_OUTCOME, home_of_account(e->bob->account), e->bob->device, at);
+    struct outcome_row row = {.at_ms = 1, .moved_to = at};
+    struct store_batch batch = {0};
+    store_batch_put(&batch, &e->w->arena, SPACE_ROUTING, arena_copy(&e->w->arena, key_view(&key)),
+                    outcome_row_write(&e->w->arena, &row), view_of(NULL, 0));
+    cr_assert_eq(store_write(e->w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    cr_assert_eq(state(&m).reason, FAIL_DAMAGED);
+    cr_assert_eq(send_attempt(&m, 1, "one").status, STATUS_BUSY);
+    scene_free(e);
+}
+
 Test(resend, keeps_the_first_claim_until_its_own_outcome_is_old_and_then_all_goes)
 {
     struct message m = message_failed(FAIL_BROKEN);
