@@ -2,7 +2,8 @@
  * clock. Decides nothing about messages: it carries frames and events, and waits.
  * Invariants: after each turn the engine has seen everything that had arrived, and the transport
  * has everything that it would take; a run always ends (deadline, signal, or the engine's own
- * end); no secret key stays in memory after client_connect but in the transport. */
+ * end); no secret key stays in memory after client_connect but in the transport, and the home's
+ * own in the state. */
 #include "clients/client.h"
 
 #include "broker/host/host.h"
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define STATE_FILE  "state.db"
+#define KEY_FILE    "key"
 #define TURN_MAX_MS 500u
 #define LOCKED_TRIES 3u
 /* Correlation ids with this bit are ours, the engine's are small numbers. */
@@ -112,15 +114,18 @@ static enum status home_make(const char *home, char *error, size_t cap)
     return STATUS_IO;
 }
 
-static enum status home_state_open(const char *home, struct state **out, char *error, size_t cap)
+static enum status home_state_open(const char *home, const struct client_options *options, bool make,
+                                   struct state **out, char *error, size_t cap)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], key[PATH_MAX];
+    struct home_lock lock = {.key_file = key, .passphrase_file = options->passphrase_file, .make = make};
     *out = NULL;
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", home, STATE_FILE) >= sizeof path) {
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", home, STATE_FILE) >= sizeof path ||
+        (size_t)snprintf(key, sizeof key, "%s/%s", home, KEY_FILE) >= sizeof key) {
         snprintf(error, cap, "the path of the home is too long: choose another --home");
         return STATUS_CONFIG;
     }
-    return sqlite_state_open(path, out, error, cap);
+    return sqlite_state_open(path, &lock, out, error, cap);
 }
 
 static void state_explain(const struct state *s, enum status status, char *error, size_t cap)
@@ -136,13 +141,13 @@ static void state_explain(const struct state *s, enum status status, char *error
                  sqlite_state_reason(s));
 }
 
-enum status client_create(const char *home, const struct account_wish *wish, char *error,
-                          size_t cap)
+enum status client_create(const char *home, const struct client_options *options, const struct account_wish *wish,
+                          char *error, size_t cap)
 {
     struct state *state = NULL;
     struct random_source random = random_host();
     enum status s = home_make(home, error, cap);
-    if (s == STATUS_OK) s = home_state_open(home, &state, error, cap);
+    if (s == STATUS_OK) s = home_state_open(home, options, true, &state, error, cap);
     if (s != STATUS_OK) return s;
     s = account_create(state, &random, host_now(), wish);
     if (s == STATUS_STATE) s = STATUS_OK; /* there is an identity */
@@ -197,7 +202,7 @@ enum status client_open(const char *home, const struct client_options *options, 
     struct client *c = calloc(1, sizeof *c);
     ENSURE(c != NULL);
     c->signal_fd = -1;
-    s = home_state_open(home, &c->state, error, cap);
+    s = home_state_open(home, options, false, &c->state, error, cap);
     if (s == STATUS_OK) {
         s = engine_open(c, options);
         if (s != STATUS_OK) snprintf(error, cap, "%s", c->error);

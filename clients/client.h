@@ -11,6 +11,7 @@
 struct client;
 
 struct client_options {
+    const char *passphrase_file; /* its first line opens the home; NULL = the home's key file does */
     bool attach;              /* take deliveries */
     uint32_t credit_messages; /* 0 = as many as allowed */
     uint32_t status_every_ms; /* as in engine_config */
@@ -36,9 +37,9 @@ struct client_watch {
 
 /* client_create: makes the home directory (0700) and in it a new identity, unless there is one,
  * which stays as it is. Does not connect. OK; MALFORMED (the handle), CONFIG (the home is open to
- * others, or not ours), DAMAGED, LOCKED, IO; with one line in error. */
-enum status client_create(const char *home, const struct account_wish *wish, char *error,
-                          size_t cap) MUST_USE;
+ * others, not ours, or locked otherwise), DAMAGED, LOCKED, IO; with one line in error. */
+enum status client_create(const char *home, const struct client_options *options, const struct account_wish *wish,
+                          char *error, size_t cap) MUST_USE;
 
 /* client_open: opens a home that has an identity; does not connect. OK; NOT_FOUND (no home, or no
  * identity in it), CONFIG, DAMAGED, LOCKED, IO; with one line in error and *out NULL. Free with

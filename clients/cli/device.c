@@ -8,8 +8,10 @@
 int device_open(struct device *d, const struct command *c, const struct client_options *options)
 {
     char error[CLIENT_ERROR_MAX];
+    struct client_options own = *options;
+    own.passphrase_file = command_option(c, "passphrase-file");
     *d = (struct device){.command = c, .waiting = "waiting for the relay"};
-    if (client_open(command_option(c, "home"), options, &d->client, error, sizeof error) ==
+    if (client_open(command_option(c, "home"), &own, &d->client, error, sizeof error) ==
         STATUS_OK)
         return EXIT_OK;
     return command_fail(c, EXIT_FAILED, "%s", error);

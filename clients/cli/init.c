@@ -186,14 +186,14 @@ static int init_home(struct init *i, const struct account_wish *wish, long long 
 int init_run(struct command *c)
 {
     struct init i = {.refused = STATUS_OK};
-    struct client_options options = {.attach = false};
+    struct client_options options = {.passphrase_file = command_option(c, "passphrase-file")};
     struct account_wish wish;
     char error[CLIENT_ERROR_MAX];
     long long timeout_s;
     if (!command_number(c, "timeout", 0, 3600, 10, &timeout_s)) return EXIT_USAGE;
     int failed = wish_read(c, &wish);
     if (failed) return failed;
-    if (client_create(command_option(c, "home"), &wish, error, sizeof error) != STATUS_OK)
+    if (client_create(command_option(c, "home"), &options, &wish, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_FAILED, "%s", error);
     failed = device_open(&i.device, c, &options);
     if (!failed) failed = init_home(&i, &wish, timeout_s);
