@@ -13,7 +13,7 @@ add_test(NAME model_vectors COMMAND sh -c "$<TARGET_FILE:write_vectors> | cmp - 
 # The model against clients/seal: each schedule follows from its seed. (A release build does a million in bounded time.)
 add_executable(duel ${CMAKE_CURRENT_SOURCE_DIR}/model/duel.c ${CMAKE_CURRENT_SOURCE_DIR}/model/twin.c)
 target_link_libraries(duel PRIVATE sealing_model sealmq_seal)
-add_test(NAME model_duel COMMAND duel --schedules 1000 --seed 1)
+add_test(NAME model_duel COMMAND duel --schedules 1500 --seed 1)
 set_tests_properties(model_duel PROPERTIES TIMEOUT 600 LABELS model_duel
     FAIL_REGULAR_EXPRESSION "LeakSanitizer|AddressSanitizer|runtime error:")
 

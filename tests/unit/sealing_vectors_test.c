@@ -1,7 +1,8 @@
-/* The frozen vectors of sealing against clients/seal: what it makes of the given inputs has these bytes, and it reads
- * them (PROTOCOL 10.1 to 10.5). The vectors come from another implementation (tests/model). */
+/* The frozen vectors of sealing against clients/seal (and the relay's stamp): what it makes of the given inputs has these
+ * bytes, and it reads them (PROTOCOL 10.1 to 10.6). The vectors come from another implementation (tests/model). */
 #include "tests/unit/wire_vectors.h"
 
+#include "broker/wire/stamp.h"
 #include "clients/seal/content.h"
 #include "clients/seal/hkdf.h"
 #include "clients/seal/session.h"
@@ -244,4 +245,19 @@ Test(sealing_vectors, the_conversation)
     cr_assert(step > 20 && refused == 1);
     cr_assert_eq(alice.kept_count, number("conversation.alice_keeps"));
     cr_assert_eq(bob.kept_count, number("conversation.bob_keeps"));
+}
+
+Test(sealing_vectors, the_stamp_of_the_first_message)
+{
+    struct stamp_key key = {.id = (uint32_t)number("stamp.key_id")};
+    struct message_ref ref;
+    struct hash256 commitment;
+    struct mac256 stamp;
+    FIXED("stamp.key", key.bytes);
+    FIXED("alice.device", ref.sender);
+    FIXED("bob.account", ref.target);
+    FIXED("message.1.id", ref.id);
+    FIXED("message.1.commitment", commitment);
+    stamp_make(&key, &commitment, &ref, number("stamp.accepted_ms"), &stamp);
+    IS(stamp, "stamp.stamp");
 }
