@@ -221,8 +221,8 @@ SEALMQ_API void sealmq_close(struct sealmq_client **client);
 SEALMQ_API const char *sealmq_error(const struct sealmq_client *client);
 
 /* sealmq_prompt_seen: the user has seen it: SEALMQ_PROMPT_NO_RECOVERY does not come again in this home; the others need no
- * answer. Uses the disk. OK. */
-SEALMQ_API enum sealmq_status sealmq_prompt_seen(struct sealmq_client *client, enum sealmq_prompt_id id) SEALMQ_MUST_USE;
+ * answer. Uses the disk. OK; after a failure it comes again. */
+SEALMQ_API enum sealmq_status sealmq_prompt_seen(struct sealmq_client *client, enum sealmq_prompt_id id);
 
 /* ---- the loop ---- */
 
