@@ -11,14 +11,14 @@
 
 /* ---- lists in ascending order ---- */
 
-static struct pending_ack *failed_at(const struct acks *a, size_t i)
+static struct failure *failed_at(const struct acks *a, size_t i)
 {
-    return (struct pending_ack *)(void *)a->failed.at + i;
+    return (struct failure *)(void *)a->failed.at + i;
 }
 
 static size_t failed_count(const struct acks *a)
 {
-    return a->failed.len / sizeof(struct pending_ack);
+    return a->failed.len / sizeof(struct failure);
 }
 
 static struct untaken *untaken_at(const struct acks *a, size_t i)
@@ -38,15 +38,18 @@ static void list_drop(struct buffer *list, size_t first, size_t len)
 }
 
 /* Each position once. */
-static void failed_add(struct acks *a, struct pending_ack ack)
+static void failed_add(struct acks *a, struct position at, enum fail_reason reason, struct view report)
 {
+    struct failure f = {.at = at, .reason = reason, .report_len = (uint8_t)report.len};
     size_t count = failed_count(a), i = count;
-    while (i && position_compare(failed_at(a, i - 1)->position, ack.position) > 0)
+    ENSURE(report.len <= sizeof f.report);
+    if (report.len) memcpy(f.report, report.at, report.len);
+    while (i && position_compare(failed_at(a, i - 1)->at, at) > 0)
         i--;
-    if (i && position_compare(failed_at(a, i - 1)->position, ack.position) == 0) return;
-    (void)buffer_extend(&a->failed, sizeof ack);
-    memmove(failed_at(a, i) + 1, failed_at(a, i), (count - i) * sizeof ack);
-    *failed_at(a, i) = ack;
+    if (i && position_compare(failed_at(a, i - 1)->at, at) == 0) return;
+    (void)buffer_extend(&a->failed, sizeof f);
+    memmove(failed_at(a, i) + 1, failed_at(a, i), (count - i) * sizeof f);
+    *failed_at(a, i) = f;
 }
 
 /* Failures up to the echo are told. */
@@ -54,9 +57,9 @@ static void failed_drop(struct acks *a)
 {
     size_t i = 0;
     while (i < failed_count(a) &&
-           position_compare(failed_at(a, i)->position, a->echoed_settled) <= 0)
+           position_compare(failed_at(a, i)->at, a->echoed_settled) <= 0)
         i++;
-    if (i) list_drop(&a->failed, 0, i * sizeof(struct pending_ack));
+    if (i) list_drop(&a->failed, 0, i * sizeof(struct failure));
 }
 
 /* ---- what is delivered ---- */
@@ -80,8 +83,7 @@ bool acks_have_room(const struct engine *e, size_t count)
 
 static void delivered_add(struct acks *a, const struct delivered *d)
 {
-    if (d->reason != FAIL_NONE)
-        failed_add(a, (struct pending_ack){.position = d->at, .reason = d->reason});
+    if (d->reason != FAIL_NONE) failed_add(a, d->at, d->reason, d->report);
     if (position_compare(d->at, a->delivered) <= 0) return; /* known: offered again */
     if (d->order && !d->taken) {
         struct untaken u = {.at = d->at, .before = a->delivered, .order = d->order};
@@ -129,7 +131,7 @@ static enum status position_in(struct engine *e, uint64_t order, struct position
     enum status s = state_inbox_scan(e->state, &scan, &e->arena);
     if (s != STATUS_OK) return s;
     if (!scan.row_count || row.order != order) return STATUS_NOT_FOUND;
-    *out = (struct position){.term = row.term, .seq = row.shown ? 0 : row.seq};
+    *out = (struct position){.term = row.term, .seq = row.shown || row.sealed ? 0 : row.seq};
     return STATUS_OK;
 }
 
@@ -159,6 +161,25 @@ static void untaken_drop(struct acks *a, uint64_t order)
     }
 }
 
+static void settle_soon(struct acks *a, struct now now)
+{
+    if (!a->under_way && !a->tries) a->send_ms = now.mono_ms;
+}
+
+void acks_opened(struct engine *e, struct now now, uint64_t order)
+{
+    untaken_drop(&e->acks, order);
+    settle_soon(&e->acks, now);
+}
+
+void acks_broken(struct engine *e, struct now now, uint64_t order, enum fail_reason reason, struct view report)
+{
+    struct acks *a = &e->acks;
+    for (size_t i = 0; i < untaken_count(a); i++)
+        if (untaken_at(a, i)->order == order) failed_add(a, untaken_at(a, i)->at, reason, report);
+    acks_opened(e, now, order);
+}
+
 enum status engine_ack(struct engine *e, struct now now, const uint64_t *orders, size_t count)
 {
     struct acks *a = &e->acks;
@@ -168,7 +189,7 @@ enum status engine_ack(struct engine *e, struct now now, const uint64_t *orders,
     if (!engine_fault(e, s)) return s;
     for (size_t i = 0; i < count; i++)
         untaken_drop(a, orders[i]);
-    if (!a->under_way && !a->tries) a->send_ms = now.mono_ms;
+    settle_soon(a, now);
     return STATUS_OK;
 }
 
@@ -177,7 +198,7 @@ static void taken_refresh(struct engine *e, struct now now)
 {
     struct acks *a = &e->acks;
     struct inbox_row row = {.order = UINT64_MAX};
-    struct inbox_scan scan = {.unshown = true, .rows = &row, .row_max = 1, .after = UINT64_MAX};
+    struct inbox_scan scan = {.which = INBOX_UNSETTLED, .rows = &row, .row_max = 1, .after = UINT64_MAX};
     size_t i = 0;
     a->poll_ms = now.mono_ms + e->config.poll_ms;
     for (size_t k = 0; k < untaken_count(a); k++)
@@ -191,7 +212,7 @@ static void taken_refresh(struct engine *e, struct now now)
         else
             i++;
     }
-    if (!a->under_way && !a->tries) a->send_ms = now.mono_ms;
+    settle_soon(a, now);
 }
 
 /* ---- rows of the state ---- */
@@ -283,11 +304,12 @@ static struct position ack_fill(const struct acks *a, struct msg_ack *m,
     struct position up_to = settled_of(a);
     m->failed = failures;
     for (size_t i = 0; i < failed_count(a); i++) {
-        const struct pending_ack *p = failed_at(a, i);
-        if (position_compare(p->position, up_to) > 0) break;
-        if (i == FAILURES_PER_ACK) return failed_at(a, i - 1)->position;
+        const struct failure *f = failed_at(a, i);
+        if (position_compare(f->at, up_to) > 0) break;
+        if (i == FAILURES_PER_ACK) return failed_at(a, i - 1)->at;
         failures[m->failed_count++] = (struct msg_failure){
-            .term = p->position.term, .seq = p->position.seq, .reason = (uint32_t)p->reason};
+            .term = f->at.term, .seq = f->at.seq, .reason = (uint32_t)f->reason,
+            .report = view_of(f->report, f->report_len)};
     }
     return up_to;
 }

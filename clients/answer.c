@@ -50,14 +50,25 @@ static enum status again_in(struct engine *e, struct now now, struct outbox_row 
 
 /* ---- accepted ---- */
 
+static struct msg_part_state *part_at(struct outbox_row *row, size_t i, struct device_id device)
+{
+    if (!row->attempt) return &row->parts[i];
+    for (size_t k = 0; k < row->part_count; k++)
+        if (device_equal(row->parts[k].device, device)) return &row->parts[k];
+    return NULL;
+}
+
+/* A first acceptance names all parts, a resend's those that were sealed anew. */
 static void parts_take(struct outbox_row *row, const struct msg_accepted *m)
 {
-    row->part_count = m->part_count;
+    if (!row->attempt) row->part_count = m->part_count;
     for (size_t i = 0; i < m->part_count; i++) {
         const struct msg_accepted_part *part = &m->parts[i];
-        row->parts[i] = (struct msg_part_state){.device = part->device, .outcome = part->outcome,
-                                                .at_ms = m->receipt.accepted_ms};
-        if (part->outcome == OUTCOME_OPEN) row->parts[i].state = DELIVERY_QUEUED;
+        struct msg_part_state *mine = part_at(row, i, part->device);
+        if (!mine) continue;
+        *mine = (struct msg_part_state){.device = part->device, .outcome = part->outcome,
+                                        .at_ms = m->receipt.accepted_ms, .attempt = row->attempt};
+        if (part->outcome == OUTCOME_OPEN) mine->state = DELIVERY_QUEUED;
     }
 }
 
@@ -94,7 +105,7 @@ static enum status reused_in(struct engine *e, struct now now, struct outbox_row
         memcpy(&first, item->digest.at, sizeof first);
         if (is_ours(row, &first)) return accept_in(e, now, row, item->answer);
     }
-    return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, STATUS_ID_REUSED);
+    return outbox_refuse_in(e, now, row, STATUS_ID_REUSED);
 }
 
 /* ---- repaired ---- */
@@ -102,7 +113,7 @@ static enum status reused_in(struct engine *e, struct now now, struct outbox_row
 static enum status refuse_in(struct engine *e, struct now now, struct outbox_row *row,
                              enum status why)
 {
-    return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, why);
+    return outbox_refuse_in(e, now, row, why);
 }
 
 static enum status hold_in(struct engine *e, struct now now, struct outbox_row *row)
@@ -146,6 +157,7 @@ static enum status behind_in(struct engine *e, struct now now, struct outbox_row
  * sure that it never had one. */
 static enum status id_time_in(struct engine *e, struct now now, struct outbox_row *row)
 {
+    if (row->attempt) return refuse_in(e, now, row, STATUS_ID_TIME);
     if (row->doubtful || row->lost)
         return outbox_step_in(e, now, row, MESSAGE_EVENT_DOUBT, STATUS_ID_TIME);
     if (row->rounds++ >= ID_ROUNDS_MAX) return refuse_in(e, now, row, STATUS_ID_TIME);

@@ -62,7 +62,7 @@ static void translate(struct sealmq_client *c, const struct engine_event *e)
     struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)e->status,
                                  .order = e->order, .count = e->count,
                                  .state = (enum sealmq_message_state)e->state,
-                                 .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached};
+                                 .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached, .attempt = e->attempt};
     if (event.kind == SEALMQ_EVENT_NONE) return;
     memcpy(event.id.bytes, e->id.bytes, sizeof event.id.bytes);
     memcpy(event.account.bytes, e->sender_account.bytes, sizeof event.account.bytes);

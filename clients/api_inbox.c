@@ -7,22 +7,15 @@
 
 #define LOCKED_TRIES 3u
 
-static bool row_sealed(const struct inbox_row *row)
+static void received_give(const struct inbox_row *row, struct view handle, struct sealmq_received *out)
 {
-    (void)row;
-    return false; /* nothing that is sealed is opened yet */
-}
-
-static void received_give(struct sealmq_client *c, const struct inbox_row *row, struct view handle,
-                          struct sealmq_received *out)
-{
-    bool sealed = row_sealed(row);
+    bool sealed = row->sealed;
     struct sealmq_received full = {.order = row->order,
                                    .kind = sealed ? SEALMQ_SEALED : SEALMQ_OPAQUE,
                                    .prompt = sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED,
                                    .accepted_ms = row->accepted_ms, .received_ms = row->received_ms,
+                                   .missing = row->missing,
                                    .payload = row->body.at, .payload_len = row->body.len};
-    (void)c;
     memcpy(full.account.bytes, row->sender_account.bytes, sizeof full.account.bytes);
     memcpy(full.device.bytes, row->sender_device.bytes, sizeof full.device.bytes);
     memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
@@ -32,7 +25,7 @@ static void received_give(struct sealmq_client *c, const struct inbox_row *row, 
 
 static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox_row *row, struct view *handle)
 {
-    struct inbox_scan scan = {.unshown = true, .after = after, .rows = row, .row_max = 1};
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .after = after, .rows = row, .row_max = 1};
     enum status s = state_inbox_scan(c->state, &scan, &c->inbox_arena);
     if (s == STATUS_OK && scan.row_count == 0) return STATUS_NOT_FOUND;
     if (s == STATUS_OK) s = state_contact_handle(c->state, row->sender_account, &c->inbox_arena, handle);
@@ -49,7 +42,7 @@ enum sealmq_status sealmq_inbox_next(struct sealmq_client *c, uint64_t after, st
     if (s != STATUS_OK) return api_result(c, s);
     s = next_in(c, after, &row, &handle);
     state_rollback(c->state);
-    if (s == STATUS_OK) received_give(c, &row, handle, out);
+    if (s == STATUS_OK) received_give(&row, handle, out);
     return api_result(c, s);
 }
 

@@ -10,13 +10,6 @@
 
 /* ---- a row, as the application sees it ---- */
 
-/* The row of a message says how it goes once the engine seals; today nothing is sealed. */
-static bool row_sealed(const struct outbox_row *row)
-{
-    (void)row;
-    return false;
-}
-
 static void parts_copy(struct sealmq_client *c, const struct outbox_row *row)
 {
     _Static_assert(SEALMQ_PARTS_MAX == DEVICES_PER_ACCOUNT, "one part a device");
@@ -43,14 +36,14 @@ static void receipt_copy(const struct outbox_row *row, struct sealmq_receipt *ou
 
 static void message_give(struct sealmq_client *c, const struct outbox_row *row, struct sealmq_message *out)
 {
-    bool sealed = row_sealed(row);
+    bool sealed = row->sealed;
     struct sealmq_message full = {.order = row->order,
                                   .kind = sealed ? SEALMQ_SEALED : SEALMQ_OPAQUE,
                                   .state = (enum sealmq_message_state)row->state,
                                   .stage = (enum sealmq_stage)message_class_of(row->state),
                                   .reason = (enum sealmq_status)row->reason,
                                   .prompt = prompt_of_message(row->state, sealed),
-                                  .created_ms = row->created_ms, .ttl_ms = row->ttl_ms,
+                                  .created_ms = row->created_ms, .ttl_ms = row->ttl_ms, .attempt = row->attempt,
                                   .expires_ms = row->expires_ms, .accepted = row->level != 0,
                                   .parts = c->parts, .part_count = row->part_count};
     memcpy(full.key, row->key.text, sizeof full.key);
@@ -81,13 +74,13 @@ static enum status message_send(struct sealmq_client *c, const struct sealmq_sen
     if (o->kind != SEALMQ_SEALED && o->kind != SEALMQ_OPAQUE) return STATUS_MALFORMED;
     struct engine_message message = {.handle = view_of(o->handle, strlen(o->handle)),
                                      .payload = view_of(o->payload, o->payload_len),
-                                     .key = o->key, .ttl_ms = o->ttl_ms};
+                                     .key = o->key, .ttl_ms = o->ttl_ms, .sealed = o->kind == SEALMQ_SEALED};
     return engine_send(c->engine, host_now(), &message, row);
 }
 
 static void not_sealed_tell(struct sealmq_client *c, const struct outbox_row *row)
 {
-    if (row_sealed(row) || c->prompts_told & 1u << SEALMQ_PROMPT_NOT_SEALED) return;
+    if (row->sealed || c->prompts_told & 1u << SEALMQ_PROMPT_NOT_SEALED) return;
     c->prompts_told |= 1u << SEALMQ_PROMPT_NOT_SEALED;
     prompt_push(c, SEALMQ_PROMPT_NOT_SEALED, row->order);
 }

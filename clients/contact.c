@@ -33,15 +33,17 @@ enum status contact_find_in(struct engine *e, struct outbox_row *row, struct con
 
 /* ---- waiting for what we do not know ---- */
 
-/* Of a handle; our own account's has none. */
-static struct lookup *lookup_of(struct engine *e, struct view handle)
+/* Of a handle; or without one of an account. NULL: the table is full. */
+static struct lookup *lookup_of(struct engine *e, struct view handle, const struct account_id *account)
 {
     struct lookup *free_slot = NULL;
     for (size_t i = 0; i < LOOKUPS_MAX; i++) {
         struct lookup *l = &e->lookups[i];
+        bool same = view_equal(view_of(l->handle, l->handle_len), handle) &&
+                    (handle.len || memcmp(&l->account, account, sizeof *account) == 0);
         if (l->stage == LOOKUP_FREE)
             free_slot = l;
-        else if (view_equal(view_of(l->handle, l->handle_len), handle))
+        else if (same)
             return l;
     }
     return free_slot;
@@ -74,7 +76,7 @@ static enum status wait_in(struct engine *e, struct now now, struct outbox_row *
 
 enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row *row)
 {
-    struct lookup *l = lookup_of(e, row_handle(row));
+    struct lookup *l = lookup_of(e, row_handle(row), &row->target);
     struct contact held;
     enum status s = state_contact_get(e->state, row->target, &held);
     if (s != STATUS_OK && s != STATUS_NOT_FOUND) return s;
@@ -84,11 +86,21 @@ enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row 
 
 enum status contact_hand_over_in(struct engine *e, struct now now, struct outbox_row *row, uint64_t first)
 {
-    struct lookup *l = lookup_of(e, row_handle(row));
+    struct lookup *l = lookup_of(e, row_handle(row), &row->target);
     if (l && l->stage == LOOKUP_FREE) {
         lookup_begin(l, now, row, 0);
         l->stage = LOOKUP_HAND_OVER;
         l->first = first;
+    }
+    return wait_in(e, now, row, l);
+}
+
+enum status contact_claim_in(struct engine *e, struct now now, struct outbox_row *row)
+{
+    struct lookup *l = lookup_of(e, row_handle(row), &row->target);
+    if (l && l->stage == LOOKUP_FREE) {
+        lookup_begin(l, now, row, 0);
+        l->stage = LOOKUP_PREKEYS;
     }
     return wait_in(e, now, row, l);
 }
@@ -110,6 +122,39 @@ static struct request *hand_over(struct engine *e, struct now now, struct lookup
     return request_make(e, now, KIND_APPEND, home_of_account(l->account), &msg_append_desc, &m);
 }
 
+/* The devices with which a session is to be begun. */
+static enum status missing_in(struct engine *e, struct account_id account, struct device_id_list *out, size_t *count)
+{
+    struct contact c;
+    enum status s = state_contact_get(e->state, account, &c);
+    *count = 0;
+    for (size_t i = 0; s == STATUS_OK && i < c.log.device_count && *count < DEVICES_PER_ACCOUNT; i++) {
+        const struct peer p = {account, &c.log.devices[i]};
+        bool ready;
+        if (p.device->standing != STANDING_ACTIVE || device_equal(p.device->id, e->identity.device)) continue;
+        s = pair_ready_in(e, &p, &ready);
+        if (s == STATUS_OK && !ready) out[(*count)++].device = p.device->id;
+    }
+    pair_forget(e);
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+/* Where there is nobody to ask for, the log may be another one than was thought: it is looked up. */
+static struct request *claim(struct engine *e, struct now now, struct lookup *l)
+{
+    struct device_id_list devices[DEVICES_PER_ACCOUNT];
+    struct msg_claim_prekeys m = {.account = l->account, .devices = devices};
+    struct msg_lookup ask = {.account = l->account};
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, missing_in(e, l->account, devices, &m.device_count));
+    if (!engine_fault(e, s)) return NULL;
+    if (m.device_count == 0) {
+        l->stage = LOOKUP_ACCOUNT;
+        return request_make(e, now, KIND_LOOKUP, home_of_account(l->account), &msg_lookup_desc, &ask);
+    }
+    return request_make(e, now, KIND_CLAIM_PREKEYS, home_of_account(l->account), &msg_claim_prekeys_desc, &m);
+}
+
 static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
 {
     struct msg_lookup m = {0};
@@ -124,6 +169,8 @@ static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
     }
     if (l->stage == LOOKUP_HAND_OVER)
         r = hand_over(e, now, l);
+    else if (l->stage == LOOKUP_PREKEYS)
+        r = claim(e, now, l);
     else
         r = request_make(e, now, KIND_LOOKUP, home, &msg_lookup_desc, &m);
     l->ask_ms = now.mono_ms + RETRY_MIN_MS;
@@ -180,6 +227,7 @@ static enum status row_tell_in(struct engine *e, struct now now, struct outbox_r
     if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
     uint64_t delay = row->tries > 1 ? backoff_ms(e, row->tries, RETRY_MIN_MS, RETRY_MAX_MS) : 0;
     if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, delay);
+    if (end->event == MESSAGE_EVENT_REFUSE) return outbox_refuse_in(e, now, row, end->status);
     return outbox_step_in(e, now, row, end->event, end->status);
 }
 
@@ -204,12 +252,15 @@ static void lookup_free(struct engine *e, size_t lookup)
 
 static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
+    struct account_id account = e->lookups[lookup].account;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, end));
-    if (engine_fault(e, s))
+    if (engine_fault(e, s)) {
         lookup_free(e, lookup);
-    else
+        opening_retry(e, now, account);
+    } else {
         lookup_later(e, now, &e->lookups[lookup], 0);
+    }
 }
 
 static const struct lookup_end at_last = {.status = STATUS_OK};
@@ -343,6 +394,53 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
     }
 }
 
+/* ---- account -> prekeys ---- */
+
+#define PREKEYS_NONE_MS 10000u /* the device has not left any yet: how often to ask */
+
+/* What is not there (yet) is asked for again: *again_ms later, 0 = all was there. */
+static enum status bundles_in(struct engine *e, struct now now, const struct lookup *l, const struct msg_prekeys *m,
+                              uint64_t *again_ms)
+{
+    struct contact c;
+    enum status s = state_contact_get(e->state, l->account, &c);
+    *again_ms = 0;
+    for (size_t i = 0; s == STATUS_OK && i < m->bundle_count; i++) {
+        const struct msg_prekey_bundle *bundle = &m->bundles[i];
+        const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
+        uint64_t wait_ms = bundle->retry_after_ms > PREKEYS_NONE_MS ? bundle->retry_after_ms : PREKEYS_NONE_MS;
+        if (!p.device) return STATUS_BAD_ENTRY;
+        if (bundle->status == STATUS_OK)
+            s = pair_begin_in(e, now, &p, bundle);
+        else if (wait_ms > *again_ms)
+            *again_ms = wait_ms;
+    }
+    pair_forget(e);
+    return s;
+}
+
+void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
+{
+    struct msg_prekeys m;
+    struct lookup *l = &e->lookups[r->lookup];
+    uint64_t again_ms = 0;
+    if (l->stage != LOOKUP_PREKEYS) return;
+    if (codec_decode(&msg_prekeys_desc, f->meta, &e->arena, &m) != STATUS_OK) {
+        e->counts.frames_bad++;
+        lookup_later(e, now, l, 0);
+        return;
+    }
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &again_ms));
+    if (s == STATUS_BAD_ENTRY) { /* not signed by the device that the log has: the relay's own, perhaps */
+        fork_tell(e, now, r->lookup);
+    } else if (!engine_fault(e, s) || again_ms) {
+        lookup_later(e, now, l, again_ms);
+    } else {
+        lookup_end(e, now, r->lookup, &at_last);
+    }
+}
+
 /* ---- entries -> the relay ---- */
 
 void appended_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
@@ -384,7 +482,15 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
     }
 }
 
-/* ---- our own log ---- */
+/* ---- logs without a handle ---- */
+
+static void account_ask(struct engine *e, struct now now, struct account_id account, uint64_t length)
+{
+    struct lookup *l = lookup_of(e, view_of(NULL, 0), &account);
+    if (!l || l->stage != LOOKUP_FREE) return; /* on its way; or the table is full, and a new session asks again */
+    *l = (struct lookup){.stage = LOOKUP_ACCOUNT, .account = account, .first = length, .length = length,
+                         .ask_ms = now.mono_ms};
+}
 
 void contact_own(struct engine *e, struct now now, const struct msg_log_state *said)
 {
@@ -393,8 +499,13 @@ void contact_own(struct engine *e, struct now now, const struct msg_log_state *s
     if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
     if (!engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) return;
     bool same = said->length == own.log.length && memcmp(&said->head, &own.log.head, sizeof said->head) == 0;
-    struct lookup *l = same ? NULL : lookup_of(e, view_of(NULL, 0));
-    if (!l || l->stage != LOOKUP_FREE) return;
-    *l = (struct lookup){.stage = LOOKUP_ACCOUNT, .account = e->identity.account, .first = own.log.length,
-                         .length = own.log.length, .ask_ms = now.mono_ms};
+    if (!same) account_ask(e, now, e->identity.account, own.log.length);
+}
+
+void contact_learn(struct engine *e, struct now now, struct account_id account)
+{
+    struct contact held;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, account, &held));
+    if (engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) account_ask(e, now, account, held.log.length);
 }

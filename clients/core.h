@@ -72,12 +72,13 @@ enum lookup_stage {
     LOOKUP_HANDLE,    /* which account is it? */
     LOOKUP_ACCOUNT,   /* entries from `first` on are asked for */
     LOOKUP_HAND_OVER, /* ours from `first` on are given to the relay */
+    LOOKUP_PREKEYS,   /* of the devices with which there is no session */
 };
 
 struct lookup {
     enum lookup_stage stage;
     uint8_t handle[HANDLE_LEN_MAX];
-    size_t handle_len;
+    size_t handle_len; /* 0: our own account, or who has sent us something */
     struct account_id account; /* from LOOKUP_ACCOUNT on */
     uint64_t first;            /* an entry's number */
     uint64_t length;           /* of the log as it was held when last asked */
@@ -98,7 +99,15 @@ struct delivered {
     uint64_t order;          /* its inbox row; 0 = it failed */
     uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
-    bool taken;              /* by the application, earlier */
+    struct view report;      /* of one that failed: an encoded msg_report, in the engine's arena; or empty */
+    bool taken;              /* by the application, earlier; or sealed, and opened */
+};
+
+/* A failure that the relay is to be told of. */
+struct failure {
+    struct position at;
+    enum fail_reason reason;
+    uint8_t report_len, report[REPORT_LEN_MAX];
 };
 
 /* One that the application has not taken yet. */
@@ -125,7 +134,7 @@ struct acks {
     uint64_t poll_ms;          /* mono: when to look for what another process has taken */
     unsigned tries;
     uint64_t drop_ms;          /* mono: when to drop echoed rows from the state; NEVER = none */
-    struct buffer failed;      /* of struct pending_ack, ascending; as many as the credit at most */
+    struct buffer failed;      /* of struct failure, ascending; as many as the credit at most */
     struct buffer untaken;     /* of struct untaken, ascending; as many as the credit at most */
 };
 
@@ -140,11 +149,22 @@ struct terms_ask {
 };
 #define STORES_MAX 64u
 
+/* Where secrets are while something is sealed or opened: sodium_malloc memory, wiped after each use. */
+struct seal_work {
+    struct device_secrets secrets;
+    struct state_session rows[STATE_SESSIONS_MAX], next;
+    struct skipped_list fresh;
+    struct state_prekey prekey, extra;
+    struct message_sk kept;
+};
+
 struct engine {
     struct engine_config config;
     struct state *state;
     struct arena arena;        /* one entry call */
     struct buffer scratch;
+    struct seal_work *work;    /* made with the first use */
+    struct buffer plain;       /* padded content, wiped after each use */
     enum status broken;        /* OK, or why the engine does nothing any more */
     size_t event_mark;         /* e->event_count when the transaction began */
 
@@ -324,6 +344,44 @@ uint64_t prekeys_deadline_ms(const struct engine *e);
 reply_fn published_reply;
 failure_fn publish_failed;
 
+/* ---- pair.c: sessions with one other device (PROTOCOL 10.5) ---- */
+
+/* A device of a contact with which we speak. */
+struct peer {
+    struct account_id account;
+    const struct log_device *device;
+};
+/* pair_ready_in: there is a session in which something can be sealed for it. */
+enum status pair_ready_in(struct engine *e, const struct peer *p, bool *ready) MUST_USE;
+/* pair_begin_in: one more session, from a claimed bundle. BAD_ENTRY: the bundle is not this device's, or no good. */
+enum status pair_begin_in(struct engine *e, struct now now, const struct peer *p,
+                          const struct msg_prekey_bundle *bundle) MUST_USE;
+/* pair_seal_in: appends the ciphertext. NOT_FOUND: there is no session. */
+enum status pair_seal_in(struct engine *e, const struct peer *p, const struct sealed_context *context,
+                         struct view padded, struct buffer *out) MUST_USE;
+/* pair_open_in: opens, checks content and commitment, and moves the session on; *content borrows from e->plain, until
+ * pair_forget. Else *cause says why not, and nothing has changed. */
+enum status pair_open_in(struct engine *e, struct now now, const struct peer *p, const struct sealed_context *context,
+                         struct view ciphertext, struct content *content, enum report_cause *cause) MUST_USE;
+/* pair_retire_in: nothing more is sealed in the sessions with it that there are. */
+enum status pair_retire_in(struct engine *e, struct device_id device) MUST_USE;
+/* pair_forget: wipes what an opening, or sealing, has left in memory. */
+void pair_forget(struct engine *e);
+
+/* ---- opening.c: sealed deliveries ---- */
+
+/* opening_in: a sealed delivery, whose row is known but for what is inside: opened into it; or closed = true, to be kept
+ * so until the sender's log is known (not with `final`); or *cause. */
+enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, struct view ciphertext, bool final,
+                       enum report_cause *cause) MUST_USE;
+/* opening_report_in: the signed report of a failure, in the engine's arena. */
+enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
+                              struct view *out) MUST_USE;
+/* opening_retry: closed rows of an account whose log was looked up. */
+void opening_retry(struct engine *e, struct now now, struct account_id account);
+/* opening_sweep: closed rows from before this session: their senders are looked up. */
+void opening_sweep(struct engine *e, struct now now);
+
 /* ---- contact.c ---- */
 
 /* contact_find_in: the contact that a row's handle names, where we know it; sets row->target. */
@@ -333,11 +391,15 @@ enum status contact_find_in(struct engine *e, struct outbox_row *row, struct con
 enum status contact_wait_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 /* contact_hand_over_in: the relay's log of the row's target ends before ours: it gets the rest; the row waits for that. */
 enum status contact_hand_over_in(struct engine *e, struct now now, struct outbox_row *row, uint64_t first) MUST_USE;
+/* contact_claim_in: sessions with the row's recipient are to be begun; the row waits for that. */
+enum status contact_claim_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
+/* contact_learn: somebody's log, without a handle, from where we hold it; opening_retry follows. */
+void contact_learn(struct engine *e, struct now now, struct account_id account);
 /* contact_own: what the relay says of our own log, at WELCOME: what is missing on either side is fetched or given. */
 void contact_own(struct engine *e, struct now now, const struct msg_log_state *said);
 void contact_drive(struct engine *e, struct now now);
 uint64_t contact_deadline_ms(const struct engine *e);
-reply_fn found_reply, appended_reply;
+reply_fn found_reply, appended_reply, claimed_prekeys_reply;
 failure_fn lookup_failed, append_failed;
 
 /* ---- outbox.c ---- */
@@ -346,6 +408,8 @@ failure_fn lookup_failed, append_failed;
  * application. The pair must be in the table. */
 enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *row,
                            enum message_event event, enum status reason) MUST_USE;
+/* outbox_refuse_in: it will not arrive. A resend that is not taken leaves what was accepted before as it is. */
+enum status outbox_refuse_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason) MUST_USE;
 /* outbox_later_in: tries again in delay_ms. */
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
                             enum status reason, uint64_t delay_ms) MUST_USE;
@@ -355,9 +419,10 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 /* outbox_new_id: another message id, as if never sent; the row is not written. */
 void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
 /* outbox_seal_in: makes and keeps the bytes of a draft: for each device of the contact those that `body` has already, where
- * they are still right, else new ones of its payload; *body has them then (on the engine's arena). */
+ * they are still right, else new ones of its payload; *body has them then (on the engine's arena). *ready false: there is
+ * no session with some device; nothing has changed. */
 enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *row,
-                           const struct contact *contact, struct outbox_body *body) MUST_USE;
+                           const struct contact *contact, struct outbox_body *body, bool *ready) MUST_USE;
 /* id_is_timely: whether the relay would take the id now (PROTOCOL 7.1). */
 bool id_is_timely(const struct engine *e, struct now now, struct message_id id);
 
@@ -381,6 +446,20 @@ void hint_push(struct engine *e, struct now now, const struct frame *f);
 enum status parts_ended_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 reply_fn status_reply;
 failure_fn status_failed;
+
+/* ---- resend.c ---- */
+
+/* resend_wanted_in: whether a part's failure is one to seal anew for: `damaged`; `broken` by a report of its device's own. */
+enum status resend_wanted_in(struct engine *e, const struct outbox_row *row, const struct msg_part_state *news,
+                             bool *wanted) MUST_USE;
+/* resend_in: sealed anew for the devices marked, in new sessions; an accepted row becomes a draft. */
+enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,
+                      const bool wanted[DEVICES_PER_ACCOUNT]) MUST_USE;
+/* resend_has: the device is one of those that the row is sealed for now: all of a first attempt. resend_any: one of the
+ * contact's devices is. resend_keeps: bytes that it had may go again. */
+bool resend_has(const struct outbox_row *row, struct device_id device);
+bool resend_any(const struct outbox_row *row, const struct contact *contact);
+bool resend_keeps(const struct outbox_row *row, struct device_id device);
 
 /* ---- terms.c ---- */
 
@@ -410,6 +489,9 @@ void acks_reset(struct engine *e);
 bool acks_have_room(const struct engine *e, size_t count);
 void acks_delivered(struct engine *e, struct now now, const struct delivered *items, size_t count);
 enum status acks_drop_in(struct engine *e) MUST_USE;
+/* acks_opened: closed rows were opened, or (broken) dropped: their transaction is committed. */
+void acks_opened(struct engine *e, struct now now, uint64_t order);
+void acks_broken(struct engine *e, struct now now, uint64_t order, enum fail_reason reason, struct view report);
 void ack_drive(struct engine *e, struct now now);
 uint64_t ack_deadline_ms(const struct engine *e);
 bool ack_pending(const struct engine *e);

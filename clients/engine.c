@@ -4,6 +4,7 @@
  * frame is made any more: what is on disk is uncertain, the next process finds out. */
 #include "clients/core.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,9 @@ void engine_free(struct engine **at)
     frames_clear(e);
     for (size_t i = 0; i < REQUESTS_MAX; i++)
         free(e->requests[i].batch);
+    pair_forget(e);
+    sodium_free(e->work);
+    buffer_fini(&e->plain);
     buffer_fini(&e->acks.failed);
     buffer_fini(&e->acks.untaken);
     buffer_fini(&e->scratch);

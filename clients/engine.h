@@ -12,15 +12,10 @@
 #define SEALMQ_CLIENTS_ENGINE_H
 
 #include "broker/wire/now.h"
+#include "clients/random.h"
 #include "clients/state/state.h"
 
 struct engine;
-
-/* Where randomness comes from: host_random, or a seed. */
-struct random_source {
-    void (*fill)(void *self, void *out, size_t len);
-    void *self;
-};
 
 #define ENGINE_ACK_PACE_MS 20u /* what clients SHOULD leave */
 
@@ -84,6 +79,7 @@ struct engine_message {
     struct view payload;  /* <= PAYLOAD_LEN_MAX */
     const char *key;      /* the caller's id: 1..64 printable characters; NULL = none */
     uint64_t ttl_ms;      /* 0 = the relay's default */
+    bool sealed;          /* by us, end to end; else the payload goes as it is: the application's own encryption */
 };
 
 /* engine_send: keeps the message (synced) and returns; frames follow from engine_tick. *out is its row.
@@ -170,6 +166,7 @@ struct engine_event {
     struct message_key key;
     struct message_id id;
     enum message_state state;
+    uint32_t attempt;         /* of a MESSAGE: above 0 it is being resent, or was */
     struct account_id sender_account;
     struct device_id sender_device;
     enum gap_reason gap;

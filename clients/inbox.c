@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "broker/wire/report.h"
 #include "clients/wrap.h"
 
 #define GAP_SEEN_SETTING "gap_seen" /* 8 bytes */
@@ -57,34 +58,79 @@ static void gaps_settle(struct engine *e, struct now now, const struct msg_deliv
 
 /* ---- DELIVER ---- */
 
+static struct inbox_row row_of(struct now now, const struct msg_delivery *d)
+{
+    return (struct inbox_row){.sender_account = d->sender_account, .sender_device = d->sender_device, .id = d->id,
+                              .term = d->term, .seq = d->seq, .accepted_ms = d->accepted_ms,
+                              .received_ms = now.wall_ms, .sealed = d->sealed, .target = d->target,
+                              .attempt = d->attempt, .commitment = d->commitment, .stamp_key = d->stamp_key,
+                              .stamp = d->stamp};
+}
+
+static void received_tell(struct engine *e, const struct inbox_row *row)
+{
+    event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row->order, .id = row->id,
+                                        .sender_account = row->sender_account, .sender_device = row->sender_device});
+}
+
+/* What is known needs no opening: its key is gone. */
+static enum status sealed_known_in(struct engine *e, const struct inbox_row *known, struct delivered *out)
+{
+    e->counts.duplicates++;
+    out->order = known->order;
+    out->taken = !known->closed;
+    return STATUS_OK;
+}
+
+static enum status sealed_keep_in(struct engine *e, struct now now, struct inbox_row *row, struct view ciphertext,
+                                  struct delivered *out)
+{
+    struct inbox_row known;
+    enum report_cause cause;
+    bool added;
+    enum status s = state_inbox_find(e->state, row->sender_device, row->id, &known);
+    if (s == STATUS_OK) return sealed_known_in(e, &known, out);
+    if (s == STATUS_NOT_FOUND) s = opening_in(e, now, row, ciphertext, false, &cause);
+    if (s != STATUS_OK) return s;
+    out->reason = report_reason((uint32_t)cause);
+    if (cause != CAUSE_NONE) return opening_report_in(e, now, row, cause, &out->report);
+    if (row->closed) row->body = ciphertext;
+    s = state_inbox_put(e->state, row, &added);
+    out->order = row->order;
+    out->taken = !row->closed;
+    if (s == STATUS_OK && !row->closed) received_tell(e, row);
+    return s;
+}
+
 /* One delivery of the frame with its bytes. */
 static enum status delivery_keep_in(struct engine *e, struct now now, const struct msg_delivery *d,
                                     struct view ciphertext, struct delivered *out)
 {
-    struct inbox_row row = {.sender_account = d->sender_account,
-                            .sender_device = d->sender_device,
-                            .id = d->id,
-                            .term = d->term,
-                            .seq = d->seq,
-                            .accepted_ms = d->accepted_ms,
-                            .received_ms = now.wall_ms};
+    struct inbox_row row = row_of(now, d);
     bool added;
     *out = (struct delivered){.at = {.term = d->term, .seq = d->seq}, .len = d->len};
-    out->reason = wrap_open(ciphertext, d->sealed, &row.body);
+    out->reason = wrap_check(ciphertext, d->sealed);
     if (out->reason != FAIL_NONE) return STATUS_OK;
+    if (d->sealed) return sealed_keep_in(e, now, &row, ciphertext, out);
+    row.body = wrap_opaque_payload(ciphertext);
     enum status s = state_inbox_put(e->state, &row, &added);
     if (s != STATUS_OK) return s;
     out->order = row.order;
     out->taken = row.shown;
     if (!added) e->counts.duplicates++;
-    if (added)
-        event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row.order,
-                                            .id = row.id, .sender_account = row.sender_account,
-                                            .sender_device = row.sender_device});
+    if (added) received_tell(e, &row);
     return STATUS_OK;
 }
 
-/* All of the frame or nothing. An acknowledgement is pending for each failure. */
+/* An acknowledgement is pending for each failure, and for what was opened: that is settled by itself. */
+static enum status pending_in(struct engine *e, const struct msg_delivery *d, const struct delivered *out)
+{
+    struct pending_ack ack = {.position = out->at, .reason = out->reason};
+    bool pending = ack.reason != FAIL_NONE || (d->sealed && out->taken);
+    return pending ? state_ack_put(e->state, &ack) : STATUS_OK;
+}
+
+/* All of the frame or nothing. */
 static enum status deliver_in(struct engine *e, struct now now, const struct msg_deliver *m,
                               struct view body, struct delivered *out)
 {
@@ -94,10 +140,17 @@ static enum status deliver_in(struct engine *e, struct now now, const struct msg
     for (size_t i = 0; i < m->item_count && s == STATUS_OK; i++) {
         const struct msg_delivery *d = &m->items[i];
         s = delivery_keep_in(e, now, d, read_view(&r, d->len), &out[i]);
-        struct pending_ack ack = {.position = out[i].at, .reason = out[i].reason};
-        if (s == STATUS_OK && ack.reason != FAIL_NONE) s = state_ack_put(e->state, &ack);
+        if (s == STATUS_OK) s = pending_in(e, d, &out[i]);
     }
     return s;
+}
+
+/* The senders of what is kept closed. */
+static void senders_learn(struct engine *e, struct now now, const struct msg_deliver *m, const struct delivered *items)
+{
+    for (size_t i = 0; i < m->item_count; i++)
+        if (m->items[i].sealed && items[i].reason == FAIL_NONE && !items[i].taken)
+            contact_learn(e, now, m->items[i].sender_account);
 }
 
 /* In mailbox order, and with exactly their bytes; gaps with a number. */
@@ -137,6 +190,7 @@ void deliver_push(struct engine *e, struct now now, const struct frame *f)
     if (engine_fault(e, s)) {
         acks_delivered(e, now, delivered, m.item_count);
         gaps_settle(e, now, &m);
+        senders_learn(e, now, &m, delivered);
     } else if (e->broken == STATUS_OK) {
         session_lost(e, now);
         earlier(&e->hello_ms, now.mono_ms + RETRY_MIN_MS);

@@ -1,7 +1,7 @@
 /* message: the table of client message states (PROTOCOL 7, ARCHITECTURE "states"). It knows no
  * storage and no wire; outbox.c asks it before every change. Invariants: a message that was handed to
- * the network never becomes a draft again unless the relay has said that it did not take it (RESEAL);
- * nothing leaves settled or refused. */
+ * the network never becomes a draft again unless the relay has said that it did not take it (RESEAL), or
+ * that a device could not open it (RESEND); nothing leaves settled or refused. */
 #include "clients/message.h"
 
 #include "broker/wire/bytes.h"
@@ -10,13 +10,13 @@
 #define ON(event, to) [MESSAGE_EVENT_##event] = MESSAGE_##to
 
 static const uint8_t steps[MESSAGE_STATE_END][MESSAGE_EVENT_COUNT] = {
-    ROW(DRAFTED) = {ON(SEAL, ENCRYPTED), ON(REFUSE, REFUSED), ON(HOLD, HELD)},
+    ROW(DRAFTED) = {ON(SEAL, ENCRYPTED), ON(REFUSE, REFUSED), ON(HOLD, HELD), ON(KEEP, ACCEPTED)},
     ROW(ENCRYPTED) = {ON(SUBMIT, QUEUED), ON(RESEAL, DRAFTED), ON(REFUSE, REFUSED),
-                      ON(HOLD, HELD)},
+                      ON(HOLD, HELD), ON(KEEP, ACCEPTED)},
     ROW(QUEUED) = {ON(SUBMIT, QUEUED), ON(ACCEPT, ACCEPTED), ON(RESEAL, DRAFTED),
-                   ON(REFUSE, REFUSED), ON(DOUBT, UNKNOWN), ON(HOLD, HELD)},
+                   ON(REFUSE, REFUSED), ON(DOUBT, UNKNOWN), ON(HOLD, HELD), ON(KEEP, ACCEPTED)},
     ROW(ACCEPTED) = {ON(END, SETTLED), ON(REFUSE, REFUSED), ON(LOSE, QUEUED),
-                     ON(DOUBT, UNKNOWN)},
+                     ON(DOUBT, UNKNOWN), ON(RESEND, DRAFTED)},
     ROW(SETTLED) = {0},
     ROW(REFUSED) = {0},
     ROW(UNKNOWN) = {ON(ACCEPT, ACCEPTED), ON(RELEASE, DRAFTED)},

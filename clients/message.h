@@ -34,7 +34,9 @@ enum message_state {
     X(LOSE, "lose")       /* the relay lost the acceptance: the same bytes again */                \
     X(DOUBT, "doubt")     /* possibly accepted long ago; no way to find out */                     \
     X(HOLD, "hold")       /* the contact's identity has changed */                                 \
-    X(RELEASE, "release") /* the user has decided to send */
+    X(RELEASE, "release") /* the user has decided to send */                                       \
+    X(RESEND, "resend")   /* accepted, and some device could not open it: sealed anew for that */  \
+    X(KEEP, "keep")       /* a resend is not taken: what was accepted before stands */
 
 enum message_event {
 #define X(NAME, text) MESSAGE_EVENT_##NAME,

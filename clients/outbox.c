@@ -8,6 +8,7 @@
 #include "broker/wire/identity.h"
 #include "clients/wrap.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define ID_MARGIN_MS 60000u /* a new id is taken this long before the relay would refuse the old */
@@ -18,7 +19,7 @@ static void message_tell(struct engine *e, const struct outbox_row *row)
 {
     event_put(e, &(struct engine_event){.kind = ENGINE_MESSAGE, .status = row->reason,
                                         .order = row->order, .key = row->key, .id = row->id,
-                                        .state = row->state});
+                                        .state = row->state, .attempt = row->attempt});
 }
 
 /* Once ended a message's bytes go; the words of one that did not arrive stay for the user. */
@@ -50,6 +51,12 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
     return s;
 }
 
+enum status outbox_refuse_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
+{
+    enum message_event event = row->attempt ? MESSAGE_EVENT_KEEP : MESSAGE_EVENT_REFUSE;
+    return outbox_step_in(e, now, row, event, reason);
+}
+
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
                             enum status reason, uint64_t delay_ms)
 {
@@ -78,6 +85,7 @@ void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row)
     row->attempt_count = 0;
     row->digest = (struct hash256){0};
     row->submitted = row->doubtful = row->lost = false;
+    row->attempt = 0;
 }
 
 /* The digest of bytes that may have reached the relay is remembered under their id. */
@@ -106,9 +114,11 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 /* ---- sealing: step 1 ---- */
 
 /* The bytes that were made for this device before, and still are right: same message, same keys. */
-static struct view part_before(const struct msg_send_item *before, struct view ciphertext, const struct log_device *d)
+static struct view part_before(const struct outbox_row *row, const struct msg_send_item *before, struct view ciphertext,
+                               const struct log_device *d)
 {
     struct reader r = reader_of(ciphertext);
+    if (!resend_keeps(row, d->id)) return view_of(NULL, 0);
     for (size_t i = 0; i < before->part_count; i++) {
         struct view part = read_view(&r, before->parts[i].len);
         if (!r.failed && device_equal(before->parts[i].device, d->id) && d->version <= before->key_version) return part;
@@ -133,44 +143,147 @@ struct sealing {
     struct hash256 hashes[DEVICES_PER_ACCOUNT];
     size_t count;
     struct buffer ciphertext;
+    struct hash256 commitment; /* of a sealed message, */
+    struct buffer padded;      /* whose content is the same for each device */
 };
 
-static void seal_part(struct sealing *x, const struct outbox_body *body, const struct log_device *d)
+static bool is_recipient(const struct engine *e, const struct outbox_row *row, const struct log_device *d)
+{
+    return d->standing == STANDING_ACTIVE && !device_equal(d->id, e->identity.device) && resend_has(row, d->id);
+}
+
+/* Who needs new bytes needs a session. */
+static enum status sessions_ready_in(struct engine *e, const struct outbox_row *row, const struct contact *contact,
+                                     const struct sealing *x, const struct outbox_body *body, bool *ready)
+{
+    enum status s = STATUS_OK;
+    *ready = true;
+    for (size_t i = 0; i < contact->log.device_count && s == STATUS_OK && *ready; i++) {
+        const struct peer p = {contact->log.account, &contact->log.devices[i]};
+        if (is_recipient(e, row, p.device) && !part_before(row, &x->before, body->ciphertext, p.device).len)
+            s = pair_ready_in(e, &p, ready);
+    }
+    return s;
+}
+
+/* The content of a message is made once, whatever becomes of it. */
+static enum status content_make_in(struct engine *e, struct now now, const struct outbox_row *row,
+                                   const struct outbox_body *body, struct content *out)
+{
+    struct contact own;
+    struct view key = view_of(row->target.bytes, sizeof row->target.bytes);
+    size_t len;
+    if (body->head.len) {
+        enum status read = content_head_read(body->head, out, &len);
+        out->payload = body->payload;
+        return read == STATUS_OK && len == body->payload.len ? STATUS_OK : STATUS_DAMAGED;
+    }
+    *out = (struct content){.made_ms = engine_relay_ms(e, now), .payload = body->payload};
+    random_fill(e, out->franking.bytes, sizeof out->franking.bytes);
+    enum status s = state_contact_get(e->state, e->identity.account, &own);
+    if (s == STATUS_OK) s = state_counter_get(e->state, COUNTER_SEALED, key, &out->counter);
+    out->counter++;
+    out->key_version = own.log.key_version;
+    out->head = own.log.version_head;
+    return s == STATUS_OK ? state_counter_put(e->state, COUNTER_SEALED, key, out->counter) : s;
+}
+
+static enum status content_in(struct engine *e, struct now now, const struct outbox_row *row, struct outbox_body *body,
+                              struct sealing *x)
+{
+    struct content content;
+    uint8_t head[CONTENT_HEAD_LEN];
+    enum status s = content_make_in(e, now, row, body, &content);
+    if (s == STATUS_OK) {
+        content_head_write(&content, head);
+        body->head = arena_copy(&e->arena, view_of(head, sizeof head));
+        content_write(&content, &x->padded);
+        x->commitment = content_commitment(&content);
+    }
+    sodium_memzero(head, sizeof head);
+    sodium_memzero(&content, sizeof content);
+    return s;
+}
+
+static struct sealed_context context_of(const struct engine *e, const struct outbox_row *row, const struct sealing *x,
+                                        const struct log_device *d)
+{
+    return (struct sealed_context){.id = row->id, .target = target_of_account(row->target),
+                                   .sender_account = e->identity.account, .sender_device = e->identity.device,
+                                   .recipient_account = row->target, .recipient_device = d->id,
+                                   .commitment = x->commitment};
+}
+
+static enum status seal_part_in(struct engine *e, const struct outbox_row *row, struct sealing *x,
+                                const struct outbox_body *body, const struct log_device *d)
 {
     size_t start = x->ciphertext.len;
-    struct view kept = part_before(&x->before, body->ciphertext, d);
+    struct view kept = part_before(row, &x->before, body->ciphertext, d);
+    const struct peer peer = {row->target, d};
+    const struct sealed_context context = context_of(e, row, x, d);
+    enum status s = STATUS_OK;
     if (kept.len)
         write_view(&x->ciphertext, kept);
+    else if (row->sealed)
+        s = pair_seal_in(e, &peer, &context, buffer_view(&x->padded), &x->ciphertext);
     else
         wrap_opaque(&x->ciphertext, body->payload);
     size_t len = x->ciphertext.len - start;
     x->hashes[x->count] = digest_ciphertext(view_of(x->ciphertext.at + start, len));
     x->parts[x->count++] = (struct msg_part){.device = d->id, .len = (uint32_t)len};
+    return s;
+}
+
+static enum status parts_in(struct engine *e, struct now now, struct outbox_row *row, const struct contact *contact,
+                            struct outbox_body *body, struct sealing *x)
+{
+    enum status s = row->sealed ? content_in(e, now, row, body, x) : STATUS_OK;
+    for (size_t i = 0; i < contact->log.device_count && s == STATUS_OK; i++)
+        if (is_recipient(e, row, &contact->log.devices[i]))
+            s = seal_part_in(e, row, x, body, &contact->log.devices[i]);
+    pair_forget(e);
+    return s;
+}
+
+/* The item's bytes, and what the row says of them. */
+static void item_make(struct engine *e, struct outbox_row *row, const struct identity_log *log, struct outbox_body *body,
+                      struct sealing *x)
+{
+    struct buffer item = {0};
+    struct msg_send_item m = {.id = row->id, .target = target_of_account(log->account),
+                              .key_version = log->key_version, .head = log->version_head,
+                              .ttl_ms = row->ttl_ms, .attempt = row->attempt, .sealed = row->sealed, .parts = x->parts,
+                              .part_count = x->count, .commitment = x->commitment};
+    codec_encode(&msg_send_item_desc, &m, &item);
+    row->digest = digest_claim(buffer_view(&item), x->hashes, x->count);
+    for (size_t i = 0; !row->attempt && i < x->count; i++)
+        row->parts[i] = (struct msg_part_state){.device = x->parts[i].device};
+    if (!row->attempt) row->part_count = x->count;
+    body->item = arena_copy(&e->arena, buffer_view(&item));
+    body->ciphertext = arena_copy(&e->arena, buffer_view(&x->ciphertext));
+    body->answer = view_of(NULL, 0);
+    buffer_fini(&item);
+}
+
+static void sealing_fini(struct sealing *x)
+{
+    if (x->padded.cap) sodium_memzero(x->padded.at, x->padded.cap);
+    buffer_fini(&x->padded);
+    buffer_fini(&x->ciphertext);
 }
 
 enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *row,
-                           const struct contact *contact, struct outbox_body *body)
+                           const struct contact *contact, struct outbox_body *body, bool *ready)
 {
     struct sealing x = {.before = item_before(e, row, body)};
-    struct buffer item = {0};
-    const struct identity_log *log = &contact->log;
-    for (size_t i = 0; i < log->device_count; i++)
-        if (log->devices[i].standing == STANDING_ACTIVE && !device_equal(log->devices[i].id, e->identity.device))
-            seal_part(&x, body, &log->devices[i]);
-    struct msg_send_item m = {.id = row->id, .target = target_of_account(log->account),
-                              .key_version = log->key_version, .head = log->version_head,
-                              .ttl_ms = row->ttl_ms, .parts = x.parts, .part_count = x.count};
-    codec_encode(&msg_send_item_desc, &m, &item);
-    row->digest = digest_claim(buffer_view(&item), x.hashes, x.count);
-    row->part_count = x.count;
-    for (size_t i = 0; i < row->part_count; i++)
-        row->parts[i] = (struct msg_part_state){.device = x.parts[i].device};
-    body->item = arena_copy(&e->arena, buffer_view(&item));
-    body->ciphertext = arena_copy(&e->arena, buffer_view(&x.ciphertext));
-    body->answer = view_of(NULL, 0);
-    buffer_fini(&item);
-    buffer_fini(&x.ciphertext);
-    enum status s = state_body_put(e->state, row->order, body);
+    enum status s = STATUS_OK;
+    *ready = true;
+    if (row->sealed) s = sessions_ready_in(e, row, contact, &x, body, ready);
+    if (s == STATUS_OK && *ready) s = parts_in(e, now, row, contact, body, &x);
+    if (s == STATUS_OK && *ready) item_make(e, row, &contact->log, body, &x);
+    sealing_fini(&x);
+    if (s != STATUS_OK || !*ready) return s;
+    s = state_body_put(e->state, row->order, body);
     if (s != STATUS_OK) return s;
     return outbox_step_in(e, now, row, MESSAGE_EVENT_SEAL, STATUS_OK);
 }
@@ -183,7 +296,7 @@ static struct hash256 content_of(const struct engine_message *m)
     uint8_t head[9];
     head[0] = (uint8_t)m->handle.len;
     put_u64(head + 1, m->ttl_ms);
-    return hash_bytes("sealmq content 1", view_of(head, sizeof head), m->handle, m->payload);
+    return hash_bytes(m->sealed ? "sealmq content 2" : "sealmq content 1", view_of(head, sizeof head), m->handle, m->payload);
 }
 
 static enum status message_check(const struct engine_message *m)
@@ -232,11 +345,11 @@ static enum status draft_in(struct engine *e, struct now now, const struct engin
 {
     struct outbox_body body = {.payload = m->payload};
     struct contact contact;
-    bool known;
+    bool known, ready = false;
     enum status s = state_outbox_put(e->state, row);
     if (s == STATUS_OK) s = contact_find_in(e, row, &contact, &known);
-    if (s != STATUS_OK) return s;
-    if (known) return outbox_seal_in(e, now, row, &contact, &body);
+    if (s == STATUS_OK && known) s = outbox_seal_in(e, now, row, &contact, &body, &ready);
+    if (s != STATUS_OK || ready) return s;
     s = state_body_put(e->state, row->order, &body);
     if (s == STATUS_OK) message_tell(e, row);
     return s;
@@ -259,7 +372,7 @@ static enum status send_in(struct engine *e, struct now now, const struct engine
 enum status engine_send(struct engine *e, struct now now, const struct engine_message *message,
                         struct outbox_row *out)
 {
-    struct outbox_row row = {.state = MESSAGE_DRAFTED, .handle_len = message->handle.len,
+    struct outbox_row row = {.state = MESSAGE_DRAFTED, .handle_len = message->handle.len, .sealed = message->sealed,
                              .ttl_ms = message->ttl_ms, .created_ms = now.wall_ms,
                              .due_ms = now.wall_ms};
     *out = (struct outbox_row){0};

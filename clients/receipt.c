@@ -7,23 +7,24 @@
 
 /* ---- one part ---- */
 
-/* Whether the news changed it. Hints may overtake each other: the older one changes nothing. */
+/* Whether the news changed it. Hints may overtake each other: the older one changes nothing, and neither does one of an
+ * earlier attempt. */
 static bool part_take(struct msg_part_state *part, const struct msg_part_state *news)
 {
-    if (part->outcome != OUTCOME_OPEN) return false;
+    if (part->outcome != OUTCOME_OPEN || news->attempt < part->attempt) return false;
     if (news->outcome == OUTCOME_OPEN && news->at_ms < part->at_ms) return false;
     bool changed = part->outcome != news->outcome || part->state != news->state ||
                    part->reason != news->reason;
     *part = *news;
+    part->report = view_of(NULL, 0); /* it lives in the frame */
     return changed;
 }
 
-static bool row_take(struct outbox_row *row, const struct msg_part_state *news)
+static struct msg_part_state *part_of(struct outbox_row *row, struct device_id device)
 {
     for (size_t i = 0; i < row->part_count; i++)
-        if (device_equal(row->parts[i].device, news->device))
-            return part_take(&row->parts[i], news);
-    return false;
+        if (device_equal(row->parts[i].device, device)) return &row->parts[i];
+    return NULL;
 }
 
 /* ---- all parts ---- */
@@ -56,19 +57,38 @@ enum status parts_ended_in(struct engine *e, struct now now, struct outbox_row *
     return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, reason_of(row->parts[0].outcome));
 }
 
+/* What a part has come to; with `resend` the device's failure is to be answered. */
+static enum status part_news_in(struct engine *e, struct outbox_row *row, const struct msg_part_state *news,
+                                bool *changed, bool *resend)
+{
+    struct msg_part_state *part = part_of(row, news->device);
+    if (!part) return STATUS_OK;
+    *changed = part_take(part, news) || *changed;
+    if (part->attempt != news->attempt || part->state != DELIVERY_FAILED) return STATUS_OK;
+    return resend_wanted_in(e, row, news, &resend[part - row->parts]);
+}
+
+static bool any(const bool *flags)
+{
+    for (size_t i = 0; i < DEVICES_PER_ACCOUNT; i++)
+        if (flags[i]) return true;
+    return false;
+}
+
 static enum status news_in(struct engine *e, struct now now, struct message_id id,
                            const struct target_id *target, const struct msg_part_state *parts,
                            size_t part_count)
 {
     struct outbox_row row;
-    bool changed = false;
+    bool changed = false, resend[DEVICES_PER_ACCOUNT] = {false};
     enum status s = state_outbox_find_id(e->state, id, &row);
     if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
     if (row.state != MESSAGE_ACCEPTED || !target_equal(target_of_account(row.target), *target))
         return STATUS_OK;
-    for (size_t i = 0; i < part_count; i++)
-        changed = row_take(&row, &parts[i]) || changed;
-    if (!changed) return STATUS_OK;
+    for (size_t i = 0; i < part_count && s == STATUS_OK; i++)
+        s = part_news_in(e, &row, &parts[i], &changed, resend);
+    if (s == STATUS_OK && any(resend)) return resend_in(e, now, &row, resend);
+    if (s != STATUS_OK || !changed) return s;
     s = parts_ended_in(e, now, &row);
     if (s == STATUS_OK && row.state == MESSAGE_ACCEPTED)
         event_put(e, &(struct engine_event){.kind = ENGINE_MESSAGE, .order = row.order,

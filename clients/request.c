@@ -19,6 +19,7 @@ static const struct kind_ends ends[] = {
     {KIND_CLAIM_HANDLE, claimed_reply, claim_failed},
     {KIND_LOOKUP, found_reply, lookup_failed},
     {KIND_APPEND, appended_reply, append_failed},
+    {KIND_CLAIM_PREKEYS, claimed_prekeys_reply, lookup_failed},
     {KIND_PUBLISH, published_reply, publish_failed},
     {KIND_SEND, sent_reply, send_failed},
     {KIND_ACK, acked_reply, ack_failed},

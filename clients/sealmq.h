@@ -394,6 +394,7 @@ struct sealmq_message {
     enum sealmq_stage stage;
     enum sealmq_status reason;          /* why it is refused, or the last obstacle while it waits; OK = none */
     enum sealmq_prompt_id prompt;       /* what the user should know of it */
+    uint32_t attempt;                   /* above 0: sealed anew for devices that could not open it */
     uint64_t created_ms;                /* by this machine's clock */
     uint64_t ttl_ms;                    /* as asked for; 0 = the relay's default */
     uint64_t expires_ms;                /* by the relay's; 0 before acceptance */
@@ -453,6 +454,7 @@ struct sealmq_received {
     enum sealmq_prompt_id prompt;       /* what the user should know of it */
     uint64_t accepted_ms;               /* by the relay's clock */
     uint64_t received_ms;               /* by this machine's */
+    uint64_t missing;                   /* sealed ones of this device for us that were to come before it, and have not */
     const void *payload;                /* payload_len bytes; good until the next sealmq_inbox_next on this client */
     size_t payload_len;
 };
@@ -529,7 +531,7 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_REGISTERED = 3,     /* the account is at the relay and has its handle */
     SEALMQ_EVENT_HANDLE_REFUSED = 4, /* status says why: sealmq_handle_claim with another one */
     SEALMQ_EVENT_IDENTITY = 5,       /* a change of our keys: status OK: in use, else refused */
-    SEALMQ_EVENT_MESSAGE = 6,        /* one of ours changed: order, key, id, state, status (its reason) */
+    SEALMQ_EVENT_MESSAGE = 6,        /* one of ours changed: order, key, id, state, attempt, status (its reason) */
     SEALMQ_EVENT_RECEIVED = 7,       /* one for us: order, id, account, device; sealmq_inbox_next has it */
     SEALMQ_EVENT_GAP = 8,            /* count messages will not come: gap says why */
     SEALMQ_EVENT_SUPERSEDED = 9,     /* another client of this device takes the messages: sealmq_attach */
@@ -559,6 +561,7 @@ struct sealmq_event {
     enum sealmq_message_state state;
     enum sealmq_gap_reason gap;
     bool receiving;
+    uint32_t attempt;
     struct sealmq_message_id id;
     struct sealmq_account account;
     struct sealmq_device device;

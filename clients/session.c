@@ -226,6 +226,7 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     (void)store_of(e, home_of_account(e->identity.account), &e->home_store);
     contact_own(e, now, &w.log);
     prekeys_told(e, now, &w.prekeys);
+    if (e->attached) opening_sweep(e, now);
     if (e->attach != e->attached) session_lost(e, now); /* the wish has changed meanwhile */
 }
 

@@ -161,7 +161,12 @@ enum status receipt_lost_in(struct engine *e, struct now now, struct outbox_row 
     row->due_ms = now.wall_ms;
     e->counts.resent_lost++;
     submit_wake(e, now, 0);
-    return outbox_step_in(e, now, row, MESSAGE_EVENT_LOSE, STATUS_DAMAGED);
+    enum status s = outbox_step_in(e, now, row, MESSAGE_EVENT_LOSE, STATUS_DAMAGED);
+    if (s != STATUS_OK || !row->attempt) return s;
+    /* What the resend rested on may be lost as well: from the beginning, with bytes of which the receipt says nothing. */
+    row->attempt = 0;
+    row->lost = false;
+    return outbox_reseal_in(e, now, row, STATUS_DAMAGED);
 }
 
 /* Up to LOST_PER_TX steps; *done when there is no receipt behind the cursor. */

@@ -1,5 +1,4 @@
-/* wrap: the opaque envelope's first byte (ARCHITECTURE, steps 1 and 6 for payloads that are not
- * sealed). No cryptography here. */
+/* wrap: the first byte (ARCHITECTURE, steps 1 and 6). No cryptography here. */
 #include "clients/wrap.h"
 
 void wrap_opaque(struct buffer *b, struct view payload)
@@ -8,11 +7,13 @@ void wrap_opaque(struct buffer *b, struct view payload)
     write_view(b, payload);
 }
 
-enum fail_reason wrap_open(struct view ciphertext, bool sealed, struct view *payload)
+enum fail_reason wrap_check(struct view ciphertext, bool sealed)
 {
-    *payload = view_of(NULL, 0);
     if (ciphertext.len < WRAP_OVERHEAD_LEN) return FAIL_BROKEN;
-    if (sealed || ciphertext.at[0] != WRAP_OPAQUE) return FAIL_HELD;
-    *payload = view_of(ciphertext.at + 1, ciphertext.len - 1);
-    return FAIL_NONE;
+    return ciphertext.at[0] == (sealed ? WRAP_SEALED : WRAP_OPAQUE) ? FAIL_NONE : FAIL_HELD;
+}
+
+struct view wrap_opaque_payload(struct view ciphertext)
+{
+    return view_of(ciphertext.at + WRAP_OVERHEAD_LEN, ciphertext.len - WRAP_OVERHEAD_LEN);
 }

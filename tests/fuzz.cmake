@@ -58,10 +58,15 @@ target_link_libraries(fuzz_hub PUBLIC fuzz_wire)
 sealmq_fuzz(broker 5000 fuzz_hub)
 sealmq_fuzz(guard 20000 fuzz_hub)
 
+sealmq_fuzz(report 200000 fuzz_wire)
+
+sealmq_fuzz_library(fuzz_seal clients/seal/*.c fuzz_wire)
+sealmq_fuzz(sealed 50000 fuzz_seal)
+
 file(GLOB edge ${PROJECT_SOURCE_DIR}/clients/*.c ${PROJECT_SOURCE_DIR}/clients/state/memory*.c
     ${PROJECT_SOURCE_DIR}/clients/state/rows.c ${PROJECT_SOURCE_DIR}/clients/state/state.c)
 list(FILTER edge EXCLUDE REGEX "/(client|transport)\\.c$")
 add_library(fuzz_edge STATIC ${edge})
 target_compile_options(fuzz_edge PRIVATE ${fuzz_options})
-target_link_libraries(fuzz_edge PUBLIC fuzz_wire)
+target_link_libraries(fuzz_edge PUBLIC fuzz_seal)
 sealmq_fuzz(engine 5000 fuzz_edge)

@@ -10,6 +10,7 @@ static void inbox_write(struct memory *m, const struct inbox_row *row)
     struct buffer b = {0};
     write_bytes(&b, row, sizeof *row);
     write_view(&b, row->body);
+    write_view(&b, row->head);
     memory_put(m, &at, b.at, b.len);
     buffer_fini(&b);
 }
@@ -19,6 +20,7 @@ static void inbox_read(struct view v, struct inbox_row *out)
     struct reader r = reader_of(v);
     read_bytes(&r, out, sizeof *out);
     out->body = read_view(&r, out->body.len);
+    out->head = read_view(&r, out->head.len);
     ENSURE(reader_done(&r) == STATUS_OK);
 }
 
@@ -29,18 +31,25 @@ static struct key dedup_key(const struct inbox_row *row)
     return k;
 }
 
+static void listed(struct memory *m, enum table table, uint64_t order, bool is)
+{
+    struct key k = key_u64(table, order);
+    if (is)
+        memory_put(m, &k, NULL, 0);
+    else
+        memory_drop(m, &k);
+}
+
 static void inbox_index(struct memory *m, const struct inbox_row *row)
 {
-    struct key unshown = key_u64(T_UNSHOWN, row->order);
     struct key shown = key_timed(T_SHOWN, row->received_ms, row->order);
     struct key bodied = key_timed(T_BODIED, row->received_ms, row->order);
-    if (row->shown) {
-        memory_drop(m, &unshown);
-        memory_put(m, &shown, NULL, 0);
-        if (row->body.len) memory_put(m, &bodied, NULL, 0);
-    } else {
-        memory_put(m, &unshown, NULL, 0);
-    }
+    listed(m, T_UNSHOWN, row->order, !row->shown && !row->closed);
+    listed(m, T_UNSETTLED, row->order, row->closed || (!row->shown && !row->sealed));
+    listed(m, T_CLOSED, row->order, row->closed);
+    if (!row->shown) return;
+    memory_put(m, &shown, NULL, 0);
+    if (row->body.len) memory_put(m, &bodied, NULL, 0);
 }
 
 enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added)
@@ -68,6 +77,13 @@ enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added
     return STATUS_OK;
 }
 
+static const enum table lists[] = {
+    [INBOX_OPENED] = T_INBOX,
+    [INBOX_UNSHOWN] = T_UNSHOWN,
+    [INBOX_UNSETTLED] = T_UNSETTLED,
+    [INBOX_CLOSED] = T_CLOSED,
+};
+
 enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a)
 {
     struct memory *m = memory_of(s);
@@ -75,12 +91,13 @@ enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct a
     struct view key, value;
     if (memory_fails(m)) return STATUS_IO;
     while (scan->row_count < scan->row_max && after != UINT64_MAX) {
-        struct key from = key_u64(scan->unshown ? T_UNSHOWN : T_INBOX, after + 1);
+        struct key from = key_u64(lists[scan->which], after + 1);
         if (!memory_seek(m, &from, &key, &value)) break;
         after = key_tail(key);
         struct key at = key_u64(T_INBOX, after);
         ENSURE(rows_get(m->rows, row_key_view(&at), &value));
-        inbox_read(arena_copy(a, value), &scan->rows[scan->row_count++]);
+        inbox_read(arena_copy(a, value), &scan->rows[scan->row_count]);
+        scan->row_count += scan->which != INBOX_OPENED || !scan->rows[scan->row_count].closed;
     }
     return STATUS_OK;
 }
@@ -105,6 +122,60 @@ enum status memory_inbox_show(struct state *s, uint64_t order)
     return STATUS_OK;
 }
 
+enum status memory_inbox_find(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out)
+{
+    struct memory *m = memory_of(s);
+    struct key dedup = dedup_key(&(struct inbox_row){.sender_device = sender, .id = id});
+    struct view v;
+    uint64_t order;
+    if (memory_fails(m)) return STATUS_IO;
+    if (!memory_get(m, &dedup, &order, sizeof order)) return STATUS_NOT_FOUND;
+    struct key at = key_u64(T_INBOX, order);
+    ENSURE(rows_get(m->rows, row_key_view(&at), &v));
+    inbox_read(v, out);
+    out->body = out->head = view_of(NULL, 0);
+    return STATUS_OK;
+}
+
+enum status memory_inbox_open(struct state *s, const struct inbox_row *row)
+{
+    struct memory *m = memory_of(s);
+    struct key at = key_u64(T_INBOX, row->order);
+    struct inbox_row opened;
+    struct view v;
+    if (memory_fails(m)) return STATUS_IO;
+    if (!rows_get(m->rows, row_key_view(&at), &v)) return STATUS_NOT_FOUND;
+    inbox_read(v, &opened);
+    if (!opened.closed) return STATUS_NOT_FOUND;
+    opened.closed = false;
+    opened.body = row->body;
+    opened.head = row->head;
+    opened.counter = row->counter;
+    opened.missing = row->missing;
+    inbox_write(m, &opened);
+    inbox_index(m, &opened);
+    return STATUS_OK;
+}
+
+enum status memory_inbox_drop(struct state *s, uint64_t order)
+{
+    struct memory *m = memory_of(s);
+    struct key at = key_u64(T_INBOX, order);
+    struct inbox_row row;
+    struct view v;
+    if (memory_fails(m)) return STATUS_IO;
+    if (!rows_get(m->rows, row_key_view(&at), &v)) return STATUS_OK;
+    inbox_read(v, &row);
+    if (!row.closed) return STATUS_OK;
+    struct key dedup = dedup_key(&row);
+    listed(m, T_UNSHOWN, order, false);
+    listed(m, T_UNSETTLED, order, false);
+    listed(m, T_CLOSED, order, false);
+    memory_drop(m, &dedup);
+    memory_drop(m, &at);
+    return STATUS_OK;
+}
+
 static void prune_inbox(struct memory *m, uint64_t order, bool whole)
 {
     struct key at = key_u64(T_INBOX, order);
@@ -116,7 +187,7 @@ static void prune_inbox(struct memory *m, uint64_t order, bool whole)
     inbox_read(buffer_view(&copy), &row);
     struct key bodied = key_timed(T_BODIED, row.received_ms, order);
     memory_drop(m, &bodied);
-    row.body = view_of(NULL, 0);
+    row.body = row.head = view_of(NULL, 0);
     inbox_write(m, &row);
     if (whole) {
         struct key shown = key_timed(T_SHOWN, row.received_ms, order);

@@ -122,6 +122,7 @@ enum status memory_body_put(struct state *s, uint64_t order, const struct outbox
     write_view(&b, in->item);
     write_view(&b, in->ciphertext);
     write_view(&b, in->answer);
+    write_view(&b, in->head);
     memory_put(m, &at, b.at, b.len);
     buffer_fini(&b);
     return STATUS_OK;
@@ -142,6 +143,7 @@ enum status memory_body_get(struct state *s, uint64_t order, struct arena *a,
     out->item = read_view(&r, out->item.len);
     out->ciphertext = read_view(&r, out->ciphertext.len);
     out->answer = read_view(&r, out->answer.len);
+    out->head = read_view(&r, out->head.len);
     return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
 }
 

@@ -14,6 +14,12 @@ enum table {
     T_ENTRY,    /* account, number -> entry */
     T_PREKEY,   /* kind, id -> struct state_prekey */
     T_PREKEY_LAST, /* kind -> id */
+    T_SESSION,  /* number -> struct state_session */
+    T_PEER,     /* peer, ~rank, ~number -> number */
+    T_SKIPPED,  /* session, ratchet key, number -> order */
+    T_SKIPPED_KEY, /* session, order -> struct skipped */
+    T_START,    /* ephemeral key -> made_ms */
+    T_COUNT,    /* kind, key -> value */
     T_OUTBOX,   /* order -> struct outbox_row */
     T_BODY,     /* order -> struct body_head, bytes */
     T_KEY,      /* message key -> order */
@@ -23,7 +29,9 @@ enum table {
     T_ENDED,    /* ended_ms, order; of CLASS_ENDED */
     T_INBOX,    /* order -> struct inbox_row, body */
     T_DEDUP,    /* sender device, id -> order */
-    T_UNSHOWN,  /* order */
+    T_UNSHOWN,  /* order; opened */
+    T_UNSETTLED, /* order */
+    T_CLOSED,   /* order */
     T_SHOWN,    /* received_ms, order */
     T_BODIED,   /* received_ms, order; shown and with a body */
     T_ACK,      /* term, seq -> reason */
@@ -92,6 +100,26 @@ enum status memory_prekey_get(struct state *s, enum prekey_kind kind, uint64_t i
 enum status memory_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
 enum status memory_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
+
+/* ---- memory_sessions.c ---- */
+
+enum status memory_session_put(struct state *s, struct state_session *in);
+enum status memory_session_scan(struct state *s, struct session_scan *scan);
+enum status memory_session_drop(struct state *s, uint64_t number);
+enum status memory_skipped_put(struct state *s, uint64_t session, const struct skipped *in);
+enum status memory_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
+                              struct message_sk *out);
+enum status memory_skipped_drop(struct state *s, uint64_t session, const struct ratchet_place *place);
+enum status memory_skipped_trim(struct state *s, uint64_t session, size_t keep);
+enum status memory_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms);
+enum status memory_start_known(struct state *s, const struct prekey_pk *ephemeral, bool *known);
+enum status memory_start_prune(struct state *s, uint64_t before_ms);
+enum status memory_counter_get(struct state *s, enum state_counter kind, struct view key, uint64_t *out);
+enum status memory_counter_put(struct state *s, enum state_counter kind, struct view key, uint64_t value);
+enum status memory_inbox_find(struct state *s, struct device_id sender, struct message_id id,
+                             struct inbox_row *out);
+enum status memory_inbox_open(struct state *s, const struct inbox_row *row);
+enum status memory_inbox_drop(struct state *s, uint64_t order);
 
 enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added);
 enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a);

@@ -20,7 +20,7 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -129,6 +129,21 @@ static const struct state_ops sqlite_ops = {
     .prekey_last = sqlite_prekey_last,
     .prekey_drop = sqlite_prekey_drop,
     .prekey_prune = sqlite_prekey_prune,
+    .session_put = sqlite_session_put,
+    .session_scan = sqlite_session_scan,
+    .session_drop = sqlite_session_drop,
+    .skipped_put = sqlite_skipped_put,
+    .skipped_get = sqlite_skipped_get,
+    .skipped_drop = sqlite_skipped_drop,
+    .skipped_trim = sqlite_skipped_trim,
+    .start_put = sqlite_start_put,
+    .start_known = sqlite_start_known,
+    .start_prune = sqlite_start_prune,
+    .counter_get = sqlite_counter_get,
+    .counter_put = sqlite_counter_put,
+    .inbox_find = sqlite_inbox_find,
+    .inbox_open = sqlite_inbox_open,
+    .inbox_drop = sqlite_inbox_drop,
     .outbox_put = sqlite_outbox_put,
     .outbox_get = sqlite_outbox_get,
     .outbox_find_key = sqlite_outbox_find_key,

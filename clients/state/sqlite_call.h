@@ -82,6 +82,23 @@ enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t i
 enum status sqlite_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
 enum status sqlite_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
+enum status sqlite_session_put(struct state *s, struct state_session *in);
+enum status sqlite_session_scan(struct state *s, struct session_scan *scan);
+enum status sqlite_session_drop(struct state *s, uint64_t number);
+enum status sqlite_skipped_put(struct state *s, uint64_t session, const struct skipped *in);
+enum status sqlite_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
+                              struct message_sk *out);
+enum status sqlite_skipped_drop(struct state *s, uint64_t session, const struct ratchet_place *place);
+enum status sqlite_skipped_trim(struct state *s, uint64_t session, size_t keep);
+enum status sqlite_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms);
+enum status sqlite_start_known(struct state *s, const struct prekey_pk *ephemeral, bool *known);
+enum status sqlite_start_prune(struct state *s, uint64_t before_ms);
+enum status sqlite_counter_get(struct state *s, enum state_counter kind, struct view key, uint64_t *out);
+enum status sqlite_counter_put(struct state *s, enum state_counter kind, struct view key, uint64_t value);
+enum status sqlite_inbox_find(struct state *s, struct device_id sender, struct message_id id,
+                             struct inbox_row *out);
+enum status sqlite_inbox_open(struct state *s, const struct inbox_row *row);
+enum status sqlite_inbox_drop(struct state *s, uint64_t order);
 enum status sqlite_outbox_put(struct state *s, struct outbox_row *row);
 enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
 enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,

@@ -1,6 +1,6 @@
 /* sqlite_outbox: the messages that we send, and their bytes. A row of `outbox` has everything
  * but the bytes, so that scans stay small; its row in `body` is made and removed with it.
- * Packed lists: attempts = 32 bytes each; parts = device, state, outcome, reason (u32), at_ms
+ * Packed lists: attempts = 32 bytes each; parts = device, state, outcome (u32), attempt and reason (u16), at_ms
  * (u64), big-endian, PART_LEN each.
  * Invariant: `class` is always message_class_of(state). */
 #include "clients/state/sqlite_call.h"
@@ -17,7 +17,7 @@ static size_t parts_pack(const struct outbox_row *row, uint8_t *out)
         memcpy(at, part->device.bytes, 16);
         put_u32(at + 16, part->state);
         put_u32(at + 20, part->outcome);
-        put_u32(at + 24, part->reason);
+        put_u32(at + 24, part->attempt << 16 | part->reason);
         put_u64(at + 28, part->at_ms);
     }
     return row->part_count * PART_LEN;
@@ -37,7 +37,8 @@ static void parts_read(struct call *c, struct outbox_row *out)
         memcpy(part->device.bytes, at, 16);
         part->state = get_u32(at + 16);
         part->outcome = get_u32(at + 20);
-        part->reason = get_u32(at + 24);
+        part->reason = get_u32(at + 24) & 0xffff;
+        part->attempt = get_u32(at + 24) >> 16;
         part->at_ms = get_u64(at + 28);
     }
 }
@@ -89,6 +90,8 @@ static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *p
     bind_u64(c, row->receipt.accepted_ms);
     bind_bytes(c, row->receipt.mac.bytes, sizeof row->receipt.mac.bytes);
     bind_bytes(c, parts, parts_pack(row, parts));
+    bind_u64(c, row->sealed);
+    bind_u64(c, row->attempt);
 }
 
 static void enumerations_read(struct call *c, struct outbox_row *out)
@@ -151,6 +154,8 @@ static void outbox_read(struct call *c, struct outbox_row *out)
     out->expires_ms = column_u64(c);
     receipt_read(c, &out->receipt);
     parts_read(c, out);
+    out->sealed = column_bool(c);
+    out->attempt = column_u32(c);
 }
 
 /* One row or NOT_FOUND; ends the call. */
@@ -267,6 +272,7 @@ enum status sqlite_body_get(struct state *s, uint64_t order, struct arena *a,
         body.item = column_copy(&c, a, SIZE_MAX);
         body.ciphertext = column_copy(&c, a, SIZE_MAX);
         body.answer = column_copy(&c, a, STATE_ANSWER_LEN_MAX);
+        body.head = column_copy(&c, a, CONTENT_HEAD_LEN);
     }
     enum status status = call_end(&c);
     if (status != STATUS_OK) return status;
@@ -282,6 +288,7 @@ enum status sqlite_body_put(struct state *s, uint64_t order, const struct outbox
     bind_view(&c, in->item);
     bind_view(&c, in->ciphertext);
     bind_view(&c, in->answer);
+    bind_view(&c, in->head);
     bind_u64(&c, order);
     enum status status = call_run(&c, &changes);
     return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;

@@ -1,5 +1,5 @@
-/* sqlite_rows: identity, settings, handles, inbox, pending acknowledgements, terms and pruning in
- * SQLite; the outbox and logs and prekeys (sqlite_keys.c) have their own files. Each function is one statement, or a few in the caller's
+/* sqlite_rows: identity, settings, handles, pending acknowledgements, terms and pruning in SQLite; outbox, inbox,
+ * sessions, and logs and prekeys (sqlite_keys.c) have their own files. Each function is one statement, or a few in the caller's
  * transaction.
  * Invariant: outputs are set only by a row that followed its format whole. */
 #include "clients/state/sqlite_call.h"
@@ -120,84 +120,6 @@ enum status sqlite_contact_handle(struct state *s, struct account_id account, st
     bool found = call_step(&c);
     if (found) *out = column_copy(&c, a, HANDLE_LEN_MAX);
     return take_end(&c, found, out, sizeof *out);
-}
-
-/* ---- inbox ---- */
-
-static enum status inbox_known(struct state *s, struct inbox_row *row)
-{
-    struct call c = call_begin(s, STATEMENT_INBOX_KNOWN);
-    bind_bytes(&c, row->sender_device.bytes, sizeof row->sender_device.bytes);
-    bind_bytes(&c, row->id.bytes, sizeof row->id.bytes);
-    bool found = call_step(&c);
-    uint64_t order = found ? column_u64(&c) : 0;
-    bool shown = found && column_bool(&c);
-    enum status status = call_end(&c);
-    if (status != STATUS_OK) return status;
-    if (!found) return STATUS_DAMAGED; /* neither added nor there */
-    row->order = order;
-    row->shown = shown;
-    return STATUS_OK;
-}
-
-enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added)
-{
-    size_t changes;
-    struct call c = call_begin(s, STATEMENT_INBOX_ADD);
-    bind_bytes(&c, row->sender_account.bytes, sizeof row->sender_account.bytes);
-    bind_bytes(&c, row->sender_device.bytes, sizeof row->sender_device.bytes);
-    bind_bytes(&c, row->id.bytes, sizeof row->id.bytes);
-    bind_bytes(&c, row->term.bytes, sizeof row->term.bytes);
-    bind_u64(&c, row->seq);
-    bind_u64(&c, row->accepted_ms);
-    bind_ordered(&c, row->received_ms);
-    bind_view(&c, row->body);
-    bind_u64(&c, row->shown);
-    enum status status = call_run(&c, &changes);
-    *added = changes > 0;
-    if (status != STATUS_OK) return status;
-    if (!*added) return inbox_known(s, row);
-    row->order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
-    return STATUS_OK;
-}
-
-static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
-{
-    memset(out, 0, sizeof *out);
-    out->order = column_u64(c);
-    column_bytes(c, out->sender_account.bytes, sizeof out->sender_account.bytes);
-    column_bytes(c, out->sender_device.bytes, sizeof out->sender_device.bytes);
-    column_bytes(c, out->id.bytes, sizeof out->id.bytes);
-    column_bytes(c, out->term.bytes, sizeof out->term.bytes);
-    out->seq = column_u64(c);
-    out->accepted_ms = column_u64(c);
-    out->received_ms = column_ordered(c);
-    out->body = column_copy(c, a, CIPHERTEXT_LEN_MAX);
-    out->shown = column_bool(c);
-}
-
-enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a)
-{
-    scan->row_count = 0;
-    if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
-    struct call c =
-        call_begin(s, scan->unshown ? STATEMENT_INBOX_SCAN_UNSHOWN : STATEMENT_INBOX_SCAN);
-    bind_u64(&c, scan->after);
-    bind_u64(&c, scan->row_max);
-    while (scan->row_count < scan->row_max && call_step(&c))
-        inbox_read(&c, a, &scan->rows[scan->row_count++]);
-    enum status status = call_end(&c);
-    if (status != STATUS_OK) scan->row_count = 0;
-    return status;
-}
-
-enum status sqlite_inbox_show(struct state *s, uint64_t order)
-{
-    size_t changes;
-    struct call c = call_begin(s, STATEMENT_INBOX_SHOW);
-    bind_u64(&c, order);
-    enum status status = call_run(&c, &changes);
-    return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
 }
 
 /* ---- acknowledgements, terms ---- */

@@ -64,18 +64,51 @@
     " secret BLOB NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;"                                \
     "CREATE TABLE prekey_last (kind INTEGER PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;"
 
+/* Version 3: sealing: sessions with other devices, the message keys kept in them, counters; what a sealed message is
+ * besides its bytes. */
+#define SCHEMA_3                                                                                   \
+    "CREATE TABLE session (number INTEGER PRIMARY KEY AUTOINCREMENT, peer BLOB NOT NULL,"          \
+    " rank INTEGER NOT NULL, retired INTEGER NOT NULL, made_ms INTEGER NOT NULL,"                  \
+    " session BLOB NOT NULL);"                                                                     \
+    "CREATE INDEX session_peer ON session (peer, rank);"                                           \
+    "CREATE TABLE skipped (ord INTEGER PRIMARY KEY AUTOINCREMENT, session INTEGER NOT NULL"        \
+    " REFERENCES session (number) ON DELETE CASCADE, ratchet BLOB NOT NULL, number INTEGER NOT NULL," \
+    " secret BLOB NOT NULL, UNIQUE (session, ratchet, number));"                                   \
+    "CREATE INDEX skipped_session ON skipped (session, ord);"                                      \
+    "CREATE TABLE start (ephemeral BLOB PRIMARY KEY, made_ms BLOB NOT NULL) WITHOUT ROWID;"        \
+    "CREATE TABLE counter (kind INTEGER, key BLOB, value INTEGER NOT NULL, PRIMARY KEY (kind, key))" \
+    " WITHOUT ROWID;"                                                                              \
+    "ALTER TABLE outbox ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"                             \
+    "ALTER TABLE outbox ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;"                            \
+    "ALTER TABLE body ADD COLUMN head BLOB NOT NULL DEFAULT x'';"                                  \
+    "ALTER TABLE inbox ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE inbox ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE inbox ADD COLUMN target BLOB;"                                              \
+    "ALTER TABLE inbox ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0;"                             \
+    "ALTER TABLE inbox ADD COLUMN commitment BLOB;"                                          \
+    "ALTER TABLE inbox ADD COLUMN stamp_key INTEGER NOT NULL DEFAULT 0;"                           \
+    "ALTER TABLE inbox ADD COLUMN stamp BLOB;"                                               \
+    "ALTER TABLE inbox ADD COLUMN head BLOB NOT NULL DEFAULT x'';"                                 \
+    "ALTER TABLE inbox ADD COLUMN counter INTEGER NOT NULL DEFAULT 0;"                             \
+    "ALTER TABLE inbox ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;"                             \
+    "DROP INDEX inbox_unshown;"                                                                    \
+    "CREATE INDEX inbox_unshown ON inbox (ord) WHERE shown = 0 AND closed = 0;"                    \
+    "CREATE INDEX inbox_unsettled ON inbox (ord) WHERE closed = 1 OR (shown = 0 AND sealed = 0);"  \
+    "CREATE INDEX inbox_closed ON inbox (ord) WHERE closed = 1;"
+
 /* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and
  * reads. */
 #define OUTBOX_COLUMNS                                                                             \
     "caller_key, id, handle, target, state, reason, content, ttl_ms, created_ms, due_ms, ended_ms,"\
     " tries, rounds, submitted, doubtful, lost, digest, attempts, level, expires_ms, store, term," \
-    " receipt_commit, key_id, accepted_ms, mac, parts"
-#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+    " receipt_commit, key_id, accepted_ms, mac, parts, sealed, attempt"
+#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 #define OUTBOX_SELECT "SELECT ord, " OUTBOX_COLUMNS " FROM outbox "
 
-#define INBOX_SELECT                                                                               \
-    "SELECT ord, sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body,"    \
-    " shown FROM inbox "
+#define INBOX_COLUMNS                                                                              \
+    "sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body, shown, sealed," \
+    " closed, target, attempt, commitment, stamp_key, stamp, head, counter, missing"
+#define INBOX_SELECT "SELECT ord, " INBOX_COLUMNS " FROM inbox "
 
 /* X(NAME, "text") */
 #define STATEMENT_LIST(X)                                                                          \
@@ -121,15 +154,42 @@
                       " AND (term, receipt_commit) >= (?2, ?3)"                                    \
                       " AND NOT (term = ?2 AND receipt_commit = ?3 AND ord <= ?4)"                 \
                       " ORDER BY term, receipt_commit, ord LIMIT 1")                               \
-    X(BODY_ADD, "INSERT INTO body VALUES (?, x'', x'', x'', x'')")                                 \
-    X(BODY_GET, "SELECT payload, item, ciphertext, answer FROM body WHERE ord = ?")                \
-    X(BODY_SET, "UPDATE body SET (payload, item, ciphertext, answer) = (?,?,?,?) WHERE ord = ?")   \
-    X(INBOX_ADD, "INSERT INTO inbox (sender_account, sender_device, id, term, seq, accepted_ms,"   \
-                 " received_ms, body, shown) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"            \
+    X(BODY_ADD, "INSERT INTO body VALUES (?, x'', x'', x'', x'', x'')")                            \
+    X(BODY_GET, "SELECT payload, item, ciphertext, answer, head FROM body WHERE ord = ?")          \
+    X(BODY_SET, "UPDATE body SET (payload, item, ciphertext, answer, head) = (?,?,?,?,?)"          \
+                " WHERE ord = ?")                                                                  \
+    X(SESSION_ADD, "INSERT INTO session (peer, rank, retired, made_ms, session) VALUES (?,?,?,?,?)") \
+    X(SESSION_SET, "UPDATE session SET (peer, rank, retired, made_ms, session) = (?,?,?,?,?)"      \
+                   " WHERE number = ?")                                                            \
+    X(SESSION_SCAN, "SELECT number, peer, rank, retired, made_ms, session FROM session"            \
+                    " WHERE peer = ? ORDER BY rank DESC, number DESC LIMIT ?")                     \
+    X(SESSION_DROP, "DELETE FROM session WHERE number = ?")                                        \
+    X(SKIPPED_PUT, "INSERT OR REPLACE INTO skipped (session, ratchet, number, secret)"             \
+                   " VALUES (?,?,?,?)")                                                            \
+    X(SKIPPED_GET, "SELECT secret FROM skipped WHERE session = ? AND ratchet = ? AND number = ?")  \
+    X(SKIPPED_DROP, "DELETE FROM skipped WHERE session = ? AND ratchet = ? AND number = ?")        \
+    X(SKIPPED_TRIM, "DELETE FROM skipped WHERE ord IN (SELECT ord FROM skipped WHERE session = ?"  \
+                    " ORDER BY ord DESC LIMIT -1 OFFSET ?)")                                       \
+    X(START_PUT, "INSERT OR REPLACE INTO start VALUES (?,?)")                                      \
+    X(START_GET, "SELECT 1 FROM start WHERE ephemeral = ?")                                        \
+    X(START_PRUNE, "DELETE FROM start WHERE made_ms < ?")                                          \
+    X(COUNTER_GET, "SELECT value FROM counter WHERE kind = ? AND key = ?")                         \
+    X(COUNTER_PUT, "INSERT OR REPLACE INTO counter VALUES (?,?,?)")                                \
+    X(INBOX_ADD, "INSERT INTO inbox (" INBOX_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9," \
+                 " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19"                               \
                  " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE sender_device = ?2 AND id = ?3)")   \
-    X(INBOX_KNOWN, "SELECT ord, shown FROM inbox WHERE sender_device = ? AND id = ?")              \
-    X(INBOX_SCAN, INBOX_SELECT "WHERE ord > ? ORDER BY ord LIMIT ?")                               \
-    X(INBOX_SCAN_UNSHOWN, INBOX_SELECT "WHERE shown = 0 AND ord > ? ORDER BY ord LIMIT ?")         \
+    X(INBOX_FIND, "SELECT ord, sender_account, sender_device, id, term, seq, accepted_ms, received_ms," \
+                  " x'', shown, sealed, closed, target, attempt, commitment, stamp_key, stamp, x''," \
+                  " counter, missing FROM inbox WHERE sender_device = ? AND id = ?")               \
+    X(INBOX_SCAN, INBOX_SELECT "WHERE ord > ? AND closed = 0 ORDER BY ord LIMIT ?")                \
+    X(INBOX_SCAN_UNSHOWN, INBOX_SELECT "WHERE shown = 0 AND closed = 0 AND ord > ?"                \
+                          " ORDER BY ord LIMIT ?")                                                 \
+    X(INBOX_SCAN_UNSETTLED, INBOX_SELECT "WHERE (closed = 1 OR (shown = 0 AND sealed = 0)) AND ord > ?" \
+                            " ORDER BY ord LIMIT ?")                                               \
+    X(INBOX_SCAN_CLOSED, INBOX_SELECT "WHERE closed = 1 AND ord > ? ORDER BY ord LIMIT ?")         \
+    X(INBOX_OPEN, "UPDATE inbox SET (body, head, counter, missing, closed) = (?,?,?,?,0)"          \
+                  " WHERE ord = ? AND closed = 1")                                                 \
+    X(INBOX_DROP, "DELETE FROM inbox WHERE ord = ? AND closed = 1")                                \
     X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ?")                                      \
     X(ACK_PUT, "INSERT OR REPLACE INTO ack VALUES (?,?,?)")                                        \
     X(ACK_SCAN, "SELECT term, seq, reason FROM ack ORDER BY term, seq LIMIT ?")                    \

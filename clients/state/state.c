@@ -174,6 +174,89 @@ enum status state_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t 
     return s->ops->prekey_prune(s, kind, before_ms);
 }
 
+/* ---- sessions ---- */
+
+enum status state_session_put(struct state *s, struct state_session *in)
+{
+    need(s, STATE_WRITE);
+    return s->ops->session_put(s, in);
+}
+
+enum status state_session_scan(struct state *s, struct session_scan *scan)
+{
+    need(s, STATE_READ);
+    scan->count = 0;
+    return s->ops->session_scan(s, scan);
+}
+
+enum status state_session_drop(struct state *s, uint64_t number)
+{
+    need(s, STATE_WRITE);
+    return s->ops->session_drop(s, number);
+}
+
+enum status state_skipped_put(struct state *s, uint64_t session, const struct skipped *in)
+{
+    need(s, STATE_WRITE);
+    return s->ops->skipped_put(s, session, in);
+}
+
+enum status state_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
+                              struct message_sk *out)
+{
+    need(s, STATE_READ);
+    memset(out, 0, sizeof *out);
+    return s->ops->skipped_get(s, session, place, out);
+}
+
+enum status state_skipped_drop(struct state *s, uint64_t session, const struct ratchet_place *place)
+{
+    need(s, STATE_WRITE);
+    return s->ops->skipped_drop(s, session, place);
+}
+
+enum status state_skipped_trim(struct state *s, uint64_t session, size_t keep)
+{
+    need(s, STATE_WRITE);
+    return s->ops->skipped_trim(s, session, keep);
+}
+
+enum status state_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms)
+{
+    need(s, STATE_WRITE);
+    return s->ops->start_put(s, ephemeral, made_ms);
+}
+
+enum status state_start_known(struct state *s, const struct prekey_pk *ephemeral, bool *known)
+{
+    need(s, STATE_READ);
+    *known = false;
+    return s->ops->start_known(s, ephemeral, known);
+}
+
+enum status state_start_prune(struct state *s, uint64_t before_ms)
+{
+    need(s, STATE_WRITE);
+    return s->ops->start_prune(s, before_ms);
+}
+
+enum status state_counter_get(struct state *s, enum state_counter kind, struct view key, uint64_t *out)
+{
+    need(s, STATE_READ);
+    ENSURE(key.len > 0 && key.len <= 48);
+    *out = 0;
+    return s->ops->counter_get(s, kind, key, out);
+}
+
+enum status state_counter_put(struct state *s, enum state_counter kind, struct view key, uint64_t value)
+{
+    need(s, STATE_WRITE);
+    ENSURE(key.len > 0 && key.len <= 48);
+    return s->ops->counter_put(s, kind, key, value);
+}
+
+/* ---- outbox ---- */
+
 static bool key_fits(const struct message_key *key)
 {
     size_t len = strnlen(key->text, sizeof key->text);
@@ -225,7 +308,7 @@ enum status state_body_put(struct state *s, uint64_t order, const struct outbox_
     need(s, STATE_WRITE);
     ENSURE(in->payload.len <= PAYLOAD_LEN_MAX && in->item.len <= FRAME_META_LEN_MAX &&
            in->ciphertext.len <= DEVICES_PER_ACCOUNT * CIPHERTEXT_LEN_MAX &&
-           in->answer.len <= STATE_ANSWER_LEN_MAX);
+           in->answer.len <= STATE_ANSWER_LEN_MAX && (in->head.len == 0 || in->head.len == CONTENT_HEAD_LEN));
     return s->ops->body_put(s, order, in);
 }
 
@@ -248,7 +331,7 @@ enum status state_outbox_receipt(struct state *s, struct store_id store, struct 
 enum status state_inbox_put(struct state *s, struct inbox_row *row, bool *added)
 {
     need(s, STATE_WRITE);
-    ENSURE(row->body.len <= CIPHERTEXT_LEN_MAX);
+    ENSURE(row->body.len <= CIPHERTEXT_LEN_MAX && (!row->closed || row->sealed));
     *added = false;
     return s->ops->inbox_put(s, row, added);
 }
@@ -259,6 +342,26 @@ enum status state_inbox_scan(struct state *s, struct inbox_scan *scan, struct ar
     ENSURE(scan->row_max > 0 && scan->row_max <= STATE_SCAN_MAX);
     scan->row_count = 0;
     return s->ops->inbox_scan(s, scan, a);
+}
+
+enum status state_inbox_find(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out)
+{
+    need(s, STATE_READ);
+    memset(out, 0, sizeof *out);
+    return s->ops->inbox_find(s, sender, id, out);
+}
+
+enum status state_inbox_open(struct state *s, const struct inbox_row *row)
+{
+    need(s, STATE_WRITE);
+    ENSURE(row->sealed && row->body.len <= PAYLOAD_LEN_MAX && row->head.len == CONTENT_HEAD_LEN);
+    return s->ops->inbox_open(s, row);
+}
+
+enum status state_inbox_drop(struct state *s, uint64_t order)
+{
+    need(s, STATE_WRITE);
+    return s->ops->inbox_drop(s, order);
 }
 
 enum status state_inbox_show(struct state *s, uint64_t order)

@@ -17,6 +17,8 @@
 
 #include "broker/wire/identity_log.h"
 #include "clients/message.h"
+#include "clients/seal/content.h"
+#include "clients/seal/session.h"
 
 #define STATE_KEY_LEN_MAX       64u   /* a caller's id for a message */
 #define STATE_SETTING_NAME_MAX  64u
@@ -25,6 +27,7 @@
 #define STATE_ATTEMPTS_MAX      4u    /* earlier digests under one message id */
 #define STATE_SCAN_MAX          1024u /* rows in one scan */
 #define STATE_ANSWER_LEN_MAX    4096u
+#define STATE_SESSIONS_MAX      5u    /* with one device */
 
 /* ---- identity ---- */
 
@@ -76,6 +79,31 @@ struct state_prekey {
     uint8_t sk[32];      /* X25519 */
 };
 
+/* ---- sessions with other devices (PROTOCOL 10.5) ---- */
+
+/* One session. Secret as a whole: the caller's sodium_malloc memory. */
+struct state_session {
+    uint64_t number; /* given by session_put; grows, never reused */
+    struct device_id peer;
+    uint64_t rank;   /* the higher, the later it was begun, or opened something */
+    bool retired;    /* nothing more is sent in it */
+    uint64_t made_ms; /* wall */
+    struct session session;
+};
+
+/* The sessions with one device, the highest rank first. */
+struct session_scan {
+    struct device_id peer;
+    struct state_session *rows; /* caller's sodium_malloc array of STATE_SESSIONS_MAX */
+    size_t count;               /* out */
+};
+
+/* Numbers that are counted by a key of up to 48 bytes. */
+enum state_counter {
+    COUNTER_SEALED = 1, /* target: of the last content sealed for it */
+    COUNTER_HEARD,      /* sender device, target: the highest counter heard */
+};
+
 /* ---- outbox ---- */
 
 /* What the application calls one message: its own id, or our message id as text. NUL-terminated,
@@ -92,6 +120,8 @@ struct outbox_row {
     uint8_t handle[HANDLE_LEN_MAX];
     size_t handle_len;
     struct account_id target; /* all zero until the handle is resolved */
+    bool sealed;              /* by us; else the payload is opaque */
+    uint32_t attempt;         /* 0; 1..RESENDS_MAX once parts that failed were sealed anew */
     enum message_state state;
     enum status reason;       /* why it is refused, or the last obstacle while it waits */
     struct hash256 content;   /* hash of handle, payload and ttl: what "the same message" means */
@@ -117,6 +147,7 @@ struct outbox_row {
 /* The bytes of one message; each empty where not needed (any more). */
 struct outbox_body {
     struct view payload;    /* what the application gave; until settled (refused ones keep it) */
+    struct view head;       /* of a sealed message's content (content.h), once it is made; until ended */
     struct view item;       /* the encoded msg_send_item exactly as sent; until ended */
     struct view ciphertext; /* of all parts, joined, in the item's order; until ended */
     struct view answer;     /* the encoded msg_accepted */
@@ -149,10 +180,27 @@ struct inbox_row {
     uint64_t received_ms; /* wall */
     struct view body;     /* opened; empty after pruning */
     bool shown;           /* the application has taken it */
+    bool sealed;          /* it came sealed: settled once it is opened */
+    bool closed;          /* sealed, and kept as it came: `body` is the ciphertext, until the sender's keys are known */
+    struct target_id target;
+    uint32_t attempt;
+    struct hash256 commitment;
+    uint32_t stamp_key;   /* the relay's stamp, kept for a later report (PROTOCOL 10.6) */
+    struct mac256 stamp;
+    struct view head;     /* of the content; empty unless sealed and opened */
+    uint64_t counter;     /* of the content; 0 for opaque ones */
+    uint64_t missing;     /* contents between the highest counter heard before and this one */
+};
+
+enum inbox_which {
+    INBOX_OPENED,    /* all but closed ones */
+    INBOX_UNSHOWN,   /* opened, and not shown */
+    INBOX_UNSETTLED, /* closed, or opaque and not shown */
+    INBOX_CLOSED,
 };
 
 struct inbox_scan {
-    bool unshown;            /* only rows not shown */
+    enum inbox_which which;
     uint64_t after;          /* rows with order > after */
     struct inbox_row *rows;  /* caller's array of row_max rows, filled in ascending order number */
     size_t row_max;          /* 1..STATE_SCAN_MAX */
@@ -208,6 +256,26 @@ struct state_ops {
                                struct view *out);
     enum status (*setting_put)(struct state *s, const char *name, struct view value);
 
+    /* session_put: inserts when number is 0 (and gives it one), else replaces; NOT_FOUND. session_scan: at most
+     * STATE_SESSIONS_MAX, the highest rank first. session_drop: with its skipped keys. */
+    enum status (*session_put)(struct state *s, struct state_session *in);
+    enum status (*session_scan)(struct state *s, struct session_scan *scan);
+    enum status (*session_drop)(struct state *s, uint64_t number);
+    /* Message keys kept in a session, in the order in which they were put. skipped_get: NOT_FOUND with *out zero.
+     * skipped_trim: the oldest go until there are `keep`. */
+    enum status (*skipped_put)(struct state *s, uint64_t session, const struct skipped *in);
+    enum status (*skipped_get)(struct state *s, uint64_t session, const struct ratchet_place *place,
+                               struct message_sk *out);
+    enum status (*skipped_drop)(struct state *s, uint64_t session, const struct ratchet_place *place);
+    enum status (*skipped_trim)(struct state *s, uint64_t session, size_t keep);
+    /* Ephemeral keys that have begun a session with us. */
+    enum status (*start_put)(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms);
+    enum status (*start_known)(struct state *s, const struct prekey_pk *ephemeral, bool *known);
+    enum status (*start_prune)(struct state *s, uint64_t before_ms);
+    /* 0 = never put. */
+    enum status (*counter_get)(struct state *s, enum state_counter kind, struct view key, uint64_t *out);
+    enum status (*counter_put)(struct state *s, enum state_counter kind, struct view key, uint64_t value);
+
     /* handle -> account, account -> contact. NOT_FOUND with *out zero. put replaces. */
     enum status (*handle_get)(struct state *s, struct view handle, struct account_id *out);
     enum status (*handle_put)(struct state *s, struct view handle, struct account_id account);
@@ -253,6 +321,12 @@ struct state_ops {
     enum status (*inbox_put)(struct state *s, struct inbox_row *row, bool *added);
     /* Bodies in the arena. */
     enum status (*inbox_scan)(struct state *s, struct inbox_scan *scan, struct arena *a);
+    /* inbox_find: the row of (sender device, id), without body and head; NOT_FOUND with *out zero. */
+    enum status (*inbox_find)(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out);
+    /* inbox_open: what a closed row becomes: body, head, counter and missing of *row; NOT_FOUND where it is not closed.
+     * inbox_drop: a closed row that does not open; OK where there is none. */
+    enum status (*inbox_open)(struct state *s, const struct inbox_row *row);
+    enum status (*inbox_drop)(struct state *s, uint64_t order);
     /* Marks shown. NOT_FOUND. Again: OK. */
     enum status (*inbox_show)(struct state *s, uint64_t order);
 
@@ -329,6 +403,23 @@ enum status state_ack_scan(struct state *s, struct pending_ack *out, size_t max,
 enum status state_ack_drop(struct state *s, struct position up_to) MUST_USE;
 enum status state_term_get(struct state *s, struct store_id store, struct term *out) MUST_USE;
 enum status state_term_put(struct state *s, struct store_id store, struct term term) MUST_USE;
+enum status state_session_put(struct state *s, struct state_session *in) MUST_USE;
+enum status state_session_scan(struct state *s, struct session_scan *scan) MUST_USE;
+enum status state_session_drop(struct state *s, uint64_t number) MUST_USE;
+enum status state_skipped_put(struct state *s, uint64_t session, const struct skipped *in) MUST_USE;
+enum status state_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
+                              struct message_sk *out) MUST_USE;
+enum status state_skipped_drop(struct state *s, uint64_t session, const struct ratchet_place *place) MUST_USE;
+enum status state_skipped_trim(struct state *s, uint64_t session, size_t keep) MUST_USE;
+enum status state_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms) MUST_USE;
+enum status state_start_known(struct state *s, const struct prekey_pk *ephemeral, bool *known) MUST_USE;
+enum status state_start_prune(struct state *s, uint64_t before_ms) MUST_USE;
+enum status state_counter_get(struct state *s, enum state_counter kind, struct view key, uint64_t *out) MUST_USE;
+enum status state_counter_put(struct state *s, enum state_counter kind, struct view key, uint64_t value) MUST_USE;
+enum status state_inbox_find(struct state *s, struct device_id sender, struct message_id id,
+                             struct inbox_row *out) MUST_USE;
+enum status state_inbox_open(struct state *s, const struct inbox_row *row) MUST_USE;
+enum status state_inbox_drop(struct state *s, uint64_t order) MUST_USE;
 enum status state_prune(struct state *s, const struct state_prune *limits, bool *more) MUST_USE;
 
 #endif

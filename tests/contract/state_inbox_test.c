@@ -61,7 +61,7 @@ CONTRACT_TEST(inbox_row_comes_back_whole_and_unshown_first)
     ok(state_inbox_show(f->s, in.order));
     ok(state_inbox_show(f->s, in.order));
     cr_assert_eq(state_inbox_show(f->s, 999), STATUS_NOT_FOUND);
-    struct inbox_scan unshown = {.unshown = true, .rows = rows, .row_max = 4};
+    struct inbox_scan unshown = {.which = INBOX_UNSHOWN, .rows = rows, .row_max = 4};
     ok(state_inbox_scan(f->s, &unshown, &f->arena));
     cr_assert(unshown.row_count == 1 && rows[0].order == second);
     struct inbox_scan after = {.after = in.order, .rows = rows, .row_max = 1};

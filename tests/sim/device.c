@@ -106,7 +106,7 @@ static enum status app_read(struct device *d, struct session_host *h)
     struct arena arena = {0};
     struct inbox_row rows[32];
     uint64_t orders[32];
-    struct inbox_scan scan = {.unshown = true, .rows = rows, .row_max = 32};
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = rows, .row_max = 32};
     enum status s = state_begin(d->state, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_inbox_scan(d->state, &scan, &arena);

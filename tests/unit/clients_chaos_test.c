@@ -197,7 +197,7 @@ static void app_take(struct relay *r)
     struct fixture *f = r->f;
     struct inbox_row rows[4];
     uint64_t orders[4];
-    struct inbox_scan scan = {.unshown = true, .rows = rows, .row_max = 4};
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = rows, .row_max = 4};
     if (bad_luck(r, 30) || state_begin(f->state, STATE_READ) != STATUS_OK) return;
     enum status s = state_inbox_scan(f->state, &scan, &f->arena);
     state_rollback(f->state);

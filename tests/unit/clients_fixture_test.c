@@ -523,7 +523,7 @@ void take_all(struct fixture *f)
 {
     struct inbox_row rows[DELIVERIES_PER_FRAME];
     uint64_t orders[DELIVERIES_PER_FRAME];
-    struct inbox_scan scan = {.unshown = true, .rows = rows, .row_max = DELIVERIES_PER_FRAME};
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = rows, .row_max = DELIVERIES_PER_FRAME};
     if (state_begin(f->state, STATE_READ) != STATUS_OK) return; /* it failed on purpose */
     cr_assert_eq(state_inbox_scan(f->state, &scan, &f->arena), STATUS_OK);
     state_rollback(f->state);

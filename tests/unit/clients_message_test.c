@@ -70,23 +70,22 @@ Test(message, every_state_has_a_class_and_a_name)
 Test(wrap, opaque_payload_comes_back)
 {
     struct buffer b = {0};
-    struct view payload;
     wrap_opaque(&b, view_of("text", 4));
     cr_assert_eq(b.len, 4 + WRAP_OVERHEAD_LEN);
-    cr_assert_eq(wrap_open(buffer_view(&b), false, &payload), FAIL_NONE);
-    cr_assert(view_equal(payload, view_of("text", 4)));
+    cr_assert_eq(wrap_check(buffer_view(&b), false), FAIL_NONE);
+    cr_assert(view_equal(wrap_opaque_payload(buffer_view(&b)), view_of("text", 4)));
     buffer_clear(&b);
     wrap_opaque(&b, view_of(NULL, 0));
-    cr_assert_eq(wrap_open(buffer_view(&b), false, &payload), FAIL_NONE);
-    cr_assert_eq(payload.len, 0u);
+    cr_assert_eq(wrap_check(buffer_view(&b), false), FAIL_NONE);
+    cr_assert_eq(wrap_opaque_payload(buffer_view(&b)).len, 0u);
     buffer_fini(&b);
 }
 
 Test(wrap, other_kinds_wait_and_nothing_is_broken)
 {
-    struct view payload;
-    cr_assert_eq(wrap_open(view_of("\x02text", 5), false, &payload), FAIL_HELD);
-    cr_assert_eq(wrap_open(view_of("\x01text", 5), true, &payload), FAIL_HELD);
-    cr_assert_eq(wrap_open(view_of(NULL, 0), false, &payload), FAIL_BROKEN);
-    cr_assert_eq(payload.len, 0u);
+    cr_assert_eq(wrap_check(view_of("\x02text", 5), true), FAIL_NONE);
+    cr_assert_eq(wrap_check(view_of("\x02text", 5), false), FAIL_HELD);
+    cr_assert_eq(wrap_check(view_of("\x01text", 5), true), FAIL_HELD);
+    cr_assert_eq(wrap_check(view_of("\x03text", 5), false), FAIL_HELD);
+    cr_assert_eq(wrap_check(view_of(NULL, 0), false), FAIL_BROKEN);
 }

@@ -1,0 +1,192 @@
+/* opening: from a sealed delivery to a row of the inbox (ARCHITECTURE, step 6): who has sealed it according to whose
+ * log, what is inside, what is missing before it. Where the sender's keys are not known the row is kept closed, and its
+ * log looked up. Invariant: a row is opened in the transaction in which its session moves on. */
+#include "broker/wire/report.h"
+#include "clients/core.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define CLOSED_AT_ONCE 16u
+
+/* ---- what the sender knew ---- */
+
+/* Contents carry the sender's word for its own log: what the relay has shown us of it must fit. */
+static void statement_compare(struct engine *e, const struct contact *c, const struct content *content)
+{
+    bool same = memcmp(&content->head, &c->log.version_head, sizeof content->head) == 0;
+    if (content->key_version == c->log.key_version && !same) e->counts.forks++;
+}
+
+/* Between the highest counter heard of this device and this one. */
+static enum status counter_in(struct engine *e, struct inbox_row *row)
+{
+    uint8_t key[48];
+    uint64_t heard;
+    memcpy(key, row->sender_device.bytes, 16);
+    memcpy(key + 16, row->target.bytes, 32);
+    enum status s = state_counter_get(e->state, COUNTER_HEARD, view_of(key, sizeof key), &heard);
+    if (s != STATUS_OK || row->counter <= heard) return s;
+    row->missing = heard ? row->counter - heard - 1 : 0;
+    return state_counter_put(e->state, COUNTER_HEARD, view_of(key, sizeof key), row->counter);
+}
+
+/* ---- one ---- */
+
+static struct sealed_context context_of(const struct engine *e, const struct inbox_row *row)
+{
+    return (struct sealed_context){.id = row->id, .target = row->target, .sender_account = row->sender_account,
+                                   .sender_device = row->sender_device, .recipient_account = e->identity.account,
+                                   .recipient_device = e->identity.device, .commitment = row->commitment};
+}
+
+/* The sender's device as its log has it, with the identity key that a start names; NULL = not (yet). */
+static const struct log_device *sender_of(const struct contact *c, const struct inbox_row *row,
+                                          const struct sealed_header *h)
+{
+    const struct log_device *d = identity_log_device(&c->log, row->sender_device);
+    bool fits = d && (!h->starts || memcmp(&h->start.initiator, &d->record.identity, sizeof h->start.initiator) == 0);
+    return fits ? d : NULL;
+}
+
+static enum status opened_in(struct engine *e, const struct contact *c, const struct content *content,
+                             struct inbox_row *row)
+{
+    uint8_t head[CONTENT_HEAD_LEN];
+    content_head_write(content, head);
+    row->head = arena_copy(&e->arena, view_of(head, sizeof head));
+    row->body = arena_copy(&e->arena, content->payload);
+    row->counter = content->counter;
+    sodium_memzero(head, sizeof head);
+    statement_compare(e, c, content);
+    return counter_in(e, row);
+}
+
+enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, struct view ciphertext, bool final,
+                       enum report_cause *cause)
+{
+    struct contact c;
+    struct sealed_header h;
+    struct view body;
+    struct content content;
+    const struct sealed_context context = context_of(e, row);
+    row->closed = false;
+    *cause = sealed_header_read(ciphertext, &h, &body);
+    if (*cause != CAUSE_NONE) return STATUS_OK;
+    enum status s = state_contact_get(e->state, row->sender_account, &c);
+    const struct log_device *d = s == STATUS_OK ? sender_of(&c, row, &h) : NULL;
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) return s;
+    if (!d) {
+        row->closed = !final;
+        *cause = final ? CAUSE_SENDER : CAUSE_NONE;
+        return STATUS_OK;
+    }
+    const struct peer peer = {row->sender_account, d};
+    s = pair_open_in(e, now, &peer, &context, ciphertext, &content, cause);
+    if (s == STATUS_OK && *cause == CAUSE_NONE) s = opened_in(e, &c, &content, row);
+    sodium_memzero(&content, sizeof content);
+    pair_forget(e);
+    return s;
+}
+
+/* ---- those that were kept closed ---- */
+
+/* What became of one, to be told once its transaction is committed. */
+struct reopened {
+    uint64_t order;
+    enum fail_reason reason;
+    struct view report;
+};
+
+static enum status reopen_in(struct engine *e, struct now now, struct inbox_row *row, struct reopened *out)
+{
+    enum report_cause cause;
+    struct view ciphertext = row->body;
+    enum status s = opening_in(e, now, row, ciphertext, true, &cause);
+    if (s != STATUS_OK) return s;
+    *out = (struct reopened){.order = row->order, .reason = report_reason((uint32_t)cause)};
+    struct pending_ack ack = {.position = {.term = row->term, .seq = row->seq}, .reason = out->reason};
+    if (cause != CAUSE_NONE) {
+        s = opening_report_in(e, now, row, cause, &out->report);
+        if (s == STATUS_OK) s = state_inbox_drop(e->state, row->order);
+        return s == STATUS_OK ? state_ack_put(e->state, &ack) : s;
+    }
+    event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row->order, .id = row->id,
+                                        .sender_account = row->sender_account, .sender_device = row->sender_device});
+    s = state_inbox_open(e->state, row);
+    return s == STATUS_OK ? state_ack_put(e->state, &ack) : s;
+}
+
+/* At most as many as done has room for. */
+static enum status reopen_all_in(struct engine *e, struct now now, struct account_id account, uint64_t *after,
+                                 struct reopened *done, size_t *count, bool *more)
+{
+    struct inbox_row rows[CLOSED_AT_ONCE];
+    struct inbox_scan scan = {.which = INBOX_CLOSED, .after = *after, .rows = rows, .row_max = CLOSED_AT_ONCE};
+    enum status s = state_inbox_scan(e->state, &scan, &e->arena);
+    *count = 0;
+    *more = s == STATUS_OK && scan.row_count == CLOSED_AT_ONCE;
+    for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
+        *after = rows[i].order;
+        if (memcmp(&rows[i].sender_account, &account, sizeof account) != 0) continue;
+        s = reopen_in(e, now, &rows[i], &done[*count]);
+        *count += s == STATUS_OK;
+    }
+    return s;
+}
+
+/* A look that finds nothing shall not take the writers' lock. */
+static bool any_closed(struct engine *e)
+{
+    struct inbox_row row;
+    struct inbox_scan scan = {.which = INBOX_CLOSED, .rows = &row, .row_max = 1};
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_inbox_scan(e->state, &scan, &e->arena));
+    return engine_fault(e, s) && scan.row_count > 0;
+}
+
+void opening_retry(struct engine *e, struct now now, struct account_id account)
+{
+    struct reopened done[CLOSED_AT_ONCE];
+    uint64_t after = 0;
+    bool more = any_closed(e);
+    while (more) {
+        size_t count = 0;
+        enum status s = tx_begin(e, STATE_WRITE);
+        if (s == STATUS_OK) s = tx_end(e, reopen_all_in(e, now, account, &after, done, &count, &more));
+        if (!engine_fault(e, s)) return; /* the next session offers them again */
+        for (size_t i = 0; i < count; i++)
+            if (done[i].reason == FAIL_NONE)
+                acks_opened(e, now, done[i].order);
+            else
+                acks_broken(e, now, done[i].order, done[i].reason, done[i].report);
+    }
+}
+
+void opening_sweep(struct engine *e, struct now now)
+{
+    struct inbox_row rows[CLOSED_AT_ONCE];
+    struct inbox_scan scan = {.which = INBOX_CLOSED, .rows = rows, .row_max = CLOSED_AT_ONCE};
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_inbox_scan(e->state, &scan, &e->arena));
+    for (size_t i = 0; engine_fault(e, s) && i < scan.row_count; i++)
+        contact_learn(e, now, rows[i].sender_account);
+}
+
+/* ---- reports ---- */
+
+enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
+                              struct view *out)
+{
+    const struct msg_report_body body = {.device = e->identity.device, .account = e->identity.account,
+                                         .sender = row->sender_device, .target = row->target, .id = row->id,
+                                         .attempt = row->attempt, .cause = (uint32_t)cause, .made_ms = now.wall_ms};
+    struct device_secrets *secrets = secrets_new();
+    struct buffer report = {0};
+    enum status s = state_secrets_get(e->state, secrets);
+    if (s == STATUS_OK) report_make(&body, secrets->signing_sk, &report);
+    *out = arena_copy(&e->arena, buffer_view(&report));
+    buffer_fini(&report);
+    sodium_free(secrets);
+    return s;
+}

@@ -1,0 +1,148 @@
+/* sqlite_sessions: sessions with other devices, the message keys kept in them, and counters, in SQLite. Invariant:
+ * outputs are set only by a row that followed its format whole. */
+#include "clients/state/sqlite_call.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum status sqlite_session_put(struct state *s, struct state_session *in)
+{
+    uint8_t bytes[SESSION_LEN];
+    size_t changes;
+    session_write(&in->session, bytes);
+    struct call c = call_begin(s, in->number ? STATEMENT_SESSION_SET : STATEMENT_SESSION_ADD);
+    bind_bytes(&c, in->peer.bytes, sizeof in->peer.bytes);
+    bind_u64(&c, in->rank);
+    bind_u64(&c, in->retired);
+    bind_u64(&c, in->made_ms);
+    bind_bytes(&c, bytes, sizeof bytes);
+    if (in->number) bind_u64(&c, in->number);
+    enum status status = call_run(&c, &changes);
+    sodium_memzero(bytes, sizeof bytes);
+    if (status == STATUS_OK && changes == 0) return STATUS_NOT_FOUND;
+    if (status == STATUS_OK && !in->number)
+        in->number = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
+    return status;
+}
+
+static void session_row_read(struct call *c, struct state_session *out)
+{
+    memset(out, 0, sizeof *out);
+    out->number = column_u64(c);
+    column_bytes(c, out->peer.bytes, sizeof out->peer.bytes);
+    out->rank = column_u64(c);
+    out->retired = column_bool(c);
+    out->made_ms = column_u64(c);
+    if (session_read(column_view(c, SESSION_LEN), &out->session) != STATUS_OK) call_damaged(c);
+}
+
+enum status sqlite_session_scan(struct state *s, struct session_scan *scan)
+{
+    struct call c = call_begin(s, STATEMENT_SESSION_SCAN);
+    bind_bytes(&c, scan->peer.bytes, sizeof scan->peer.bytes);
+    bind_u64(&c, STATE_SESSIONS_MAX);
+    while (scan->count < STATE_SESSIONS_MAX && call_step(&c))
+        session_row_read(&c, &scan->rows[scan->count++]);
+    enum status status = call_end(&c);
+    if (status != STATUS_OK) {
+        sodium_memzero(scan->rows, STATE_SESSIONS_MAX * sizeof scan->rows[0]);
+        scan->count = 0;
+    }
+    return status;
+}
+
+enum status sqlite_session_drop(struct state *s, uint64_t number)
+{
+    struct call c = call_begin(s, STATEMENT_SESSION_DROP);
+    bind_u64(&c, number);
+    return call_run(&c, NULL);
+}
+
+/* ---- message keys ---- */
+
+static struct call skipped_begin(struct state *s, enum statement which, uint64_t session, const struct ratchet_pk *key,
+                                 uint32_t number)
+{
+    struct call c = call_begin(s, which);
+    bind_u64(&c, session);
+    bind_bytes(&c, key->bytes, sizeof key->bytes);
+    bind_u64(&c, number);
+    return c;
+}
+
+enum status sqlite_skipped_put(struct state *s, uint64_t session, const struct skipped *in)
+{
+    struct call c = skipped_begin(s, STATEMENT_SKIPPED_PUT, session, &in->key, in->number);
+    bind_bytes(&c, in->sk.bytes, sizeof in->sk.bytes);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
+                               struct message_sk *out)
+{
+    struct call c = skipped_begin(s, STATEMENT_SKIPPED_GET, session, &place->key, place->number);
+    bool found = call_step(&c);
+    if (found) column_bytes(&c, out->bytes, sizeof out->bytes);
+    return take_end(&c, found, out, sizeof *out);
+}
+
+enum status sqlite_skipped_drop(struct state *s, uint64_t session, const struct ratchet_place *place)
+{
+    struct call c = skipped_begin(s, STATEMENT_SKIPPED_DROP, session, &place->key, place->number);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_skipped_trim(struct state *s, uint64_t session, size_t keep)
+{
+    struct call c = call_begin(s, STATEMENT_SKIPPED_TRIM);
+    bind_u64(&c, session);
+    bind_u64(&c, keep);
+    return call_run(&c, NULL);
+}
+
+/* ---- ephemeral keys ---- */
+
+enum status sqlite_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms)
+{
+    struct call c = call_begin(s, STATEMENT_START_PUT);
+    bind_bytes(&c, ephemeral->bytes, sizeof ephemeral->bytes);
+    bind_ordered(&c, made_ms);
+    return call_run(&c, NULL);
+}
+
+enum status sqlite_start_known(struct state *s, const struct prekey_pk *ephemeral, bool *known)
+{
+    struct call c = call_begin(s, STATEMENT_START_GET);
+    bind_bytes(&c, ephemeral->bytes, sizeof ephemeral->bytes);
+    *known = call_step(&c);
+    return call_end(&c);
+}
+
+enum status sqlite_start_prune(struct state *s, uint64_t before_ms)
+{
+    struct call c = call_begin(s, STATEMENT_START_PRUNE);
+    bind_ordered(&c, before_ms);
+    return call_run(&c, NULL);
+}
+
+/* ---- counters ---- */
+
+enum status sqlite_counter_get(struct state *s, enum state_counter kind, struct view key, uint64_t *out)
+{
+    struct call c = call_begin(s, STATEMENT_COUNTER_GET);
+    bind_u64(&c, kind);
+    bind_view(&c, key);
+    if (call_step(&c)) *out = column_u64(&c);
+    enum status status = call_end(&c);
+    if (status != STATUS_OK) *out = 0;
+    return status;
+}
+
+enum status sqlite_counter_put(struct state *s, enum state_counter kind, struct view key, uint64_t value)
+{
+    struct call c = call_begin(s, STATEMENT_COUNTER_PUT);
+    bind_u64(&c, kind);
+    bind_view(&c, key);
+    bind_u64(&c, value);
+    return call_run(&c, NULL);
+}

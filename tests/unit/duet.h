@@ -1,0 +1,90 @@
+/* duet: two devices, Alice's and Bob's, as real engines on memory states, and a relay of the test's own between them: in
+ * memory, at once, and with hooks to lie, lose and tamper. For what happens between two clients; how one client speaks
+ * the protocol is clients_fixture's matter. */
+#ifndef SEALMQ_TESTS_DUET_H
+#define SEALMQ_TESTS_DUET_H
+
+#include "broker/wire/identity_log.h"
+#include "clients/engine.h"
+#include "clients/state/memory.h"
+
+#include <criterion/criterion.h>
+
+#define DUET_MAILBOX_MAX 2048u
+#define DUET_EVENTS_MAX  256u
+enum { ALICE, BOB, PARTIES };
+
+/* A delivery as the relay keeps it. */
+struct parcel {
+    struct msg_delivery item;
+    struct buffer bytes;
+    bool offered; /* in this session */
+    bool gone;    /* settled, or parked */
+    enum fail_reason reason;
+    struct buffer report;
+};
+
+struct party {
+    const char *handle;
+    struct engine_config config;
+    struct state *state;
+    struct engine *e;
+    struct state_identity me;
+    bool online, attached, greeted;
+    struct session_id session;
+    /* at the relay: */
+    struct buffer entries[16];
+    size_t entry_count;
+    struct identity_log log;
+    struct msg_handle_proof proof;
+    struct buffer proof_entry, current, last_resort;
+    struct msg_one_time_prekey one_time[ONE_TIME_PREKEYS_MAX];
+    size_t one_time_count;
+    struct msg_prekey_state prekeys;
+    struct parcel mailbox[DUET_MAILBOX_MAX];
+    size_t mail_count;
+    /* what the application saw: */
+    struct engine_event events[DUET_EVENTS_MAX];
+    size_t event_count;
+};
+
+struct duet {
+    struct now now;
+    uint64_t seed, commit, sessions;
+    struct arena arena;
+    struct party party[PARTIES];
+    size_t sends, claims;
+    /* hooks; NULL = the relay is honest */
+    bool (*tamper)(struct duet *d, struct parcel *parcel); /* false: it is not offered */
+    void (*bundle)(struct duet *d, struct msg_prekey_bundle *bundle);
+    void (*news)(struct duet *d, struct msg_part_state *part); /* of HINT and STATUS */
+};
+
+/* duet_run: both registered, online, with prekeys at the relay; then the body. */
+void duet_run(void (*body)(struct duet *d));
+#define DUET_TEST(suite, name)                                                                     \
+    static void name(struct duet *d);                                                              \
+    Test(suite, name)                                                                              \
+    {                                                                                              \
+        duet_run(name);                                                                            \
+    }                                                                                              \
+    static void name(struct duet *d)
+
+/* duet_settle: turns until nobody says anything. duet_pass: moves the clock, in steps. */
+void duet_settle(struct duet *d);
+void duet_pass(struct duet *d, uint64_t ms);
+/* online, offline: the connection. duet_restart: the process dies and another one starts on the same state. */
+void online(struct duet *d, int who);
+void offline(struct duet *d, int who);
+void duet_restart(struct duet *d, int who);
+
+/* say: a sealed message to the other one; its order number. */
+uint64_t say(struct duet *d, int from, const char *words);
+enum message_state duet_state(struct duet *d, int who, uint64_t order);
+/* read_all: the inbox's unshown messages, oldest first, joined by '|', and shown. */
+const char *read_all(struct duet *d, int who);
+/* the newest parcel for somebody. */
+struct parcel *parcel_last(struct duet *d, int to);
+bool duet_happened(const struct duet *d, int who, enum engine_event_kind kind);
+
+#endif
