@@ -1,5 +1,5 @@
 /* api_home: homes: making one, opening one as a client, closing it. A home is a directory of mode 0700 with one SQLite
- * file. Invariant: no secret key is read here but on its way into the state. */
+ * file, and with the key that opens its secrets unless a passphrase does. Invariant: no secret is read here. */
 #include "clients/api.h"
 
 #include "broker/host/host.h"
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define STATE_FILE "state.db"
+#define KEY_FILE   "key"
 
 static void random_fill_host(void *self, void *out, size_t len)
 {
@@ -75,20 +76,18 @@ static enum status home_make(const char *home, char *error, size_t cap)
     return STATUS_IO;
 }
 
-static enum status home_state_open(const char *home, const char *passphrase_file, struct state **out, char *error,
-                                   size_t cap)
+static enum status home_state_open(const char *home, const char *passphrase_file, bool make, struct state **out,
+                                   char *error, size_t cap)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], key[PATH_MAX];
+    struct home_lock lock = {.key_file = key, .passphrase_file = passphrase_file, .make = make};
     *out = NULL;
-    if (passphrase_file != NULL) { /* never half: who names one believes that it protects */
-        snprintf(error, cap, "this version keeps homes under no passphrase: leave the passphrase file out");
-        return STATUS_UNSUPPORTED;
-    }
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", home, STATE_FILE) >= sizeof path) {
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", home, STATE_FILE) >= sizeof path ||
+        (size_t)snprintf(key, sizeof key, "%s/%s", home, KEY_FILE) >= sizeof key) {
         snprintf(error, cap, "the path of the home is too long: choose another home");
         return STATUS_CONFIG;
     }
-    return sqlite_state_open(path, out, error, cap);
+    return sqlite_state_open(path, &lock, out, error, cap);
 }
 
 /* ---- making ---- */
@@ -133,7 +132,7 @@ static enum status home_create(const struct sealmq_create_options *options, char
     if (s != STATUS_OK) return options_fail(s, error, cap);
     s = wish_check(&o, error, cap);
     if (s == STATUS_OK) s = home_make(o.home, error, cap);
-    if (s == STATUS_OK) s = home_state_open(o.home, o.passphrase_file, &state, error, cap);
+    if (s == STATUS_OK) s = home_state_open(o.home, o.passphrase_file, true, &state, error, cap);
     if (s == STATUS_OK) s = account_make(state, &o, error, cap);
     state_close(&state);
     return s;
@@ -169,7 +168,7 @@ static enum status client_fill(struct sealmq_client *c, const struct sealmq_open
         snprintf(c->error, sizeof c->error, "no descriptor to wait on: %s", strerror(errno));
         return STATUS_IO;
     }
-    enum status s = home_state_open(o->home, o->passphrase_file, &c->state, c->error, sizeof c->error);
+    enum status s = home_state_open(o->home, o->passphrase_file, false, &c->state, c->error, sizeof c->error);
     if (s == STATUS_OK) s = engine_open(c, o);
     return s == STATUS_OK ? prompts_open(c) : s;
 }

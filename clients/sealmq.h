@@ -195,21 +195,21 @@ struct sealmq_create_options {
 
 /* sealmq_create: makes a home with a new account and device, unless there is one, which stays as it is. The relay
  * hears of it when a client of it first connects. Uses the disk. OK; MALFORMED (the handle), CONFIG (endpoints; the home is open to
- * others, or not ours); with one line in error. */
+ * others, not ours, or there and kept otherwise; the passphrase file); with one line in error. */
 SEALMQ_API enum sealmq_status sealmq_create(const struct sealmq_create_options *options, char *error,
                                             size_t error_cap) SEALMQ_MUST_USE;
 
 struct sealmq_open_options {
     size_t size;
     const char *home;
-    const char *passphrase_file; /* a file with the passphrase under which the home's secrets are kept; NULL = they are
-                                  * kept under the home's own key file */
+    const char *passphrase_file; /* its first line opens the home, where it was made with one; only the owner may read
+                                  * it. NULL = the home's own key file does. Opening takes about a second with one */
     bool receive;                /* take messages: of the clients of one device that do, the newest one gets them */
     uint32_t receive_max;        /* how many the relay may send ahead of sealmq_ack; 0 = 1024 */
 };
 
 /* sealmq_open: opens a home; does not connect. Uses the disk. OK with *out, for sealmq_close; NOT_FOUND (no home there, or
- * no account in it), CONFIG (open to others, or of a later version); with one line in error. */
+ * no account in it), CONFIG (open to others, of a later version, or kept under another passphrase); with one line in error. */
 SEALMQ_API enum sealmq_status sealmq_open(const struct sealmq_open_options *options, struct sealmq_client **out, char *error,
                                           size_t error_cap) SEALMQ_MUST_USE;
 /* sealmq_close: ends the client at once; what is under way goes on with the next one. *client may be NULL, and is after

@@ -18,6 +18,7 @@ enum status ack_plan(struct storage *s, struct request *r)
             return STATUS_MALFORMED;
         turn_want(&s->turn, SPACE_PAYLOAD, &key);
     }
+    report_want(s, r);
     return STATUS_OK;
 }
 
@@ -31,6 +32,7 @@ static void tell_sender(struct storage *s, const struct mailbox *m, const struct
 {
     part.device = m->device;
     part.at_ms = s->turn.now_ms;
+    part.attempt = o->attempt;
     hint_add(s, o->sender, o->target, o->id, &part);
 }
 
@@ -67,33 +69,39 @@ static void run_add(struct storage *s, struct mailbox *m, struct run *run, struc
     run->last = at;
 }
 
-static void park(struct storage *s, struct mailbox *m, const struct offer *o, uint32_t reason)
+static void park(struct storage *s, const struct request *r, struct mailbox *m, const struct offer *o,
+                 const struct msg_failure *failure)
 {
     struct store_key open = key_position(ROW_ENVELOPE, m->home, m->device, o->at);
     struct store_key parked = key_position(ROW_PARKED, m->home, m->device, o->at);
     struct store_key own = key_position(ROW_OUTCOME, m->home, m->device, o->at);
-    struct view value = turn_get(&s->turn, SPACE_PAYLOAD, &open);
-    struct outcome_row row = {.state = DELIVERY_FAILED, .reason = reason,
-                              .at_ms = s->turn.now_ms, .client_version = m->session.client_version};
+    struct view ciphertext, value = turn_get(&s->turn, SPACE_PAYLOAD, &open);
+    struct envelope_row envelope;
+    struct outcome_row row = {.state = DELIVERY_FAILED, .reason = failure->reason,
+                              .at_ms = s->turn.now_ms, .client_version = m->session.client_version,
+                              .report = report_take(s, r, m, o, failure)};
+    if (envelope_row_read(value, &envelope, &ciphertext) == STATUS_OK) row.commitment = envelope.commitment;
     if (value.at) turn_put_new(&s->turn, SPACE_PAYLOAD, &parked, value, view_of(NULL, 0));
     turn_remove(&s->turn, SPACE_PAYLOAD, &open);
     turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &row));
     core_closed(s, m, o->len);
     core_parked(s, m, true);
-    tell_sender(s, m, o, (struct msg_part_state){.state = DELIVERY_FAILED, .reason = reason});
-    core_event(s, &(struct event){.kind = EVENT_DELIVERY_FAILED, .code = reason,
+    tell_sender(s, m, o, (struct msg_part_state){.state = DELIVERY_FAILED, .reason = row.reason,
+                                                 .report = row.report});
+    core_event(s, &(struct event){.kind = EVENT_DELIVERY_FAILED, .code = row.reason,
                                   .value = m->session.client_version,
                                   .device = mark_device(&s->config.mark_key, m->device),
                                   .message = mark_message(&s->config.mark_key, o->id)});
 }
 
-static uint32_t failure_of(const struct msg_ack *ack, struct position at)
+/* NULL: the device names no failure there. */
+static const struct msg_failure *failure_of(const struct msg_ack *ack, struct position at)
 {
     for (size_t i = 0; i < ack->failed_count; i++) {
         struct position failed = {ack->failed[i].term, ack->failed[i].seq};
-        if (position_compare(failed, at) == 0) return ack->failed[i].reason;
+        if (position_compare(failed, at) == 0) return &ack->failed[i];
     }
-    return FAIL_NONE;
+    return NULL;
 }
 
 /* false: the table refuses, which only a bug could cause; the delivery stays. */
@@ -118,17 +126,18 @@ static void settle_one(struct storage *s, struct mailbox *m, const struct offer 
 }
 
 /* Settles or parks the head of the window up to `settled`. */
-static void settle(struct storage *s, struct mailbox *m, const struct msg_ack *ack)
+static void settle(struct storage *s, const struct request *r, struct mailbox *m)
 {
+    const struct msg_ack *ack = r->meta;
     struct position upto = {ack->settled_term, ack->settled_seq};
     struct run run = {.first = 0};
     size_t n = 0;
     for (; n < m->window_len && position_compare(m->window[n].at, upto) <= 0; n++) {
         const struct offer *o = &m->window[n];
-        uint32_t reason = failure_of(ack, o->at);
-        if (!step_allowed(s, m, o, reason ? EVENT_FAIL : EVENT_SETTLE)) break;
-        if (reason) {
-            park(s, m, o, reason);
+        const struct msg_failure *failure = failure_of(ack, o->at);
+        if (!step_allowed(s, m, o, failure ? EVENT_FAIL : EVENT_SETTLE)) break;
+        if (failure) {
+            park(s, r, m, o, failure);
         } else {
             settle_one(s, m, o);
             run_add(s, m, &run, o->at);
@@ -181,7 +190,7 @@ void ack_apply(struct storage *s, struct request *r)
         return;
     }
     deliver(m, ack);
-    settle(s, m, ack);
+    settle(s, r, m);
     mailbox_gap_seen(m, ack->gap_seen);
     m->row.last_seen_ms = s->turn.now_ms;
     m->row_dirty = true;

@@ -1,7 +1,7 @@
 /* claim: step 4, the part that makes a send repeatable. Claims of a turn are collected, and written
  * as pages by sender. Invariants: the pages of a sender do not overlap, the later one's ids are all above
  * the earlier one's (newest knows the highest under the sender and no target); claims that share an id
- * share their page or have rows of their own. */
+ * share their page or have rows of their own. A resend's id was accepted before, so it never comes into a page. */
 #include "storage/claim.h"
 
 #include <stdlib.h>
@@ -23,6 +23,7 @@ void claim_want(struct storage *s, const struct message_ref *ref, uint32_t attem
     struct store_key from = key_page(ref->sender, ref->id);
     struct store_key to = key_end(view_of(from.bytes, from.len - sizeof ref->id.bytes));
     look->own = key_claim(ref->sender, ref->target, ref->id, attempt);
+    look->wanted = true;
     if (!attempt) {
         struct store_scan *scan = turn_scan(&s->turn, SPACE_ROUTING, &from, &to, 1, 1);
         scan->nearest = true; /* a deleted page that stood first was the only one that could have it */
@@ -41,7 +42,7 @@ static struct view unreadable(void)
 struct view claim_get(struct storage *s, const struct message_ref *ref, const struct claim_look *look)
 {
     struct view own = view_of(NULL, 0);
-    if (look->page || turn_changed(&s->turn, SPACE_ROUTING, &look->own))
+    if (look->wanted || turn_changed(&s->turn, SPACE_ROUTING, &look->own))
         own = turn_get(&s->turn, SPACE_ROUTING, &look->own);
     if (own.at || !look->page) return own;
     if (look->page->damaged) return unreadable();

@@ -10,7 +10,8 @@
 /* Where one claim can be. */
 struct claim_look {
     struct store_key own;
-    const struct store_scan *page; /* NULL: it was not looked for */
+    bool wanted;                   /* else it is known to be in this turn's changes only, if anywhere */
+    const struct store_scan *page; /* NULL: not wanted, or never in a page (a resend's) */
 };
 
 /* claim_want: plans the look at what the store has. */

@@ -285,10 +285,19 @@ enum status gate(struct storage *s, struct device_id sender, const struct msg_se
 enum status send_read(const struct storage *s, struct request *r, struct arena *a);
 enum status send_plan(struct storage *s, struct request *r);
 void send_apply(struct storage *s, struct request *r);
+/* resend_look (resend.c): of all resends of this turn what they would replace, from the state before it. */
+void resend_look(struct storage *s);
 
 /* ---- ack.c ---- */
 enum status ack_plan(struct storage *s, struct request *r);
 void ack_apply(struct storage *s, struct request *r);
+
+/* ---- report.c ---- */
+/* report_want: plans what report_take needs for an ACK. report_take: the failure's report, borrowed, if it is the
+ * session's device's and about this delivery; else none. Either is told as an event. */
+void report_want(struct storage *s, const struct request *r);
+struct view report_take(struct storage *s, const struct request *r, const struct mailbox *m, const struct offer *o,
+                        const struct msg_failure *failure);
 
 /* ---- status.c, explain.c, terms.c ---- */
 enum status status_plan(struct storage *s, struct request *r);

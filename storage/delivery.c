@@ -5,29 +5,31 @@
 #include <string.h>
 
 #define REJECT 0xff
-#define STEPS_MAX 4u /* first place, then the last one (reoffer.c); more is a ring of damaged rows */
+/* Each attempt has a first place and a last one (reoffer.c); more is a ring of damaged rows. */
+#define STEPS_MAX (2u * (1u + RESENDS_MAX))
 
 /* Row: state; column: event; value: the next state. What is not listed is rejected. */
 static const uint8_t steps[DELIVERY_FAILED + 1][DELIVERY_EVENTS] = {
-    [DELIVERY_NONE] = {REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT},
+    [DELIVERY_NONE] = {REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT},
     [DELIVERY_QUEUED] = {[EVENT_OFFER] = DELIVERY_OFFERED, [EVENT_RETRACT] = REJECT,
                          [EVENT_RECEIPT] = REJECT, [EVENT_SETTLE] = REJECT, [EVENT_FAIL] = REJECT,
                          [EVENT_REOFFER] = REJECT, [EVENT_EXPIRE] = DELIVERY_NONE,
-                         [EVENT_DAMAGE] = DELIVERY_FAILED},
+                         [EVENT_DAMAGE] = DELIVERY_FAILED, [EVENT_REPLACE] = REJECT},
     [DELIVERY_OFFERED] = {[EVENT_OFFER] = DELIVERY_OFFERED, [EVENT_RETRACT] = DELIVERY_QUEUED,
                           [EVENT_RECEIPT] = DELIVERY_DELIVERED, [EVENT_SETTLE] = DELIVERY_NONE,
                           [EVENT_FAIL] = DELIVERY_FAILED, [EVENT_REOFFER] = REJECT,
-                          [EVENT_EXPIRE] = DELIVERY_NONE, [EVENT_DAMAGE] = REJECT},
+                          [EVENT_EXPIRE] = DELIVERY_NONE, [EVENT_DAMAGE] = REJECT,
+                          [EVENT_REPLACE] = REJECT},
     [DELIVERY_DELIVERED] = {[EVENT_OFFER] = DELIVERY_DELIVERED,
                             [EVENT_RETRACT] = DELIVERY_DELIVERED,
                             [EVENT_RECEIPT] = DELIVERY_DELIVERED, [EVENT_SETTLE] = DELIVERY_NONE,
                             [EVENT_FAIL] = DELIVERY_FAILED, [EVENT_REOFFER] = REJECT,
-                            [EVENT_EXPIRE] = DELIVERY_NONE, [EVENT_DAMAGE] = DELIVERY_FAILED},
-    [DELIVERY_DECRYPTED] = {REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT},
+                            [EVENT_EXPIRE] = DELIVERY_NONE, [EVENT_DAMAGE] = DELIVERY_FAILED, [EVENT_REPLACE] = REJECT},
+    [DELIVERY_DECRYPTED] = {REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT, REJECT},
     [DELIVERY_FAILED] = {[EVENT_OFFER] = REJECT, [EVENT_RETRACT] = REJECT,
                          [EVENT_RECEIPT] = REJECT, [EVENT_SETTLE] = REJECT, [EVENT_FAIL] = REJECT,
                          [EVENT_REOFFER] = DELIVERY_QUEUED, [EVENT_EXPIRE] = DELIVERY_NONE,
-                         [EVENT_DAMAGE] = REJECT},
+                         [EVENT_DAMAGE] = REJECT, [EVENT_REPLACE] = DELIVERY_NONE},
 };
 
 enum status delivery_step(enum delivery_state from, enum delivery_event event,
@@ -106,6 +108,27 @@ static enum delivery_state open_state(struct storage *s, const struct delivery_a
     return mailbox_offers(m, ask->final) ? DELIVERY_OFFERED : DELIVERY_QUEUED;
 }
 
+/* To where it was offered again, or to the resend that was accepted in its place. */
+static void follow(struct delivery_ask *ask, const struct outcome_row *row)
+{
+    ask->final = row->moved_to;
+    if (row->outcome != OUTCOME_REPLACED) return;
+    ask->answer.attempt = row->attempt;
+    ask->answer.at_ms = ask->accepted_ms = row->at_ms;
+}
+
+static void answer_of_row(struct delivery_ask *ask, const struct outcome_row *row)
+{
+    ask->answer.state = row->state;
+    ask->answer.outcome = row->outcome;
+    ask->answer.reason = row->reason;
+    ask->answer.at_ms = row->at_ms;
+    ask->answer.report = row->report;
+    ask->parked = row->state == DELIVERY_FAILED;
+    ask->commitment = row->commitment;
+    ask->client_version = row->client_version;
+}
+
 /* Fills the answer; true when the delivery was moved and must be looked up again. */
 static bool probe_answer(struct storage *s, struct probe *p)
 {
@@ -114,13 +137,10 @@ static bool probe_answer(struct storage *s, struct probe *p)
     struct outcome_row row;
     if (own.at && outcome_row_read(own, &row) == STATUS_OK) {
         if (row.moved_to.seq) {
-            ask->final = row.moved_to;
+            follow(ask, &row);
             return true;
         }
-        ask->answer.state = row.state;
-        ask->answer.outcome = row.outcome;
-        ask->answer.reason = row.reason;
-        ask->answer.at_ms = row.at_ms;
+        answer_of_row(ask, &row);
     } else if (run_covers(p, &ask->answer)) {
         return false;
     } else if (p->run->damaged || p->open->damaged || (own.at && !own.len)) {

@@ -16,6 +16,7 @@ enum delivery_event {
     EVENT_REOFFER,   /* a parked one goes back into the mailbox */
     EVENT_EXPIRE,
     EVENT_DAMAGE,    /* the relay's copy fails its check */
+    EVENT_REPLACE,   /* a resend takes its place */
     DELIVERY_EVENTS
 };
 
@@ -30,9 +31,12 @@ struct delivery_ask {
     struct device_id device;
     struct position at;
     uint64_t accepted_ms;
-    struct msg_part_state answer; /* out */
-    struct position final;        /* out: where it stands after moves */
+    struct msg_part_state answer; /* out: of its newest attempt */
+    struct position final;        /* out: where that stands after moves */
     bool old;                     /* out: past retention, nothing is known any more */
+    bool parked;                  /* out: failed, by its own row; then also these two of that row */
+    struct hash256 commitment;
+    uint64_t client_version;
 };
 
 /* delivery_resolve: answers all with the store's state before this turn's changes; loads by itself

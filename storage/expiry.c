@@ -84,7 +84,7 @@ void expiry_end(struct storage *s, struct mailbox *m, enum row_kind kind, struct
     turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &outcome));
     leave_queue(s, m, kind, at, len);
     struct msg_part_state part = {.device = m->device, .outcome = OUTCOME_EXPIRED,
-                                  .at_ms = s->turn.now_ms};
+                                  .at_ms = s->turn.now_ms, .attempt = row->attempt};
     hint_add(s, row->sender_device, row->target, row->id, &part);
     core_event(s, &(struct event){.kind = EVENT_DELIVERY_EXPIRED, .count = 1,
                                   .device = mark_device(&s->config.mark_key, m->device),

@@ -1,5 +1,6 @@
 /* explain: the operator's question "why did this message not arrive", answered from a closed list
  * without seeing any content. "Unknown" is not in the list: every row of the ledger maps to a code. */
+#include "broker/wire/report.h"
 #include "storage/claim.h"
 #include "storage/delivery.h"
 
@@ -88,6 +89,15 @@ static void load_payloads(struct storage *s, const struct delivery_ask *asks, si
     }
 }
 
+/* The cause that the device's report names; CAUSE_NONE without one. */
+static uint32_t cause_of(struct storage *s, const struct delivery_ask *ask)
+{
+    struct msg_report report;
+    struct msg_report_body body;
+    if (!ask->answer.report.len) return CAUSE_NONE;
+    return report_open(ask->answer.report, &s->turn.arena, &report, &body) == STATUS_OK ? body.cause : CAUSE_NONE;
+}
+
 /* No claim: too old to know, or never here. */
 static void explain_missing(struct storage *s, struct request *r)
 {
@@ -157,6 +167,9 @@ void explain_apply(struct storage *s, struct request *r)
         part->at_ms = asks[i].answer.at_ms;
         part->term = asks[i].final.term;
         part->seq = asks[i].final.seq;
+        part->attempt = asks[i].answer.attempt;
+        part->cause = cause_of(s, &asks[i]);
+        part->client_version = asks[i].client_version;
         reply.code = part->code;
     }
     request_reply(s, r, KIND_EXPLAINED, &msg_explained_desc, &reply);

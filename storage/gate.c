@@ -33,6 +33,12 @@ struct store_scan *gate_plan(struct storage *s, const struct msg_send_item *item
     return entries_scan(s, id, item->key_version, ENTRIES_PER_FRAME, STALE_SCAN_LEN);
 }
 
+/* A resend goes to the devices that failed: nobody is missing in it. */
+static bool is_for_all(const struct msg_send_item *item)
+{
+    return item->attempt == 0;
+}
+
 /* Who must be addressed: all active devices of the account, but never the sender's own. */
 static bool is_addressed(const struct log_device *d, struct device_id sender)
 {
@@ -47,7 +53,7 @@ static bool has_part(const struct msg_send_item *item, struct device_id id)
 }
 
 struct addressed {
-    size_t count, missing; /* devices; those without a part */
+    size_t count, missing, reached; /* devices; those without a part; those with one */
 };
 
 static struct addressed addressed_of(const struct msg_send_item *item, const struct account *a,
@@ -59,6 +65,7 @@ static struct addressed addressed_of(const struct msg_send_item *item, const str
         n.count++;
         n.missing += !has_part(item, a->devices[i].id);
     }
+    n.reached = n.count - n.missing;
     return n;
 }
 
@@ -93,7 +100,7 @@ static struct msg_stale *stale_of(struct storage *s, const struct msg_send_item 
     stale->changed = arena_array(arena, item->part_count, sizeof *stale->changed);
     stale->revoked = arena_array(arena, item->part_count, sizeof *stale->revoked);
     name_parts(item, a, sender, stale);
-    for (size_t i = 0; i < a->device_count; i++)
+    for (size_t i = 0; is_for_all(item) && i < a->device_count; i++)
         if (is_addressed(&a->devices[i], sender) && !has_part(item, a->devices[i].id))
             name(stale->missing, &stale->missing_count, a->devices[i].id);
     if (since) stale->entry_count = entries_read(s, since, &stale->entries);
@@ -115,7 +122,8 @@ enum status gate(struct storage *s, struct device_id sender, const struct msg_se
     if (status > STATUS_WIRE_MAX) return STATUS_BUSY;
     if (status != STATUS_OK) return status;
     struct addressed n = addressed_of(item, a, sender);
-    if (n.count && is_current(item, a) && n.missing == 0 && item->part_count == n.count) return STATUS_OK;
+    bool whole = item->part_count == n.reached && (n.missing == 0 || !is_for_all(item));
+    if (n.count && is_current(item, a) && whole) return STATUS_OK;
     bool behind = item->key_version > a->log.key_version;
     if (!behind && n.count == 0 && is_current(item, a)) return STATUS_REFUSED; /* nobody to send to */
     out->stale = behind ? behind_of(s, a) : stale_of(s, item, a, sender, since);

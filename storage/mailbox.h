@@ -14,6 +14,7 @@ struct offer {
     struct target_id target;
     struct message_id id;
     uint32_t len; /* of the ciphertext */
+    uint32_t attempt;
     uint64_t expires_ms;
 };
 

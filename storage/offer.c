@@ -94,11 +94,13 @@ static void offer_one(struct storage *s, struct mailbox *m, struct outgoing *o, 
         .term = at.term, .seq = at.seq, .sender_account = row->sender_account,
         .sender_device = row->sender_device, .target = row->target, .id = row->id,
         .accepted_ms = row->accepted_ms, .attempt = row->attempt, .len = (uint32_t)ciphertext.len,
-        .again = before, .sealed = row->sealed};
+        .again = before, .sealed = row->sealed, .commitment = row->commitment,
+        .stamp_key = row->stamp_key, .stamp = row->stamp};
     o->bytes += ciphertext.len;
     mailbox_offered(m, &(struct offer){.at = at, .sender = row->sender_device,
                                        .target = row->target, .id = row->id,
                                        .len = (uint32_t)ciphertext.len,
+                                       .attempt = row->attempt,
                                        .expires_ms = row->expires_ms});
 }
 
@@ -122,7 +124,8 @@ static void set_aside(struct storage *s, struct mailbox *m, const struct store_r
     mailbox_gap(m, GAP_DAMAGED, 1);
     if (row) {
         struct msg_part_state part = {.device = m->device, .state = DELIVERY_FAILED,
-                                      .reason = FAIL_DAMAGED, .at_ms = s->turn.now_ms};
+                                      .reason = FAIL_DAMAGED, .at_ms = s->turn.now_ms,
+                                      .attempt = row->attempt};
         hint_add(s, row->sender_device, row->target, row->id, &part);
         e.message = mark_message(&s->config.mark_key, row->id);
     }

@@ -1,179 +1,8 @@
-/* rows: encode and decode of all stored keys and values. A row that does not decode is damage, never
+/* rows: encode and decode of all stored values; their keys are in row_keys.c. A row that does not decode is damage, never
  * a reason to stop: the callers answer `damaged` and say which. */
 #include "storage/rows.h"
 
 #include <string.h>
-
-static struct store_key key_start(enum row_kind kind, uint16_t home)
-{
-    struct store_key k = {.len = 3};
-    k.bytes[0] = (uint8_t)kind;
-    put_u16(k.bytes + 1, home);
-    return k;
-}
-
-static void key_add(struct store_key *k, const void *at, size_t len)
-{
-    ENSURE(k->len + len <= sizeof k->bytes);
-    memcpy(k->bytes + k->len, at, len);
-    k->len = (uint8_t)(k->len + len);
-}
-
-static void key_add_u64(struct store_key *k, uint64_t v)
-{
-    uint8_t bytes[8];
-    put_u64(bytes, v);
-    key_add(k, bytes, sizeof bytes);
-}
-
-struct store_key key_mailbox(enum row_kind kind, uint16_t home, struct device_id device)
-{
-    struct store_key k = key_start(kind, home);
-    key_add(&k, device.bytes, sizeof device.bytes);
-    return k;
-}
-
-struct store_key key_position(enum row_kind kind, uint16_t home, struct device_id device,
-                              struct position at)
-{
-    struct store_key k = key_mailbox(kind, home, device);
-    key_add(&k, at.term.bytes, sizeof at.term.bytes);
-    key_add_u64(&k, at.seq);
-    return k;
-}
-
-enum status key_position_read(struct view key, struct device_id *device, struct position *at)
-{
-    struct reader r = reader_of(key);
-    read_view(&r, 3);
-    read_bytes(&r, device->bytes, sizeof device->bytes);
-    read_bytes(&r, at->term.bytes, sizeof at->term.bytes);
-    at->seq = read_u64(&r);
-    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
-}
-
-/* The id is inverted, so that the first row of a (sender, target) group is the newest id. */
-struct store_key key_claim(struct device_id sender, struct target_id target, struct message_id id,
-                           uint32_t attempt)
-{
-    struct store_key k = key_start(ROW_CLAIM, home_of_target(target));
-    uint8_t last = (uint8_t)attempt;
-    for (size_t i = 0; i < sizeof id.bytes; i++)
-        id.bytes[i] = (uint8_t)~id.bytes[i];
-    key_add(&k, sender.bytes, sizeof sender.bytes);
-    key_add(&k, target.bytes, sizeof target.bytes);
-    key_add(&k, id.bytes, sizeof id.bytes);
-    key_add(&k, &last, 1);
-    return k;
-}
-
-enum status key_claim_read(struct view key, struct message_ref *ref, uint32_t *attempt)
-{
-    struct reader r = reader_of(key);
-    read_view(&r, 3);
-    read_bytes(&r, ref->sender.bytes, sizeof ref->sender.bytes);
-    read_bytes(&r, ref->target.bytes, sizeof ref->target.bytes);
-    read_bytes(&r, ref->id.bytes, sizeof ref->id.bytes);
-    *attempt = read_u8(&r);
-    for (size_t i = 0; i < sizeof ref->id.bytes; i++)
-        ref->id.bytes[i] = (uint8_t)~ref->id.bytes[i];
-    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
-}
-
-struct store_key key_page(struct device_id sender, struct message_id last)
-{
-    struct store_key k = key_start(ROW_PAGE, (uint16_t)(get_u16(sender.bytes) >> 4));
-    key_add(&k, sender.bytes, sizeof sender.bytes);
-    key_add(&k, last.bytes, sizeof last.bytes);
-    return k;
-}
-
-enum status key_page_read(struct view key, struct device_id *sender, struct message_id *last)
-{
-    struct reader r = reader_of(key);
-    read_view(&r, 3);
-    read_bytes(&r, sender->bytes, sizeof sender->bytes);
-    read_bytes(&r, last->bytes, sizeof last->bytes);
-    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
-}
-
-struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id device)
-{
-    return key_mailbox(kind, home, device);
-}
-
-struct store_key key_account(struct account_id account)
-{
-    struct store_key k = key_start(ROW_ACCOUNT, home_of_account(account));
-    key_add(&k, account.bytes, sizeof account.bytes);
-    return k;
-}
-
-struct store_key key_entry(struct account_id account, uint64_t number)
-{
-    struct store_key k = key_start(ROW_ENTRY, home_of_account(account));
-    key_add(&k, account.bytes, sizeof account.bytes);
-    key_add_u64(&k, number);
-    return k;
-}
-
-struct store_key key_handle(struct view handle)
-{
-    struct store_key k = key_start(ROW_HANDLE, home_of_handle(handle));
-    key_add(&k, handle.at, handle.len);
-    return k;
-}
-
-struct store_key key_single(enum row_kind kind)
-{
-    return key_start(kind, 0);
-}
-
-struct store_key key_term(struct term term)
-{
-    struct store_key k = key_start(ROW_TERM, 0);
-    key_add(&k, term.bytes, sizeof term.bytes);
-    return k;
-}
-
-struct store_key key_event(uint64_t written_ms, uint64_t number)
-{
-    struct store_key k = key_start(ROW_EVENT, 0);
-    key_add_u64(&k, written_ms);
-    key_add_u64(&k, number);
-    return k;
-}
-
-uint64_t key_event_number(struct view key)
-{
-    return key.len == 19 ? get_u64(key.at + 11) : 0;
-}
-
-struct store_key key_after(struct view key)
-{
-    struct store_key k = {.len = 0};
-    uint8_t zero = 0;
-    key_add(&k, key.at, key.len);
-    key_add(&k, &zero, 1);
-    return k;
-}
-
-struct store_key key_end(struct view prefix)
-{
-    struct store_key k = {.len = 0};
-    key_add(&k, prefix.at, prefix.len);
-    while (k.len && k.bytes[k.len - 1] == 0xff)
-        k.len--;
-    if (k.len) k.bytes[k.len - 1]++;
-    return k;
-}
-
-struct view key_view(const struct store_key *key)
-{
-    return view_of(key->bytes, key->len);
-}
-
-/* ---- values ---- */
 
 /* A cursor that writes fixed-size values into arena memory of a known length. */
 struct row_writer {
@@ -201,6 +30,12 @@ static void row_u64(struct row_writer *w, uint64_t v)
     w->at += 8;
 }
 
+static void row_u32(struct row_writer *w, uint32_t v)
+{
+    put_u32(w->at, v);
+    w->at += 4;
+}
+
 static struct view row_end(struct row_writer *w)
 {
     size_t len = (size_t)(w->at - w->start);
@@ -223,8 +58,9 @@ static enum status row_done(const struct reader *r)
 struct view envelope_row_write(struct arena *a, const struct envelope_row *row)
 {
     size_t origin_len = row->origin.seq ? ENVELOPE_ORIGIN_LEN : 0;
-    struct row_writer w = row_begin(a, ENVELOPE_HEAD_LEN - 1 + origin_len);
-    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt, origin_len != 0};
+    size_t stamp_len = row->stamped ? ENVELOPE_STAMP_LEN : 0;
+    struct row_writer w = row_begin(a, ENVELOPE_HEAD_LEN - 1 + origin_len + stamp_len);
+    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt, origin_len != 0, row->stamped};
     row_bytes(&w, small, sizeof small);
     row_bytes(&w, row->sender_account.bytes, 32);
     row_bytes(&w, row->sender_device.bytes, 16);
@@ -237,8 +73,13 @@ struct view envelope_row_write(struct arena *a, const struct envelope_row *row)
         row_bytes(&w, row->origin.term.bytes, 16);
         row_u64(&w, row->origin.seq);
     }
+    if (stamp_len) {
+        row_bytes(&w, row->commitment.bytes, 32);
+        row_u32(&w, row->stamp_key);
+        row_bytes(&w, row->stamp.bytes, 32);
+    }
     struct view v = row_end(&w);
-    ENSURE(v.len == ENVELOPE_HEAD_LEN + origin_len);
+    ENSURE(v.len == ENVELOPE_HEAD_LEN + origin_len + stamp_len);
     return v;
 }
 
@@ -249,7 +90,8 @@ enum status envelope_row_read(struct view value, struct envelope_row *row, struc
     row->sealed = read_u8(&r) == 1;
     row->attempt = read_u8(&r);
     bool again = read_u8(&r) == 1;
-    read_view(&r, 4);
+    row->stamped = read_u8(&r) == 1;
+    read_view(&r, 3);
     read_bytes(&r, row->sender_account.bytes, 32);
     read_bytes(&r, row->sender_device.bytes, 16);
     read_bytes(&r, row->target.bytes, 32);
@@ -261,6 +103,11 @@ enum status envelope_row_read(struct view value, struct envelope_row *row, struc
         read_bytes(&r, row->origin.term.bytes, 16);
         row->origin.seq = read_u64(&r);
         if (!row->origin.seq) r.failed = true;
+    }
+    if (row->stamped) {
+        read_bytes(&r, row->commitment.bytes, 32);
+        row->stamp_key = read_u32(&r);
+        read_bytes(&r, row->stamp.bytes, 32);
     }
     *ciphertext = read_view(&r, reader_left(&r));
     return row_done(&r);
@@ -364,21 +211,35 @@ enum status run_row_read(struct view value, struct run_row *row)
     return row_done(&r);
 }
 
+/* What a row has behind its plain part, if anything: most outcomes say no more than that. */
+static bool outcome_has_more(const struct outcome_row *row)
+{
+    static const struct hash256 none;
+    return row->attempt || row->report.len || memcmp(&row->commitment, &none, sizeof none) != 0;
+}
+
 struct view outcome_row_write(struct arena *a, const struct outcome_row *row)
 {
-    struct row_writer w = row_begin(a, 43);
+    struct row_writer w = row_begin(a, 43 + 33 + row->report.len);
     uint8_t small[3] = {(uint8_t)row->state, (uint8_t)row->outcome, (uint8_t)row->reason};
+    uint8_t attempt = (uint8_t)row->attempt;
+    ENSURE(row->report.len <= REPORT_LEN_MAX);
     row_bytes(&w, small, sizeof small);
     row_u64(&w, row->at_ms);
     row_u64(&w, row->client_version);
     row_bytes(&w, row->moved_to.term.bytes, 16);
     row_u64(&w, row->moved_to.seq);
+    if (!outcome_has_more(row)) return row_end(&w);
+    row_bytes(&w, &attempt, 1);
+    row_bytes(&w, row->commitment.bytes, 32);
+    row_bytes(&w, row->report.at, row->report.len);
     return row_end(&w);
 }
 
 enum status outcome_row_read(struct view value, struct outcome_row *row)
 {
     struct reader r = row_open(value);
+    memset(row, 0, sizeof *row);
     row->state = read_u8(&r);
     row->outcome = read_u8(&r);
     row->reason = read_u8(&r);
@@ -386,6 +247,12 @@ enum status outcome_row_read(struct view value, struct outcome_row *row)
     row->client_version = read_u64(&r);
     read_bytes(&r, row->moved_to.term.bytes, 16);
     row->moved_to.seq = read_u64(&r);
+    if (reader_left(&r)) {
+        row->attempt = read_u8(&r);
+        read_bytes(&r, row->commitment.bytes, 32);
+        row->report = read_view(&r, reader_left(&r));
+        if (row->report.len > REPORT_LEN_MAX || row->attempt > RESENDS_MAX) r.failed = true;
+    }
     return row_done(&r);
 }
 

@@ -68,9 +68,14 @@ struct envelope_row { /* head; the ciphertext follows it in the row */
     bool sealed;
     struct hash256 hash; /* of the ciphertext */
     struct position origin; /* of one offered again: its first place, which its claim names; seq 0 = here */
+    bool stamped;           /* it has a commitment, and the relay's stamp over it; else these are zero */
+    struct hash256 commitment;
+    uint32_t stamp_key;
+    struct mac256 stamp;
 };
 #define ENVELOPE_HEAD_LEN   152u
 #define ENVELOPE_ORIGIN_LEN 24u /* follows the head of one offered again */
+#define ENVELOPE_STAMP_LEN  68u /* follows these where stamped */
 struct view envelope_row_write(struct arena *a, const struct envelope_row *row);
 enum status envelope_row_read(struct view value, struct envelope_row *row,
                               struct view *ciphertext) MUST_USE;
@@ -108,8 +113,12 @@ struct outcome_row {
     uint32_t reason;
     uint64_t at_ms;
     uint64_t client_version;
-    struct position moved_to; /* offered again, last at this place; seq 0 = not moved */
+    struct position moved_to; /* offered again, last at this place; superseded: the resend's; seq 0 = not moved */
+    uint32_t attempt;         /* superseded: the resend's */
+    struct hash256 commitment; /* failed: of what was parked, as far as it is known; all zero = none */
+    struct view report;        /* failed: the device's own word, an encoded msg_report; or empty */
 };
+/* outcome_row_read: the report borrows the value. */
 struct view outcome_row_write(struct arena *a, const struct outcome_row *row);
 enum status outcome_row_read(struct view value, struct outcome_row *row) MUST_USE;
 

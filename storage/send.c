@@ -1,26 +1,11 @@
 /* send: steps 3 and 4 of an envelope's way: claim, gate (gate.c) and accept. Order of decisions per item (PROTOCOL 7):
- * home, claim, time, disk, account, gate, room; a refusal stores nothing. */
+ * home, claim, time (of a resend: what it replaces, resend.c), disk, account, gate, room; a refusal stores nothing. */
 #include "broker/wire/digest.h"
-#include "storage/claim.h"
+#include "storage/send.h"
+
+#include <sodium.h>
 
 #include <string.h>
-
-struct send_item {
-    struct msg_send_item item;
-    struct view *ciphertexts; /* as the item's parts */
-    struct hash256 *hashes;
-    struct hash256 digest;
-    struct message_ref ref;
-    struct claim_look claim;
-    const struct msg_lost_item *lost;
-    struct store_scan *since; /* entries for the gate's answer, perhaps */
-    enum status early; /* decided before anything was loaded */
-};
-
-struct send_plan {
-    struct send_item *items;
-    size_t count;
-};
 
 /* PROTOCOL 7.1: each ciphertext is hashed once; the hash serves the claim and later the check. */
 static void digest_item(struct send_item *it, struct view raw)
@@ -36,6 +21,17 @@ static bool parts_are_distinct(const struct msg_send_item *item)
         for (size_t k = 0; k < i; k++)
             if (device_equal(item->parts[i].device, item->parts[k].device)) return false;
     return true;
+}
+
+/* What is wrong with the item alone: a commitment is there exactly where the item is sealed, a resend has somebody to
+ * go to, and is not one too many. */
+static enum status check_form(const struct storage *s, const struct msg_send_item *item)
+{
+    bool committed = sodium_is_zero(item->commitment.bytes, sizeof item->commitment.bytes) == 0;
+    if (!message_id_is_v7(item->id) || !parts_are_distinct(item)) return STATUS_MALFORMED;
+    if (item->sealed != committed || (item->attempt && !item->part_count)) return STATUS_MALFORMED;
+    if (item->attempt > RESENDS_MAX) return STATUS_REFUSED;
+    return core_owns(s, home_of_target(item->target)) ? STATUS_OK : STATUS_WRONG_HOME;
 }
 
 /* Takes the item's ciphertexts off the body; what is wrong with the item alone becomes `early`, what
@@ -55,12 +51,8 @@ static enum status parse_item(const struct storage *s, const struct request *r, 
     if (body->failed) return STATUS_MALFORMED;
     it->ref = (struct message_ref){r->stamp.device, it->item.target, it->item.id};
     it->claim.own = key_claim(r->stamp.device, it->item.target, it->item.id, it->item.attempt);
-    if (!message_id_is_v7(it->item.id) || !parts_are_distinct(&it->item))
-        it->early = STATUS_MALFORMED;
-    else if (it->item.attempt)
-        it->early = STATUS_REFUSED; /* resends come with sealing */
-    else if (!core_owns(s, home_of_target(it->item.target)))
-        it->early = STATUS_WRONG_HOME;
+    enum status form = check_form(s, &it->item);
+    if (form != STATUS_OK) it->early = form;
     if (it->early == STATUS_OK) digest_item(it, raw);
     return STATUS_OK;
 }
@@ -70,6 +62,7 @@ static void want_item(struct storage *s, struct send_item *it, size_t *scans)
     uint16_t home = home_of_target(it->item.target);
     if (!newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id))
         claim_want(s, &it->ref, it->item.attempt, &it->claim);
+    resend_want(s, it);
     it->since = gate_plan(s, &it->item, scans);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
@@ -162,42 +155,56 @@ static enum status check_time(const struct storage *s, const struct send_item *i
 
 /* ---- accept ---- */
 
-static bool has_room(const struct storage *s, const struct mailbox *m, uint64_t len)
+/* A resend takes the place of one that is parked. */
+static bool has_room(const struct storage *s, const struct mailbox *m, uint64_t len, bool resend)
 {
-    return m->row.count + m->row.parked < s->config.mailbox_messages &&
+    return m->row.count + m->row.parked < s->config.mailbox_messages + (uint64_t)resend &&
            m->row.bytes + len <= s->config.mailbox_bytes;
 }
 
-/* Finds the mailboxes and who has room, before anything is changed. */
+/* Finds the mailboxes and who has room, before anything is changed. A resend waits until all have: an attempt that is
+ * used up for one device is used up for the others. */
 static enum status find_room(struct storage *s, const struct send_item *it,
                              struct mailbox *boxes[DEVICES_PER_ACCOUNT],
                              bool room[DEVICES_PER_ACCOUNT])
 {
-    bool any = false;
+    bool any = false, all = true;
     for (size_t i = 0; i < it->item.part_count; i++) {
         enum status status = core_mailbox(s, home_of_target(it->item.target),
                                           it->item.parts[i].device, &boxes[i]);
         if (status != STATUS_OK) return status == STATUS_REFUSED ? status : STATUS_BUSY;
         memcpy(boxes[i]->row.account.bytes, it->item.target.bytes, sizeof boxes[i]->row.account);
-        room[i] = has_room(s, boxes[i], it->item.parts[i].len);
+        room[i] = has_room(s, boxes[i], it->item.parts[i].len, it->resend != NULL);
         any = any || room[i];
+        all = all && room[i];
     }
-    return any ? STATUS_OK : STATUS_MAILBOX_FULL;
+    return any && (all || !it->resend) ? STATUS_OK : STATUS_MAILBOX_FULL;
 }
 
-static struct position store_part(struct storage *s, const struct request *r,
-                                  const struct send_item *it, size_t part, struct mailbox *m,
-                                  uint64_t expires_ms)
+/* What the envelope rows of all parts say. */
+static struct envelope_row envelope_of(const struct storage *s, const struct request *r,
+                                       const struct send_item *it, uint64_t expires_ms)
+{
+    struct envelope_row row = {.sender_account = r->stamp.account, .sender_device = r->stamp.device,
+                               .target = it->item.target, .id = it->item.id, .accepted_ms = s->turn.now_ms,
+                               .expires_ms = expires_ms, .attempt = it->item.attempt, .sealed = it->item.sealed};
+    if (!it->item.sealed) return row;
+    row.stamped = true;
+    row.commitment = it->item.commitment;
+    row.stamp_key = s->config.stamp_key->id;
+    stamp_make(s->config.stamp_key, &row.commitment, &it->ref, row.accepted_ms, &row.stamp);
+    return row;
+}
+
+static struct position store_part(struct storage *s, const struct send_item *it, size_t part, struct mailbox *m,
+                                  const struct envelope_row *row)
 {
     struct fresh *fresh = arena_alloc(&s->turn.arena, sizeof *fresh);
     struct view ciphertext = it->ciphertexts[part];
     fresh->at = core_place(s, m, ciphertext.len);
     fresh->ciphertext = ciphertext;
-    fresh->row = (struct envelope_row){
-        .sender_account = r->stamp.account, .sender_device = r->stamp.device,
-        .target = it->item.target, .id = it->item.id, .accepted_ms = s->turn.now_ms,
-        .expires_ms = expires_ms, .attempt = it->item.attempt, .sealed = it->item.sealed,
-        .hash = it->hashes[part]};
+    fresh->row = *row;
+    fresh->row.hash = it->hashes[part];
     struct store_key key = key_position(ROW_ENVELOPE, m->home, m->device, fresh->at);
     (mailbox_attached(m) ? turn_put_brief : turn_put_new)(
         &s->turn, SPACE_PAYLOAD, &key, envelope_row_write(&s->turn.arena, &fresh->row), ciphertext);
@@ -208,6 +215,7 @@ static struct position store_part(struct storage *s, const struct request *r,
     m->fresh_last = fresh;
     core_hot(s, m);
     if (!mailbox_attached(m)) wake_set(s, m);
+    if (it->resend) resend_replace(s, it, part, m, fresh->at);
     return fresh->at;
 }
 
@@ -221,27 +229,41 @@ static void refuse_part(struct storage *s, struct mailbox *m, struct msg_accepte
                                   .device = mark_device(&s->config.mark_key, m->device)});
 }
 
-static void accept_item(struct storage *s, const struct request *r, const struct send_item *it,
-                        struct mailbox **boxes, const bool *room, struct msg_sent_item *out)
+static uint64_t expiry_of(const struct storage *s, const struct send_item *it)
 {
     uint64_t keep = s->config.payload_keep_ms, ttl = it->item.ttl_ms;
+    return it->resend ? it->resend->expires_ms : s->turn.now_ms + (ttl && ttl < keep ? ttl : keep);
+}
+
+/* The stored answer, and what is new in the mailboxes. */
+static struct msg_accepted accept_parts(struct storage *s, const struct request *r, const struct send_item *it,
+                                        struct mailbox **boxes, const bool *room)
+{
     struct msg_accepted accepted = {.id = it->item.id,
                                     .level = s->durability == DURABILITY_SYNCED ? LEVEL_SYNCED
                                                                                 : LEVEL_MEMORY,
-                                    .expires_ms = s->turn.now_ms + (ttl && ttl < keep ? ttl : keep)};
+                                    .expires_ms = expiry_of(s, it)};
+    struct envelope_row row = envelope_of(s, r, it, accepted.expires_ms);
     accepted.parts = arena_array(&s->turn.arena, it->item.part_count, sizeof *accepted.parts);
     accepted.part_count = it->item.part_count;
     for (size_t i = 0; i < accepted.part_count; i++) {
         struct msg_accepted_part *part = &accepted.parts[i];
         part->device = it->item.parts[i].device;
         if (room[i]) {
-            struct position at = store_part(s, r, it, i, boxes[i], accepted.expires_ms);
+            struct position at = store_part(s, it, i, boxes[i], &row);
             part->term = at.term;
             part->seq = at.seq;
         } else {
             refuse_part(s, boxes[i], part);
         }
     }
+    return accepted;
+}
+
+static void accept_item(struct storage *s, const struct request *r, const struct send_item *it,
+                        struct mailbox **boxes, const bool *room, struct msg_sent_item *out)
+{
+    struct msg_accepted accepted = accept_parts(s, r, it, boxes, room);
     accepted.receipt = (struct msg_receipt){.store = s->store_id, .term = s->term,
                                             .commit = s->turn.commit,
                                             .accepted_ms = s->turn.now_ms};
@@ -255,6 +277,10 @@ static void accept_item(struct storage *s, const struct request *r, const struct
     claim_put(s, &it->ref, &it->claim, claim_row_write(&s->turn.arena, &claim));
     newest_note(s->newest, it->ref.sender, it->ref.target, it->ref.id);
     s->counters.accepted++;
+    if (it->resend)
+        core_event(s, &(struct event){.kind = EVENT_RESENT, .count = it->item.attempt, .value = it->item.part_count,
+                                      .device = mark_device(&s->config.mark_key, it->ref.sender),
+                                      .message = mark_message(&s->config.mark_key, it->ref.id)});
 }
 
 static void decide(struct storage *s, const struct request *r, const struct send_item *it,
@@ -264,7 +290,7 @@ static void decide(struct storage *s, const struct request *r, const struct send
     bool room[DEVICES_PER_ACCOUNT];
     enum status status = it->early;
     if (status == STATUS_OK && claim_answers(s, it, out)) return;
-    if (status == STATUS_OK) status = check_time(s, it);
+    if (status == STATUS_OK) status = it->resend ? resend_check(s, it) : check_time(s, it);
     if (status == STATUS_OK && s->state == STORE_READONLY) status = STATUS_STORE_READONLY;
     if (status == STATUS_OK) status = gate(s, it->ref.sender, &it->item, it->since, out);
     if (status == STATUS_OK) status = find_room(s, it, boxes, room);
@@ -276,7 +302,7 @@ static void decide(struct storage *s, const struct request *r, const struct send
     }
     if (status_client_action(status) == ACTION_RETRY) out->retry_after_ms = 1000;
     core_event(s, &(struct event){.kind = EVENT_SEND_REFUSED, .code = (uint32_t)status,
-                                  .value = version_of(s, it->ref.sender),
+                                  .count = it->item.attempt, .value = version_of(s, it->ref.sender),
                                   .device = mark_device(&s->config.mark_key, it->ref.sender),
                                   .message = mark_message(&s->config.mark_key, it->ref.id)});
 }

@@ -3,6 +3,9 @@
 #include "storage/claim.h"
 #include "storage/delivery.h"
 
+/* Of reports in one answer: with 64 messages to 16 devices each the rest of it takes some 50 KiB. */
+#define REPORT_BYTES_MAX (FRAME_META_LEN_MAX - 64u * 1024u)
+
 enum status status_plan(struct storage *s, struct request *r)
 {
     const struct msg_status *m = r->meta;
@@ -58,7 +61,10 @@ void status_apply(struct storage *s, struct request *r)
         request_fail(s, r, STATUS_BUSY, 1000);
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0, bytes = 0; i < count; i++) {
         *answers[i] = asks[i].answer;
+        bytes += answers[i]->report.len;
+        if (bytes > REPORT_BYTES_MAX) answers[i]->report = view_of(NULL, 0);
+    }
     request_reply(s, r, KIND_STATUS_IS, &msg_status_is_desc, &reply);
 }

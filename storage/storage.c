@@ -55,7 +55,8 @@ enum status storage_open(const struct storage_config *config, struct store *stor
                          const struct storage_out *out, const struct storage_seed *seed,
                          struct now now, struct storage **result)
 {
-    ENSURE(config->broker_count <= STORAGE_BROKERS_MAX && config->receipt_key_count > 0);
+    ENSURE(config->broker_count <= STORAGE_BROKERS_MAX && config->receipt_key_count > 0 &&
+           config->stamp_key);
     struct storage *s = calloc(1, sizeof *s);
     ENSURE(s != NULL);
     *result = NULL;
@@ -156,6 +157,14 @@ static struct request *request_new(struct storage *s, const struct stamp *stamp,
     return r;
 }
 
+static size_t report_count(const struct msg_ack *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->failed_count; i++)
+        count += m->failed[i].report.len != 0;
+    return count;
+}
+
 /* What a request may cost a turn, from what it holds and not from what its header says. */
 static size_t weight_of(const struct request *r)
 {
@@ -166,6 +175,7 @@ static size_t weight_of(const struct request *r)
         weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count);
     if (r->handler->kind == KIND_APPEND)
         weight = SIGNATURE_WEIGHT * ((const struct msg_append *)r->meta)->entry_count;
+    if (r->handler->kind == KIND_ACK) weight = 1 + SIGNATURE_WEIGHT * report_count(r->meta);
     if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
     if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
     if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;
@@ -358,6 +368,7 @@ static void apply_all(struct storage *s, bool reads)
 static void apply_turn(struct storage *s)
 {
     apply_all(s, true);
+    resend_look(s);
     expiry_apply(s);
     adopt_apply(s);
     apply_all(s, false);

@@ -19,6 +19,7 @@
 #include "broker/wire/event.h"
 #include "broker/wire/now.h"
 #include "broker/wire/receipt.h"
+#include "broker/wire/stamp.h"
 #include "storage/store.h"
 
 #define STORAGE_BROKERS_MAX 16u
@@ -35,6 +36,7 @@ struct storage_config {
     struct mark_key mark_key;
     const struct receipt_key *receipt_keys; /* borrowed for the core's life */
     size_t receipt_key_count;
+    const struct stamp_key *stamp_key; /* borrowed too */
     uint64_t sweep_every_ms; /* expiry sweeps; 0 = 500 */
     uint64_t recovery_ms;    /* what opening the store has taken; told with its opening */
 };

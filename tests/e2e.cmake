@@ -3,7 +3,7 @@
 add_executable(e2e_gateway e2e/gateway.c)
 target_link_libraries(e2e_gateway PRIVATE PkgConfig::SODIUM)
 add_executable(e2e_secrets e2e/secrets.c)
-target_link_libraries(e2e_secrets PRIVATE PkgConfig::SQLITE)
+target_link_libraries(e2e_secrets PRIVATE sealmq_state)
 # Goes into programs that have no sanitizers.
 add_library(e2e_clock SHARED e2e/clock.c)
 target_compile_options(e2e_clock PRIVATE -fno-sanitize=all)

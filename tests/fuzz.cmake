@@ -46,8 +46,9 @@ sealmq_fuzz(text 200000 fuzz_wire)
 sealmq_fuzz(founding 200000 fuzz_wire)
 sealmq_fuzz(log 3000 fuzz_wire)
 sealmq_fuzz(prekey 200000 fuzz_wire)
+sealmq_fuzz(report 200000 fuzz_wire)
 
-sealmq_fuzz_library(fuzz_storage storage/rows.c fuzz_wire)
+sealmq_fuzz_library(fuzz_storage storage/row*.c fuzz_wire)
 sealmq_fuzz(rows 200000 fuzz_storage)
 
 file(GLOB hub ${PROJECT_SOURCE_DIR}/broker/*.c)
@@ -57,8 +58,6 @@ target_compile_options(fuzz_hub PRIVATE ${fuzz_options})
 target_link_libraries(fuzz_hub PUBLIC fuzz_wire)
 sealmq_fuzz(broker 5000 fuzz_hub)
 sealmq_fuzz(guard 20000 fuzz_hub)
-
-sealmq_fuzz(report 200000 fuzz_wire)
 
 sealmq_fuzz_library(fuzz_seal clients/seal/*.c fuzz_wire)
 sealmq_fuzz(sealed 50000 fuzz_seal)

@@ -71,6 +71,7 @@ static const struct {
     {"clock", 0, clock_text},
     {"meter", 0, meter_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
+    {"cause", 0, report_cause_name},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"reason", EVENT_CONNECTION_CUT, cut_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},

@@ -1,4 +1,5 @@
-/* file: small whole files and folders that only their owner may touch. Private to broker/host.
+/* file: small whole files and folders that only their owner may touch. For broker/host and the
+ * clients' home.
  * Failures put one line into error: what is wrong, and what to do. */
 #ifndef SEALMQ_HOST_FILE_H
 #define SEALMQ_HOST_FILE_H

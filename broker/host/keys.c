@@ -33,8 +33,8 @@ static enum status secret_check(const struct config *c, const char *name, char *
 
 enum status keys_check(const struct config *c, char *error, size_t error_cap)
 {
-    static const char *const names[] = {SERVER_KEY_FILE, RECEIPT_KEY_FILE, WEBHOOK_KEY_FILE,
-                                        MARK_KEY_FILE};
+    static const char *const names[] = {SERVER_KEY_FILE, RECEIPT_KEY_FILE, STAMP_KEY_FILE,
+                                        WEBHOOK_KEY_FILE, MARK_KEY_FILE};
     char why[CONFIG_PATH_MAX * 2 + 128];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         enum status status = secret_check(c, names[i], why, sizeof why);
@@ -115,54 +115,78 @@ void curve_server_keys_fini(struct curve_server_keys *k)
     *k = (struct curve_server_keys){.secret_key = NULL};
 }
 
+/* The keys of receipt.key or stamp.key, by its lines. */
+struct key_list {
+    uint32_t ids[LISTED_KEYS_MAX];
+    uint8_t bytes[LISTED_KEYS_MAX][32];
+    size_t count;
+};
+
 /* "<id> <64 hex>", the end of the line already cut. */
-static bool receipt_line(char *line, struct receipt_key *out)
+static bool list_line(char *line, uint32_t *id, uint8_t bytes[32])
 {
     char *space = strchr(line, ' '), *end = NULL;
     if (!space || line[0] < '1' || line[0] > '9' || space - line > 9) return false;
-    out->id = (uint32_t)strtoul(line, &end, 10);
-    return end == space && hex_decode(space + 1, out->bytes, sizeof out->bytes) == STATUS_OK;
+    *id = (uint32_t)strtoul(line, &end, 10);
+    return end == space && hex_decode(space + 1, bytes, 32) == STATUS_OK;
 }
 
-static bool receipt_known(const struct receipt_keys *keys, uint32_t id)
+static bool list_knows(const struct key_list *list, uint32_t id)
 {
-    for (size_t i = 0; i < keys->count; i++)
-        if (keys->keys[i].id == id) return true;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->ids[i] == id) return true;
     return false;
 }
 
-static bool receipt_lines(char *text, struct receipt_keys *keys)
+static bool list_lines(char *text, struct key_list *list)
 {
     char *save = NULL;
+    list->count = 0;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        if (keys->count == RECEIPT_KEYS_MAX) return false;
-        struct receipt_key *key = &keys->keys[keys->count];
-        if (!receipt_line(line, key) || receipt_known(keys, key->id)) return false;
-        keys->count++;
+        uint32_t id;
+        if (list->count == LISTED_KEYS_MAX) return false;
+        if (!list_line(line, &id, list->bytes[list->count]) || list_knows(list, id)) return false;
+        list->ids[list->count++] = id;
     }
-    return keys->count > 0;
+    return list->count > 0;
+}
+
+/* *out is freed with sodium_free; NULL after a failure. */
+static enum status list_load(const struct config *c, const char *name, struct key_list **out, char *error,
+                             size_t error_cap)
+{
+    char *text;
+    *out = NULL;
+    enum status status = key_text(c->keys_dir, name, FILE_SECRET, &text, error, error_cap);
+    if (status != STATUS_OK) return status;
+    struct key_list *list = sodium_malloc(sizeof *list);
+    if (!list)
+        status = fault(error, error_cap, STATUS_IO, "no locked memory for a key");
+    else if (!list_lines(text, list))
+        status = key_bad(c->keys_dir, name, "one to eight lines of \"<number> <64 hex digits>\"", error, error_cap);
+    sodium_free(text);
+    if (status == STATUS_OK)
+        *out = list;
+    else
+        sodium_free(list);
+    return status;
 }
 
 enum status receipt_keys_load(const struct config *c, struct receipt_keys *out, char *error,
                               size_t error_cap)
 {
-    struct receipt_keys keys = {.count = 0};
-    char *text;
-    *out = keys;
-    enum status status = key_text(c->keys_dir, RECEIPT_KEY_FILE, FILE_SECRET, &text, error,
-                                  error_cap);
+    struct key_list *list;
+    *out = (struct receipt_keys){.count = 0};
+    enum status status = list_load(c, RECEIPT_KEY_FILE, &list, error, error_cap);
     if (status != STATUS_OK) return status;
-    keys.keys = sodium_allocarray(RECEIPT_KEYS_MAX, sizeof *keys.keys);
-    if (!keys.keys)
-        status = fault(error, error_cap, STATUS_IO, "no locked memory for a key");
-    else if (!receipt_lines(text, &keys))
-        status = key_bad(c->keys_dir, RECEIPT_KEY_FILE,
-                         "one to eight lines of \"<number> <64 hex digits>\"", error, error_cap);
-    sodium_free(text);
-    if (status == STATUS_OK)
-        *out = keys;
-    else
-        sodium_free(keys.keys);
+    out->keys = sodium_allocarray(list->count, sizeof *out->keys);
+    if (!out->keys) status = fault(error, error_cap, STATUS_IO, "no locked memory for a key");
+    for (size_t i = 0; out->keys && i < list->count; i++) {
+        out->keys[i].id = list->ids[i];
+        memcpy(out->keys[i].bytes, list->bytes[i], sizeof list->bytes[i]);
+        out->count++;
+    }
+    sodium_free(list);
     return status;
 }
 
@@ -170,6 +194,29 @@ void receipt_keys_fini(struct receipt_keys *k)
 {
     sodium_free(k->keys);
     *k = (struct receipt_keys){.count = 0};
+}
+
+enum status stamp_keys_load(const struct config *c, struct stamp_keys *out, char *error, size_t error_cap)
+{
+    struct key_list *list;
+    *out = (struct stamp_keys){.count = 0};
+    enum status status = list_load(c, STAMP_KEY_FILE, &list, error, error_cap);
+    if (status != STATUS_OK) return status;
+    out->keys = sodium_allocarray(list->count, sizeof *out->keys);
+    if (!out->keys) status = fault(error, error_cap, STATUS_IO, "no locked memory for a key");
+    for (size_t i = 0; out->keys && i < list->count; i++) {
+        out->keys[i].id = list->ids[i];
+        memcpy(out->keys[i].bytes, list->bytes[i], sizeof list->bytes[i]);
+        out->count++;
+    }
+    sodium_free(list);
+    return status;
+}
+
+void stamp_keys_fini(struct stamp_keys *k)
+{
+    sodium_free(k->keys);
+    *k = (struct stamp_keys){.count = 0};
 }
 
 static enum status hex_key_load(const struct config *c, const char *name, uint8_t out[32],

@@ -6,13 +6,15 @@
 #include "broker/wire/event.h"
 #include "broker/wire/ids.h"
 #include "broker/wire/receipt.h"
+#include "broker/wire/stamp.h"
 
 /* CURVE server pair, raw 32 bytes each; files server.key (Z85 secret) and DIR/server.pub (Z85 public). */
 struct curve_server_keys { uint8_t public_key[32]; uint8_t *secret_key; /* sodium_malloc, 32 */ };
 /* Receipt MAC key; file receipt.key: one line "<key id> <64 hex>" per key, the first one signs, the
- * others still verify. */
-#define RECEIPT_KEYS_MAX 8
+ * others still verify. Stamp key: file stamp.key, the same. */
+#define LISTED_KEYS_MAX 8
 struct receipt_keys { struct receipt_key *keys; /* sodium_malloc */ size_t count; };
+struct stamp_keys { struct stamp_key *keys; /* sodium_malloc */ size_t count; };
 /* Webhook HMAC key: file webhook.key, 64 hex. */
 struct webhook_key { uint8_t *bytes; /* sodium_malloc, 32 */ };
 
@@ -26,6 +28,9 @@ void curve_server_keys_fini(struct curve_server_keys *k);
 enum status receipt_keys_load(const struct config *c, struct receipt_keys *out, char *error,
                               size_t error_cap) MUST_USE;
 void receipt_keys_fini(struct receipt_keys *k);
+enum status stamp_keys_load(const struct config *c, struct stamp_keys *out, char *error,
+                            size_t error_cap) MUST_USE;
+void stamp_keys_fini(struct stamp_keys *k);
 enum status webhook_key_load(const struct config *c, struct webhook_key *out, char *error,
                              size_t error_cap) MUST_USE;
 void webhook_key_fini(struct webhook_key *k);

@@ -1,5 +1,5 @@
 /* keys_make: draws each key once. A key that exists is never replaced: clients pin server.pub, and
- * receipts of eight days and more rest on receipt.key. */
+ * receipts of eight days and more rest on receipt.key, and every stamp ever given on stamp.key. */
 #include "broker/host/keys_make.h"
 
 #include "broker/host/file.h"
@@ -81,6 +81,7 @@ enum status keys_make(const struct config *c, char *error, size_t error_cap)
     enum status status = server_key_make(c, s, error, error_cap);
     if (status == STATUS_OK) status = server_pub_make(c, s, error, error_cap);
     if (status == STATUS_OK) status = hex_make(c, RECEIPT_KEY_FILE, "1 ", s, error, error_cap);
+    if (status == STATUS_OK) status = hex_make(c, STAMP_KEY_FILE, "1 ", s, error, error_cap);
     if (status == STATUS_OK) status = hex_make(c, WEBHOOK_KEY_FILE, "", s, error, error_cap);
     if (status == STATUS_OK) status = hex_make(c, MARK_KEY_FILE, "", s, error, error_cap);
     sodium_free(s);

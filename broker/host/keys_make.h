@@ -7,6 +7,7 @@
 #define SERVER_KEY_FILE  "server.key"
 #define SERVER_PUB_FILE  "server.pub"
 #define RECEIPT_KEY_FILE "receipt.key"
+#define STAMP_KEY_FILE   "stamp.key"
 #define WEBHOOK_KEY_FILE "webhook.key"
 #define MARK_KEY_FILE    "mark.key"
 #define Z85_KEY_LEN      40 /* of 32 bytes */

@@ -56,6 +56,9 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(REDELIVERED, 59, "redelivered", INFO, "", "count", "")                                       \
     X(RESENT_AFTER_LOSS, 60, "resent_after_loss", INFO, "", "count", "")                           \
     X(OVERLOAD, 61, "overload", WARN, "status", "count", "")                                       \
+    X(DECRYPT_FAILED, 62, "decrypt_failed", WARN, "cause", "key_version", "client_version")        \
+    X(REPORT_REFUSED, 63, "report_refused", WARN, "status", "", "client_version")                  \
+    X(RESENT, 64, "resent", INFO, "", "attempt", "parts")                                          \
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \

@@ -207,7 +207,8 @@ INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
       U32(4, msg_explained_part, outcome), U32(5, msg_explained_part, reason),
       U64(6, msg_explained_part, at_ms), U64(7, msg_explained_part, payload_bytes),
       MAYBE(8, msg_explained_part, term), U64(9, msg_explained_part, seq),
-      U64(10, msg_explained_part, last_seen_ms))
+      U64(10, msg_explained_part, last_seen_ms), U32(11, msg_explained_part, attempt),
+      U32(12, msg_explained_part, cause), U64(13, msg_explained_part, client_version))
 TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
       ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
       MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))

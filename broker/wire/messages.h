@@ -464,6 +464,9 @@ struct msg_explained_part {
     struct term term;
     uint64_t seq;
     uint64_t last_seen_ms;
+    uint32_t attempt;        /* the newest, which all of this is about */
+    uint32_t cause;          /* failed: enum report_cause, as the device says */
+    uint64_t client_version; /* failed: of the client that could not open it (event.h) */
 };
 struct msg_explained {
     uint32_t code; /* of the whole, where there are no parts */

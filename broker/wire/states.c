@@ -61,6 +61,23 @@ const char *cut_reason_name(uint64_t code)
 }
 #undef X
 
+const char *report_cause_meaning(uint64_t code)
+{
+    switch (code) {
+    case CAUSE_VERSION: return "a later version of the app made it; this one needs an update";
+    case CAUSE_LOCKED: return "the app's store is locked; it opens the message when it is unlocked";
+    case CAUSE_FORM: return "its bytes do not follow the format; the sending app has a fault";
+    case CAUSE_SENDER: return "the sender's keys are not in its account's log, as this device knows it";
+    case CAUSE_SESSION: return "it belongs to no session that this device has; its state was lost or set back";
+    case CAUSE_PREKEY: return "it begins a session with a prekey that this device does not have any more";
+    case CAUSE_REPLAY: return "it uses a session's beginning, or a key, for the second time";
+    case CAUSE_FAR: return "it is too far ahead in its session: too many before it did not arrive";
+    case CAUSE_AUTHENTICATION: return "it does not open under its key: altered on the way, or sealed with another one";
+    case CAUSE_COMMITMENT: return "it opens, and is not what its sender committed to; the sending app has a fault";
+    default: return "";
+    }
+}
+
 const char *explain_name(uint64_t code)
 {
     switch (code) {

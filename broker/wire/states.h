@@ -149,6 +149,8 @@ const char *delivery_state_name(uint64_t code);
 const char *outcome_name(uint64_t code);
 const char *fail_reason_name(uint64_t code);
 const char *report_cause_name(uint64_t code);
+/* report_cause_meaning: for support; "" for none and outside the list. */
+const char *report_cause_meaning(uint64_t code);
 const char *gap_reason_name(uint64_t code);
 const char *store_state_name(uint64_t code);
 const char *cut_reason_name(uint64_t code);

@@ -14,6 +14,7 @@ int device_open(struct device *d, const struct command *c, bool receive, uint32_
     *d = (struct device){.command = c, .waiting = "waiting for the relay", .signal_fd = -1,
                          .me = SEALMQ_INIT(struct sealmq_identity)};
     options.home = command_option(c, "home");
+    options.passphrase_file = command_option(c, "passphrase-file");
     options.receive = receive;
     options.receive_max = receive_max;
     enum sealmq_status s = sealmq_open(&options, &d->client, error, sizeof error);

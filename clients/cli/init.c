@@ -19,6 +19,7 @@ static int wish_read(const struct command *c, struct sealmq_create_options *out)
     char error[SEALMQ_ERROR_MAX];
     *out = (struct sealmq_create_options)SEALMQ_INIT(struct sealmq_create_options);
     out->home = command_option(c, "home");
+    out->passphrase_file = command_option(c, "passphrase-file");
     out->endpoints = command_option(c, "relay");
     out->handle = command_option(c, "handle");
     if (sealmq_server_key_load(command_option(c, "server-key"), &out->server, error, sizeof error) == SEALMQ_OK &&

@@ -9,6 +9,7 @@
 
 static const struct option_rule PROGRAM_OPTIONS[] = {
     {"home", "DIR", "the directory of this device: keys, inbox, outbox", true},
+    {"passphrase-file", "FILE", "its first line opens the home, where init was given one, too", false},
 };
 
 static const struct option_rule INIT_OPTIONS[] = {

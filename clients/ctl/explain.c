@@ -48,6 +48,9 @@ static json_t *part_json(const struct msg_explained_part *p)
     show_put_text(o, "state", delivery_state_name(p->state));
     show_put_text(o, "outcome", outcome_name(p->outcome));
     if (p->reason) show_put_text(o, "reason", fail_reason_name(p->reason));
+    if (p->cause) show_put_text(o, "cause", report_cause_name(p->cause));
+    if (p->client_version) show_put_text(o, "client_version", show_version(p->client_version).text);
+    if (p->attempt) show_put_number(o, "attempt", p->attempt);
     show_put_time(o, "at", p->at_ms);
     show_put_number(o, "payload_bytes", p->payload_bytes);
     show_put_hex(o, "term", p->term.bytes, sizeof p->term.bytes);
@@ -89,6 +92,9 @@ static void part_print(const struct msg_explained_part *p)
         printf("  state       %s", delivery_state_name(p->state));
     if (p->reason) printf(" (%s)", fail_reason_name(p->reason));
     if (p->at_ms) printf(" since %s", show_time(p->at_ms).text);
+    if (p->cause) printf("\n  cause       %s: %s", report_cause_name(p->cause), report_cause_meaning(p->cause));
+    if (p->client_version) printf("\n  app         %s, when it failed", show_version(p->client_version).text);
+    if (p->attempt) printf("\n  attempt     resend %" PRIu32 " of at most %u", p->attempt, RESENDS_MAX);
     printf("\n  held        %s of ciphertext", show_bytes(p->payload_bytes).text);
     if (p->seq) printf(", number %" PRIu64 " of its mailbox", p->seq);
     printf("\n  last seen   %s\n", p->last_seen_ms ? show_time(p->last_seen_ms).text : "never");

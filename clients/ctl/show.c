@@ -56,6 +56,14 @@ struct shown show_hex(const uint8_t *at, size_t len)
     return s;
 }
 
+struct shown show_version(uint64_t version)
+{
+    struct shown s;
+    snprintf(s.text, sizeof s.text, "%" PRIu64 ".%" PRIu64 ".%" PRIu64, version >> 32, version >> 16 & 0xffff,
+             version & 0xffff);
+    return s;
+}
+
 static void put(json_t *object, const char *name, json_t *value)
 {
     ENSURE(value && json_object_set_new(object, name, value) == 0);

@@ -20,6 +20,9 @@ struct shown show_bytes(uint64_t bytes);
 /* show_hex: at most 32 bytes. */
 struct shown show_hex(const uint8_t *at, size_t len);
 
+/* show_version: "2.4.1" of a version_number (event.h). */
+struct shown show_version(uint64_t version);
+
 /* show_put_*: sets a member of an object; a time of 0 and all-zero bytes are left out. */
 void show_put_time(json_t *object, const char *name, uint64_t at_ms);
 void show_put_hex(json_t *object, const char *name, const uint8_t *at, size_t len);

@@ -7,7 +7,8 @@
 
 #define HKDF_OUT_MAX (255u * 32u)
 
-/* hkdf: extract and expand: out_len bytes, at most HKDF_OUT_MAX (ENSURE). out may be salt or ikm. */
+/* hkdf: extract and expand: out_len bytes, at most HKDF_OUT_MAX (ENSURE). out may be salt or ikm; nothing is
+ * NULL, also where its length is 0. */
 void hkdf(const uint8_t *salt, size_t salt_len, const uint8_t *ikm, size_t ikm_len, const char *info,
           size_t info_len, uint8_t *out, size_t out_len);
 

@@ -1,10 +1,11 @@
 /* sqlite: opens the client's state file, keeps its schema up to date and does transactions; the
- * rows are in sqlite_rows.c and sqlite_outbox.c. Glue of steps 1 and 6 of the way of an
+ * rows are in sqlite_rows.c, sqlite_keys.c and sqlite_outbox.c, the key of their secret columns in
+ * sqlite_vault.c. Glue of steps 1 and 6 of the way of an
  * envelope: what the engine hands to the network, or acknowledges, is in this file, synced,
  * before.
  * Invariants: WAL with synchronous=FULL, so a COMMIT that succeeded is on the disk; a writer
  * holds BEGIN IMMEDIATE, so what it read stays true until it commits; the file is 0600 before a
- * byte of it is written. */
+ * byte of it is written; whoever gets a state has unlocked its vault. */
 #include "clients/state/sqlite.h"
 
 #include "clients/state/sqlite_call.h"
@@ -20,7 +21,7 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -102,6 +103,7 @@ static void sqlite_close(struct state *state)
     for (size_t i = 0; i < STATEMENT_COUNT; i++)
         sqlite3_finalize(s->statements[i]);
     sqlite3_close(s->db);
+    vault_free(&s->vault);
     free(s);
 }
 
@@ -186,12 +188,19 @@ static long long pragma(struct sqlite_state *s, const char *text)
     return value;
 }
 
+static enum status home_missing(char *error, size_t cap)
+{
+    snprintf(error, cap, "this home has no identity yet: run init first");
+    return STATUS_NOT_FOUND;
+}
+
 /* Makes the file, empty and private, unless it is there; one that others may touch is refused.
  * It is not opened here when it exists: closing it would drop the locks of another state_open in
  * this process. */
-static enum status file_prepare(const char *path, char *error, size_t cap)
+static enum status file_prepare(const char *path, bool make, char *error, size_t cap)
 {
     struct stat st;
+    if (!make && lstat(path, &st) != 0 && errno == ENOENT) return home_missing(error, cap);
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) {
         close(fd);
@@ -231,7 +240,7 @@ static enum status settings_set(struct sqlite_state *s, char *error, size_t cap)
 }
 
 /* Inside BEGIN IMMEDIATE: two processes that open a new home at once make one schema. */
-static enum status migrate_locked(struct sqlite_state *s, char *error, size_t cap)
+static enum status migrate_locked(struct sqlite_state *s, const struct home_lock *lock, char *error, size_t cap)
 {
     char text[64];
     long long version = pragma(s, "PRAGMA user_version");
@@ -246,8 +255,11 @@ static enum status migrate_locked(struct sqlite_state *s, char *error, size_t ca
         snprintf(error, cap, "the home was written by a newer sealmq: update this one");
         return STATUS_CONFIG;
     }
+    if (version == 0 && !lock->make) return home_missing(error, cap);
     for (size_t v = (size_t)version; v < SCHEMA_VERSION; v++) {
         enum status status = execute(s, MIGRATIONS[v]);
+        if (status == STATUS_OK && v + 1 == VAULT_SCHEMA)
+            status = sqlite_vault_make(s, lock, version > 0, error, cap);
         if (status != STATUS_OK) return status;
     }
     snprintf(text, sizeof text, "PRAGMA user_version=%zu; PRAGMA application_id=%d", SCHEMA_VERSION,
@@ -255,22 +267,35 @@ static enum status migrate_locked(struct sqlite_state *s, char *error, size_t ca
     return version == (long long)SCHEMA_VERSION ? STATUS_OK : execute(s, text);
 }
 
-static enum status migrate(struct sqlite_state *s, char *error, size_t cap)
+static enum status migrate(struct sqlite_state *s, const struct home_lock *lock, char *error, size_t cap)
 {
     enum status status = execute(s, "BEGIN IMMEDIATE");
     if (status != STATUS_OK) return status;
-    status = migrate_locked(s, error, cap);
+    status = migrate_locked(s, lock, error, cap);
     if (status == STATUS_OK) status = execute(s, "COMMIT");
     if (status != STATUS_OK) sqlite_rollback(&s->base);
     return status;
 }
 
-enum status sqlite_state_open(const char *path, struct state **out, char *error, size_t cap)
+/* Not in the migration's transaction, where it need not be: a passphrase takes its time, and others wait. */
+static enum status unlock(struct sqlite_state *s, const struct home_lock *lock, char *error, size_t cap)
+{
+    enum status status = s->vault != NULL ? STATUS_OK : sqlite_vault_unlock(s, lock, error, cap);
+    if (status != STATUS_OK) return status;
+    sqlite3_busy_timeout(s->db, 0); /* cleaning waits for nobody */
+    sqlite_vault_clean(s);
+    sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+    s->result = SQLITE_OK;
+    return STATUS_OK;
+}
+
+enum status sqlite_state_open(const char *path, const struct home_lock *lock, struct state **out, char *error,
+                              size_t cap)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     *out = NULL;
     error[0] = '\0';
-    enum status status = file_prepare(path, error, cap);
+    enum status status = file_prepare(path, lock->make, error, cap);
     if (status != STATUS_OK) return status;
     struct sqlite_state *s = calloc(1, sizeof *s);
     ENSURE(s != NULL);
@@ -278,7 +303,8 @@ enum status sqlite_state_open(const char *path, struct state **out, char *error,
     s->result = sqlite3_open_v2(path, &s->db, flags, NULL);
     status = sqlite_status(s->result);
     if (status == STATUS_OK) status = settings_set(s, error, cap);
-    if (status == STATUS_OK) status = migrate(s, error, cap);
+    if (status == STATUS_OK) status = migrate(s, lock, error, cap);
+    if (status == STATUS_OK) status = unlock(s, lock, error, cap);
     if (status == STATUS_OK) {
         *out = &s->base;
         return STATUS_OK;

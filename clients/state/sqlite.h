@@ -3,14 +3,17 @@
 #ifndef SEALMQ_CLIENTS_STATE_SQLITE_H
 #define SEALMQ_CLIENTS_STATE_SQLITE_H
 
+#include "clients/state/home_key.h"
 #include "clients/state/state.h"
 
-/* sqlite_state_open: opens the file, or makes it (0600), and brings it to the present schema.
- * OK; CONFIG (others may read it, or it was made by a newer version), DAMAGED (not a state file of
- * ours, or broken), LOCKED (another process is changing it), IO (cannot be read or written, disk
- * full); each with one line in error that says what to do. *out is NULL after a failure. Free with
- * state_close. */
-enum status sqlite_state_open(const char *path, struct state **out, char *error,
+/* sqlite_state_open: opens the file, or (lock->make) makes it (0600), brings it to the present schema, and
+ * unlocks it: its secret columns are sealed under the home's key. A new home, or one of a version that did not
+ * seal, gets the lock that lock names. lock is borrowed for the call.
+ * OK; NOT_FOUND (no home there yet, and none is to be made), CONFIG (others may read it, it was made by a newer
+ * version, or the key or passphrase is not its own), DAMAGED (not a state file of ours, or broken), LOCKED
+ * (another process is changing it), IO (cannot be read or written, disk full); each with one line in error that
+ * says what to do. *out is NULL after a failure, and the home is as it was. Free with state_close. */
+enum status sqlite_state_open(const char *path, const struct home_lock *lock, struct state **out, char *error,
                               size_t cap) MUST_USE;
 
 /* sqlite_state_reason: why the last call on s failed, for a person: static text such as "the

@@ -6,6 +6,7 @@
  * itself) no further statement runs until state_rollback, so nothing can commit on its own. */
 #include "clients/state/sqlite_call.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const STATEMENT_TEXTS[STATEMENT_COUNT] = {
@@ -198,4 +199,42 @@ void column_maybe(struct call *c, void *out, size_t len)
         c->column++;
     else
         column_bytes(c, out, len);
+}
+
+/* ---- sealed columns ---- */
+
+void bind_sealed(struct call *c, const char *label, struct view row, struct view plaintext)
+{
+    if (c->status != STATUS_OK) return;
+    if (plaintext.len == 0) {
+        bind_bytes(c, NULL, 0);
+        return;
+    }
+    size_t len = plaintext.len + VAULT_OVERHEAD;
+    uint8_t *sealed = malloc(len);
+    ENSURE(sealed != NULL);
+    vault_seal(c->s->vault, label, row, plaintext, sealed);
+    int result = sqlite3_bind_blob64(c->statement, ++c->bound, sealed, len, free); /* frees it also after a failure */
+    if (result != SQLITE_OK) call_fail(c, result);
+}
+
+void column_sealed(struct call *c, const char *label, struct view row, void *out, size_t len)
+{
+    struct view sealed = column_view(c, len + VAULT_OVERHEAD);
+    bool good = sealed.len == len + VAULT_OVERHEAD &&
+                vault_open(c->s->vault, label, row, sealed, out) == STATUS_OK;
+    if (good) return;
+    memset(out, 0, len);
+    call_damaged(c);
+}
+
+struct view column_sealed_copy(struct call *c, const char *label, struct view row, struct arena *a, size_t max)
+{
+    struct view sealed = column_view(c, max > SIZE_MAX - VAULT_OVERHEAD ? SIZE_MAX : max + VAULT_OVERHEAD);
+    if (sealed.len == 0) return view_of(NULL, 0);
+    uint8_t *plaintext = arena_alloc(a, sealed.len);
+    if (vault_open(c->s->vault, label, row, sealed, plaintext) == STATUS_OK)
+        return view_of(plaintext, sealed.len - VAULT_OVERHEAD);
+    call_damaged(c);
+    return view_of(NULL, 0);
 }

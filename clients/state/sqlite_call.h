@@ -4,6 +4,7 @@
 #define SEALMQ_CLIENTS_STATE_SQLITE_CALL_H
 
 #include "clients/state/sqlite_sql.h"
+#include "clients/state/home_key.h"
 #include "clients/state/state.h"
 
 #include <sqlite3.h>
@@ -11,6 +12,8 @@
 struct sqlite_state {
     struct state base; /* first: struct state * is struct sqlite_state * */
     sqlite3 *db;
+    struct vault *vault; /* seals the secret columns; NULL until the home is unlocked */
+    bool dirty;          /* the files may hold secrets in clear: sqlite_vault_clean */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     int result;  /* of the last failure: an extended SQLite code */
     bool failed; /* in this transaction: nothing more may be done in it */
@@ -54,11 +57,40 @@ void column_maybe(struct call *c, void *out, size_t len);
 /* column_view: borrows until the next step or end. */
 struct view column_view(struct call *c, size_t max);
 struct view column_copy(struct call *c, struct arena *a, size_t max);
+
+/* Sealed columns (vault.h). label is "table.column"; row is the row's key, by which the value is bound to its
+ * row: parts of fixed size, joined, numbers as 8 bytes big-endian; empty where the table has one row. The key
+ * must be known before the row is written; where it changes, the value is written with it. An empty value stays an empty blob, so that SQL can
+ * tell and make one. A new sealed column needs nothing more than a label of its own, and its line in SECURITY.
+ *
+ * bind_sealed: as bind_view, sealed; nothing of plaintext is kept.
+ * column_sealed: as column_bytes, opened into out: exactly len bytes, of the caller's sodium_malloc memory where
+ * they are a secret. column_sealed_copy: as column_copy, opened into the arena. What was sealed elsewhere or was
+ * changed makes the call DAMAGED, and nothing of it is given. */
+void bind_sealed(struct call *c, const char *label, struct view row, struct view plaintext);
+void column_sealed(struct call *c, const char *label, struct view row, void *out, size_t len);
+struct view column_sealed_copy(struct call *c, const char *label, struct view row, struct arena *a, size_t max);
+
 /* call_damaged: the row does not follow its format in a way that the caller found. */
 void call_damaged(struct call *c);
 
 /* take_end: the end of a get: NOT_FOUND without a row; *out (len bytes) is zero unless OK. */
 enum status take_end(struct call *c, bool found, void *out, size_t len) MUST_USE;
+
+/* ---- the vault of a home: sqlite_vault.c ---- */
+
+/* sqlite_vault_make: within the transaction that makes the table `vault`: makes the home's key, keeps it as lock
+ * says, and seals what the earlier version holds in clear. s->vault is set. OK; CONFIG, IO (then with
+ * one line in error, or as s->result says). upgraded: the file has held secrets in clear before. */
+enum status sqlite_vault_make(struct sqlite_state *s, const struct home_lock *lock, bool upgraded, char *error,
+                              size_t cap) MUST_USE;
+/* sqlite_vault_unlock: outside of a transaction: s->vault from the table and what lock names. OK, CONFIG
+ * (another key, or another kind of lock), DAMAGED, LOCKED, IO; error as above. */
+enum status sqlite_vault_unlock(struct sqlite_state *s, const struct home_lock *lock, char *error,
+                                size_t cap) MUST_USE;
+/* sqlite_vault_clean: removes what an upgrade may have left in clear in free pages and in the WAL. Where another
+ * process is in the way, the next opening does it. */
+void sqlite_vault_clean(struct sqlite_state *s);
 
 /* ---- the rows' functions, for the ops table ---- */
 

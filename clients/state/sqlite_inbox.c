@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+/* The key of a row's sealed columns: who sent it ‖ id, which are known before the row has its order. */
+struct inbox_key {
+    uint8_t bytes[32];
+};
+
+static struct inbox_key inbox_key(const struct inbox_row *row)
+{
+    struct inbox_key key;
+    memcpy(key.bytes, row->sender_device.bytes, 16);
+    memcpy(key.bytes + 16, row->id.bytes, 16);
+    return key;
+}
+
 static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
 {
     memset(out, 0, sizeof *out);
@@ -15,7 +28,8 @@ static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
     out->seq = column_u64(c);
     out->accepted_ms = column_u64(c);
     out->received_ms = column_ordered(c);
-    out->body = column_copy(c, a, CIPHERTEXT_LEN_MAX);
+    struct inbox_key key = inbox_key(out);
+    out->body = column_sealed_copy(c, "inbox.body", view_of(key.bytes, sizeof key.bytes), a, CIPHERTEXT_LEN_MAX);
     out->shown = column_bool(c);
     out->sealed = column_bool(c);
     out->closed = column_bool(c);
@@ -24,7 +38,7 @@ static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
     column_maybe(c, out->commitment.bytes, sizeof out->commitment.bytes);
     out->stamp_key = column_u32(c);
     column_maybe(c, out->stamp.bytes, sizeof out->stamp.bytes);
-    out->head = column_copy(c, a, CONTENT_HEAD_LEN);
+    out->head = column_sealed_copy(c, "inbox.head", view_of(key.bytes, sizeof key.bytes), a, CONTENT_HEAD_LEN);
     out->counter = column_u64(c);
     out->missing = column_u64(c);
 }
@@ -54,9 +68,10 @@ static enum status inbox_known(struct state *s, struct inbox_row *row)
 enum status sqlite_inbox_open(struct state *s, const struct inbox_row *row)
 {
     size_t changes;
+    struct inbox_key key = inbox_key(row);
     struct call c = call_begin(s, STATEMENT_INBOX_OPEN);
-    bind_view(&c, row->body);
-    bind_view(&c, row->head);
+    bind_sealed(&c, "inbox.body", view_of(key.bytes, sizeof key.bytes), row->body);
+    bind_sealed(&c, "inbox.head", view_of(key.bytes, sizeof key.bytes), row->head);
     bind_u64(&c, row->counter);
     bind_u64(&c, row->missing);
     bind_u64(&c, row->order);
@@ -74,6 +89,7 @@ enum status sqlite_inbox_drop(struct state *s, uint64_t order)
 enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added)
 {
     size_t changes;
+    struct inbox_key key = inbox_key(row);
     struct call c = call_begin(s, STATEMENT_INBOX_ADD);
     bind_bytes(&c, row->sender_account.bytes, sizeof row->sender_account.bytes);
     bind_bytes(&c, row->sender_device.bytes, sizeof row->sender_device.bytes);
@@ -82,7 +98,7 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_u64(&c, row->seq);
     bind_u64(&c, row->accepted_ms);
     bind_ordered(&c, row->received_ms);
-    bind_view(&c, row->body);
+    bind_sealed(&c, "inbox.body", view_of(key.bytes, sizeof key.bytes), row->body);
     bind_u64(&c, row->shown);
     bind_u64(&c, row->sealed);
     bind_u64(&c, row->closed);
@@ -91,7 +107,7 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_bytes(&c, row->commitment.bytes, sizeof row->commitment.bytes);
     bind_u64(&c, row->stamp_key);
     bind_bytes(&c, row->stamp.bytes, sizeof row->stamp.bytes);
-    bind_view(&c, row->head);
+    bind_sealed(&c, "inbox.head", view_of(key.bytes, sizeof key.bytes), row->head);
     bind_u64(&c, row->counter);
     bind_u64(&c, row->missing);
     enum status status = call_run(&c, &changes);

@@ -60,6 +60,19 @@ enum status sqlite_entry_scan(struct state *s, struct arena *a, struct entry_sca
 
 /* ---- prekeys ---- */
 
+/* The key of a row's sealed columns: kind ‖ id. */
+struct prekey_key {
+    uint8_t bytes[16];
+};
+
+static struct prekey_key prekey_key(enum prekey_kind kind, uint64_t id)
+{
+    struct prekey_key key;
+    put_u64(key.bytes, kind);
+    put_u64(key.bytes + 8, id);
+    return key;
+}
+
 enum status sqlite_prekey_put(struct state *s, const struct state_prekey *in)
 {
     struct call note = call_begin(s, STATEMENT_PREKEY_NOTE);
@@ -67,17 +80,19 @@ enum status sqlite_prekey_put(struct state *s, const struct state_prekey *in)
     bind_u64(&note, in->id);
     enum status status = call_run(&note, NULL);
     if (status != STATUS_OK) return status;
+    struct prekey_key key = prekey_key(in->kind, in->id);
     struct call c = call_begin(s, STATEMENT_PREKEY_PUT);
     bind_u64(&c, in->kind);
     bind_u64(&c, in->id);
     bind_ordered(&c, in->made_ms);
     bind_bytes(&c, in->pk.bytes, sizeof in->pk.bytes);
-    bind_bytes(&c, in->sk, sizeof in->sk);
+    bind_sealed(&c, "prekey.secret", view_of(key.bytes, sizeof key.bytes), view_of(in->sk, sizeof in->sk));
     return call_run(&c, NULL);
 }
 
 enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out)
 {
+    struct prekey_key key = prekey_key(kind, id);
     struct call c = call_begin(s, STATEMENT_PREKEY_GET);
     bind_u64(&c, kind);
     bind_u64(&c, id);
@@ -87,7 +102,7 @@ enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t i
         out->id = id;
         out->made_ms = column_ordered(&c);
         column_bytes(&c, out->pk.bytes, sizeof out->pk.bytes);
-        column_bytes(&c, out->sk, sizeof out->sk);
+        column_sealed(&c, "prekey.secret", view_of(key.bytes, sizeof key.bytes), out->sk, sizeof out->sk);
     }
     return take_end(&c, found, out, sizeof *out);
 }

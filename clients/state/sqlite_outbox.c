@@ -1,5 +1,7 @@
 /* sqlite_outbox: the messages that we send, and their bytes. A row of `outbox` has everything
  * but the bytes, so that scans stay small; its row in `body` is made and removed with it.
+ * The payload is sealed, and so is the hash of it by which a caller's repetition is known: it would tell a short
+ * text to whoever tries texts. So is the content's head, which has the franking key. What goes over the wire is not.
  * Packed lists: attempts = 32 bytes each; parts = device, state, outcome (u32), attempt and reason (u16), at_ms
  * (u64), big-endian, PART_LEN each.
  * Invariant: `class` is always message_class_of(state). */
@@ -54,6 +56,12 @@ static void attempts_read(struct call *c, struct outbox_row *out)
     if (packed.len > 0) memcpy(out->attempts, packed.at, packed.len);
 }
 
+/* The key of a row's sealed columns: a new row has no order yet. */
+static struct view content_key(const struct outbox_row *row)
+{
+    return view_of(row->key.text, strlen(row->key.text));
+}
+
 /* The columns of OUTBOX_COLUMNS, in its order; outbox_read is the other half. parts is PART_LEN for
  * each part, and lives until the call's end. */
 static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *parts)
@@ -69,7 +77,7 @@ static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *p
     bind_bytes(c, row->target.bytes, sizeof row->target.bytes);
     bind_u64(c, row->state);
     bind_u64(c, row->reason);
-    bind_bytes(c, row->content.bytes, sizeof row->content.bytes);
+    bind_sealed(c, "outbox.content", content_key(row), view_of(row->content.bytes, sizeof row->content.bytes));
     bind_u64(c, row->ttl_ms);
     bind_u64(c, row->created_ms);
     bind_ordered(c, row->due_ms);
@@ -138,7 +146,7 @@ static void outbox_read(struct call *c, struct outbox_row *out)
     handle_read(c, out);
     column_bytes(c, out->target.bytes, sizeof out->target.bytes);
     enumerations_read(c, out);
-    column_bytes(c, out->content.bytes, sizeof out->content.bytes);
+    column_sealed(c, "outbox.content", content_key(out), out->content.bytes, sizeof out->content.bytes);
     out->ttl_ms = column_u64(c);
     out->created_ms = column_u64(c);
     out->due_ms = column_ordered(c);
@@ -262,17 +270,19 @@ enum status sqlite_outbox_receipt(struct state *s, struct store_id store, struct
 enum status sqlite_body_get(struct state *s, uint64_t order, struct arena *a,
                             struct outbox_body *out)
 {
+    uint8_t key[8];
     memset(out, 0, sizeof *out);
+    put_u64(key, order);
     struct call c = call_begin(s, STATEMENT_BODY_GET);
     bind_u64(&c, order);
     bool found = call_step(&c);
     struct outbox_body body = {0};
     if (found) {
-        body.payload = column_copy(&c, a, SIZE_MAX);
+        body.payload = column_sealed_copy(&c, "body.payload", view_of(key, sizeof key), a, SIZE_MAX);
         body.item = column_copy(&c, a, SIZE_MAX);
         body.ciphertext = column_copy(&c, a, SIZE_MAX);
         body.answer = column_copy(&c, a, STATE_ANSWER_LEN_MAX);
-        body.head = column_copy(&c, a, CONTENT_HEAD_LEN);
+        body.head = column_sealed_copy(&c, "body.head", view_of(key, sizeof key), a, CONTENT_HEAD_LEN);
     }
     enum status status = call_end(&c);
     if (status != STATUS_OK) return status;
@@ -283,12 +293,14 @@ enum status sqlite_body_get(struct state *s, uint64_t order, struct arena *a,
 enum status sqlite_body_put(struct state *s, uint64_t order, const struct outbox_body *in)
 {
     size_t changes;
+    uint8_t key[8];
+    put_u64(key, order);
     struct call c = call_begin(s, STATEMENT_BODY_SET);
-    bind_view(&c, in->payload);
+    bind_sealed(&c, "body.payload", view_of(key, sizeof key), in->payload);
     bind_view(&c, in->item);
     bind_view(&c, in->ciphertext);
     bind_view(&c, in->answer);
-    bind_view(&c, in->head);
+    bind_sealed(&c, "body.head", view_of(key, sizeof key), in->head);
     bind_u64(&c, order);
     enum status status = call_run(&c, &changes);
     return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;

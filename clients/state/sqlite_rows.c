@@ -53,15 +53,17 @@ enum status sqlite_identity_put(struct state *s, const struct state_identity *in
     return call_run(&c, NULL);
 }
 
+static const struct view NO_KEY = {NULL, 0}; /* of a table with one row */
+
 enum status sqlite_secrets_get(struct state *s, struct device_secrets *out)
 {
     struct call c = call_begin(s, STATEMENT_SECRETS_GET);
     bool found = call_step(&c);
     if (found) {
-        column_bytes(&c, out->signing_sk, sizeof out->signing_sk);
-        column_bytes(&c, out->identity_sk, sizeof out->identity_sk);
-        column_bytes(&c, out->transport_sk, sizeof out->transport_sk);
-        column_bytes(&c, out->next_identity_sk, sizeof out->next_identity_sk);
+        column_sealed(&c, "secrets.signing", NO_KEY, out->signing_sk, sizeof out->signing_sk);
+        column_sealed(&c, "secrets.agreement", NO_KEY, out->identity_sk, sizeof out->identity_sk);
+        column_sealed(&c, "secrets.transport", NO_KEY, out->transport_sk, sizeof out->transport_sk);
+        column_sealed(&c, "secrets.next_agreement", NO_KEY, out->next_identity_sk, sizeof out->next_identity_sk);
     }
     return take_end(&c, found, out, sizeof *out);
 }
@@ -69,10 +71,10 @@ enum status sqlite_secrets_get(struct state *s, struct device_secrets *out)
 enum status sqlite_secrets_put(struct state *s, const struct device_secrets *in)
 {
     struct call c = call_begin(s, STATEMENT_SECRETS_PUT);
-    bind_bytes(&c, in->signing_sk, sizeof in->signing_sk);
-    bind_bytes(&c, in->identity_sk, sizeof in->identity_sk);
-    bind_bytes(&c, in->transport_sk, sizeof in->transport_sk);
-    bind_bytes(&c, in->next_identity_sk, sizeof in->next_identity_sk);
+    bind_sealed(&c, "secrets.signing", NO_KEY, view_of(in->signing_sk, sizeof in->signing_sk));
+    bind_sealed(&c, "secrets.agreement", NO_KEY, view_of(in->identity_sk, sizeof in->identity_sk));
+    bind_sealed(&c, "secrets.transport", NO_KEY, view_of(in->transport_sk, sizeof in->transport_sk));
+    bind_sealed(&c, "secrets.next_agreement", NO_KEY, view_of(in->next_identity_sk, sizeof in->next_identity_sk));
     return call_run(&c, NULL);
 }
 

@@ -5,35 +5,60 @@
 #include <sodium.h>
 #include <string.h>
 
-enum status sqlite_session_put(struct state *s, struct state_session *in)
+/* The key of a session's sealed column is its number, so a new one gets that first. */
+static enum status session_add(struct state *s, struct state_session *in)
 {
-    uint8_t bytes[SESSION_LEN];
-    size_t changes;
-    session_write(&in->session, bytes);
-    struct call c = call_begin(s, in->number ? STATEMENT_SESSION_SET : STATEMENT_SESSION_ADD);
+    struct call c = call_begin(s, STATEMENT_SESSION_ADD);
     bind_bytes(&c, in->peer.bytes, sizeof in->peer.bytes);
     bind_u64(&c, in->rank);
     bind_u64(&c, in->retired);
     bind_u64(&c, in->made_ms);
-    bind_bytes(&c, bytes, sizeof bytes);
-    if (in->number) bind_u64(&c, in->number);
+    enum status status = call_run(&c, NULL);
+    if (status == STATUS_OK)
+        in->number = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
+    return status;
+}
+
+static enum status session_set(struct state *s, const struct state_session *in)
+{
+    uint8_t bytes[SESSION_LEN], key[8];
+    size_t changes;
+    session_write(&in->session, bytes);
+    put_u64(key, in->number);
+    struct call c = call_begin(s, STATEMENT_SESSION_SET);
+    bind_bytes(&c, in->peer.bytes, sizeof in->peer.bytes);
+    bind_u64(&c, in->rank);
+    bind_u64(&c, in->retired);
+    bind_u64(&c, in->made_ms);
+    bind_sealed(&c, "session.session", view_of(key, sizeof key), view_of(bytes, sizeof bytes));
+    bind_u64(&c, in->number);
     enum status status = call_run(&c, &changes);
     sodium_memzero(bytes, sizeof bytes);
-    if (status == STATUS_OK && changes == 0) return STATUS_NOT_FOUND;
-    if (status == STATUS_OK && !in->number)
-        in->number = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
+    return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
+}
+
+enum status sqlite_session_put(struct state *s, struct state_session *in)
+{
+    if (in->number) return session_set(s, in);
+    enum status status = session_add(s, in);
+    if (status == STATUS_OK) status = session_set(s, in);
+    if (status != STATUS_OK) in->number = 0;
     return status;
 }
 
 static void session_row_read(struct call *c, struct state_session *out)
 {
+    uint8_t bytes[SESSION_LEN], key[8];
     memset(out, 0, sizeof *out);
     out->number = column_u64(c);
     column_bytes(c, out->peer.bytes, sizeof out->peer.bytes);
     out->rank = column_u64(c);
     out->retired = column_bool(c);
     out->made_ms = column_u64(c);
-    if (session_read(column_view(c, SESSION_LEN), &out->session) != STATUS_OK) call_damaged(c);
+    put_u64(key, out->number);
+    column_sealed(c, "session.session", view_of(key, sizeof key), bytes, sizeof bytes);
+    if (session_read(view_of(bytes, sizeof bytes), &out->session) != STATUS_OK) call_damaged(c);
+    sodium_memzero(bytes, sizeof bytes);
 }
 
 enum status sqlite_session_scan(struct state *s, struct session_scan *scan)
@@ -60,6 +85,20 @@ enum status sqlite_session_drop(struct state *s, uint64_t number)
 
 /* ---- message keys ---- */
 
+/* The key of a row's sealed column: session ‖ ratchet key ‖ number. */
+struct skipped_key {
+    uint8_t bytes[48];
+};
+
+static struct skipped_key skipped_key(uint64_t session, const struct ratchet_pk *key, uint32_t number)
+{
+    struct skipped_key out;
+    put_u64(out.bytes, session);
+    memcpy(out.bytes + 8, key->bytes, 32);
+    put_u64(out.bytes + 40, number);
+    return out;
+}
+
 static struct call skipped_begin(struct state *s, enum statement which, uint64_t session, const struct ratchet_pk *key,
                                  uint32_t number)
 {
@@ -72,17 +111,21 @@ static struct call skipped_begin(struct state *s, enum statement which, uint64_t
 
 enum status sqlite_skipped_put(struct state *s, uint64_t session, const struct skipped *in)
 {
+    struct skipped_key key = skipped_key(session, &in->key, in->number);
     struct call c = skipped_begin(s, STATEMENT_SKIPPED_PUT, session, &in->key, in->number);
-    bind_bytes(&c, in->sk.bytes, sizeof in->sk.bytes);
+    bind_sealed(&c, "skipped.secret", view_of(key.bytes, sizeof key.bytes),
+                view_of(in->sk.bytes, sizeof in->sk.bytes));
     return call_run(&c, NULL);
 }
 
 enum status sqlite_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
                                struct message_sk *out)
 {
+    struct skipped_key key = skipped_key(session, &place->key, place->number);
     struct call c = skipped_begin(s, STATEMENT_SKIPPED_GET, session, &place->key, place->number);
     bool found = call_step(&c);
-    if (found) column_bytes(&c, out->bytes, sizeof out->bytes);
+    if (found)
+        column_sealed(&c, "skipped.secret", view_of(key.bytes, sizeof key.bytes), out->bytes, sizeof out->bytes);
     return take_end(&c, found, out, sizeof *out);
 }
 

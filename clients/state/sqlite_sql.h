@@ -96,6 +96,29 @@
     "CREATE INDEX inbox_unsettled ON inbox (ord) WHERE closed = 1 OR (shown = 0 AND sealed = 0);"  \
     "CREATE INDEX inbox_closed ON inbox (ord) WHERE closed = 1;"
 
+/* Version 4: the vault. From here on secret columns are sealed; those that were there already, SEAL_4 seals. dirty: the
+ * file may still hold in clear what an earlier version wrote. kind: 1 = key file, 2 = passphrase. */
+#define SCHEMA_4                                                                                   \
+    "CREATE TABLE vault (one INTEGER PRIMARY KEY CHECK (one = 1), kind INTEGER NOT NULL,"          \
+    " salt BLOB NOT NULL, operations INTEGER NOT NULL, memory INTEGER NOT NULL,"                   \
+    " sealed BLOB NOT NULL, dirty INTEGER NOT NULL);"
+#define VAULT_SCHEMA 4u
+
+/* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
+#define SEAL_4                                                                                     \
+    "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
+    " agreement = seal('secrets.agreement', agreement),"                                           \
+    " transport = seal('secrets.transport', transport),"                                           \
+    " next_agreement = seal('secrets.next_agreement', next_agreement);"                            \
+    "UPDATE prekey SET secret = seal('prekey.secret', secret, kind, id);"                          \
+    "UPDATE outbox SET content = seal('outbox.content', content, caller_key);"                     \
+    "UPDATE body SET payload = seal('body.payload', payload, ord),"                                \
+    " head = seal('body.head', head, ord);"                                                        \
+    "UPDATE inbox SET body = seal('inbox.body', body, sender_device, id),"                         \
+    " head = seal('inbox.head', head, sender_device, id);"                                         \
+    "UPDATE session SET session = seal('session.session', session, number);"                       \
+    "UPDATE skipped SET secret = seal('skipped.secret', secret, session, ratchet, number);"
+
 /* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and
  * reads. */
 #define OUTBOX_COLUMNS                                                                             \
@@ -117,6 +140,9 @@
     X(SNAPSHOT, "SELECT count(*) FROM identity")                                                   \
     X(COMMIT, "COMMIT")                                                                            \
     X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(VAULT_GET, "SELECT kind, salt, operations, memory, sealed, dirty FROM vault")                \
+    X(VAULT_PUT, "INSERT INTO vault VALUES (1,?,?,?,?,?,?)")                                       \
+    X(VAULT_CLEANED, "UPDATE vault SET dirty = 0")                                                 \
     X(IDENTITY_GET, "SELECT account, device, signing, agreement, transport, entry, handle,"        \
                     " endpoints, server, registered, claimed FROM identity")                       \
     X(IDENTITY_PUT, "INSERT OR REPLACE INTO identity VALUES (1,?,?,?,?,?,?,?,?,?,?,?)")            \
@@ -158,7 +184,8 @@
     X(BODY_GET, "SELECT payload, item, ciphertext, answer, head FROM body WHERE ord = ?")          \
     X(BODY_SET, "UPDATE body SET (payload, item, ciphertext, answer, head) = (?,?,?,?,?)"          \
                 " WHERE ord = ?")                                                                  \
-    X(SESSION_ADD, "INSERT INTO session (peer, rank, retired, made_ms, session) VALUES (?,?,?,?,?)") \
+    X(SESSION_ADD, "INSERT INTO session (peer, rank, retired, made_ms, session)"                   \
+                   " VALUES (?,?,?,?,x'')")                                                        \
     X(SESSION_SET, "UPDATE session SET (peer, rank, retired, made_ms, session) = (?,?,?,?,?)"      \
                    " WHERE number = ?")                                                            \
     X(SESSION_SCAN, "SELECT number, peer, rank, retired, made_ms, session FROM session"            \

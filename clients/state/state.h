@@ -323,7 +323,8 @@ struct state_ops {
     enum status (*inbox_scan)(struct state *s, struct inbox_scan *scan, struct arena *a);
     /* inbox_find: the row of (sender device, id), without body and head; NOT_FOUND with *out zero. */
     enum status (*inbox_find)(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out);
-    /* inbox_open: what a closed row becomes: body, head, counter and missing of *row; NOT_FOUND where it is not closed.
+    /* inbox_open: what a closed row becomes: *row is as it was scanned or found, with body, head, counter and
+     * missing new; NOT_FOUND where it is not closed.
      * inbox_drop: a closed row that does not open; OK where there is none. */
     enum status (*inbox_open)(struct state *s, const struct inbox_row *row);
     enum status (*inbox_drop)(struct state *s, uint64_t order);

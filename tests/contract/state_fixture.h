@@ -19,15 +19,17 @@ struct fixture {
     struct arena arena;
     char dir[64];
     char path[96];
+    char key[96];
 };
 
 static inline void fixture_open(struct fixture *f)
 {
     char error[512] = "";
+    struct home_lock lock = {.key_file = f->key, .make = true};
     if (f->backend == BACKEND_MEMORY)
         f->s = memory_state_new();
     else
-        cr_assert_eq(sqlite_state_open(f->path, &f->s, error, sizeof error), STATUS_OK, "%s",
+        cr_assert_eq(sqlite_state_open(f->path, &lock, &f->s, error, sizeof error), STATUS_OK, "%s",
                      error);
 }
 
@@ -49,6 +51,7 @@ static inline void fixture_run(enum backend backend, void (*body)(struct fixture
     char path[112];
     cr_assert_not_null(mkdtemp(f.dir));
     snprintf(f.path, sizeof f.path, "%s/state.db", f.dir);
+    snprintf(f.key, sizeof f.key, "%s/key", f.dir);
     fixture_open(&f);
     body(&f);
     state_close(&f.s);
@@ -58,6 +61,7 @@ static inline void fixture_run(enum backend backend, void (*body)(struct fixture
         snprintf(path, sizeof path, "%s%s", f.path, suffixes[i]);
         (void)unlink(path);
     }
+    (void)unlink(f.key);
     cr_assert_eq(rmdir(f.dir), 0);
 }
 

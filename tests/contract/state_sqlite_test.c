@@ -1,72 +1,10 @@
 /* What only the sqlite backend of the client's state can meet: files of others, damage, a full
  * disk, other processes, a process that dies in a transaction. */
-#include "clients/state/sqlite.h"
+#include "tests/contract/state_place.h"
 
-#include <criterion/criterion.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#define ERROR_MAX 512
-
-/* A directory of its own, and a path in it. */
-struct place {
-    char dir[64];
-    char path[128];
-    char error[ERROR_MAX];
-};
-
-static struct place place_make(void)
-{
-    struct place p = {.dir = "/tmp/state_sqlite_XXXXXX"};
-    cr_assert_not_null(mkdtemp(p.dir));
-    snprintf(p.path, sizeof p.path, "%s/state.db", p.dir);
-    return p;
-}
-
-static void place_drop(const struct place *p)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-    char path[160];
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        snprintf(path, sizeof path, "%s%s", p->path, suffixes[i]);
-        (void)unlink(path);
-    }
-    cr_assert_eq(rmdir(p->dir), 0);
-}
-
-static struct state *must_open(struct place *p)
-{
-    struct state *s;
-    cr_assert_eq(sqlite_state_open(p->path, &s, p->error, sizeof p->error), STATUS_OK, "%s",
-                 p->error);
-    return s;
-}
-
-/* Opening gives this status and one line that says why. */
-static void must_refuse(struct place *p, enum status wanted)
-{
-    struct state *s;
-    cr_assert_eq(sqlite_state_open(p->path, &s, p->error, sizeof p->error), wanted, "%s", p->error);
-    cr_assert_null(s);
-    cr_assert(strlen(p->error) > 0 && strchr(p->error, '\n') == NULL);
-}
-
-/* As another program would. */
-static void run_sql(const struct place *p, const char *text)
-{
-    sqlite3 *db;
-    cr_assert_eq(sqlite3_open(p->path, &db), SQLITE_OK);
-    cr_assert_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
-    cr_assert_eq(sqlite3_close(db), SQLITE_OK);
-    cr_assert_eq(chmod(p->path, 0600), 0);
-}
 
 static struct outbox_row row_of(const char *key)
 {

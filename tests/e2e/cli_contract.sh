@@ -16,6 +16,27 @@ as bob 0 "${INIT[@]}" --handle bob;               out_has "bob"
 as mallory 1 "${INIT[@]}" --handle alice;         one_error; err_has "handle_taken"
 as mallory 0 "${INIT[@]}" --handle mallory
 
+# A home with a passphrase: opens with it and with no other, and says which of the two it has.
+printf 'correct horse\n' > "$DIR/phrase"; printf 'battery staple\n' > "$DIR/wrong"; chmod 600 "$DIR/phrase" "$DIR/wrong"
+WITH=(--passphrase-file "$DIR/phrase")
+as paul 0 --json "${INIT[@]}" --handle paul "${WITH[@]}"; json_lines
+[ ! -e "$DIR/paul/key" ] || fail "a home with a passphrase has a key file"
+[ "$(stat -c %a "$DIR/alice/key")" = 600 ] || fail "the key file is open to others"
+as paul 0 --json send bob "said under a passphrase" "${WITH[@]}"
+as bob 0 recv --timeout 10;                       equal "$(cat "$DIR/out")" "paul: said under a passphrase" "recv"
+as paul 1 outbox;                                 one_error; err_has "--passphrase-file"
+as paul 1 outbox --passphrase-file "$DIR/wrong";  one_error; err_has "not the one of this home"
+as paul 1 outbox --passphrase-file "$DIR/none";   one_error
+as alice 1 outbox "${WITH[@]}";                   one_error; err_has "has a key file"
+chmod 644 "$DIR/phrase"
+as paul 1 outbox "${WITH[@]}";                    one_error; err_has "chmod"
+chmod 600 "$DIR/phrase"
+as paul 0 outbox "${WITH[@]}"
+mv "$DIR/alice/key" "$DIR/kept"
+as alice 1 outbox;                                one_error; err_has "is missing"
+mv "$DIR/kept" "$DIR/alice/key"
+as alice 0 outbox
+
 # send: accepted, synced, with what support will ask for.
 as alice 0 --json send bob "hello"
 lines 1; json_lines; err_silent

@@ -86,7 +86,7 @@ for name in "$ALICE" "$BOB"; do
     while read -r line; do
         n=$((n + 1))
         SECRETS[$name-$n]="${line:0:64}" # Ed25519: the seed; the public half behind it is public
-    done < <("$SECRETS_BIN" "$DIR/$name/state.db")
+    done < <("$SECRETS_BIN" "$DIR/$name")
     equal "$n" 3 "secret keys of $name"
 done
 for f in "$RELAY"/store/*; do hex_of "$f"; echo; done > "$DIR/store.hex"
@@ -103,6 +103,18 @@ for name in "${!SECRETS[@]}"; do
 done
 absent "the server's key" "$(head -c 40 "$KEYS/server.key")"
 ! grep -qF -- "$(hex_text "$(head -c 40 "$KEYS/server.key")")" "$DIR/store.hex" || fail "the server's key is in the store"
+
+# A device's own disk: no secret key is in its home in clear, and no text that it has received. (What was sent lies
+# in the ciphertext still, which this version does not seal.) The home's key is in a file of its own.
+for name in "$ALICE" "$BOB"; do
+    for f in "$DIR/$name"/*; do hex_of "$f"; echo; done > "$DIR/home.hex"
+    grep -q "${IDS[device-$name]}" "$DIR/home.hex" || fail "the search does not find what the home of $name has"
+    for n in 1 2 3; do
+        ! grep -qF -- "${SECRETS[$name-$n]}" "$DIR/home.hex" || fail "a secret key of $name is in its home in clear"
+    done
+done
+grep -q "$(hex_text canary-text-5506)" "$DIR/home.hex" || fail "the search does not find a text"
+! grep -q "$(hex_text canary-text-5501)" "$DIR/home.hex" || fail "a received text is in the home in clear"
 
 # And nobody else may read them.
 equal "$(find "$RELAY/keys" "$CONFIG" "$DIR/$ALICE" -perm /077 | wc -l)" 0 "files that others may use"

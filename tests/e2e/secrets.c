@@ -1,32 +1,52 @@
 /* secrets: prints the secret keys of a device's home, one in hex per line, for leaks.sh to look for
- * where they must not be.
+ * where they must not be: the home's own files, too.
  *
- *   secrets HOME/state.db */
-#include <sqlite3.h>
+ *   secrets HOME [PASSPHRASE-FILE] */
+#include "clients/state/sqlite.h"
+
+#include <sodium.h>
 #include <stdio.h>
 
-static int secrets_print(sqlite3 *db)
+static void secret_print(const uint8_t *at, size_t len)
 {
-    sqlite3_stmt *row = NULL;
-    int status = sqlite3_prepare_v2(db,
-                                    "SELECT lower(hex(signing)), lower(hex(agreement)), "
-                                    "lower(hex(transport)) FROM secrets",
-                                    -1, &row, NULL);
-    if (status == SQLITE_OK) status = sqlite3_step(row);
-    for (int i = 0; i < 3 && status == SQLITE_ROW; i++)
-        printf("%s\n", (const char *)sqlite3_column_text(row, i));
-    sqlite3_finalize(row);
-    return status == SQLITE_ROW ? 0 : 1;
+    char hex[2 * 64 + 1];
+    hex_encode(at, len, hex);
+    printf("%s\n", hex);
+    sodium_memzero(hex, sizeof hex);
+}
+
+static enum status secrets_print(struct state *state)
+{
+    struct device_secrets *secrets = sodium_malloc(sizeof *secrets);
+    ENSURE(secrets != NULL);
+    enum status s = state_begin(state, STATE_READ);
+    if (s == STATUS_OK) {
+        s = state_secrets_get(state, secrets);
+        state_rollback(state);
+    }
+    if (s == STATUS_OK) {
+        secret_print(secrets->signing_sk, sizeof secrets->signing_sk);
+        secret_print(secrets->identity_sk, sizeof secrets->identity_sk);
+        secret_print(secrets->transport_sk, sizeof secrets->transport_sk);
+    }
+    sodium_free(secrets);
+    return s;
 }
 
 int main(int argc, char **argv)
 {
-    sqlite3 *db = NULL;
-    int failed = 1;
-    if (argc == 2 && sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
-        failed = secrets_print(db);
-    if (failed)
-        fprintf(stderr, "secrets: no secrets found: %s\n", db ? sqlite3_errmsg(db) : "no file");
-    sqlite3_close(db);
-    return failed;
+    char path[512], key[512], error[512];
+    struct state *state = NULL;
+    struct home_lock lock = {.key_file = key, .passphrase_file = argc == 3 ? argv[2] : NULL};
+    if (argc < 2 || argc > 3) return 2;
+    snprintf(path, sizeof path, "%s/state.db", argv[1]);
+    snprintf(key, sizeof key, "%s/key", argv[1]);
+    enum status s = sqlite_state_open(path, &lock, &state, error, sizeof error);
+    if (s == STATUS_OK) {
+        s = secrets_print(state);
+        snprintf(error, sizeof error, "%s", status_meaning(s));
+    }
+    if (s != STATUS_OK) fprintf(stderr, "secrets: no secrets found: %s\n", error);
+    state_close(&state);
+    return s == STATUS_OK ? 0 : 1;
 }

@@ -39,7 +39,7 @@ loose 770 700 "$RELAY/run" "relay.run: others may use" "chmod go-rwx"
 loose 777 700 "$RELAY/keys" "relay.keys: others may use" "chmod go-rwx"
 loose 777 755 "$DIR/above" "relay.dir: others may replace what is in $DIR/above" "chmod go-w"
 loose 775 755 "$DIR/above" "relay.dir: others may replace what is in $DIR/above" "chmod go-w"
-for KEY in server.key receipt.key webhook.key mark.key; do
+for KEY in server.key receipt.key stamp.key webhook.key mark.key; do
     loose 640 600 "$RELAY/keys/$KEY" "relay.keys: others may use" "$KEY" "chmod go-rwx"
 done
 loose 666 600 "$CONFIG" "--config: others may write $CONFIG" "chmod go-w"

@@ -431,6 +431,7 @@ struct sim {
     uint64_t seen[SEEN_COUNT];
     struct mark_key marks;
     struct receipt_key receipt_key;
+    struct stamp_key stamp_key;
 };
 
 struct sim_result {

@@ -200,7 +200,8 @@ static struct storage_config config_of(const struct store_host *h)
                                    .ping_ms = 3000,
                                    .mark_key = s->marks,
                                    .receipt_keys = &s->receipt_key,
-                                   .receipt_key_count = 1};
+                                   .receipt_key_count = 1,
+                                   .stamp_key = &s->stamp_key};
 }
 
 static void packets_free(struct packet **list)

@@ -69,6 +69,8 @@ static struct sim *sim_new(const struct profile *p, uint64_t seed, bool trace)
     rng_fill(&s->rng, &s->marks, sizeof s->marks);
     s->receipt_key.id = 1;
     rng_fill(&s->rng, s->receipt_key.bytes, sizeof s->receipt_key.bytes);
+    s->stamp_key.id = 1;
+    memcpy(s->stamp_key.bytes, s->receipt_key.bytes, sizeof s->stamp_key.bytes); /* no draw: seeds stay what they were */
     watch_start(s);
     relay_start(s);
     s->device_count = rng_between(&s->rng, p->devices_min, p->devices_max);

@@ -223,13 +223,14 @@ Test(config, a_folder_too_deep_for_a_socket_is_refused)
 Test(config, making_again_changes_nothing)
 {
     static const char *const files[] = {"sealmq.zpl",       "server.pub",       "keys/server.key",
-                                        "keys/receipt.key", "keys/webhook.key", "keys/mark.key"};
-    char before[6][4096], after[4096];
+                                        "keys/receipt.key", "keys/stamp.key",
+                                        "keys/webhook.key", "keys/mark.key"};
+    char before[7][4096], after[4096];
     config_made();
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 7; i++)
         fixture_read(files[i], before[i], sizeof before[i]);
     cr_assert_eq(config_make(fixture_dir, 7401, error, sizeof error), STATUS_OK);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 7; i++) {
         fixture_read(files[i], after, sizeof after);
         cr_assert_str_eq(after, before[i]);
     }
@@ -250,8 +251,9 @@ Test(config, made_files_are_private)
 {
     struct stat s;
     config_made();
-    static const char *const secret[] = {"sealmq.zpl", "keys/server.key", "keys/receipt.key"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const secret[] = {"sealmq.zpl", "keys/server.key", "keys/receipt.key",
+                                         "keys/stamp.key"};
+    for (size_t i = 0; i < 4; i++) {
         cr_assert_eq(stat(fixture_path(secret[i]), &s), 0);
         cr_assert_eq(s.st_mode & 07777, 0600);
     }

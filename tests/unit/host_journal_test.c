@@ -25,6 +25,20 @@ Test(journal, an_event_has_its_own_words)
     cr_assert_str_eq(line, AT REFUSED_REST);
 }
 
+Test(journal, a_failed_decryption_says_its_cause_and_the_versions)
+{
+    char line[1024];
+    struct event e = {.kind = EVENT_DECRYPT_FAILED, .code = 6, .count = 3, .value = 2ull << 32 | 4 << 16 | 1};
+    event_json(&e, line, sizeof line);
+    cr_assert_str_eq(line, "{\"at\":\"1970-01-01T00:00:00.000Z\",\"event\":\"decrypt_failed\","
+                           "\"level\":\"warn\",\"cause\":\"prekey\",\"key_version\":3,"
+                           "\"client_version\":\"2.4.1\"}");
+    e = (struct event){.kind = EVENT_RESENT, .count = 2, .value = 1};
+    event_json(&e, line, sizeof line);
+    cr_assert_str_eq(line, "{\"at\":\"1970-01-01T00:00:00.000Z\",\"event\":\"resent\","
+                           "\"level\":\"info\",\"attempt\":2,\"parts\":1}");
+}
+
 Test(journal, marks_and_store_are_hex_and_only_when_set)
 {
     char line[1024];

@@ -20,6 +20,7 @@ Test(keys, made_keys_load)
 {
     struct curve_server_keys server;
     struct receipt_keys receipt;
+    struct stamp_keys stamp;
     struct webhook_key webhook;
     struct mark_key mark;
     uint8_t public_key[32];
@@ -28,13 +29,17 @@ Test(keys, made_keys_load)
     cr_assert_eq(memcmp(public_key, server.public_key, 32), 0);
     cr_assert_eq(receipt_keys_load(&config, &receipt, error, sizeof error), STATUS_OK);
     cr_assert(receipt.count == 1 && receipt.keys[0].id == 1);
+    cr_assert_eq(stamp_keys_load(&config, &stamp, error, sizeof error), STATUS_OK);
+    cr_assert(stamp.count == 1 && stamp.keys[0].id == 1);
+    cr_assert_neq(memcmp(stamp.keys[0].bytes, receipt.keys[0].bytes, 32), 0, "a key of its own");
     cr_assert_eq(webhook_key_load(&config, &webhook, error, sizeof error), STATUS_OK);
     cr_assert_eq(mark_key_load(&config, &mark, error, sizeof error), STATUS_OK);
     cr_assert_neq(memcmp(mark.bytes, webhook.bytes, 32), 0);
     curve_server_keys_fini(&server);
     receipt_keys_fini(&receipt);
+    stamp_keys_fini(&stamp);
     webhook_key_fini(&webhook);
-    cr_assert(!server.secret_key && !receipt.keys && !webhook.bytes);
+    cr_assert(!server.secret_key && !receipt.keys && !stamp.keys && !webhook.bytes);
 }
 
 Test(keys, a_key_that_others_may_read_is_refused)
@@ -82,6 +87,21 @@ Test(keys, the_first_receipt_key_signs_and_older_ones_stay)
     receipt_keys_fini(&keys);
 }
 
+Test(keys, the_first_stamp_key_stamps_and_older_ones_stay)
+{
+    struct stamp_keys keys;
+    fixture_write("keys/stamp.key", "7 " HEX64 "\n1 " HEX64 "\n", 0600);
+    cr_assert_eq(stamp_keys_load(&config, &keys, error, sizeof error), STATUS_OK);
+    cr_assert(keys.count == 2 && keys.keys[0].id == 7 && keys.keys[1].id == 1);
+    cr_assert(keys.keys[1].bytes[1] == 0x11);
+    stamp_keys_fini(&keys);
+    fixture_write("keys/stamp.key", "7 " HEX64 "\n7 " HEX64 "\n", 0600);
+    cr_assert_eq(stamp_keys_load(&config, &keys, error, sizeof error), STATUS_CONFIG);
+    cr_assert(!keys.keys && keys.count == 0);
+    cr_assert_eq(unlink(fixture_path("keys/stamp.key")), 0);
+    cr_assert_eq(stamp_keys_load(&config, &keys, error, sizeof error), STATUS_CONFIG, "and not made by itself");
+}
+
 Test(keys, receipt_lines_that_are_torn_twice_or_too_many_are_refused)
 {
     static const char *const bad[] = {"", "\n", "1\n", "0 " HEX64 "\n", "-1 " HEX64 "\n",
@@ -94,7 +114,7 @@ Test(keys, receipt_lines_that_are_torn_twice_or_too_many_are_refused)
         cr_assert(!keys.keys && keys.count == 0);
     }
     char many[1024] = "";
-    for (int i = 1; i <= RECEIPT_KEYS_MAX + 1; i++)
+    for (int i = 1; i <= LISTED_KEYS_MAX + 1; i++)
         sprintf(many + strlen(many), "%d %s\n", i, HEX64);
     fixture_write("keys/receipt.key", many, 0600);
     cr_assert_eq(receipt_keys_load(&config, &keys, error, sizeof error), STATUS_CONFIG);

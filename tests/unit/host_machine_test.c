@@ -117,8 +117,8 @@ Test(machine, a_refused_load_gives_nothing)
 
 Test(machine, keys_that_others_may_use_are_refused)
 {
-    static const char *const keys[] = {"keys/server.key", "keys/receipt.key", "keys/webhook.key",
-                                       "keys/mark.key"};
+    static const char *const keys[] = {"keys/server.key", "keys/receipt.key", "keys/stamp.key",
+                                       "keys/webhook.key", "keys/mark.key"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         mode_set(keys[i], 0640);
         refused("relay.keys: others may use", "chmod go-rwx");

@@ -28,6 +28,7 @@ struct out {
 struct world {
     struct storage_config config;
     struct receipt_key key;
+    struct stamp_key stamp_key;
     struct memory_disk *disk;
     struct store *store;
     struct storage *core;

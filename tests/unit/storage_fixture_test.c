@@ -46,11 +46,13 @@ struct world *world_new(size_t brokers)
     struct world *w = calloc(1, sizeof *w);
     cr_assert_geq(sodium_init(), 0);
     w->key = (struct receipt_key){.id = 7, .bytes = {1, 2, 3}};
+    w->stamp_key = (struct stamp_key){.id = 9, .bytes = {4, 5, 6}};
     w->config = (struct storage_config){
         .partition_first = 0, .partition_last = 4095, .broker_count = brokers,
         .mailbox_messages = 10000, .mailbox_bytes = 256u << 20, .payload_keep_ms = PAYLOAD_KEEP_MS,
         .ledger_keep_ms = LEDGER_KEEP_MS, .events_keep_ms = EVENTS_KEEP_MS, .disk_min_percent = 10,
-        .credit = 4096, .ping_ms = 10000, .receipt_keys = &w->key, .receipt_key_count = 1};
+        .credit = 4096, .ping_ms = 10000, .receipt_keys = &w->key, .receipt_key_count = 1,
+        .stamp_key = &w->stamp_key};
     w->now = (struct now){.wall_ms = WORLD_START_MS, .mono_ms = 1000000};
     w->disk = memory_disk_new();
     for (size_t i = 0; i < WORLD_BROKERS; i++)

@@ -189,6 +189,49 @@ Test(rows, an_envelope_offered_again_names_its_first_place)
     arena_fini(&a);
 }
 
+Test(rows, an_envelope_with_a_stamp_gives_it_back_and_one_without_pays_nothing)
+{
+    struct arena a = {0};
+    struct envelope_row row = {.sealed = true, .stamped = true, .commitment = {{1}}, .stamp_key = 5, .stamp = {{2}}};
+    struct envelope_row plain = {.sealed = true}, back;
+    struct view ciphertext, v = envelope_row_write(&a, &row);
+    cr_assert_eq(envelope_row_write(&a, &plain).len, ENVELOPE_HEAD_LEN);
+    cr_assert_eq(v.len, ENVELOPE_HEAD_LEN + ENVELOPE_STAMP_LEN);
+    cr_assert_eq(envelope_row_read(v, &back, &ciphertext), STATUS_OK);
+    cr_assert(back.stamped && back.stamp_key == 5 && back.commitment.bytes[0] == 1 && back.stamp.bytes[0] == 2);
+    cr_assert_eq(envelope_row_read(view_of(v.at, v.len - 1), &back, &ciphertext), STATUS_DAMAGED);
+    row.origin = (struct position){term_make(1, 1), 9};
+    v = envelope_row_write(&a, &row);
+    cr_assert_eq(v.len, ENVELOPE_HEAD_LEN + ENVELOPE_ORIGIN_LEN + ENVELOPE_STAMP_LEN);
+    cr_assert_eq(envelope_row_read(v, &back, &ciphertext), STATUS_OK);
+    cr_assert(back.origin.seq == 9 && back.stamp.bytes[0] == 2 && ciphertext.len == 0);
+    arena_fini(&a);
+}
+
+Test(rows, an_outcome_says_more_only_where_there_is_more)
+{
+    struct arena a = {0};
+    static const uint8_t much[REPORT_LEN_MAX + 1];
+    struct outcome_row row = {.state = 5}, back;
+    size_t plain = outcome_row_write(&a, &row).len;
+    row.report = view_of(much, REPORT_LEN_MAX);
+    row.commitment.bytes[31] = 3;
+    row.attempt = RESENDS_MAX;
+    struct view v = outcome_row_write(&a, &row);
+    cr_assert_eq(v.len, plain + 33 + REPORT_LEN_MAX);
+    cr_assert_eq(outcome_row_read(v, &back), STATUS_OK);
+    cr_assert(view_equal(back.report, row.report) && back.attempt == RESENDS_MAX && back.commitment.bytes[31] == 3);
+    cr_assert_eq(outcome_row_read(view_of(v.at, plain), &back), STATUS_OK);
+    cr_assert(back.report.len == 0 && back.attempt == 0 && back.commitment.bytes[31] == 0);
+    cr_assert_eq(outcome_row_read(view_of(v.at, plain + 32), &back), STATUS_DAMAGED, "cut within the commitment");
+    uint8_t *copy = arena_alloc(&a, v.len + 1);
+    memcpy(copy, v.at, v.len);
+    cr_assert_eq(outcome_row_read(view_of(copy, v.len + 1), &back), STATUS_DAMAGED, "longer than a report");
+    copy[plain] = RESENDS_MAX + 1;
+    cr_assert_eq(outcome_row_read(view_of(copy, v.len), &back), STATUS_DAMAGED, "there is no such attempt");
+    arena_fini(&a);
+}
+
 Test(rows, another_version_or_a_cut_value_is_damage)
 {
     struct arena a = {0};

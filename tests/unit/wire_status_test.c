@@ -45,6 +45,7 @@ Test(states, codes_and_names_are_unique)
     check_list("state", delivery_state_name, 0 DELIVERY_STATE_LIST(X));
     check_list("outcome", outcome_name, 0 OUTCOME_LIST(X));
     check_list("reason", fail_reason_name, 0 FAIL_REASON_LIST(X));
+    check_list("cause", report_cause_name, 0 REPORT_CAUSE_LIST(X));
     check_list("gap", gap_reason_name, 0 GAP_REASON_LIST(X));
     check_list("cut reason", cut_reason_name, 0 CUT_REASON_LIST(X));
     check_list("store state", store_state_name, 0 STORE_STATE_LIST(X));
@@ -52,6 +53,17 @@ Test(states, codes_and_names_are_unique)
     check_list("meaning", explain_meaning, 0 EXPLAIN_LIST(X));
 }
 #undef X
+
+Test(states, each_cause_has_a_meaning_of_its_own_and_nothing_else_has)
+{
+    for (uint64_t i = CAUSE_VERSION; i <= CAUSE_COMMITMENT; i++) {
+        cr_assert_gt(strlen(report_cause_meaning(i)), 10u);
+        for (uint64_t k = CAUSE_VERSION; k < i; k++)
+            cr_assert_str_neq(report_cause_meaning(i), report_cause_meaning(k));
+    }
+    cr_assert_str_eq(report_cause_meaning(CAUSE_NONE), "");
+    cr_assert_str_eq(report_cause_meaning(CAUSE_COMMITMENT + 1), "");
+}
 
 /* PROTOCOL 5: the codes that travel are frozen. */
 Test(status, wire_codes_are_those_of_the_protocol)

@@ -6,6 +6,8 @@
 #include "broker/wire/identity.h"
 #include "broker/wire/prekey.h"
 #include "broker/wire/receipt.h"
+#include "broker/wire/report.h"
+#include "broker/wire/stamp.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -322,6 +324,41 @@ Test(vectors, ack_and_its_echo)
                               .delivered_seq = 1};
     check_frame(&x, &ack);
     check_frame(&y, &acked);
+}
+
+Test(vectors, stamp)
+{
+    struct stamp_key key = {.id = (uint32_t)number("stamp.key_id")};
+    struct message_ref ref = reference();
+    struct hash256 commitment;
+    struct mac256 mac;
+    FIXED("stamp.key", key.bytes);
+    FIXED("stamp.commitment", commitment);
+    stamp_make(&key, &commitment, &ref, number("receipt.accepted_ms"), &mac);
+    IS(mac, "stamp.mac");
+}
+
+Test(vectors, report)
+{
+    uint8_t seed[32], sk[64];
+    struct msg_report_body body = {.attempt = 1, .cause = CAUSE_PREKEY, .made_ms = number("report.made_ms")}, back;
+    struct msg_report r;
+    struct signing_pk pk;
+    struct buffer bytes = {0};
+    FIXED("bob.signing_seed", seed);
+    crypto_sign_seed_keypair(pk.bytes, sk, seed);
+    FIXED("bob.device", body.device);
+    FIXED("bob.account", body.account);
+    FIXED("alice.device", body.sender);
+    FIXED("bob.account", body.target);
+    FIXED("message.id", body.id);
+    report_make(&body, sk, &bytes);
+    is(buffer_view(&bytes), "report");
+    cr_assert_eq(report_open(hex("report"), &arena, &r, &back), STATUS_OK);
+    is(r.body, "report.body");
+    IS(r.signature, "report.signature");
+    cr_assert(report_signed_by(&r, &pk) && memcmp(&back, &body, sizeof body) == 0);
+    buffer_fini(&bytes);
 }
 
 Test(vectors, error)

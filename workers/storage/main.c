@@ -27,6 +27,7 @@ enum stage { NO_TURN, BEGUN, APPLIED };
 struct worker {
     struct config config;
     struct receipt_keys receipt_keys;
+    struct stamp_keys stamp_keys;
     struct journal *journal;
     struct link *link;
     struct store *store;
@@ -95,7 +96,8 @@ static enum status open_core(struct worker *w, char *error)
         .events_keep_ms = w->config.events_keep_ms, .disk_min_percent = w->config.disk_min_percent,
         .credit = w->config.credit, .ping_ms = w->config.ping_ms,
         .recovery_ms = w->recovery_ms,
-        .receipt_keys = w->receipt_keys.keys, .receipt_key_count = w->receipt_keys.count};
+        .receipt_keys = w->receipt_keys.keys, .receipt_key_count = w->receipt_keys.count,
+        .stamp_key = &w->stamp_keys.keys[0]};
     enum status status = mark_key_load(&w->config, &config.mark_key, error, ERROR_LEN);
     if (status != STATUS_OK) return status;
     host_random(&seed, sizeof seed);
@@ -108,6 +110,7 @@ static enum status open_all(struct worker *w, char *error)
     const char *endpoints[] = {w->config.backend_endpoint};
     w->journal = journal_open(w->config.log_file, w->config.log_len_max, "storage");
     enum status status = receipt_keys_load(&w->config, &w->receipt_keys, error, ERROR_LEN);
+    if (status == STATUS_OK) status = stamp_keys_load(&w->config, &w->stamp_keys, error, ERROR_LEN);
     if (status == STATUS_OK) status = open_store_patiently(w, error);
     if (status == STATUS_OK) status = open_core(w, error);
     if (status == STATUS_OK) status = committer_open(w->core, &w->committer);
@@ -265,6 +268,7 @@ static void close_all(struct worker *w)
     link_close(&w->link);
     store_close(&w->store);
     receipt_keys_fini(&w->receipt_keys);
+    stamp_keys_fini(&w->stamp_keys);
     journal_close(&w->journal);
 }
 
