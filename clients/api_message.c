@@ -70,11 +70,14 @@ static enum sealmq_status send_explain(struct sealmq_client *c, enum status s)
 
 static enum status message_send(struct sealmq_client *c, const struct sealmq_send_options *o, struct outbox_row *row)
 {
-    ENSURE(o->handle != NULL && (o->payload != NULL || o->payload_len == 0));
+    ENSURE(o->payload != NULL || o->payload_len == 0);
     if (o->kind != SEALMQ_SEALED && o->kind != SEALMQ_OPAQUE) return STATUS_MALFORMED;
-    struct engine_message message = {.handle = view_of(o->handle, strlen(o->handle)),
+    struct account_id account;
+    memcpy(account.bytes, o->account.bytes, sizeof account.bytes);
+    struct engine_message message = {.account = o->handle == NULL ? &account : NULL,
                                      .payload = view_of(o->payload, o->payload_len),
                                      .key = o->key, .ttl_ms = o->ttl_ms, .sealed = o->kind == SEALMQ_SEALED};
+    if (o->handle != NULL) message.handle = view_of(o->handle, strlen(o->handle));
     return engine_send(c->engine, host_now(), &message, row);
 }
 

@@ -330,7 +330,7 @@ enum sealmq_stage {
 /* What became of a message at one device. */
 enum sealmq_outcome {
     SEALMQ_OUTCOME_OPEN = 0,       /* none yet: the delivery state says more */
-    SEALMQ_OUTCOME_SETTLED = 1,    /* its application has taken it */
+    SEALMQ_OUTCOME_SETTLED = 1,    /* it was opened there; an opaque one: its application has taken it */
     SEALMQ_OUTCOME_EXPIRED = 2,    /* its time has passed */
     SEALMQ_OUTCOME_OVER_QUOTA = 3, /* the mailbox was full */
     SEALMQ_OUTCOME_REVOKED = 4,    /* the device was removed from its account */
@@ -387,7 +387,7 @@ struct sealmq_message {
     uint64_t order;                     /* its number in this home: grows, never reused */
     char key[SEALMQ_KEY_MAX + 1];       /* the caller's id for it, or one that was made */
     struct sealmq_message_id id;        /* at the relay; all zero = none yet */
-    char handle[SEALMQ_HANDLE_MAX + 1]; /* to whom */
+    char handle[SEALMQ_HANDLE_MAX + 1]; /* to whom; "" = it was sent to an account */
     struct sealmq_account account;      /* to whom; all zero until the handle is resolved */
     enum sealmq_payload_kind kind;      /* what goes, or went */
     enum sealmq_message_state state;
@@ -406,7 +406,8 @@ struct sealmq_message {
 
 struct sealmq_send_options {
     size_t size;
-    const char *handle;  /* to whom */
+    const char *handle;  /* to whom; NULL = to `account` */
+    struct sealmq_account account; /* where handle is NULL: an answer to whom this home knows by no handle */
     const void *payload; /* payload_len bytes, SEALMQ_PAYLOAD_MAX at most; may be NULL when that is 0 */
     size_t payload_len;
     const char *key;     /* the caller's id: 1 to 64 printable characters; NULL = one is made */
@@ -415,9 +416,9 @@ struct sealmq_send_options {
 };
 
 /* sealmq_send: keeps a message, and returns; it goes when it can, in this process or another one, connected or not.
- * *out is its row, or NULL. The same key with the same handle, payload and ttl is the same message, however
+ * *out is its row, or NULL. The same key with the same recipient, payload, kind and ttl is the same message, however
  * often it is sent: OK, with the row as it stands. Uses the disk. OK; ID_REUSED: the key belongs to a message with
- * other content (*out is that one); MALFORMED (handle or key; kind); TOO_LARGE. Nothing is kept after a failure. */
+ * other content (*out is that one); MALFORMED (handle, key or kind); TOO_LARGE. Nothing is kept after a failure. */
 SEALMQ_API enum sealmq_status sealmq_send(struct sealmq_client *client, const struct sealmq_send_options *options,
                                           struct sealmq_message *out) SEALMQ_MUST_USE;
 
@@ -465,9 +466,9 @@ struct sealmq_received {
 SEALMQ_API enum sealmq_status sealmq_inbox_next(struct sealmq_client *client, uint64_t after,
                                                 struct sealmq_received *out) SEALMQ_MUST_USE;
 /* sealmq_ack: the application has used these `count` messages (their order numbers): shown them, stored them elsewhere.
- * Only then is their sender told that they are settled, in this session or the next. Whoever dies between using one
- * and this finds it again: at least once. Messages that are not taken hold back those behind them. Uses the
- * disk. OK, also again; NOT_FOUND: one of them is none, and none was taken. */
+ * Whoever dies between using one and this finds it again: at least once. A sealed message was settled for its sender when
+ * it was opened here; an opaque one is settled by this, in this session or the next, and one that is not taken holds
+ * back those behind it. Uses the disk. OK, also again; NOT_FOUND: one of them is none, and none was taken. */
 SEALMQ_API enum sealmq_status sealmq_ack(struct sealmq_client *client, const uint64_t *orders, size_t count) SEALMQ_MUST_USE;
 
 /* ---- contacts ---- */
