@@ -166,6 +166,7 @@ static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
     } else {
         m.account = l->account;
         m.first = l->first;
+        l->closed = e->closed_last;
     }
     if (l->stage == LOOKUP_HAND_OVER)
         r = hand_over(e, now, l);
@@ -252,12 +253,12 @@ static void lookup_free(struct engine *e, size_t lookup)
 
 static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
-    struct account_id account = e->lookups[lookup].account;
+    const struct lookup l = e->lookups[lookup];
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, end));
     if (engine_fault(e, s)) {
         lookup_free(e, lookup);
-        opening_retry(e, now, account);
+        opening_retry(e, now, l.account, l.closed);
     } else {
         lookup_later(e, now, &e->lookups[lookup], 0);
     }

@@ -82,6 +82,7 @@ struct lookup {
     struct account_id account; /* from LOOKUP_ACCOUNT on */
     uint64_t first;            /* an entry's number */
     uint64_t length;           /* of the log as it was held when last asked */
+    uint64_t closed;           /* closed rows of the inbox up to this order number were there when it was asked */
     uint64_t handed;           /* 1 + the length from which entries were handed over last; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
@@ -233,6 +234,7 @@ struct engine {
 
     struct acks acks;
     uint64_t gap_seen;         /* the highest gap_number committed; 0 = none */
+    uint64_t closed_last;      /* order number of the closed row of the inbox that was seen last; 0 = none */
     struct engine_counts counts;
 };
 
@@ -377,8 +379,9 @@ enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, 
 /* opening_report_in: the signed report of a failure, in the engine's arena. */
 enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
                               struct view *out) MUST_USE;
-/* opening_retry: closed rows of an account whose log was looked up. */
-void opening_retry(struct engine *e, struct now now, struct account_id account);
+/* opening_retry: closed rows of an account whose log was looked up; those up to `closed` were there before, and end here:
+ * opened or failed. The others are opened where that is possible now. */
+void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed);
 /* opening_sweep: closed rows from before this session: their senders are looked up. */
 void opening_sweep(struct engine *e, struct now now);
 

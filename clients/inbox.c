@@ -149,8 +149,10 @@ static enum status deliver_in(struct engine *e, struct now now, const struct msg
 static void senders_learn(struct engine *e, struct now now, const struct msg_deliver *m, const struct delivered *items)
 {
     for (size_t i = 0; i < m->item_count; i++)
-        if (m->items[i].sealed && items[i].reason == FAIL_NONE && !items[i].taken)
+        if (m->items[i].sealed && items[i].reason == FAIL_NONE && !items[i].taken) {
+            if (items[i].order > e->closed_last) e->closed_last = items[i].order;
             contact_learn(e, now, m->items[i].sender_account);
+        }
 }
 
 /* In mailbox order, and with exactly their bytes; gaps with a number. */

@@ -98,12 +98,13 @@ struct reopened {
     struct view report;
 };
 
-static enum status reopen_in(struct engine *e, struct now now, struct inbox_row *row, struct reopened *out)
+static enum status reopen_in(struct engine *e, struct now now, struct inbox_row *row, bool final, struct reopened *out)
 {
     enum report_cause cause;
     struct view ciphertext = row->body;
-    enum status s = opening_in(e, now, row, ciphertext, true, &cause);
-    if (s != STATUS_OK) return s;
+    enum status s = opening_in(e, now, row, ciphertext, final, &cause);
+    *out = (struct reopened){.order = 0};
+    if (s != STATUS_OK || row->closed) return s;
     *out = (struct reopened){.order = row->order, .reason = report_reason((uint32_t)cause)};
     struct pending_ack ack = {.position = {.term = row->term, .seq = row->seq}, .reason = out->reason};
     if (cause != CAUSE_NONE) {
@@ -118,8 +119,8 @@ static enum status reopen_in(struct engine *e, struct now now, struct inbox_row 
 }
 
 /* At most as many as done has room for. */
-static enum status reopen_all_in(struct engine *e, struct now now, struct account_id account, uint64_t *after,
-                                 struct reopened *done, size_t *count, bool *more)
+static enum status reopen_all_in(struct engine *e, struct now now, struct account_id account, uint64_t closed,
+                                 uint64_t *after, struct reopened *done, size_t *count, bool *more)
 {
     struct inbox_row rows[CLOSED_AT_ONCE];
     struct inbox_scan scan = {.which = INBOX_CLOSED, .after = *after, .rows = rows, .row_max = CLOSED_AT_ONCE};
@@ -129,8 +130,8 @@ static enum status reopen_all_in(struct engine *e, struct now now, struct accoun
     for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
         *after = rows[i].order;
         if (memcmp(&rows[i].sender_account, &account, sizeof account) != 0) continue;
-        s = reopen_in(e, now, &rows[i], &done[*count]);
-        *count += s == STATUS_OK;
+        s = reopen_in(e, now, &rows[i], rows[i].order <= closed, &done[*count]);
+        *count += done[*count].order != 0;
     }
     return s;
 }
@@ -145,7 +146,7 @@ static bool any_closed(struct engine *e)
     return engine_fault(e, s) && scan.row_count > 0;
 }
 
-void opening_retry(struct engine *e, struct now now, struct account_id account)
+void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed)
 {
     struct reopened done[CLOSED_AT_ONCE];
     uint64_t after = 0;
@@ -153,7 +154,7 @@ void opening_retry(struct engine *e, struct now now, struct account_id account)
     while (more) {
         size_t count = 0;
         enum status s = tx_begin(e, STATE_WRITE);
-        if (s == STATUS_OK) s = tx_end(e, reopen_all_in(e, now, account, &after, done, &count, &more));
+        if (s == STATUS_OK) s = tx_end(e, reopen_all_in(e, now, account, closed, &after, done, &count, &more));
         if (!engine_fault(e, s)) return; /* the next session offers them again */
         for (size_t i = 0; i < count; i++)
             if (done[i].reason == FAIL_NONE)
@@ -169,8 +170,10 @@ void opening_sweep(struct engine *e, struct now now)
     struct inbox_scan scan = {.which = INBOX_CLOSED, .rows = rows, .row_max = CLOSED_AT_ONCE};
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, state_inbox_scan(e->state, &scan, &e->arena));
-    for (size_t i = 0; engine_fault(e, s) && i < scan.row_count; i++)
+    for (size_t i = 0; engine_fault(e, s) && i < scan.row_count; i++) {
+        if (rows[i].order > e->closed_last) e->closed_last = rows[i].order;
         contact_learn(e, now, rows[i].sender_account);
+    }
 }
 
 /* ---- reports ---- */

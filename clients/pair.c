@@ -23,9 +23,13 @@ void pair_forget(struct engine *e)
     buffer_clear(&e->plain);
 }
 
-static struct x3dh_side own_side(const struct engine *e)
+/* As the state has it: another process of this home may have changed the key. */
+static enum status own_side_in(struct engine *e, struct x3dh_side *out)
 {
-    return (struct x3dh_side){e->identity.account, e->identity.device, e->identity.record.identity};
+    struct state_identity identity;
+    enum status s = state_identity_get(e->state, &e->arena, &identity);
+    *out = (struct x3dh_side){identity.account, identity.device, identity.record.identity};
+    return s;
 }
 
 static struct x3dh_side peer_side(const struct peer *p)
@@ -45,12 +49,12 @@ static enum status sessions_in(struct engine *e, struct device_id peer, struct s
 }
 
 /* The one in which we send; NULL = none. */
-static struct state_session *sending(const struct engine *e, const struct peer *p, const struct session_scan *scan)
+static struct state_session *sending(const struct x3dh_side *own, const struct peer *p, const struct session_scan *scan)
 {
     for (size_t i = 0; i < scan->count; i++) {
         struct state_session *row = &scan->rows[i];
         if (!row->retired && row->session.ratchet.sends && row->session.ratchet.sent < UINT32_MAX &&
-            key_equal(&row->session.own.identity, &e->identity.record.identity) &&
+            key_equal(&row->session.own.identity, &own->identity) &&
             key_equal(&row->session.theirs.identity, &p->device->record.identity))
             return row;
     }
@@ -60,8 +64,10 @@ static struct state_session *sending(const struct engine *e, const struct peer *
 enum status pair_ready_in(struct engine *e, const struct peer *p, bool *ready)
 {
     struct session_scan scan;
-    enum status s = sessions_in(e, p->device->id, &scan);
-    *ready = s == STATUS_OK && sending(e, p, &scan) != NULL;
+    struct x3dh_side own;
+    enum status s = own_side_in(e, &own);
+    if (s == STATUS_OK) s = sessions_in(e, p->device->id, &scan);
+    *ready = s == STATUS_OK && sending(&own, p, &scan) != NULL;
     return s;
 }
 
@@ -116,9 +122,10 @@ enum status pair_begin_in(struct engine *e, struct now now, const struct peer *p
     struct seal_work *w = work_of(e);
     struct session_bundle bundle;
     struct session_scan scan;
-    struct x3dh_side own = own_side(e), theirs = peer_side(p);
+    struct x3dh_side own, theirs = peer_side(p);
     if (!bundle_read(e, p, m, &bundle)) return STATUS_BAD_ENTRY;
-    enum status s = state_secrets_get(e->state, &w->secrets);
+    enum status s = own_side_in(e, &own);
+    if (s == STATUS_OK) s = state_secrets_get(e->state, &w->secrets);
     if (s == STATUS_OK) s = sessions_in(e, p->device->id, &scan);
     if (s != STATUS_OK) return s;
     w->next = (struct state_session){.number = 0};
@@ -144,8 +151,10 @@ enum status pair_seal_in(struct engine *e, const struct peer *p, const struct se
                          struct view padded, struct buffer *out)
 {
     struct session_scan scan;
-    enum status s = sessions_in(e, p->device->id, &scan);
-    struct state_session *row = s == STATUS_OK ? sending(e, p, &scan) : NULL;
+    struct x3dh_side own;
+    enum status s = own_side_in(e, &own);
+    if (s == STATUS_OK) s = sessions_in(e, p->device->id, &scan);
+    struct state_session *row = s == STATUS_OK ? sending(&own, p, &scan) : NULL;
     if (s == STATUS_OK && !row) return STATUS_NOT_FOUND;
     if (s == STATUS_OK) s = session_seal(&row->session, context, padded, &e->config.random, out);
     return s == STATUS_OK ? state_session_put(e->state, row) : s;
@@ -247,13 +256,15 @@ static enum status open_new(struct opening *o)
     struct engine *e = o->e;
     struct seal_work *w = e->work;
     const struct sealed_start *start = &o->header.start;
-    struct x3dh_side own = own_side(e), theirs = peer_side(o->peer);
+    struct x3dh_side own, theirs = peer_side(o->peer);
     struct session_bundle bundle;
     bool known;
-    enum status s = state_start_known(e->state, &start->ephemeral, &known);
+    enum status s = own_side_in(e, &own);
+    if (s == STATUS_OK) s = state_start_known(e->state, &start->ephemeral, &known);
     if (s == STATUS_OK) s = prekeys_in(o, &bundle);
+    if (s != STATUS_OK) return s;
     if (known) o->cause = CAUSE_REPLAY;
-    if (s != STATUS_OK || o->cause != CAUSE_NONE) return s;
+    if (o->cause != CAUSE_NONE) return s;
     w->next = (struct state_session){.number = 0};
     o->cause = session_accept(&w->next.session, &own, w->secrets.identity_sk, &theirs, start, &bundle, w->prekey.sk,
                               w->extra.sk);

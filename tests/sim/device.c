@@ -89,7 +89,7 @@ void app_payload(const struct sim *s, size_t n, struct buffer *out)
     struct rng r = {.state = s->seed ^ (0x5851f42d4c957f2dull * (n + 1))};
     size_t len = s->messages[n].len, head = strlen(SIM_CANARY) + 8;
     ENSURE(len >= head);
-    write_bytes(out, SIM_CANARY, strlen(SIM_CANARY));
+    write_bytes(out, s->messages[n].sealed ? SIM_SEALED : SIM_CANARY, strlen(SIM_CANARY));
     write_u64(out, n);
     rng_fill(&r, buffer_extend(out, len - head), len - head);
 }
@@ -125,7 +125,8 @@ static void app_reuse_key(struct device *d, struct session_host *h, const struct
 {
     struct outbox_row row;
     struct engine_message other = {
-        .handle = handle_of(d->sim, m->to), .payload = view_of("other words", 11), .key = m->key};
+        .handle = handle_of(d->sim, m->to), .payload = view_of("other words", 11), .key = m->key,
+        .sealed = m->sealed};
     enum status s = engine_send(h->engine, sim_device_now(d), &other, &row);
     if (s == STATUS_IO) return;
     if (s != STATUS_ID_REUSED || row.order != m->order)
@@ -143,7 +144,8 @@ static void app_say(struct device *d, struct session_host *h, size_t n)
     struct engine_message message = {.handle = handle,
                                      .payload = buffer_view(&payload),
                                      .key = m->key[0] ? m->key : NULL,
-                                     .ttl_ms = m->ttl_ms};
+                                     .ttl_ms = m->ttl_ms,
+                                     .sealed = m->sealed};
     enum status status = engine_send(h->engine, sim_device_now(d), &message, &row);
     buffer_fini(&payload);
     trace_put(s, TRACE_APP_SEND, d->index, n, m->to << 16 | status);
@@ -186,6 +188,7 @@ static size_t app_new(struct device *d)
         m->to = SIM_DEVICES_MAX;
         m->ttl_ms = rng_between(&s->rng, 3000, 12000);
     }
+    m->sealed = s->profile->sealed_pm && m->to != SIM_DEVICES_MAX && rng_chance(&s->rng, s->profile->sealed_pm);
     if (rng_chance(&s->rng, 700)) snprintf(m->key, sizeof m->key, "key-%zu", n);
     return n;
 }
@@ -280,6 +283,8 @@ static void event_take(struct device *d, struct session_host *h, const struct en
         s->seen[SEEN_HELD]++;
         d->held = true;
         if (!s->profile->lie_pm) sim_fail(s, "device %zu holds a message, though nobody lied", d->index);
+    } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_ACCEPTED && e->attempt) {
+        s->seen[SEEN_ANEW]++;
     } else if (e->kind == ENGINE_OVERFLOW) {
         sim_fail(s, "engine events overflow");
     }

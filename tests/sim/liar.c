@@ -100,11 +100,36 @@ static bool lie_make(struct device *d, const struct frame *f, size_t n, struct b
     return told;
 }
 
+/* Another byte in one sealed ciphertext that was not sent before. */
+static bool tamper(struct device *d, const struct frame *f, struct view frame, struct buffer *lie)
+{
+    struct sim *s = d->sim;
+    struct msg_deliver m;
+    struct arena a = {0};
+    size_t at = (size_t)(f->body.at - frame.at), chosen = 0, len = 0;
+    if (codec_decode(&msg_deliver_desc, f->meta, &a, &m) != STATUS_OK) m.item_count = 0;
+    for (size_t i = 0; i < m.item_count; i++) {
+        bool wanted = m.items[i].sealed && !m.items[i].attempt && (!len || rng_chance(&s->rng, 500));
+        if (wanted) chosen = at, len = m.items[i].len;
+        at += m.items[i].len;
+    }
+    arena_fini(&a);
+    if (!len) return false;
+    buffer_clear(lie);
+    write_view(lie, frame);
+    lie->at[chosen + rng_below(&s->rng, len)] ^= (uint8_t)(1u << rng_below(&s->rng, 8));
+    s->seen[SEEN_TAMPERED]++;
+    return true;
+}
+
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie)
 {
     struct sim *s = d->sim;
     struct frame f;
-    if (s->calm || !s->profile->lie_pm || frame_check(frame, FROM_RELAY, &f) != STATUS_OK) return frame;
+    bool honest = !s->profile->lie_pm && !s->profile->tamper_pm;
+    if (s->calm || honest || frame_check(frame, FROM_RELAY, &f) != STATUS_OK) return frame;
+    if (f.header.kind == KIND_DELIVER && rng_chance(&s->rng, s->profile->tamper_pm) && tamper(d, &f, frame, lie))
+        return buffer_view(lie);
     for (size_t n = 0; n < sizeof lies / sizeof lies[0]; n++) {
         if ((int)lies[n].kind != f.header.kind || !rng_chance(&s->rng, s->profile->lie_pm)) continue;
         if (!lie_make(d, &f, n, lie)) return frame;

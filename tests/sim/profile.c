@@ -3,7 +3,8 @@
  * lies: a relay that tells devices wrong things about each other's keys, and keys that change often.
  * retention: everything off for days, past the age of claims and ids, not of payloads.
  * backpressure: tiny credits, queues and mailboxes, and readers that take their time.
- * metered: a relay that allows in a second what a person does, all behind one address. */
+ * metered: a relay that allows in a second what a person does, all behind one address.
+ * sealed: messages sealed end to end, over all of `faults`, and a relay that alters some of them. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -76,6 +77,12 @@ static const struct profile profiles[] = {
      .credit_messages = 3, .credit_bytes = 4096, .edge_queue = 2, .backend_queue = 6,
      .mailbox_messages = 32, .storage_credit = 4, .slow_read_ms = 120,
      .must_see = SEEN(BOUNCED) | SEEN(OVERLOAD) | SEEN(WORKER_LOST)},
+    {.name = "sealed", .devices_min = 3, .devices_max = 5, .brokers_max = 2, .stores_max = 2,
+     .chaos_ms = 20000, .settle_ms = 3000000, .send_every_ms = 1500, .large_pm = 20, .twice_pm = 200,
+     .quick_pm = 200, .rogue_pm = 500, .rotate_every_ms = 20000, .sealed_pm = 800, .tamper_pm = 30, .latency_ms = 100,
+     .commit_ms = 20, .fault_every_ms = 800, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
+     .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(SEALED) | SEEN(TAMPERED) | SEEN(ANEW) | SEEN(AGAIN) | SEEN(ROTATED) | SEEN(STATE_FAILED)},
     {.name = "metered", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 20000, .settle_ms = 400000, .send_every_ms = 100, .large_pm = 30, .twice_pm = 100,
      .quick_pm = 100, .rogue_pm = 500, .latency_ms = 30, .commit_ms = 8, .fault_every_ms = 1500,

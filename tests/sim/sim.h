@@ -33,7 +33,8 @@
 #define SIM_CONNS_MAX   256u
 #define SIM_NEVER       UINT64_MAX
 #define SIM_WALL_MS     1760000000000ull /* the wall clock when a world begins */
-#define SIM_CANARY      "TELL-NOBODY"    /* stands in every payload, and nowhere else */
+#define SIM_CANARY      "TELL-NOBODY"    /* stands in every opaque payload, and nowhere else */
+#define SIM_SEALED      "SEAL-NOBODY"    /* as long; stands in every payload to be sealed, and in no frame */
 
 struct sim;
 
@@ -111,6 +112,8 @@ struct profile {
     unsigned large_pm, ttl_pm, twice_pm, quick_pm, rogue_pm; /* per mille */
     unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
+    unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
+    unsigned tamper_pm;       /* of DELIVERs: a sealed ciphertext has another byte; while faults last */
     unsigned latency_ms, commit_ms; /* most */
     unsigned fault_every_ms;        /* mean; 0 = none */
     uint8_t weights[FAULT_COUNT];
@@ -336,6 +339,7 @@ struct app_message {
     size_t from, to, len;
     uint64_t ttl_ms;
     char key[24];       /* "" = none */
+    bool sealed;
     bool kept;          /* engine_send said OK */
     bool maybe;         /* it failed in a way that leaves it open, and there is no key */
     uint64_t order;     /* of the outbox row, when kept */
@@ -387,7 +391,8 @@ void faults_step(struct sim *s);
     X(ROTATED, "identity keys rotated")        X(STALE, "sends with an old device list")           \
     X(BEHIND, "sends ahead of the relay")      X(LIES, "lies told")                                \
     X(FORKED, "lies noticed")                  X(HELD, "messages held")                   \
-    X(LIMITED, "floods told of")
+    X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
+    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,

@@ -101,6 +101,8 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
     if (a->count[n]++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
     a->id[n] = row->id;
+    s->seen[SEEN_SEALED] += m->sealed;
+    if (m->sealed != row->sealed) sim_fail(s, "message %llu was sealed, or opaque", (unsigned long long)n);
     buffer_fini(&want);
 }
 
@@ -117,6 +119,9 @@ static void inbox_check(struct sim *s, struct device *d, struct arrivals *a)
             row_check(s, d, &rows[i], a);
         if (scan.row_count) scan.after = rows[scan.row_count - 1].order;
     } while (scan.row_count == scan.row_max && !s->failed);
+    scan = (struct inbox_scan){.which = INBOX_CLOSED, .rows = rows, .row_max = 64};
+    ENSURE(state_inbox_scan(d->state, &scan, &arena) == STATUS_OK);
+    if (scan.row_count) sim_fail(s, "device %zu has messages that it never opened", d->index);
     state_rollback(d->state);
     arena_fini(&arena);
 }

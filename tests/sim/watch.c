@@ -87,10 +87,15 @@ static bool same_ref(const struct message_ref *a, const struct message_ref *b)
            target_equal(a->target, b->target);
 }
 
+static bool same_claim(const struct sent *a, const struct sent *b)
+{
+    return same_ref(&a->ref, &b->ref) && a->attempt == b->attempt;
+}
+
 static size_t sent_add(struct watch *w, const struct sent *fresh)
 {
     for (size_t i = 0; i < w->sent_count; i++)
-        if (same_ref(&w->sent[i].ref, &fresh->ref) &&
+        if (same_claim(&w->sent[i], fresh) &&
             memcmp(&w->sent[i].digest, &fresh->digest, sizeof fresh->digest) == 0)
             return i;
     if (w->sent_count == w->sent_cap) {
@@ -129,6 +134,7 @@ static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
         sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
     sent.ref.target = item.target;
     sent.ref.id = item.id;
+    sent.attempt = item.attempt;
     sent.digest = digest_of(raw, read_view(body, item.parts[0].len), &sent.hash);
     *index = sent_add(s->watch, &sent);
 }
@@ -210,6 +216,8 @@ void watch_client_said(struct sim *s, const struct conn *c, struct view frame)
     }
     if (watch_has_canary(f.meta))
         sim_fail(s, "the canary is in a client's %s", kind_name(f.header.kind));
+    if (memmem(frame.at, frame.len, SIM_SEALED, strlen(SIM_SEALED)))
+        sim_fail(s, "what was to be sealed is in a client's %s", kind_name(f.header.kind));
     struct asked *a = asked_add(s, c, &f);
     if (f.header.kind == KIND_SEND) send_seen(s, c, &f, a);
     if (f.header.kind == KIND_ACK) ack_seen(s, c, &f);
@@ -231,7 +239,7 @@ static void accepted_seen(struct sim *s, struct sent *sent, struct view answer)
     if (same) return;
     for (size_t i = 0; i < s->watch->sent_count && !s->cuts; i++) {
         const struct sent *other = &s->watch->sent[i];
-        if (other != sent && other->answer && same_ref(&other->ref, &sent->ref))
+        if (other != sent && other->answer && same_claim(other, sent))
             sim_fail(s, "two contents are accepted under one id");
     }
     free(sent->answer);
@@ -247,7 +255,7 @@ static void reused_seen(struct sim *s, const struct sent *sent, const struct msg
     s->seen[SEEN_REUSED]++;
     for (size_t i = 0; i < s->watch->sent_count; i++) {
         const struct sent *first = &s->watch->sent[i];
-        if (!same_ref(&first->ref, &sent->ref)) continue;
+        if (!same_claim(first, sent)) continue;
         if (!view_equal(item->digest, view_of(first->digest.bytes, 32))) continue;
         if (first == sent) break;
         if (!first->answer || view_equal(item->answer, view_of(first->answer, first->answer_len)))

@@ -8,6 +8,7 @@
 /* One content that a client has sent under one id. */
 struct sent {
     struct message_ref ref;
+    uint32_t attempt;
     struct hash256 digest; /* of the claim */
     struct hash256 hash;   /* of the ciphertext */
     uint8_t *answer;       /* heap; the acceptance that a client was told; NULL = none */
