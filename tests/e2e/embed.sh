@@ -66,10 +66,11 @@ kill -KILL "$BOT"; ended "$BOT" 2> /dev/null
 say alice bot "while you were away"
 bot_start "$DIR/product/build/echo"
 as alice 0 --json recv --count 1 --timeout 10; out_has '"text":"while you were away"'
-timeout -k 5 60 "$DIR/product/build/embed" "$DIR/embed" "tcp://127.0.0.1:$PORT" "$RELAY/server.pub" bot \
+# Nobody answers at its first endpoint: the library moves on by itself.
+timeout -k 5 60 "$DIR/product/build/embed" "$DIR/embed" "tcp://127.0.0.1:1,tcp://127.0.0.1:$PORT" "$RELAY/server.pub" bot \
     > "$DIR/out" 2> "$DIR/err" || fail "embed"
+# Its exit status is 0 only where it was told that it has left.
 kill -TERM "$BOT"; ended "$BOT" || fail "the bot did not leave cleanly: $(cat "$DIR/bot.err")"
-bot_says left || bot_says connected || fail "the bot told nothing"
 [ ! -s "$DIR/bot.out" ] || fail "the library prints"
 relay_stop
 
