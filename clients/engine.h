@@ -76,6 +76,7 @@ void engine_keep_frame(struct engine *e);
 
 struct engine_message {
     struct view handle;
+    const struct account_id *account; /* to this one instead, with an empty handle: an answer; NULL = by the handle */
     struct view payload;  /* <= PAYLOAD_LEN_MAX */
     const char *key;      /* the caller's id: 1..64 printable characters; NULL = none */
     uint64_t ttl_ms;      /* 0 = the relay's default */
@@ -85,7 +86,7 @@ struct engine_message {
 /* engine_send: keeps the message (synced) and returns; frames follow from engine_tick. *out is its row.
  * The same key with the same handle, payload and ttl is the same message: OK, with the row as it stands.
  * ID_REUSED: the key belongs to a message with other content (*out is that one); MALFORMED (handle or
- * key), TOO_LARGE; LOCKED (another process writes: try again); IO, DAMAGED. Nothing is kept after an
+ * key; both handle and account), TOO_LARGE; LOCKED (another process writes: try again); IO, DAMAGED. Nothing is kept after an
  * error; *out is zero but for ID_REUSED. Any time, connected or not. */
 enum status engine_send(struct engine *e, struct now now, const struct engine_message *message,
                         struct outbox_row *out) MUST_USE;

@@ -294,14 +294,15 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
 static struct hash256 content_of(const struct engine_message *m)
 {
     uint8_t head[9];
-    head[0] = (uint8_t)m->handle.len;
+    struct view to = m->account ? view_of(m->account->bytes, sizeof m->account->bytes) : m->handle;
+    head[0] = m->account ? 0xff : (uint8_t)m->handle.len; /* no handle is so long */
     put_u64(head + 1, m->ttl_ms);
-    return hash_bytes(m->sealed ? "sealmq content 2" : "sealmq content 1", view_of(head, sizeof head), m->handle, m->payload);
+    return hash_bytes(m->sealed ? "sealmq content 2" : "sealmq content 1", view_of(head, sizeof head), to, m->payload);
 }
 
 static enum status message_check(const struct engine_message *m)
 {
-    if (handle_check(m->handle) != STATUS_OK) return STATUS_MALFORMED;
+    if (m->account ? m->handle.len > 0 : handle_check(m->handle) != STATUS_OK) return STATUS_MALFORMED;
     if (m->payload.len > PAYLOAD_LEN_MAX) return STATUS_TOO_LARGE;
     if (!m->key) return STATUS_OK;
     size_t len = strnlen(m->key, STATE_KEY_LEN_MAX + 1);
@@ -379,7 +380,8 @@ enum status engine_send(struct engine *e, struct now now, const struct engine_me
     arena_reset(&e->arena);
     enum status s = message_check(message);
     if (s != STATUS_OK) return s;
-    memcpy(row.handle, message->handle.at, message->handle.len);
+    if (message->account) row.target = *message->account;
+    if (message->handle.len) memcpy(row.handle, message->handle.at, message->handle.len);
     s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, send_in(e, now, message, &row));
     (void)engine_fault(e, s);

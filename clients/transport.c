@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -46,6 +47,7 @@ struct transport {
     bool up;
     bool reached; /* somebody took the present attempt's tcp connection */
     bool blocked; /* the last send found the queue full */
+    int poll_fd;  /* -1 = none */
     enum transport_trouble trouble;
     struct transport_pk server;
     struct transport_pk device;
@@ -101,6 +103,15 @@ enum status transport_endpoints_check(const char *endpoints, char *error, size_t
     return endpoints_parse(endpoints, parsed, &count, error, cap);
 }
 
+enum status transport_server_key_parse(const char *text, struct transport_pk *out)
+{
+    uint8_t key[32];
+    memset(out, 0, sizeof *out);
+    if (strlen(text) != Z85_KEY_LEN || zmq_z85_decode(key, text) == NULL) return STATUS_MALFORMED;
+    memcpy(out->bytes, key, sizeof key);
+    return STATUS_OK;
+}
+
 enum status transport_server_key_load(const char *path, struct transport_pk *out, char *error,
                                       size_t cap)
 {
@@ -114,16 +125,13 @@ enum status transport_server_key_load(const char *path, struct transport_pk *out
         snprintf(error, cap, "cannot read the server key %s: %s", path, strerror(reason));
         return STATUS_IO;
     }
-    size_t end = strcspn(text, "\r\n");
-    text[end] = '\0';
-    uint8_t key[32];
-    if (end != Z85_KEY_LEN || zmq_z85_decode(key, text) == NULL) {
+    text[strcspn(text, "\r\n")] = '\0';
+    if (transport_server_key_parse(text, out) != STATUS_OK) {
         snprintf(error, cap,
                  "%s is not a server key (40 characters of Z85): take the relay's server.pub",
                  path);
         return STATUS_CONFIG;
     }
-    memcpy(out->bytes, key, sizeof key);
     return STATUS_OK;
 }
 
@@ -169,8 +177,21 @@ static void *monitor_open(struct transport *t, void *dealer)
     return NULL;
 }
 
+/* The descriptor belongs to the socket: it goes out of the set before the socket is closed, since libzmq
+ * closes it later, in another thread. */
+static bool poll_change(const struct transport *t, void *socket, int operation)
+{
+    int fd;
+    size_t len = sizeof fd;
+    struct epoll_event event = {.events = EPOLLIN};
+    if (t->poll_fd < 0 || socket == NULL) return true;
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &len) == 0 && epoll_ctl(t->poll_fd, operation, fd, &event) == 0;
+}
+
 static void sockets_close(struct transport *t)
 {
+    (void)poll_change(t, t->dealer, EPOLL_CTL_DEL); /* not there: it was never added */
+    (void)poll_change(t, t->monitor, EPOLL_CTL_DEL);
     if (t->dealer != NULL) zmq_socket_monitor(t->dealer, NULL, 0);
     if (t->monitor != NULL) zmq_close(t->monitor);
     if (t->dealer != NULL) zmq_close(t->dealer);
@@ -186,7 +207,9 @@ static enum status sockets_open(struct transport *t)
     t->failures = 0;
     t->dealer = zmq_socket(t->context, ZMQ_DEALER);
     if (t->dealer != NULL && options_set(t, t->dealer)) t->monitor = monitor_open(t, t->dealer);
-    if (t->monitor != NULL && zmq_connect(t->dealer, transport_endpoint(t)) == 0) return STATUS_OK;
+    if (t->monitor != NULL && poll_change(t, t->dealer, EPOLL_CTL_ADD) &&
+        poll_change(t, t->monitor, EPOLL_CTL_ADD) && zmq_connect(t->dealer, transport_endpoint(t)) == 0)
+        return STATUS_OK;
     sockets_close(t);
     return STATUS_IO;
 }
@@ -200,6 +223,7 @@ enum status transport_open(const struct transport_options *options, struct trans
     zmq_msg_init(&t->message);
     t->server = options->server;
     t->device = options->device;
+    t->poll_fd = options->poll_fd;
     t->device_sk = sodium_malloc(32);
     ENSURE(t->device_sk != NULL);
     memcpy(t->device_sk, options->device_sk, 32);
@@ -249,6 +273,25 @@ bool transport_wait(struct transport *t, uint64_t timeout_ms, int extra_fd)
     return extra_fd >= 0 && items[count - 1].revents != 0;
 }
 
+static int events_of(void *socket)
+{
+    int events = 0;
+    size_t len = sizeof events;
+    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &len) == 0 ? events : 0;
+}
+
+bool transport_ready(struct transport *t)
+{
+    if (t->dealer == NULL) return false;
+    int wanted = t->blocked ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN;
+    return (events_of(t->dealer) & wanted) != 0 || (events_of(t->monitor) & ZMQ_POLLIN) != 0;
+}
+
+uint64_t transport_wait_max_ms(const struct transport *t)
+{
+    return t->dealer != NULL ? UINT64_MAX : RECONNECT_MS;
+}
+
 /* The next single-part message, into t->message; anything else is dropped (PROTOCOL 2). */
 static bool frame_receive(struct transport *t)
 {
@@ -273,12 +316,10 @@ static unsigned monitor_receive(struct transport *t)
     return kind;
 }
 
+/* Makes libzmq take the new pipe from its I/O thread now, so that the first send finds it. */
 static void pipe_attach(struct transport *t)
 {
-    int events;
-    size_t len = sizeof events;
-    /* Makes libzmq take the new pipe from its I/O thread now, so that the first send finds it. */
-    (void)zmq_getsockopt(t->dealer, ZMQ_EVENTS, &events, &len);
+    (void)events_of(t->dealer);
 }
 
 static void attempt_failed(struct transport *t)
@@ -347,7 +388,7 @@ void transport_move(struct transport *t)
 {
     sockets_close(t);
     t->endpoint_now = (t->endpoint_now + 1) % t->endpoint_count;
-    /* transport_next opens the new pair */
+    (void)sockets_open(t); /* no descriptors left: transport_next tries again */
 }
 
 bool transport_is_up(const struct transport *t)

@@ -16,6 +16,7 @@ struct transport_options {
     struct transport_pk server; /* the relay's public key */
     struct transport_pk device; /* this device's transport key */
     const uint8_t *device_sk;   /* its 32-byte secret; used during the call, copied by libzmq */
+    int poll_fd;                /* an epoll descriptor of the caller's, which gets the sockets'; -1 = none */
 };
 
 enum transport_event_kind {
@@ -41,6 +42,8 @@ enum transport_trouble {
  * error (what is wrong, what to do). */
 enum status transport_endpoints_check(const char *endpoints, char *error, size_t cap) MUST_USE;
 
+/* transport_server_key_parse: a public key from its 40 characters of Z85. OK; MALFORMED with *out zero. */
+enum status transport_server_key_parse(const char *text, struct transport_pk *out) MUST_USE;
 /* transport_server_key_load: reads server.pub (Z85 text, one line). OK; IO (no such file),
  * CONFIG (not a key), with one line in error. *out is zero after a failure. */
 enum status transport_server_key_load(const char *path, struct transport_pk *out, char *error,
@@ -62,8 +65,14 @@ bool transport_next(struct transport *t, struct transport_event *out);
  * after the next wait). */
 enum status transport_send(struct transport *t, struct view frame) MUST_USE;
 /* transport_move: leaves this connection and tries the next endpoint (the same one again, if it
- * is the only one). Gives no DOWN for what it leaves; call transport_next before waiting. */
+ * is the only one). Gives no DOWN for what it leaves. */
 void transport_move(struct transport *t);
+
+/* For who waits on poll_fd instead of in transport_wait. transport_ready: something is there, or a frame that found no
+ * room has some now: libzmq's descriptors tell an edge, which sending and receiving may have used up, so ask right
+ * before waiting. transport_wait_max_ms: how long to wait at most; UINT64_MAX = any time. */
+bool transport_ready(struct transport *t);
+uint64_t transport_wait_max_ms(const struct transport *t);
 
 bool transport_is_up(const struct transport *t);
 enum transport_trouble transport_trouble(const struct transport *t);

@@ -1,5 +1,5 @@
-/* host: clock, randomness and signals of Linux. No logic: what is decided from them is decided in
- * the cores, which get the values as arguments. */
+/* host: what a process asks of Linux when it starts, and signals: for programs, not for the library (now.c has what that
+ * needs). No logic. */
 #include "broker/host/host.h"
 
 #include <malloc.h>
@@ -10,37 +10,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
-
-static struct timespec clock_read(clockid_t clock)
-{
-    struct timespec t;
-    ENSURE(clock_gettime(clock, &t) == 0);
-    return t;
-}
-
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec t = clock_read(clock);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
-struct now host_now(void)
-{
-    return (struct now){.wall_ms = clock_ms(CLOCK_REALTIME), .mono_ms = clock_ms(CLOCK_BOOTTIME)};
-}
-
-uint64_t host_mono_us(void)
-{
-    struct timespec t = clock_read(CLOCK_MONOTONIC);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
-}
-
-void host_random(void *out, size_t len)
-{
-    randombytes_buf(out, len);
-}
 
 /* Memory holds keys and ciphertext: neither a core file nor a core handler's pipe gets it, nor a
  * debugger. The hard limit stays until it is known whether somebody wants otherwise. */

@@ -1,5 +1,5 @@
 /* commands: the commands of `sealmq`, one file each. Each prints its result on standard output and
- * returns the exit status. */
+ * returns the exit status. All that they do with messages they do through sealmq.h, as any product would. */
 #ifndef SEALMQ_CLI_COMMANDS_H
 #define SEALMQ_CLI_COMMANDS_H
 

@@ -2,108 +2,71 @@
  * Invariant: whoever gets an exit status other than EXIT_OK from here need not print a line. */
 #include "clients/cli/device.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "broker/host/host.h"
 
-int device_open(struct device *d, const struct command *c, const struct client_options *options)
+#include <stdio.h>
+#include <unistd.h>
+
+int device_open(struct device *d, const struct command *c, bool receive, uint32_t receive_max)
 {
-    char error[CLIENT_ERROR_MAX];
-    struct client_options own = *options;
-    own.passphrase_file = command_option(c, "passphrase-file");
-    *d = (struct device){.command = c, .waiting = "waiting for the relay"};
-    if (client_open(command_option(c, "home"), &own, &d->client, error, sizeof error) ==
-        STATUS_OK)
-        return EXIT_OK;
-    return command_fail(c, EXIT_FAILED, "%s", error);
+    char error[SEALMQ_ERROR_MAX] = "";
+    struct sealmq_open_options options = SEALMQ_INIT(struct sealmq_open_options);
+    *d = (struct device){.command = c, .waiting = "waiting for the relay", .signal_fd = -1,
+                         .me = SEALMQ_INIT(struct sealmq_identity)};
+    options.home = command_option(c, "home");
+    options.passphrase_file = command_option(c, "passphrase-file");
+    options.receive = receive;
+    options.receive_max = receive_max;
+    enum sealmq_status s = sealmq_open(&options, &d->client, error, sizeof error);
+    if (s == SEALMQ_OK) return device_identity(d);
+    return command_fail(c, EXIT_FAILED, "%s%s", error, s == SEALMQ_NOT_FOUND ? ": run init first" : "");
 }
 
 void device_close(struct device *d)
 {
     progress_end(&d->progress);
-    if (d->client != NULL && client_forked(d->client))
+    if (d->forked)
         fprintf(stderr, "warning: the relay shows another history of this account's keys than this home holds: do not "
                         "trust it, and ask its operator\n");
-    client_close(&d->client);
-    arena_fini(&d->arena);
+    if (d->signal_fd >= 0) close(d->signal_fd);
+    sealmq_close(&d->client);
 }
 
 int device_connect(struct device *d)
 {
-    if (client_connect(d->client) == STATUS_OK) return EXIT_OK;
-    return command_fail(d->command, EXIT_FAILED, "%s", client_error(d->client));
+    if (sealmq_connect(d->client) != SEALMQ_OK)
+        return command_fail(d->command, EXIT_FAILED, "%s", sealmq_error(d->client));
+    d->connected = true;
+    d->signal_fd = host_signal_fd();
+    return EXIT_OK;
 }
 
-void device_tick(void *self, uint64_t mono_ms)
+int device_identity(struct device *d)
 {
-    struct device *d = self;
-    char trouble[CLIENT_ERROR_MAX];
-    if (d->command->json) return;
-    if (engine_is_bound(client_engine(d->client))) {
-        progress_tell(&d->progress, mono_ms, d->waiting);
-        return;
-    }
-    client_trouble(d->client, trouble, sizeof trouble);
-    progress_tell(&d->progress, mono_ms, trouble);
+    enum sealmq_status s = sealmq_identity_get(d->client, &d->me);
+    return s == SEALMQ_OK ? EXIT_OK : device_fail(d, s);
 }
 
-int device_end(struct device *d, enum client_end end)
+int device_fail(const struct device *d, enum sealmq_status s)
 {
-    progress_end(&d->progress);
-    if (end == CLIENT_SIGNAL) return command_fail(d->command, EXIT_FAILED, "stopped by a signal");
-    return command_fail(d->command, EXIT_FAILED, "%s", client_error(d->client));
-}
-
-int device_state_fail(const struct device *d, enum status s)
-{
-    if (s == STATUS_LOCKED)
+    if (s == SEALMQ_LOCKED)
         return command_fail(d->command, EXIT_FAILED,
                             "another process is writing to this home: try again");
     return command_fail(d->command, EXIT_FAILED, "the home cannot be used (%s): %s: check its disk",
-                        status_name(s), status_meaning(s));
+                        sealmq_status_name(s), sealmq_status_meaning(s));
 }
 
-uint64_t device_deadline(long long seconds)
+const char *device_hint(struct device *d, struct sealmq_connection *out)
 {
-    return client_now().mono_ms + (uint64_t)seconds * 1000;
+    *out = (struct sealmq_connection)SEALMQ_INIT(struct sealmq_connection);
+    return sealmq_connection_get(d->client, out) == SEALMQ_OK ? out->hint : "";
 }
 
-enum status device_row(struct device *d, uint64_t order, struct outbox_row *out)
+int device_find(struct device *d, const char *name, struct sealmq_message *out)
 {
-    struct state *state = client_state(d->client);
-    enum status s = state_begin(state, STATE_READ);
-    if (s != STATUS_OK) return s;
-    s = state_outbox_get(state, order, out);
-    state_rollback(state);
-    return s;
-}
-
-/* ---- a message by its name ---- */
-
-static enum status row_find_in(struct state *state, const char *name, struct outbox_row *out)
-{
-    struct message_key key = {{0}};
-    struct message_ref reference;
-    struct message_id id;
-    enum status s = STATUS_NOT_FOUND;
-    if (message_id_parse(name, &id) == STATUS_OK) s = state_outbox_find_id(state, id, out);
-    if (s == STATUS_NOT_FOUND && reference_parse(name, &reference) == STATUS_OK)
-        s = state_outbox_find_id(state, reference.id, out);
-    size_t len = strlen(name);
-    if (s != STATUS_NOT_FOUND || len == 0 || len > STATE_KEY_LEN_MAX) return s;
-    memcpy(key.text, name, len);
-    return state_outbox_find_key(state, &key, out);
-}
-
-int device_find(struct device *d, const char *name, struct outbox_row *out)
-{
-    struct state *state = client_state(d->client);
-    enum status s = state_begin(state, STATE_READ);
-    if (s == STATUS_OK) {
-        s = row_find_in(state, name, out);
-        state_rollback(state);
-    }
-    if (s == STATUS_OK) return EXIT_OK;
-    if (s != STATUS_NOT_FOUND) return device_state_fail(d, s);
+    enum sealmq_status s = sealmq_message_find(d->client, name, out);
+    if (s == SEALMQ_OK) return EXIT_OK;
+    if (s != SEALMQ_NOT_FOUND) return device_fail(d, s);
     return command_fail(d->command, EXIT_FAILED,
                         "this device has sent no message %s: give the id that send printed", name);
 }

@@ -1,42 +1,41 @@
-/* device: what the commands share: the opened home, waiting with progress, and how a run that ended
- * otherwise becomes one line and an exit status. */
+/* device: what the commands share: the opened home, and how what went wrong becomes one line and an exit status. */
 #ifndef SEALMQ_CLI_DEVICE_H
 #define SEALMQ_CLI_DEVICE_H
 
 #include "clients/cli/commands.h"
 #include "clients/cli/output.h"
-#include "clients/client.h"
+#include "clients/sealmq.h"
+
+#include <stdint.h>
 
 struct device {
     const struct command *command;
-    struct client *client;
+    struct sealmq_client *client;
+    struct sealmq_identity me; /* as read last */
     struct progress progress;
     const char *waiting; /* what progress says while there is a session */
-    struct arena arena;  /* of whoever needs one; reset by its user */
+    int signal_fd;       /* SIGINT and SIGTERM, from device_connect on; else -1 */
+    bool connected;      /* device_connect was called */
+    bool signalled;      /* one of them came; it is not taken a second time */
+    bool left;
+    bool forked;         /* the relay shows another log of ours than we hold */
 };
 
-/* device_open: EXIT_OK, or the exit status after one line. device_close always: NULL-safe
- * inside. */
-int device_open(struct device *d, const struct command *c, const struct client_options *options);
+/* device_open: EXIT_OK, or the exit status after one line; receive_max as in sealmq_open_options. device_close always:
+ * NULL-safe inside. */
+int device_open(struct device *d, const struct command *c, bool receive, uint32_t receive_max);
 void device_close(struct device *d);
 /* device_connect: EXIT_OK, or the exit status after one line. */
 int device_connect(struct device *d);
+/* device_identity: reads d->me afresh: EXIT_OK, or the exit status after one line. */
+int device_identity(struct device *d);
 
-/* device_tick: a watch's tick for a self that begins with a struct device. */
-void device_tick(void *self, uint64_t mono_ms);
-
-/* device_end: for a run that ended in STOPPED, FAILED or SIGNAL: one line, exit status. */
-int device_end(struct device *d, enum client_end end);
-/* device_state_fail: for a status of the state: one line, EXIT_FAILED. */
-int device_state_fail(const struct device *d, enum status s);
-
-/* device_deadline: seconds from now as mono_ms. */
-uint64_t device_deadline(long long seconds);
+/* device_fail: for a failed call on the client: one line, EXIT_FAILED. */
+int device_fail(const struct device *d, enum sealmq_status s);
+/* device_hint: why there is no answer now, one line; "" when that cannot be told. Rewritten by the next call. */
+const char *device_hint(struct device *d, struct sealmq_connection *out);
 
 /* device_find: the message of this id, key or reference: EXIT_OK, or the exit status after one line. */
-int device_find(struct device *d, const char *name, struct outbox_row *out);
-
-/* device_row: an outbox row, read afresh. OK, NOT_FOUND; as state_begin. */
-enum status device_row(struct device *d, uint64_t order, struct outbox_row *out) MUST_USE;
+int device_find(struct device *d, const char *name, struct sealmq_message *out);
 
 #endif

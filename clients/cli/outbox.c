@@ -1,165 +1,118 @@
 /* outbox: lists the messages of ours that are not settled: waiting to be sent, accepted and
  * waiting for their recipient, or waiting for the user. With --flush it first tries to have them
  * accepted. */
-#include "clients/cli/device.h"
+#include "clients/cli/loop.h"
 #include "clients/cli/show.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define PAGE_ROWS 32
-
 struct outbox {
     struct device device;
     uint64_t listed;
     uint64_t refused; /* while flushing */
-    enum status reason; /* why the first that waits was not accepted; OK = not answered yet */
+    enum sealmq_status reason; /* why the first that waits was not accepted; OK = not answered yet */
 };
 
 /* ---- flushing ---- */
 
-static enum status work_left(struct outbox *o, bool *left)
+static enum sealmq_status work_left(struct outbox *o, bool *left)
 {
-    struct state *state = client_state(o->device.client);
-    struct outbox_row row;
-    struct outbox_scan scan = {.class = CLASS_WORK, .rows = &row, .row_max = 1};
-    *left = true;
-    o->reason = STATUS_OK;
-    enum status s = state_begin(state, STATE_READ);
-    if (s != STATUS_OK) return s;
-    s = state_outbox_scan(state, &scan);
-    state_rollback(state);
-    if (s == STATUS_OK) *left = scan.row_count > 0;
-    if (s == STATUS_OK && *left) o->reason = row.reason;
-    return s;
-}
-
-/* Whoever flushes does not want to wait until a message's next try is due (up to half an hour when
- * its recipient had no room). What is under way just now, by another process, is left alone. */
-static enum status work_hasten_in(struct state *state)
-{
-    struct outbox_row rows[PAGE_ROWS];
-    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = PAGE_ROWS};
-    do {
-        enum status s = state_outbox_scan(state, &scan);
-        for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
-            scan.after = rows[i].order;
-            if (rows[i].submitted) continue;
-            rows[i].due_ms = client_now().wall_ms;
-            s = state_outbox_put(state, &rows[i]);
-        }
-        if (s != STATUS_OK) return s;
-    } while (scan.row_count == PAGE_ROWS);
-    return STATUS_OK;
-}
-
-static enum status work_hasten(struct outbox *o)
-{
-    struct state *state = client_state(o->device.client);
-    enum status s = state_begin(state, STATE_WRITE);
-    if (s != STATUS_OK) return s;
-    s = work_hasten_in(state);
-    if (s == STATUS_OK) return state_commit(state);
-    state_rollback(state);
-    return s;
+    struct sealmq_message message = SEALMQ_INIT(struct sealmq_message);
+    o->reason = SEALMQ_OK;
+    enum sealmq_status s = sealmq_outbox_next(o->device.client, SEALMQ_STAGE_SENDING, 0, &message);
+    *left = s != SEALMQ_NOT_FOUND;
+    if (s == SEALMQ_OK) o->reason = message.reason;
+    return s == SEALMQ_NOT_FOUND ? SEALMQ_OK : s;
 }
 
 /* A message that will not arrive is told here: it is in no list afterwards. */
-static void on_event(void *self, const struct engine_event *event)
+static void on_event(void *self, const struct sealmq_event *event)
 {
     struct outbox *o = self;
-    struct outbox_row row;
-    const struct state_identity *me = client_identity(o->device.client);
-    if (event->kind != ENGINE_MESSAGE || event->state != MESSAGE_REFUSED) return;
-    if (device_row(&o->device, event->order, &row) != STATUS_OK) return;
+    struct sealmq_message message = SEALMQ_INIT(struct sealmq_message);
+    if (event->kind != SEALMQ_EVENT_MESSAGE || event->state != SEALMQ_MESSAGE_REFUSED) return;
+    if (sealmq_message_get(o->device.client, event->order, &message) != SEALMQ_OK) return;
     o->refused++;
     progress_end(&o->device.progress);
     if (o->device.command->json)
-        (void)output_json(show_json(&row, me, SHOW_SHORT));
+        (void)output_json(show_json(&message, &o->device.me, SHOW_SHORT));
     else
-        show_print(&row, me, SHOW_SHORT);
+        show_print(&message, &o->device.me, SHOW_SHORT);
 }
 
 static bool is_flushed(void *self)
 {
     bool left;
-    return work_left(self, &left) == STATUS_OK && !left;
+    return work_left(self, &left) == SEALMQ_OK && !left;
 }
 
 /* EXIT_OK, EXIT_QUEUED when something still waits, or EXIT_FAILED after one line. */
 static int flush(struct outbox *o, long long timeout_s)
 {
-    const struct client_watch watch = {o, on_event, is_flushed, device_tick};
+    const struct loop_watch watch = {o, on_event, is_flushed};
     bool left;
-    enum status s = work_left(o, &left);
-    if (s != STATUS_OK) return device_state_fail(&o->device, s);
+    enum sealmq_status s = work_left(o, &left);
+    if (s != SEALMQ_OK) return device_fail(&o->device, s);
     if (!left) return EXIT_OK;
-    s = work_hasten(o);
-    if (s != STATUS_OK) return device_state_fail(&o->device, s);
+    /* Whoever flushes does not want to wait until a message's next try is due. */
+    s = sealmq_hasten(o->device.client);
+    if (s != SEALMQ_OK) return device_fail(&o->device, s);
     int failed = device_connect(&o->device);
     if (failed) return failed;
     o->device.waiting = "waiting for the relay to accept the messages";
-    enum client_end end = client_run(o->device.client, &watch, device_deadline(timeout_s));
-    if (end == CLIENT_STOPPED || end == CLIENT_FAILED) return device_end(&o->device, end);
-    if (end == CLIENT_DONE) client_leave(o->device.client, &watch, 1000);
+    enum loop_end end = loop_run(&o->device, &watch, loop_deadline_ms(timeout_s));
+    if (end == LOOP_STOPPED || end == LOOP_FAILED) return loop_fail(&o->device, end);
+    if (end == LOOP_DONE) loop_leave(&o->device, &watch, 1000);
     progress_end(&o->device.progress);
-    return end == CLIENT_DONE ? EXIT_OK : EXIT_QUEUED;
+    return end == LOOP_DONE ? EXIT_OK : EXIT_QUEUED;
 }
 
 /* ---- listing ---- */
 
-static bool row_print(struct outbox *o, const struct outbox_row *row)
+static bool row_print(struct outbox *o, const struct sealmq_message *message)
 {
-    const struct state_identity *me = client_identity(o->device.client);
-    bool waits_for_user = row->state == MESSAGE_HELD || row->state == MESSAGE_UNKNOWN;
-    if (message_class_of(row->state) == CLASS_ENDED && !waits_for_user) return true;
+    bool waits_for_user = message->state == SEALMQ_MESSAGE_HELD || message->state == SEALMQ_MESSAGE_UNKNOWN;
+    if (message->stage == SEALMQ_STAGE_ENDED && !waits_for_user) return true;
     o->listed++;
-    if (o->device.command->json) return output_json(show_json(row, me, SHOW_SHORT));
-    show_print(row, me, SHOW_SHORT);
+    if (o->device.command->json) return output_json(show_json(message, &o->device.me, SHOW_SHORT));
+    show_print(message, &o->device.me, SHOW_SHORT);
     return true;
 }
 
 static int list(struct outbox *o)
 {
-    struct state *state = client_state(o->device.client);
-    struct outbox_row rows[PAGE_ROWS];
-    struct outbox_scan scan = {.rows = rows, .row_max = PAGE_ROWS};
-    do {
-        enum status s = state_begin(state, STATE_READ);
-        if (s != STATUS_OK) return device_state_fail(&o->device, s);
-        s = state_outbox_scan(state, &scan);
-        state_rollback(state);
-        if (s != STATUS_OK) return device_state_fail(&o->device, s);
-        for (size_t i = 0; i < scan.row_count; i++) {
-            if (!row_print(o, &rows[i])) return EXIT_FAILED;
-            scan.after = rows[i].order;
-        }
-    } while (scan.row_count == PAGE_ROWS);
-    return EXIT_OK;
+    struct sealmq_message message = SEALMQ_INIT(struct sealmq_message);
+    enum sealmq_status s;
+    uint64_t after = 0;
+    while ((s = sealmq_outbox_next(o->device.client, SEALMQ_STAGE_ANY, after, &message)) == SEALMQ_OK) {
+        if (!row_print(o, &message)) return EXIT_FAILED;
+        after = message.order;
+    }
+    return s == SEALMQ_NOT_FOUND ? EXIT_OK : device_fail(&o->device, s);
 }
 
-static int flush_tell(const struct outbox *o, int flushed)
+static int flush_tell(struct outbox *o, int flushed)
 {
-    char trouble[CLIENT_ERROR_MAX];
+    struct sealmq_connection connection;
     if (flushed == EXIT_OK && o->refused == 0) return EXIT_OK;
     if (flushed == EXIT_OK)
         return command_fail(o->device.command, EXIT_FAILED,
                             "%" PRIu64 " message(s) will not arrive: see the reasons above",
                             o->refused);
-    client_trouble(o->device.client, trouble, sizeof trouble);
     return command_fail(o->device.command, EXIT_QUEUED,
                         "some messages still wait (%s); try again later",
-                        o->reason != STATUS_OK ? status_meaning(o->reason) : trouble);
+                        o->reason != SEALMQ_OK ? sealmq_status_meaning(o->reason)
+                                               : device_hint(&o->device, &connection));
 }
 
 int outbox_run(struct command *c)
 {
-    struct outbox o = {0};
-    struct client_options options = {.attach = false};
+    struct outbox o = {.listed = 0};
     long long timeout_s;
     int flushed = EXIT_OK;
     if (!command_number(c, "timeout", 0, 3600, 10, &timeout_s)) return EXIT_USAGE;
-    int failed = device_open(&o.device, c, &options);
+    int failed = device_open(&o.device, c, false, 0);
     if (!failed && command_option(c, "flush") != NULL) flushed = flush(&o, timeout_s);
     if (!failed && (flushed == EXIT_OK || flushed == EXIT_QUEUED)) failed = list(&o);
     if (!failed && flushed == EXIT_OK && !c->json && o.listed == 0)

@@ -67,6 +67,11 @@ void output_print(struct view text)
         putchar(steers(text, i) ? '?' : text.at[i]);
 }
 
+void output_hex(const uint8_t *at, size_t len, char *out)
+{
+    sodium_bin2hex(out, 2 * len + 1, at, len);
+}
+
 void output_time(uint64_t ms, char out[OUTPUT_TIME_LEN + 1])
 {
     time_t seconds = (time_t)(ms / 1000);
@@ -79,15 +84,19 @@ void output_time(uint64_t ms, char out[OUTPUT_TIME_LEN + 1])
     snprintf(out, OUTPUT_TIME_LEN + 1, "%.19s.%03uZ", text, (unsigned)(ms % 1000));
 }
 
-void progress_tell(struct progress *p, uint64_t mono_ms, const char *what)
+bool progress_due(struct progress *p, uint64_t mono_ms)
 {
     if (p->began_ms == 0) p->began_ms = mono_ms;
-    uint64_t waited_ms = mono_ms - p->began_ms;
-    if (waited_ms < PROGRESS_AFTER_MS || mono_ms - p->told_ms < PROGRESS_EVERY_MS) return;
-    if (!isatty(STDERR_FILENO)) return;
+    return mono_ms - p->began_ms >= PROGRESS_AFTER_MS && mono_ms - p->told_ms >= PROGRESS_EVERY_MS &&
+           isatty(STDERR_FILENO);
+}
+
+void progress_tell(struct progress *p, uint64_t mono_ms, const char *what)
+{
+    if (!progress_due(p, mono_ms)) return;
     p->told_ms = mono_ms;
     p->shown = true;
-    fprintf(stderr, "\r\033[K%s (%" PRIu64 " s)", what, waited_ms / 1000);
+    fprintf(stderr, "\r\033[K%s (%" PRIu64 " s)", what, (mono_ms - p->began_ms) / 1000);
     fflush(stderr);
 }
 

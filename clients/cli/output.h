@@ -19,6 +19,9 @@ void output_text(json_t *object, struct view text);
  * newline and tab become '?', so that a message cannot steer the terminal. */
 void output_print(struct view text);
 
+/* output_hex: 2 * len digits and a NUL. */
+void output_hex(const uint8_t *at, size_t len, char *out);
+
 /* output_time: Unix ms as "2024-05-01T12:00:00.123Z". */
 #define OUTPUT_TIME_LEN 24
 void output_time(uint64_t ms, char out[OUTPUT_TIME_LEN + 1]);
@@ -30,6 +33,8 @@ struct progress {
     uint64_t told_ms;
     bool shown;
 };
+/* progress_due: whether progress_tell would write now; it begins to count with the first of these. */
+bool progress_due(struct progress *p, uint64_t mono_ms);
 void progress_tell(struct progress *p, uint64_t mono_ms, const char *what);
 void progress_end(struct progress *p);
 

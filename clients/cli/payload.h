@@ -4,10 +4,10 @@
 #define SEALMQ_CLI_PAYLOAD_H
 
 #include "broker/wire/bytes.h"
-#include "broker/wire/limits.h"
+#include "clients/sealmq.h"
 
-#define PAYLOAD_HEAD_MAX (2u + HANDLE_LEN_MAX)
-#define TEXT_LEN_MAX     (PAYLOAD_LEN_MAX - PAYLOAD_HEAD_MAX)
+#define PAYLOAD_HEAD_MAX (2u + SEALMQ_HANDLE_MAX)
+#define TEXT_LEN_MAX     (SEALMQ_PAYLOAD_MAX - PAYLOAD_HEAD_MAX)
 
 struct payload {
     struct view handle; /* claimed; empty = none */

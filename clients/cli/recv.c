@@ -4,21 +4,20 @@
  * Invariants: the inbox, not the events, says what there is to show; a message that could not be
  * printed stays unshown and unsettled. Whoever is killed between printing and acknowledging shows that
  * one message again. */
-#include "clients/cli/device.h"
 #include "clients/cli/payload.h"
 #include "clients/cli/sender.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#define LEAVE_MS 2000
-#define FLUSH_MS 2000
+#define LEAVE_MS     2000
+#define FLUSH_MS     2000
+#define CREDIT_LIMIT 1024u /* what the relay sends ahead at most */
 
 struct recv {
     struct device device;
     struct senders senders;
-    struct client_watch watch;
+    struct loop_watch watch;
     uint64_t wanted; /* messages to show; UINT64_MAX = no end */
     uint64_t shown;
     bool superseded;
@@ -27,9 +26,9 @@ struct recv {
 
 /* ---- events ---- */
 
-static void gap_tell(struct recv *r, const struct engine_event *event)
+static void gap_tell(struct recv *r, const struct sealmq_event *event)
 {
-    const char *reason = gap_reason_name(event->gap);
+    const char *reason = sealmq_gap_reason_name(event->gap);
     if (!r->device.command->json) {
         progress_end(&r->device.progress);
         fprintf(stderr, "%" PRIu64 " message(s) will not come (%s)\n", event->count, reason);
@@ -40,60 +39,55 @@ static void gap_tell(struct recv *r, const struct engine_event *event)
     if (!output_json(object)) r->output_failed = true;
 }
 
-static void on_event(void *self, const struct engine_event *event)
+static void on_event(void *self, const struct sealmq_event *event)
 {
     struct recv *r = self;
-    if (event->kind == ENGINE_GAP) gap_tell(r, event);
-    if (event->kind == ENGINE_SUPERSEDED) r->superseded = true;
+    if (event->kind == SEALMQ_EVENT_GAP) gap_tell(r, event);
+    if (event->kind == SEALMQ_EVENT_SUPERSEDED) r->superseded = true;
 }
 
-/* The next unshown message. OK, NOT_FOUND; as state_begin. Its bytes live in the device's arena. */
-static enum status inbox_next(struct recv *r, struct inbox_row *out)
+/* The next message that was not taken. OK, NOT_FOUND; as sealmq_inbox_next. */
+static enum sealmq_status inbox_next(struct recv *r, struct sealmq_received *out)
 {
-    struct state *state = client_state(r->device.client);
-    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = out, .row_max = 1};
-    arena_reset(&r->device.arena);
-    enum status s = state_begin(state, STATE_READ);
-    if (s != STATUS_OK) return s;
-    s = state_inbox_scan(state, &scan, &r->device.arena);
-    state_rollback(state);
-    return s == STATUS_OK && scan.row_count == 0 ? STATUS_NOT_FOUND : s;
+    *out = (struct sealmq_received)SEALMQ_INIT(struct sealmq_received);
+    return sealmq_inbox_next(r->device.client, 0, out);
 }
 
 static bool has_news(void *self)
 {
     struct recv *r = self;
-    struct inbox_row row;
-    return r->superseded || r->output_failed || inbox_next(r, &row) != STATUS_NOT_FOUND;
+    struct sealmq_received received;
+    return r->superseded || r->output_failed || inbox_next(r, &received) != SEALMQ_NOT_FOUND;
 }
 
 /* ---- showing one ---- */
 
-static json_t *row_json(const struct inbox_row *row, const char *from, struct view text)
+static json_t *message_json(const struct sealmq_received *received, const char *from, struct view text)
 {
-    char id[MESSAGE_ID_TEXT_LEN + 1], account[2 * 32 + 1], device[2 * 16 + 1];
-    char accepted[OUTPUT_TIME_LEN + 1];
-    message_id_text(row->id, id);
-    hex_encode(row->sender_account.bytes, sizeof row->sender_account.bytes, account);
-    hex_encode(row->sender_device.bytes, sizeof row->sender_device.bytes, device);
-    output_time(row->accepted_ms, accepted);
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "id", id, "state", "received", "from",
-                  from, "account", account, "device", device, "accepted", accepted, "sealed", 0);
+    char id[SEALMQ_MESSAGE_ID_TEXT_LEN + 1], account[SEALMQ_ACCOUNT_TEXT_LEN + 1];
+    char device[SEALMQ_DEVICE_TEXT_LEN + 1], accepted[OUTPUT_TIME_LEN + 1];
+    sealmq_message_id_text(received->id, id);
+    sealmq_account_text(received->account, account);
+    sealmq_device_text(received->device, device);
+    output_time(received->accepted_ms, accepted);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "id", id, "state", "received", "from", from,
+                               "account", account, "device", device, "accepted", accepted, "sealed",
+                               received->kind == SEALMQ_SEALED);
     ENSURE(object != NULL);
     output_text(object, text);
     return object;
 }
 
-static bool row_print(struct recv *r, const struct inbox_row *row)
+static bool message_print(struct recv *r, const struct sealmq_received *received)
 {
     char from[SENDER_NAME_MAX];
     struct payload payload;
     /* Bytes of another program are shown as they are. */
-    if (payload_read(row->body, &payload) != STATUS_OK) payload.handle = view_of(NULL, 0);
-    sender_name(&r->senders, &r->device, &r->watch, row->sender_account, payload.handle, from);
+    if (payload_read(view_of(received->payload, received->payload_len), &payload) != STATUS_OK)
+        payload.handle = view_of(NULL, 0);
+    sender_name(&r->senders, &r->device, &r->watch, received, payload.handle, from);
     progress_end(&r->device.progress);
-    if (r->device.command->json) return output_json(row_json(row, from, payload.text));
+    if (r->device.command->json) return output_json(message_json(received, from, payload.text));
     printf("%s: ", from);
     output_print(payload.text);
     printf("\n");
@@ -103,33 +97,33 @@ static bool row_print(struct recv *r, const struct inbox_row *row)
 /* Shows what there is, as far as it is wanted. EXIT_OK, or the exit status after one line. */
 static int inbox_show(struct recv *r)
 {
-    struct inbox_row row;
-    enum status s = STATUS_OK;
-    while (r->shown < r->wanted && (s = inbox_next(r, &row)) == STATUS_OK) {
-        if (!row_print(r, &row) || r->output_failed)
+    struct sealmq_received received;
+    enum sealmq_status s = SEALMQ_OK;
+    while (r->shown < r->wanted && (s = inbox_next(r, &received)) == SEALMQ_OK) {
+        if (!message_print(r, &received) || r->output_failed)
             return command_fail(
                 r->device.command, EXIT_FAILED,
                 "standard output cannot be written: the message stays in the inbox");
-        s = client_ack(r->device.client, row.order);
-        if (s != STATUS_OK) break;
+        s = sealmq_ack(r->device.client, &received.order, 1);
+        if (s != SEALMQ_OK) break;
         r->shown++;
     }
-    return s == STATUS_OK || s == STATUS_NOT_FOUND ? EXIT_OK : device_state_fail(&r->device, s);
+    return s == SEALMQ_OK || s == SEALMQ_NOT_FOUND ? EXIT_OK : device_fail(&r->device, s);
 }
 
 /* ---- the loop ---- */
 
-static int run_end(struct recv *r, enum client_end end)
+static int run_end(struct recv *r, enum loop_end end)
 {
-    char trouble[CLIENT_ERROR_MAX];
+    struct sealmq_connection connection;
     progress_end(&r->device.progress);
-    if (end == CLIENT_STOPPED || end == CLIENT_FAILED) return device_end(&r->device, end);
-    if (end == CLIENT_SIGNAL)
-        return r->wanted == UINT64_MAX ? EXIT_OK : device_end(&r->device, end);
-    if (engine_is_bound(client_engine(r->device.client)))
+    if (end == LOOP_STOPPED || end == LOOP_FAILED) return loop_fail(&r->device, end);
+    if (end == LOOP_SIGNAL)
+        return r->wanted == UINT64_MAX ? EXIT_OK : loop_fail(&r->device, end);
+    const char *hint = device_hint(&r->device, &connection);
+    if (connection.session)
         return command_fail(r->device.command, EXIT_TIMEOUT, "no message came in time");
-    client_trouble(r->device.client, trouble, sizeof trouble);
-    return command_fail(r->device.command, EXIT_TIMEOUT, "no message came in time (%s)", trouble);
+    return command_fail(r->device.command, EXIT_TIMEOUT, "no message came in time (%s)", hint);
 }
 
 static int loop(struct recv *r, uint64_t deadline_ms)
@@ -141,31 +135,29 @@ static int loop(struct recv *r, uint64_t deadline_ms)
         if (r->superseded)
             return command_fail(r->device.command, EXIT_FAILED,
                                 "another recv on this device has taken over: stop that one first");
-        enum client_end end = client_run(r->device.client, &r->watch, deadline_ms);
-        if (end != CLIENT_DONE) return run_end(r, end);
+        enum loop_end end = loop_run(&r->device, &r->watch, deadline_ms);
+        if (end != LOOP_DONE) return run_end(r, end);
         progress_end(&r->device.progress);
     }
 }
 
 int recv_run(struct command *c)
 {
-    struct recv r = {0};
-    struct client_options options = {.attach = true};
+    struct recv r = {.shown = 0};
     long long count, timeout_s;
     if (!command_number(c, "count", 1, 1000000000, 0, &count) ||
         !command_number(c, "timeout", 0, 365ll * 24 * 3600, -1, &timeout_s))
         return EXIT_USAGE;
     bool follow = command_option(c, "follow") != NULL;
     r.wanted = count > 0 ? (uint64_t)count : follow ? UINT64_MAX : 1;
-    r.watch = (struct client_watch){&r, on_event, has_news, device_tick};
-    options.credit_messages = r.wanted < CREDIT_MESSAGES_MAX ? (uint32_t)r.wanted : 0;
-    int failed = device_open(&r.device, c, &options);
+    r.watch = (struct loop_watch){&r, on_event, has_news};
+    int failed = device_open(&r.device, c, true, r.wanted < CREDIT_LIMIT ? (uint32_t)r.wanted : 0);
     if (!failed) failed = device_connect(&r.device);
     r.device.waiting = "waiting for messages";
-    uint64_t deadline_ms = timeout_s >= 0 ? device_deadline(timeout_s) : UINT64_MAX;
+    uint64_t deadline_ms = timeout_s >= 0 ? loop_deadline_ms(timeout_s) : UINT64_MAX;
     if (!failed) failed = loop(&r, deadline_ms);
-    if (!failed) client_flush(r.device.client, &r.watch, FLUSH_MS);
-    if (r.device.client != NULL) client_leave(r.device.client, &r.watch, LEAVE_MS);
+    if (!failed) loop_flush(&r.device, &r.watch, FLUSH_MS);
+    loop_leave(&r.device, &r.watch, LEAVE_MS);
     device_close(&r.device);
     return failed;
 }

@@ -1,19 +1,19 @@
 /* rotate: another identity key for this device. The key and the entry that says so are kept before anything is sent; a
  * run that does not reach the relay is gone on with by the next command that does. */
-#include "clients/cli/device.h"
+#include "clients/cli/loop.h"
 
 #include <stdio.h>
 
 struct rotate {
     struct device device;
     bool ended;
-    enum status status;
+    enum sealmq_status status;
 };
 
-static void on_event(void *self, const struct engine_event *event)
+static void on_event(void *self, const struct sealmq_event *event)
 {
     struct rotate *r = self;
-    if (event->kind != ENGINE_IDENTITY) return;
+    if (event->kind != SEALMQ_EVENT_IDENTITY) return;
     r->ended = true;
     r->status = event->status;
 }
@@ -25,41 +25,41 @@ static bool is_done(void *self)
 
 static int begin(struct rotate *r)
 {
-    enum status s = engine_rotate(client_engine(r->device.client), client_now());
-    if (s == STATUS_OK || s == STATUS_STATE) return EXIT_OK; /* STATE: an earlier run's goes on */
-    return device_state_fail(&r->device, s);
+    enum sealmq_status s = sealmq_rotate(r->device.client);
+    if (s == SEALMQ_OK || s == SEALMQ_STATE) return EXIT_OK; /* STATE: an earlier run's goes on */
+    return device_fail(&r->device, s);
 }
 
 static int kept(struct rotate *r)
 {
-    char trouble[CLIENT_ERROR_MAX];
+    struct sealmq_connection connection;
     progress_end(&r->device.progress);
-    client_trouble(r->device.client, trouble, sizeof trouble);
     return command_fail(r->device.command, EXIT_QUEUED,
-                        "the new key is kept and not in use yet (%s); any later command goes on with it", trouble);
+                        "the new key is kept and not in use yet (%s); any later command goes on with it",
+                        device_hint(&r->device, &connection));
 }
 
 static int publish(struct rotate *r, long long timeout_s)
 {
-    const struct client_watch watch = {r, on_event, is_done, device_tick};
+    const struct loop_watch watch = {r, on_event, is_done};
     int failed = device_connect(&r->device);
     if (failed) return failed;
-    enum client_end end = client_run(r->device.client, &watch, device_deadline(timeout_s));
-    if (end == CLIENT_TIMEOUT) return kept(r);
-    if (end != CLIENT_DONE) return device_end(&r->device, end);
-    client_leave(r->device.client, &watch, 1000);
+    enum loop_end end = loop_run(&r->device, &watch, loop_deadline_ms(timeout_s));
+    if (end == LOOP_TIMEOUT) return kept(r);
+    if (end != LOOP_DONE) return loop_fail(&r->device, end);
+    loop_leave(&r->device, &watch, 1000);
     progress_end(&r->device.progress);
-    if (r->status == STATUS_OK) return EXIT_OK;
+    if (r->status == SEALMQ_OK) return EXIT_OK;
     return command_fail(r->device.command, EXIT_FAILED, "the relay does not take the new key (%s: %s)",
-                        status_name(r->status), status_meaning(r->status));
+                        sealmq_status_name(r->status), sealmq_status_meaning(r->status));
 }
 
 static int result_print(const struct rotate *r)
 {
-    const struct state_identity *me = client_identity(r->device.client);
-    char device[2 * sizeof me->device.bytes + 1], key[2 * sizeof me->record.identity.bytes + 1];
-    hex_encode(me->device.bytes, sizeof me->device.bytes, device);
-    hex_encode(me->record.identity.bytes, sizeof me->record.identity.bytes, key);
+    const struct sealmq_identity *me = &r->device.me;
+    char device[SEALMQ_DEVICE_TEXT_LEN + 1], key[2 * sizeof me->identity.bytes + 1];
+    sealmq_device_text(me->device, device);
+    output_hex(me->identity.bytes, sizeof me->identity.bytes, key);
     if (r->device.command->json) {
         json_t *object = json_pack("{s:s, s:s, s:s}", "device", device, "state", "rotated", "identity", key);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
@@ -71,16 +71,14 @@ static int result_print(const struct rotate *r)
 
 int rotate_run(struct command *c)
 {
-    struct rotate r = {.status = STATUS_OK};
-    struct client_options options = {.attach = false};
+    struct rotate r = {.status = SEALMQ_OK};
     long long timeout_s;
     if (!command_number(c, "timeout", 0, 3600, 10, &timeout_s)) return EXIT_USAGE;
-    int failed = device_open(&r.device, c, &options);
+    int failed = device_open(&r.device, c, false, 0);
     if (!failed) failed = begin(&r);
     r.device.waiting = "waiting for the relay to take the new key";
     if (!failed) failed = publish(&r, timeout_s);
-    if (!failed && client_identity_load(r.device.client) != STATUS_OK)
-        failed = command_fail(c, EXIT_FAILED, "%s", client_error(r.device.client));
+    if (!failed) failed = device_identity(&r.device);
     if (!failed) failed = result_print(&r);
     device_close(&r.device);
     return failed;

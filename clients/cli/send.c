@@ -1,7 +1,7 @@
 /* send: keeps a message in the outbox (synced), then tries to have it accepted within the time
  * given. A message that is kept is never lost by a failure here: exit 3 says that it waits.
  * Invariant: the same --id, recipient and text is one message, however often it is sent. */
-#include "clients/cli/device.h"
+#include "clients/cli/loop.h"
 #include "clients/cli/payload.h"
 #include "clients/cli/show.h"
 
@@ -12,7 +12,7 @@
 
 struct send {
     struct device device;
-    struct outbox_row row;
+    struct sealmq_message message;
 };
 
 /* ---- the text ---- */
@@ -47,61 +47,69 @@ static int text_read(const struct command *c, struct buffer *out)
 
 /* ---- keeping it ---- */
 
-static int refused_kept(const struct send *s, enum status status)
+static int refused_kept(const struct send *s, enum sealmq_status status)
 {
     const struct command *c = s->device.command;
-    if (status == STATUS_ID_REUSED)
+    if (status == SEALMQ_ID_REUSED)
         return command_fail(c, EXIT_FAILED,
-                            "the id %s belongs to another message (to %.*s): take a new one",
-                            s->row.key.text, (int)s->row.handle_len, (const char *)s->row.handle);
-    if (status == STATUS_MALFORMED)
+                            "the id %s belongs to another message (to %s): take a new one",
+                            s->message.key, s->message.handle);
+    if (status == SEALMQ_MALFORMED)
         return command_fail(c, EXIT_FAILED,
                             "the name or the --id cannot be used: a name is 1 to %u "
                             "bytes without spaces or '/', an id 1 to %u printable "
                             "characters",
-                            HANDLE_LEN_MAX, STATE_KEY_LEN_MAX);
-    if (status == STATUS_TOO_LARGE)
+                            SEALMQ_HANDLE_MAX, SEALMQ_KEY_MAX);
+    if (status == SEALMQ_TOO_LARGE)
         return command_fail(c, EXIT_FAILED, "the text is too long: send it in parts");
-    return device_state_fail(&s->device, status);
+    return device_fail(&s->device, status);
 }
 
 static int message_keep(struct send *s, struct view text, long long ttl_s)
 {
     const struct command *c = s->device.command;
-    struct payload payload = {.handle = client_identity(s->device.client)->handle, .text = text};
+    const char *me = s->device.me.handle;
+    struct payload payload = {.handle = view_of(me, strlen(me)), .text = text};
     struct buffer bytes = {0};
     payload_write(&payload, &bytes);
-    struct engine_message message = {.handle = view_of(c->arguments[0], strlen(c->arguments[0])),
-                                     .payload = buffer_view(&bytes),
-                                     .key = command_option(c, "id"),
-                                     .ttl_ms = (uint64_t)ttl_s * 1000};
-    enum status status =
-        engine_send(client_engine(s->device.client), client_now(), &message, &s->row);
+    struct sealmq_send_options options = SEALMQ_INIT(struct sealmq_send_options);
+    options.handle = c->arguments[0];
+    options.payload = bytes.at;
+    options.payload_len = bytes.len;
+    options.key = command_option(c, "id");
+    options.kind = SEALMQ_OPAQUE;
+    options.ttl_ms = (uint64_t)ttl_s * 1000;
+    enum sealmq_status status = sealmq_send(s->device.client, &options, &s->message);
     buffer_fini(&bytes);
-    return status == STATUS_OK ? EXIT_OK : refused_kept(s, status);
+    return status == SEALMQ_OK ? EXIT_OK : refused_kept(s, status);
 }
 
 /* ---- waiting ---- */
+
+static void read_again(struct send *s)
+{
+    struct sealmq_message message = SEALMQ_INIT(struct sealmq_message);
+    if (sealmq_message_get(s->device.client, s->message.order, &message) == SEALMQ_OK) s->message = message;
+}
 
 /* The row is read each time: another process on this home may be the one that sends it. */
 static bool is_answered(void *self)
 {
     struct send *s = self;
-    struct outbox_row row;
-    if (device_row(&s->device, s->row.order, &row) == STATUS_OK) s->row = row;
-    return message_class_of(s->row.state) != CLASS_WORK;
+    read_again(s);
+    return s->message.stage != SEALMQ_STAGE_SENDING;
 }
 
 /* EXIT_OK with the row as it stands in the end, or the exit status after one line. */
 static int answer_wait(struct send *s, long long timeout_s)
 {
-    const struct client_watch watch = {s, NULL, is_answered, device_tick};
+    const struct loop_watch watch = {s, NULL, is_answered};
     int failed = device_connect(&s->device);
     if (failed) return failed;
     s->device.waiting = "waiting for the relay to accept the message";
-    enum client_end end = client_run(s->device.client, &watch, device_deadline(timeout_s));
-    if (end == CLIENT_STOPPED || end == CLIENT_FAILED) return device_end(&s->device, end);
-    if (end == CLIENT_DONE) client_leave(s->device.client, &watch, 1000);
+    enum loop_end end = loop_run(&s->device, &watch, loop_deadline_ms(timeout_s));
+    if (end == LOOP_STOPPED || end == LOOP_FAILED) return loop_fail(&s->device, end);
+    if (end == LOOP_DONE) loop_leave(&s->device, &watch, 1000);
     progress_end(&s->device.progress);
     return EXIT_OK;
 }
@@ -110,55 +118,52 @@ static int answer_wait(struct send *s, long long timeout_s)
 
 static int refused_tell(const struct send *s)
 {
-    const struct outbox_row *row = &s->row;
+    const struct sealmq_message *m = &s->message;
     const char *remedy = "";
-    if (row->reason == STATUS_NOT_FOUND) remedy = ": check the name";
-    if (row->reason == STATUS_ID_REUSED) remedy = ": send it under another id";
-    return command_fail(s->device.command, EXIT_FAILED, "not sent to %.*s (%s: %s)%s",
-                        (int)row->handle_len, (const char *)row->handle, status_name(row->reason),
-                        status_meaning(row->reason), remedy);
+    if (m->reason == SEALMQ_NOT_FOUND) remedy = ": check the name";
+    if (m->reason == SEALMQ_ID_REUSED) remedy = ": send it under another id";
+    return command_fail(s->device.command, EXIT_FAILED, "not sent to %s (%s: %s)%s", m->handle,
+                        sealmq_status_name(m->reason), sealmq_status_meaning(m->reason), remedy);
 }
 
-static int state_tell(const struct send *s)
+static int state_tell(struct send *s)
 {
     const struct command *c = s->device.command;
-    char trouble[CLIENT_ERROR_MAX];
-    switch (s->row.state) {
-    case MESSAGE_ACCEPTED:
-    case MESSAGE_SETTLED:
+    const struct sealmq_message *m = &s->message;
+    struct sealmq_connection connection;
+    switch (m->state) {
+    case SEALMQ_MESSAGE_ACCEPTED:
+    case SEALMQ_MESSAGE_SETTLED:
         return EXIT_OK;
-    case MESSAGE_DRAFTED:
-    case MESSAGE_ENCRYPTED:
-    case MESSAGE_QUEUED:
-        client_trouble(s->device.client, trouble, sizeof trouble);
+    case SEALMQ_MESSAGE_DRAFTED:
+    case SEALMQ_MESSAGE_ENCRYPTED:
+    case SEALMQ_MESSAGE_QUEUED:
         return command_fail(c, EXIT_QUEUED,
                             "kept, not accepted yet (%s); outbox --flush tries again",
-                            s->row.reason != STATUS_OK ? status_meaning(s->row.reason) : trouble);
-    case MESSAGE_REFUSED:
+                            m->reason != SEALMQ_OK ? sealmq_status_meaning(m->reason)
+                                                   : device_hint(&s->device, &connection));
+    case SEALMQ_MESSAGE_REFUSED:
         return refused_tell(s);
-    case MESSAGE_UNKNOWN:
+    case SEALMQ_MESSAGE_UNKNOWN:
         return command_fail(c, EXIT_FAILED,
                             "it may have arrived long ago: ask the recipient before "
                             "you send it under a new id");
-    case MESSAGE_HELD:
+    case SEALMQ_MESSAGE_HELD:
         return command_fail(c, EXIT_FAILED,
                             "held: the relay shows another history of the recipient's keys than this home "
-                            "holds; ask the recipient, then: release %s", s->row.key.text);
-    case MESSAGE_NONE:
-    case MESSAGE_STATE_END:
-        break;
+                            "holds; ask the recipient, then: release %s", m->key);
     }
     return command_fail(c, EXIT_FAILED, "the message is in no known state: update sealmq");
 }
 
-static int result_print(const struct send *s)
+static int result_print(struct send *s)
 {
-    const struct state_identity *me = client_identity(s->device.client);
+    const struct sealmq_message *m = &s->message;
     if (s->device.command->json) {
-        if (!output_json(show_json(&s->row, me, SHOW_ALL))) return EXIT_FAILED;
+        if (!output_json(show_json(m, &s->device.me, SHOW_ALL))) return EXIT_FAILED;
     } else {
-        show_print(&s->row, me, SHOW_SHORT);
-        if (s->row.state != MESSAGE_REFUSED) fprintf(stderr, "%s\n", NOT_SEALED);
+        show_print(m, &s->device.me, SHOW_SHORT);
+        if (m->state != SEALMQ_MESSAGE_REFUSED && m->kind == SEALMQ_OPAQUE) fprintf(stderr, "%s\n", NOT_SEALED);
     }
     return state_tell(s);
 }
@@ -167,20 +172,19 @@ static int send_text(struct send *s, struct view text, long long ttl_s, long lon
 {
     int failed = message_keep(s, text, ttl_s);
     if (failed) return failed;
-    if (message_class_of(s->row.state) == CLASS_WORK) failed = answer_wait(s, timeout_s);
+    if (s->message.stage == SEALMQ_STAGE_SENDING) failed = answer_wait(s, timeout_s);
     return failed ? failed : result_print(s);
 }
 
 int send_run(struct command *c)
 {
-    struct send s = {0};
-    struct client_options options = {.attach = false};
+    struct send s = {.message = SEALMQ_INIT(struct sealmq_message)};
     struct buffer text = {0};
     long long ttl_s, timeout_s;
     if (!command_number(c, "ttl", 1, 365ll * 24 * 3600, 0, &ttl_s) ||
         !command_number(c, "timeout", 0, 3600, 10, &timeout_s))
         return EXIT_USAGE;
-    int failed = device_open(&s.device, c, &options);
+    int failed = device_open(&s.device, c, false, 0);
     if (!failed) failed = text_read(c, &text);
     if (!failed) failed = send_text(&s, buffer_view(&text), ttl_s, timeout_s);
     buffer_fini(&text);
@@ -193,20 +197,19 @@ int send_run(struct command *c)
 static int let_go(struct send *s)
 {
     const struct command *c = s->device.command;
-    enum status status = engine_release(client_engine(s->device.client), client_now(), &s->row.key);
-    if (status == STATUS_OK) return EXIT_OK;
-    if (status != STATUS_STATE) return device_state_fail(&s->device, status);
-    return command_fail(c, EXIT_FAILED, "the message does not wait for you: it is %s", message_state_name(s->row.state));
+    enum sealmq_status status = sealmq_release(s->device.client, s->message.order);
+    if (status == SEALMQ_OK) return EXIT_OK;
+    if (status != SEALMQ_STATE) return device_fail(&s->device, status);
+    return command_fail(c, EXIT_FAILED, "%s", sealmq_error(s->device.client));
 }
 
 int release_run(struct command *c)
 {
-    struct send s = {.row = {.order = 0}};
-    struct client_options options = {.attach = false};
+    struct send s = {.message = SEALMQ_INIT(struct sealmq_message)};
     long long timeout_s;
     if (!command_number(c, "timeout", 0, 3600, 10, &timeout_s)) return EXIT_USAGE;
-    int failed = device_open(&s.device, c, &options);
-    if (!failed) failed = device_find(&s.device, c->arguments[0], &s.row);
+    int failed = device_open(&s.device, c, false, 0);
+    if (!failed) failed = device_find(&s.device, c->arguments[0], &s.message);
     if (!failed) failed = let_go(&s);
     if (!failed) failed = answer_wait(&s, timeout_s);
     if (!failed) failed = result_print(&s);

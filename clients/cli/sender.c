@@ -6,87 +6,61 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ASK_MS 2000
+#define ASK_MS 2000u
 
-static bool account_equal(struct account_id a, struct account_id b)
+static bool account_equal(struct sealmq_account a, struct sealmq_account b)
 {
     return memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
-}
-
-static void name_set(char out[SENDER_NAME_MAX], struct view name)
-{
-    snprintf(out, SENDER_NAME_MAX, "%.*s", (int)name.len, (const char *)name.at);
 }
 
 /* What this home knows. LOCAL_OTHER: the claimed name is somebody else's here. */
 enum local { LOCAL_NAME, LOCAL_OTHER, LOCAL_NOTHING };
 
-static enum local local_name_in(struct device *d, struct account_id account, struct view claimed,
-                                struct view *name)
-{
-    struct state *state = client_state(d->client);
-    struct account_id known = {{0}};
-    *name = claimed;
-    if (claimed.len > 0 && state_handle_get(state, claimed, &known) == STATUS_OK &&
-        account_equal(known, account))
-        return LOCAL_NAME;
-    bool taken = !account_equal(known, (struct account_id){{0}});
-    if (state_contact_handle(state, account, &d->arena, name) == STATUS_OK) return LOCAL_NAME;
-    return taken ? LOCAL_OTHER : LOCAL_NOTHING;
-}
-
-static enum local local_name(struct device *d, struct account_id account, struct view claimed,
+static enum local local_name(struct device *d, const struct sealmq_received *received, const char *claimed,
                              char out[SENDER_NAME_MAX])
 {
-    struct view name;
-    struct state *state = client_state(d->client);
-    if (state_begin(state, STATE_READ) != STATUS_OK) return LOCAL_NOTHING;
-    enum local local = local_name_in(d, account, claimed, &name);
-    if (local == LOCAL_NAME) name_set(out, name);
-    state_rollback(state);
-    return local;
+    struct sealmq_account known;
+    bool taken = claimed[0] != '\0' && sealmq_contact_account(d->client, claimed, &known) == SEALMQ_OK;
+    bool is_claimed = taken && account_equal(known, received->account);
+    if (!is_claimed && received->handle[0] == '\0') return taken ? LOCAL_OTHER : LOCAL_NOTHING;
+    snprintf(out, SENDER_NAME_MAX, "%s", is_claimed ? claimed : received->handle);
+    return LOCAL_NAME;
 }
 
-static void name_keep(struct device *d, struct account_id account, struct view name)
-{
-    struct state *state = client_state(d->client);
-    if (state_begin(state, STATE_WRITE) != STATUS_OK) return; /* asked again next time */
-    enum status s = state_handle_put(state, name, account);
-    if (s == STATUS_OK)
-        s = state_commit(state);
-    else
-        state_rollback(state);
-}
-
-static bool was_unconfirmed(const struct senders *s, struct account_id account)
+static bool was_unconfirmed(const struct senders *s, struct sealmq_account account)
 {
     for (size_t i = 0; i < s->count && i < SENDERS_MAX; i++)
         if (account_equal(s->unconfirmed[i], account)) return true;
     return false;
 }
 
-/* True when the relay's directory says so. */
-static bool confirmed(struct senders *s, struct device *d, const struct client_watch *watch,
-                      struct account_id account, struct view claimed)
+static bool has_session(struct device *d)
 {
-    struct account_id found;
+    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
+    return sealmq_connection_get(d->client, &connection) == SEALMQ_OK && connection.session;
+}
+
+/* True when the relay's directory says so. */
+static bool confirmed(struct senders *s, struct device *d, const struct loop_watch *watch,
+                      struct sealmq_account account, const char *claimed)
+{
+    struct sealmq_account found;
     if (was_unconfirmed(s, account)) return false;
-    if (s->unreachable && !engine_is_bound(client_engine(d->client))) return false;
-    enum status status =
-        client_lookup(d->client, watch, claimed, client_now().mono_ms + ASK_MS, &found);
-    s->unreachable = status == STATUS_TIMEOUT || status == STATUS_GONE;
-    if (status == STATUS_OK && account_equal(found, account)) return true;
+    if (s->unreachable && !has_session(d)) return false;
+    enum sealmq_status status = loop_lookup(d, watch, claimed, ASK_MS, &found);
+    s->unreachable = status == SEALMQ_TIMEOUT || status == SEALMQ_GONE;
+    if (status == SEALMQ_OK && account_equal(found, account)) return true;
     if (!s->unreachable) s->unconfirmed[s->count++ % SENDERS_MAX] = account;
     return false;
 }
 
-void sender_name(struct senders *s, struct device *d, const struct client_watch *watch,
-                 struct account_id account, struct view claimed, char out[SENDER_NAME_MAX])
+void sender_name(struct senders *s, struct device *d, const struct loop_watch *watch,
+                 const struct sealmq_received *received, struct view claimed, char out[SENDER_NAME_MAX])
 {
-    hex_encode(account.bytes, sizeof account.bytes, out);
-    enum local local = local_name(d, account, claimed, out);
-    if (local != LOCAL_NOTHING || claimed.len == 0) return;
-    if (!confirmed(s, d, watch, account, claimed)) return;
-    name_keep(d, account, claimed);
-    name_set(out, claimed);
+    char name[SEALMQ_HANDLE_MAX + 1];
+    snprintf(name, sizeof name, "%.*s", (int)claimed.len, (const char *)claimed.at);
+    sealmq_account_text(received->account, out);
+    enum local local = local_name(d, received, name, out);
+    if (local != LOCAL_NOTHING || name[0] == '\0') return;
+    if (confirmed(s, d, watch, received->account, name)) snprintf(out, SENDER_NAME_MAX, "%s", name);
 }

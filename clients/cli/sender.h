@@ -4,22 +4,22 @@
 #ifndef SEALMQ_CLI_SENDER_H
 #define SEALMQ_CLI_SENDER_H
 
-#include "clients/cli/device.h"
+#include "clients/cli/loop.h"
 
 #define SENDERS_MAX 64u
 
 /* Names that could not be confirmed in this process, so that they are not asked for again and
  * again. */
 struct senders {
-    struct account_id unconfirmed[SENDERS_MAX]; /* ring */
+    struct sealmq_account unconfirmed[SENDERS_MAX]; /* ring */
     size_t count;
     bool unreachable; /* the relay did not answer: only ask again in a session */
 };
 
-/* sender_name: text for `account`; claimed may be empty. Waits for the relay for at most two
- * seconds, through the watch; keeps what it learns in the home. The text is NUL-terminated. */
-#define SENDER_NAME_MAX (2u * 32u + HANDLE_LEN_MAX + 1u)
-void sender_name(struct senders *s, struct device *d, const struct client_watch *watch,
-                 struct account_id account, struct view claimed, char out[SENDER_NAME_MAX]);
+/* sender_name: text for whoever sent `received`; claimed may be empty. Waits for the relay for at most two
+ * seconds, through the watch; what it learns is kept in the home. The text is NUL-terminated. */
+#define SENDER_NAME_MAX (SEALMQ_ACCOUNT_TEXT_LEN + SEALMQ_HANDLE_MAX + 1u)
+void sender_name(struct senders *s, struct device *d, const struct loop_watch *watch,
+                 const struct sealmq_received *received, struct view claimed, char out[SENDER_NAME_MAX]);
 
 #endif

@@ -13,30 +13,29 @@ static bool is_zero(const uint8_t *at, size_t len)
     return true;
 }
 
-static bool has_id(const struct outbox_row *row)
+static bool has_id(const struct sealmq_message *m)
 {
-    return !is_zero(row->id.bytes, sizeof row->id.bytes);
+    return !is_zero(m->id.bytes, sizeof m->id.bytes);
 }
 
-static bool has_target(const struct outbox_row *row)
+static bool has_account(const struct sealmq_message *m)
 {
-    return !is_zero(row->target.bytes, sizeof row->target.bytes);
+    return !is_zero(m->account.bytes, sizeof m->account.bytes);
 }
 
-void show_name(const struct outbox_row *row, char out[SHOW_NAME_MAX])
+void show_name(const struct sealmq_message *m, char out[SHOW_NAME_MAX])
 {
-    if (has_id(row))
-        message_id_text(row->id, out);
+    if (has_id(m))
+        sealmq_message_id_text(m->id, out);
     else
-        snprintf(out, SHOW_NAME_MAX, "%s", row->key.text);
+        snprintf(out, SHOW_NAME_MAX, "%s", m->key);
 }
 
-static void reference_of(const struct outbox_row *row, const struct state_identity *me,
-                         char out[REFERENCE_TEXT_LEN + 1])
+static void reference_of(const struct sealmq_message *m, const struct sealmq_identity *me,
+                         char out[SEALMQ_REFERENCE_TEXT_LEN + 1])
 {
-    struct message_ref ref = {
-        .sender = me->device, .target = target_of_account(row->target), .id = row->id};
-    reference_text(&ref, out);
+    struct sealmq_reference reference = {.sender = me->device, .target = m->account, .id = m->id};
+    sealmq_reference_text(&reference, out);
 }
 
 /* ---- JSON ---- */
@@ -50,7 +49,7 @@ static void set_hex(json_t *object, const char *name, const uint8_t *at, size_t 
 {
     char text[2 * 32 + 1];
     ENSURE(len <= 32);
-    hex_encode(at, len, text);
+    output_hex(at, len, text);
     set(object, name, json_string(text));
 }
 
@@ -62,114 +61,111 @@ static void set_time(json_t *object, const char *name, uint64_t ms)
     set(object, name, json_string(text));
 }
 
-static const char *level_name(uint32_t level)
+static const char *level_name(const struct sealmq_message *m)
 {
-    return level == LEVEL_SYNCED ? "synced" : level == LEVEL_MEMORY ? "memory" : "?";
+    return m->receipt.synced ? "synced" : "memory";
 }
 
-static json_t *receipt_json(const struct msg_receipt *r)
+static json_t *receipt_json(const struct sealmq_receipt *r)
 {
     json_t *object = json_object();
-    set_hex(object, "store", r->store.bytes, sizeof r->store.bytes);
-    set_hex(object, "term", r->term.bytes, sizeof r->term.bytes);
+    set_hex(object, "store", r->store, sizeof r->store);
+    set_hex(object, "term", r->term, sizeof r->term);
     set(object, "commit", json_integer((json_int_t)r->commit));
     set(object, "key_id", json_integer(r->key_id));
     set_time(object, "accepted", r->accepted_ms);
-    set_hex(object, "mac", r->mac.bytes, sizeof r->mac.bytes);
+    set_hex(object, "mac", r->mac, sizeof r->mac);
     return object;
 }
 
-static json_t *parts_json(const struct outbox_row *row)
+static json_t *parts_json(const struct sealmq_message *m)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < row->part_count; i++) {
-        const struct msg_part_state *part = &row->parts[i];
+    for (size_t i = 0; i < m->part_count; i++) {
+        const struct sealmq_part *part = &m->parts[i];
         json_t *object = json_object();
         set_hex(object, "device", part->device.bytes, sizeof part->device.bytes);
-        if (part->outcome == OUTCOME_OPEN)
-            set(object, "state", json_string(delivery_state_name(part->state)));
-        set(object, "outcome", json_string(outcome_name(part->outcome)));
-        if (part->reason != FAIL_NONE)
-            set(object, "reason", json_string(fail_reason_name(part->reason)));
+        if (part->outcome == SEALMQ_OUTCOME_OPEN)
+            set(object, "state", json_string(sealmq_delivery_state_name(part->state)));
+        set(object, "outcome", json_string(sealmq_outcome_name(part->outcome)));
+        if (part->reason != SEALMQ_FAIL_NONE)
+            set(object, "reason", json_string(sealmq_fail_reason_name(part->reason)));
         set_time(object, "at", part->at_ms);
         ENSURE(json_array_append_new(array, object) == 0);
     }
     return array;
 }
 
-static void reference_json(json_t *object, const struct outbox_row *row,
-                           const struct state_identity *me)
+static void reference_json(json_t *object, const struct sealmq_message *m, const struct sealmq_identity *me)
 {
-    char text[REFERENCE_TEXT_LEN + 1];
-    if (!has_id(row) || !has_target(row)) return;
-    reference_of(row, me, text);
+    char text[SEALMQ_REFERENCE_TEXT_LEN + 1];
+    if (!has_id(m) || !has_account(m)) return;
+    reference_of(m, me, text);
     set(object, "reference", json_string(text));
-    set_hex(object, "account", row->target.bytes, sizeof row->target.bytes);
+    set_hex(object, "account", m->account.bytes, sizeof m->account.bytes);
 }
 
-json_t *show_json(const struct outbox_row *row, const struct state_identity *me, enum show how)
+json_t *show_json(const struct sealmq_message *m, const struct sealmq_identity *me, enum show how)
 {
     char name[SHOW_NAME_MAX];
     json_t *object = json_object();
-    show_name(row, name);
+    show_name(m, name);
     set(object, "id", json_string(name));
-    if (strcmp(name, row->key.text) != 0) set(object, "key", json_string(row->key.text));
-    set(object, "state", json_string(message_state_name(row->state)));
-    set(object, "to", json_stringn((const char *)row->handle, row->handle_len));
-    if (row->reason != STATUS_OK) set(object, "reason", json_string(status_name(row->reason)));
-    if (row->level != 0) set(object, "level", json_string(level_name(row->level)));
-    set_time(object, "created", row->created_ms);
-    set(object, "sealed", json_false());
+    if (strcmp(name, m->key) != 0) set(object, "key", json_string(m->key));
+    set(object, "state", json_string(sealmq_message_state_name(m->state)));
+    set(object, "to", json_string(m->handle));
+    if (m->reason != SEALMQ_OK) set(object, "reason", json_string(sealmq_status_name(m->reason)));
+    if (m->accepted) set(object, "level", json_string(level_name(m)));
+    set_time(object, "created", m->created_ms);
+    set(object, "sealed", json_boolean(m->kind == SEALMQ_SEALED));
     if (how == SHOW_SHORT) return object;
-    reference_json(object, row, me);
-    set_time(object, "expires", row->expires_ms);
-    if (row->level != 0) set(object, "receipt", receipt_json(&row->receipt));
-    set(object, "parts", parts_json(row));
+    reference_json(object, m, me);
+    set_time(object, "expires", m->expires_ms);
+    if (m->accepted) set(object, "receipt", receipt_json(&m->receipt));
+    set(object, "parts", parts_json(m));
     return object;
 }
 
 /* ---- words ---- */
 
-static void parts_print(const struct outbox_row *row)
+static void parts_print(const struct sealmq_message *m)
 {
-    for (size_t i = 0; i < row->part_count; i++) {
-        const struct msg_part_state *part = &row->parts[i];
-        char device[2 * sizeof part->device.bytes + 1], at[OUTPUT_TIME_LEN + 1] = "";
-        bool open = part->outcome == OUTCOME_OPEN;
-        hex_encode(part->device.bytes, sizeof part->device.bytes, device);
+    for (size_t i = 0; i < m->part_count; i++) {
+        const struct sealmq_part *part = &m->parts[i];
+        char device[SEALMQ_DEVICE_TEXT_LEN + 1], at[OUTPUT_TIME_LEN + 1] = "";
+        bool open = part->outcome == SEALMQ_OUTCOME_OPEN, failed = part->reason != SEALMQ_FAIL_NONE;
+        sealmq_device_text(part->device, device);
         if (part->at_ms != 0) output_time(part->at_ms, at);
         printf("  device %s  %s%s%s %s\n", device,
-               open ? delivery_state_name(part->state) : outcome_name(part->outcome),
-               part->reason != FAIL_NONE ? ": " : "",
-               part->reason != FAIL_NONE ? fail_reason_name(part->reason) : "", at);
+               open ? sealmq_delivery_state_name(part->state) : sealmq_outcome_name(part->outcome),
+               failed ? ": " : "", failed ? sealmq_fail_reason_name(part->reason) : "", at);
     }
 }
 
-static void receipt_print(const struct outbox_row *row)
+static void receipt_print(const struct sealmq_message *m)
 {
-    char store[2 * 8 + 1], term[2 * 16 + 1], at[OUTPUT_TIME_LEN + 1];
-    if (row->level == 0) return;
-    hex_encode(row->receipt.store.bytes, sizeof row->receipt.store.bytes, store);
-    hex_encode(row->receipt.term.bytes, sizeof row->receipt.term.bytes, term);
-    output_time(row->receipt.accepted_ms, at);
-    printf("  receipt    %s at %s: store %s term %s commit %" PRIu64 "\n", level_name(row->level),
-           at, store, term, row->receipt.commit);
+    const struct sealmq_receipt *r = &m->receipt;
+    char store[2 * sizeof r->store + 1], term[2 * sizeof r->term + 1], at[OUTPUT_TIME_LEN + 1];
+    if (!m->accepted) return;
+    output_hex(r->store, sizeof r->store, store);
+    output_hex(r->term, sizeof r->term, term);
+    output_time(r->accepted_ms, at);
+    printf("  receipt    %s at %s: store %s term %s commit %" PRIu64 "\n", level_name(m), at, store, term, r->commit);
 }
 
-void show_print(const struct outbox_row *row, const struct state_identity *me, enum show how)
+void show_print(const struct sealmq_message *m, const struct sealmq_identity *me, enum show how)
 {
-    char name[SHOW_NAME_MAX], text[REFERENCE_TEXT_LEN + 1];
-    show_name(row, name);
-    printf("%s  %-9s  to %.*s", name, message_state_name(row->state), (int)row->handle_len,
-           (const char *)row->handle);
-    if (row->reason != STATUS_OK)
-        printf("  (%s: %s)", status_name(row->reason), status_meaning(row->reason));
+    char name[SHOW_NAME_MAX], text[SEALMQ_REFERENCE_TEXT_LEN + 1];
+    show_name(m, name);
+    printf("%s  %-9s  to %s", name, sealmq_message_state_name(m->state), m->handle);
+    if (m->reason != SEALMQ_OK)
+        printf("  (%s: %s)", sealmq_status_name(m->reason), sealmq_status_meaning(m->reason));
     printf("\n");
     if (how == SHOW_SHORT) return;
-    if (strcmp(name, row->key.text) != 0) printf("  your id    %s\n", row->key.text);
-    parts_print(row);
-    receipt_print(row);
-    if (!has_id(row) || !has_target(row)) return;
-    reference_of(row, me, text);
+    if (strcmp(name, m->key) != 0) printf("  your id    %s\n", m->key);
+    parts_print(m);
+    receipt_print(m);
+    if (!has_id(m) || !has_account(m)) return;
+    reference_of(m, me, text);
     printf("  reference  %s\n", text);
 }

@@ -3,19 +3,19 @@
 #define SEALMQ_CLI_SHOW_H
 
 #include "clients/cli/output.h"
-#include "clients/state/state.h"
+#include "clients/sealmq.h"
 
 /* How much of it. */
 enum show { SHOW_SHORT, SHOW_ALL };
 
 /* show_name: what the message is called: its id, or the caller's key as long as it has none. */
-#define SHOW_NAME_MAX (STATE_KEY_LEN_MAX + 1)
-void show_name(const struct outbox_row *row, char out[SHOW_NAME_MAX]);
+#define SHOW_NAME_MAX (SEALMQ_KEY_MAX + 1u)
+void show_name(const struct sealmq_message *message, char out[SHOW_NAME_MAX]);
 
-/* show_json: {"id","state","to",...}; the caller owns it. */
-json_t *show_json(const struct outbox_row *row, const struct state_identity *me, enum show how);
+/* show_json: {"id","state","to",...}; the caller owns it. With SHOW_ALL the message is the last one that was read. */
+json_t *show_json(const struct sealmq_message *message, const struct sealmq_identity *me, enum show how);
 
-/* show_print: lines on standard output. */
-void show_print(const struct outbox_row *row, const struct state_identity *me, enum show how);
+/* show_print: lines on standard output; as show_json. */
+void show_print(const struct sealmq_message *message, const struct sealmq_identity *me, enum show how);
 
 #endif

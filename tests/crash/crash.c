@@ -88,7 +88,7 @@ static void peer_connect(struct test *t, struct peer *p)
     struct state_identity identity;
     struct device_secrets secrets;
     struct arena arena = {0};
-    struct transport_options options = {.endpoints = endpoint};
+    struct transport_options options = {.endpoints = endpoint, .poll_fd = -1};
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", t->relay.port);
     snprintf(path, sizeof path, "%s/server.pub", t->relay.dir);
     if (transport_server_key_load(path, &options.server, error, sizeof error) != STATUS_OK ||

@@ -1,6 +1,6 @@
 /* device: one device's machine: its state (what survives), the engines of up to two processes on it (a
  * running receiver, and now and then a quick sender beside it), their connections, and an application
- * that sends, says things twice, and reads. The loop is the one of clients/client.c. */
+ * that sends, says things twice, and reads. The loop is that of clients/api_loop.c. */
 #include "tests/sim/sim.h"
 
 #include "clients/state/memory.h"

@@ -91,6 +91,26 @@ ENGINE_TEST(outbox, impossible_messages_are_refused_and_not_kept)
     cr_assert_eq(row.order, 1u);
 }
 
+ENGINE_TEST(outbox, message_to_an_account_needs_no_handle_and_both_are_refused)
+{
+    struct sent s;
+    struct outbox_row row;
+    struct engine_message m = {.handle = text("bob"), .account = &f->bob.account, .payload = text("answer"), .key = "key"};
+    bind_session(f);
+    said_forget(f);
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_MALFORMED);
+    m.handle = view_of(NULL, 0);
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_OK);
+    turn(f);
+    cr_assert(row.handle_len == 0 && memcmp(&row.target, &f->bob.account, sizeof row.target) == 0);
+    answer_lookups(f); /* of entries only: there is no handle to ask for */
+    said_send(f, &s);
+    cr_assert(target_equal(s.items[0].target, target_of_account(f->bob.account)));
+    struct account_id other = {{1}};
+    m.account = &other;
+    cr_assert_eq(engine_send(f->e, f->now, &m, &row), STATUS_ID_REUSED, "the recipient is part of a message");
+}
+
 /* ---- one message, one key ---- */
 
 ENGINE_TEST(outbox, double_tap_is_one_message_and_other_content_is_refused)

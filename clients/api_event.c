@@ -1,0 +1,128 @@
+/* api_event: what has happened, as the application hears it. The engine's events are taken in as soon as they are there,
+ * since some are for the library itself (leave this connection, the relay's last word), and wait in a ring for the
+ * application. Invariant: what falls out of a full ring is counted, and the application is told. */
+#include "clients/api.h"
+
+#include "broker/host/host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void event_push(struct sealmq_client *c, const struct sealmq_event *event)
+{
+    if (c->event_count == API_EVENTS_MAX) {
+        c->events_dropped++;
+        return;
+    }
+    struct sealmq_event *place = &c->events[(c->event_first + c->event_count++) % API_EVENTS_MAX];
+    *place = *event;
+    place->size = sizeof *place;
+}
+
+void prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
+{
+    struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return;
+    event_push(c, &(struct sealmq_event){.kind = SEALMQ_EVENT_PROMPT, .order = order, .prompt = id,
+                                         .severity = prompt.severity, .text = prompt.text});
+}
+
+static void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id)
+{
+    if (c->prompts_told & 1u << id) return;
+    c->prompts_told |= 1u << id;
+    prompt_push(c, id, 0);
+}
+
+/* ---- the engine's, as ours ---- */
+
+static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
+{
+    switch (kind) {
+    case ENGINE_CONNECTED: return SEALMQ_EVENT_CONNECTED;
+    case ENGINE_DISCONNECTED: return SEALMQ_EVENT_DISCONNECTED;
+    case ENGINE_REGISTERED: return SEALMQ_EVENT_REGISTERED;
+    case ENGINE_HANDLE_REFUSED: return SEALMQ_EVENT_HANDLE_REFUSED;
+    case ENGINE_IDENTITY: return SEALMQ_EVENT_IDENTITY;
+    case ENGINE_MESSAGE: return SEALMQ_EVENT_MESSAGE;
+    case ENGINE_RECEIVED: return SEALMQ_EVENT_RECEIVED;
+    case ENGINE_GAP: return SEALMQ_EVENT_GAP;
+    case ENGINE_SUPERSEDED: return SEALMQ_EVENT_SUPERSEDED;
+    case ENGINE_STOPPED: return SEALMQ_EVENT_STOPPED;
+    case ENGINE_FAILED: return SEALMQ_EVENT_FAILED;
+    case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
+    case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
+    case ENGINE_MOVE: break; /* the library's own affair */
+    }
+    return SEALMQ_EVENT_NONE;
+}
+
+static void translate(struct sealmq_client *c, const struct engine_event *e)
+{
+    struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)e->status,
+                                 .order = e->order, .count = e->count,
+                                 .state = (enum sealmq_message_state)e->state,
+                                 .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached, .attempt = e->attempt};
+    if (event.kind == SEALMQ_EVENT_NONE) return;
+    memcpy(event.id.bytes, e->id.bytes, sizeof event.id.bytes);
+    memcpy(event.account.bytes, e->sender_account.bytes, sizeof event.account.bytes);
+    memcpy(event.device.bytes, e->sender_device.bytes, sizeof event.device.bytes);
+    memcpy(event.key, e->key.text, sizeof event.key);
+    event_push(c, &event);
+}
+
+/* What the library does about it. */
+static void obey(struct sealmq_client *c, struct now now, const struct engine_event *e)
+{
+    if (e->kind == ENGINE_MOVE && c->transport != NULL) {
+        transport_move(c->transport);
+        engine_down(c->engine, now);
+    } else if (e->kind == ENGINE_STOPPED) {
+        c->stopped = true;
+        snprintf(c->error, sizeof c->error, "the relay refuses this device (%s): %s", status_name(e->status),
+                 status_meaning(e->status));
+    } else if (e->kind == ENGINE_FAILED) {
+        c->failure = e->status;
+        api_state_explain(c->state, e->status, c->error, sizeof c->error);
+    } else if (e->kind == ENGINE_HANDLE_REFUSED) {
+        handle_refusal_keep(c);
+    }
+    if (e->kind == ENGINE_MOVE || e->kind == ENGINE_DISCONNECTED) lookups_down(c);
+}
+
+static void prompt(struct sealmq_client *c, const struct engine_event *e)
+{
+    if (e->kind == ENGINE_MESSAGE && (e->state == MESSAGE_HELD || e->state == MESSAGE_UNKNOWN))
+        prompt_push(c, prompt_of_message(e->state, true), e->order);
+    else if (e->kind == ENGINE_GAP)
+        prompt_push(c, SEALMQ_PROMPT_MESSAGES_LOST, 0);
+    else if (e->kind == ENGINE_IDENTITY && e->status == STATUS_BAD_ENTRY)
+        prompt_push_once(c, SEALMQ_PROMPT_RELAY_FORKED);
+}
+
+void events_take(struct sealmq_client *c, struct now now)
+{
+    struct engine_event event;
+    while (engine_next_event(c->engine, &event)) {
+        obey(c, now, &event);
+        translate(c, &event);
+        prompt(c, &event);
+    }
+}
+
+bool sealmq_next_event(struct sealmq_client *c, struct sealmq_event *out)
+{
+    if (api_out(out) != STATUS_OK) return false;
+    events_take(c, host_now());
+    if (c->event_count > 0) {
+        api_give(out, &c->events[c->event_first], sizeof c->events[0]);
+        c->event_first = (c->event_first + 1) % API_EVENTS_MAX;
+        c->event_count--;
+        return true;
+    }
+    if (c->events_dropped == 0) return false;
+    struct sealmq_event overflow = {.kind = SEALMQ_EVENT_OVERFLOW, .count = c->events_dropped};
+    c->events_dropped = 0;
+    api_give(out, &overflow, sizeof overflow);
+    return true;
+}

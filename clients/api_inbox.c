@@ -1,0 +1,56 @@
+/* api_inbox: messages for us as rows, and the application's word that it has taken them (ARCHITECTURE, step 6). */
+#include "clients/api.h"
+
+#include "broker/host/host.h"
+
+#include <string.h>
+
+#define LOCKED_TRIES 3u
+
+static void received_give(const struct inbox_row *row, struct view handle, struct sealmq_received *out)
+{
+    bool sealed = row->sealed;
+    struct sealmq_received full = {.order = row->order,
+                                   .kind = sealed ? SEALMQ_SEALED : SEALMQ_OPAQUE,
+                                   .prompt = sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED,
+                                   .accepted_ms = row->accepted_ms, .received_ms = row->received_ms,
+                                   .missing = row->missing,
+                                   .payload = row->body.at, .payload_len = row->body.len};
+    memcpy(full.account.bytes, row->sender_account.bytes, sizeof full.account.bytes);
+    memcpy(full.device.bytes, row->sender_device.bytes, sizeof full.device.bytes);
+    memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
+    api_text_copy(full.handle, sizeof full.handle, handle);
+    api_give(out, &full, sizeof full);
+}
+
+static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox_row *row, struct view *handle)
+{
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .after = after, .rows = row, .row_max = 1};
+    enum status s = state_inbox_scan(c->state, &scan, &c->inbox_arena);
+    if (s == STATUS_OK && scan.row_count == 0) return STATUS_NOT_FOUND;
+    if (s == STATUS_OK) s = state_contact_handle(c->state, row->sender_account, &c->inbox_arena, handle);
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+enum sealmq_status sealmq_inbox_next(struct sealmq_client *c, uint64_t after, struct sealmq_received *out)
+{
+    struct inbox_row row;
+    struct view handle = {0};
+    arena_reset(&c->inbox_arena);
+    enum status s = api_out(out);
+    if (s == STATUS_OK) s = state_begin(c->state, STATE_READ);
+    if (s != STATUS_OK) return api_result(c, s);
+    s = next_in(c, after, &row, &handle);
+    state_rollback(c->state);
+    if (s == STATUS_OK) received_give(&row, handle, out);
+    return api_result(c, s);
+}
+
+enum sealmq_status sealmq_ack(struct sealmq_client *c, const uint64_t *orders, size_t count)
+{
+    enum status s = STATUS_LOCKED;
+    for (unsigned i = 0; s == STATUS_LOCKED && i < LOCKED_TRIES; i++)
+        s = engine_ack(c->engine, host_now(), orders, count);
+    api_changed(c);
+    return api_result(c, s);
+}

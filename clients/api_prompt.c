@@ -1,0 +1,82 @@
+/* api_prompt: the table of prompts, and which of them this home still has to show. Decides nothing else. */
+#include "clients/api.h"
+
+#define SEEN_SETTING "prompts_seen" /* 4 bytes: a bit for each id */
+
+static const struct sealmq_prompt PROMPTS[] = {
+    [SEALMQ_PROMPT_NO_RECOVERY] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "The keys and messages of this device are only in its home. Messages cannot be read again if all devices are "
+        "lost, and nobody can restore the account: there is no recovery in this version."},
+    [SEALMQ_PROMPT_NOT_SEALED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This message is not end-to-end encrypted by SealMQ: what the application hands over is what the relay has."},
+    [SEALMQ_PROMPT_CONTACT_CHANGED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "The relay shows another history of this contact's keys than this home holds. The message waits: ask the "
+        "contact by another way before it is released."},
+    [SEALMQ_PROMPT_MAY_HAVE_COME] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "This message may have arrived long ago. Ask the recipient before it is released: it would be sent once more."},
+    [SEALMQ_PROMPT_RELAY_FORKED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "The relay shows another history of this account's keys than this home holds: do not trust it, and ask its "
+        "operator."},
+    [SEALMQ_PROMPT_MESSAGES_LOST] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "Messages to this device will not come. Their senders see it, and can send them again."},
+};
+#define PROMPT_COUNT (sizeof PROMPTS / sizeof PROMPTS[0])
+
+enum sealmq_status sealmq_prompt_get(enum sealmq_prompt_id id, struct sealmq_prompt *out)
+{
+    enum status s = api_out(out);
+    if (s != STATUS_OK) return (enum sealmq_status)s;
+    if ((size_t)id >= PROMPT_COUNT || PROMPTS[id].text == NULL) return SEALMQ_NOT_FOUND;
+    struct sealmq_prompt prompt = PROMPTS[id];
+    prompt.id = id;
+    api_give(out, &prompt, sizeof prompt);
+    return SEALMQ_OK;
+}
+
+enum sealmq_prompt_id prompt_of_message(enum message_state state, bool sealed)
+{
+    if (state == MESSAGE_HELD) return SEALMQ_PROMPT_CONTACT_CHANGED;
+    if (state == MESSAGE_UNKNOWN) return SEALMQ_PROMPT_MAY_HAVE_COME;
+    return sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED;
+}
+
+static enum status seen_in(struct sealmq_client *c, uint32_t *bits)
+{
+    struct view value;
+    *bits = 0;
+    arena_reset(&c->arena);
+    enum status s = state_setting_get(c->state, SEEN_SETTING, &c->arena, &value);
+    if (s == STATUS_NOT_FOUND) return STATUS_OK;
+    if (s == STATUS_OK && value.len != sizeof *bits) return STATUS_DAMAGED;
+    if (s == STATUS_OK) *bits = get_u32(value.at);
+    return s;
+}
+
+enum status prompts_open(struct sealmq_client *c)
+{
+    uint32_t seen = 0;
+    enum status s = state_begin(c->state, STATE_READ);
+    if (s == STATUS_OK) {
+        s = seen_in(c, &seen);
+        state_rollback(c->state);
+    }
+    if (s == STATUS_OK && !(seen & 1u << SEALMQ_PROMPT_NO_RECOVERY)) prompt_push(c, SEALMQ_PROMPT_NO_RECOVERY, 0);
+    return s == STATUS_OK ? s : (enum status)api_result(c, s);
+}
+
+enum sealmq_status sealmq_prompt_seen(struct sealmq_client *c, enum sealmq_prompt_id id)
+{
+    uint32_t seen;
+    uint8_t value[sizeof seen];
+    if (id != SEALMQ_PROMPT_NO_RECOVERY) return SEALMQ_OK;
+    enum status s = state_begin(c->state, STATE_WRITE);
+    if (s != STATUS_OK) return api_result(c, s);
+    s = seen_in(c, &seen);
+    put_u32(value, seen | 1u << id);
+    if (s == STATUS_OK) s = state_setting_put(c->state, SEEN_SETTING, view_of(value, sizeof value));
+    if (s == STATUS_OK)
+        s = state_commit(c->state);
+    else
+        state_rollback(c->state);
+    return api_result(c, s);
+}
