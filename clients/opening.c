@@ -118,20 +118,29 @@ static enum status reopen_in(struct engine *e, struct now now, struct inbox_row 
     return s == STATUS_OK ? state_ack_put(e->state, &ack) : s;
 }
 
-/* At most as many as done has room for. */
-static enum status reopen_all_in(struct engine *e, struct now now, struct account_id account, uint64_t closed,
-                                 uint64_t *after, struct reopened *done, size_t *count, bool *more)
+/* Closed rows of an account, a page at a time. */
+struct reopening {
+    struct account_id account;
+    uint64_t closed; /* those up to here end now */
+    uint64_t after;
+    struct reopened done[CLOSED_AT_ONCE];
+    size_t count;
+    bool more, left; /* left: some came after the look-up was asked, and are closed still */
+};
+
+static enum status reopen_page_in(struct engine *e, struct now now, struct reopening *r)
 {
     struct inbox_row rows[CLOSED_AT_ONCE];
-    struct inbox_scan scan = {.which = INBOX_CLOSED, .after = *after, .rows = rows, .row_max = CLOSED_AT_ONCE};
+    struct inbox_scan scan = {.which = INBOX_CLOSED, .after = r->after, .rows = rows, .row_max = CLOSED_AT_ONCE};
     enum status s = state_inbox_scan(e->state, &scan, &e->arena);
-    *count = 0;
-    *more = s == STATUS_OK && scan.row_count == CLOSED_AT_ONCE;
+    r->count = 0;
+    r->more = s == STATUS_OK && scan.row_count == CLOSED_AT_ONCE;
     for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
-        *after = rows[i].order;
-        if (memcmp(&rows[i].sender_account, &account, sizeof account) != 0) continue;
-        s = reopen_in(e, now, &rows[i], rows[i].order <= closed, &done[*count]);
-        *count += done[*count].order != 0;
+        r->after = rows[i].order;
+        if (memcmp(&rows[i].sender_account, &r->account, sizeof r->account) != 0) continue;
+        s = reopen_in(e, now, &rows[i], rows[i].order <= r->closed, &r->done[r->count]);
+        r->left = r->left || rows[i].closed;
+        r->count += r->done[r->count].order != 0;
     }
     return s;
 }
@@ -148,20 +157,18 @@ static bool any_closed(struct engine *e)
 
 void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed)
 {
-    struct reopened done[CLOSED_AT_ONCE];
-    uint64_t after = 0;
-    bool more = any_closed(e);
-    while (more) {
-        size_t count = 0;
+    struct reopening r = {.account = account, .closed = closed, .more = any_closed(e)};
+    while (r.more) {
         enum status s = tx_begin(e, STATE_WRITE);
-        if (s == STATUS_OK) s = tx_end(e, reopen_all_in(e, now, account, closed, &after, done, &count, &more));
+        if (s == STATUS_OK) s = tx_end(e, reopen_page_in(e, now, &r));
         if (!engine_fault(e, s)) return; /* the next session offers them again */
-        for (size_t i = 0; i < count; i++)
-            if (done[i].reason == FAIL_NONE)
-                acks_opened(e, now, done[i].order);
+        for (size_t i = 0; i < r.count; i++)
+            if (r.done[i].reason == FAIL_NONE)
+                acks_opened(e, now, r.done[i].order);
             else
-                acks_broken(e, now, done[i].order, done[i].reason, done[i].report);
+                acks_broken(e, now, r.done[i].order, r.done[i].reason, r.done[i].report);
     }
+    if (r.left) contact_learn(e, now, account);
 }
 
 void opening_sweep(struct engine *e, struct now now)

@@ -8,8 +8,7 @@
 #define EXIT_QUEUED  3 /* kept here; the relay can't be reached, or has not answered yet */
 #define EXIT_TIMEOUT 4 /* recv: the time given passed first */
 
-#define NOT_SEALED \
-    "not sealed yet: this version hands the text to the relay as it is, readable there"
+#define NOT_SEALED "not sealed: the relay has this text as it is, readable there"
 
 int init_run(struct command *c);
 int send_run(struct command *c);

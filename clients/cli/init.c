@@ -111,7 +111,7 @@ static int relay_register(struct init *i, long long timeout_s)
 static int result_json(const struct sealmq_identity *me, const char *account, const char *device)
 {
     json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "id", account, "state", "registered", "handle",
-                               me->handle, "account", account, "device", device, "sealed", 0);
+                               me->handle, "account", account, "device", device, "sealed", 1);
     return output_json(object) ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -123,7 +123,7 @@ static int result_print(const struct init *i)
     sealmq_account_text(me->account, account);
     sealmq_device_text(me->device, device);
     if (i->device.command->json) return result_json(me, account, device);
-    printf("%s is registered\n  account  %s\n  device   %s\n%s.\n", me->handle, account, device, NOT_SEALED);
+    printf("%s is registered\n  account  %s\n  device   %s\n", me->handle, account, device);
     if (sealmq_prompt_get(SEALMQ_PROMPT_NO_RECOVERY, &prompt) == SEALMQ_OK &&
         printf("%s\n", prompt.text) > 0 && fflush(stdout) == 0)
         (void)sealmq_prompt_seen(i->device.client, prompt.id); /* else it is told again, by whoever opens next */

@@ -22,6 +22,7 @@ static const struct option_rule INIT_OPTIONS[] = {
 static const struct option_rule SEND_OPTIONS[] = {
     {"id", "UUID", "your name for the message: the same one again is the same message", false},
     {"ttl", "S", "how long it may wait for its recipient (the relay's default)", false},
+    {"opaque", NULL, "do not seal it: the relay can read it", false},
     {"timeout", "S", "how long to wait for the relay's acceptance (10)", false},
 };
 
@@ -47,7 +48,7 @@ static const struct option_rule REACH_OPTIONS[] = {
 static const struct command_rule COMMANDS[] = {
     {"init", "", "make this device's keys and register its handle; again: finish that",
      INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
-    {"send", "NAME TEXT|-", "send a text (or standard input); exit 3: queued, relay not reached",
+    {"send", "NAME TEXT|-", "seal a text (or standard input) and send it; exit 3: kept, relay not reached",
      SEND_OPTIONS, COUNT_OF(SEND_OPTIONS), send_run},
     {"recv", "", "show messages, the oldest first; waits for them", RECV_OPTIONS,
      COUNT_OF(RECV_OPTIONS), recv_run},

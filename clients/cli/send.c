@@ -77,7 +77,7 @@ static int message_keep(struct send *s, struct view text, long long ttl_s)
     options.payload = bytes.at;
     options.payload_len = bytes.len;
     options.key = command_option(c, "id");
-    options.kind = SEALMQ_OPAQUE;
+    options.kind = command_option(c, "opaque") ? SEALMQ_OPAQUE : SEALMQ_SEALED;
     options.ttl_ms = (uint64_t)ttl_s * 1000;
     enum sealmq_status status = sealmq_send(s->device.client, &options, &s->message);
     buffer_fini(&bytes);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# When the sender hears what: `delivered` when the bytes are on the recipient's disk, `settled` when its
-# application has taken the message, which for the command line is when recv has printed it (row 16).
+# When the sender of an opaque message hears what: `delivered` when the bytes are on the recipient's disk, `settled` when
+# its application has taken the message, which for the command line is when recv has printed it (row 16). A sealed one
+# is settled when it is opened: sealed.sh.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # recv_unprintable: bob's recv gets what waits for it, and cannot print it.
@@ -15,7 +16,7 @@ relay_start
 device_make alice bob
 
 # Kept but not printed: delivered, and not settled.
-say alice bob "one"
+say alice bob "one" --opaque
 recv_unprintable
 wait_for "the sender sees that it was delivered" state_is alice "$ID" '"state":"delivered"'
 out_has '"state":"accepted"'; out_lacks '"outcome":"settled"'
@@ -26,7 +27,7 @@ wait_for "it is settled" state_is alice "$ID" '"state":"settled"'
 take_none bob
 
 # The same while the relay is away: printed at once, exit 0, no word about the relay.
-say alice bob "two"
+say alice bob "two" --opaque
 recv_unprintable
 wait_for "the sender sees that it was delivered" state_is alice "$ID" '"state":"delivered"'
 relay_stop
@@ -42,12 +43,12 @@ wait_for "it is settled at the next visit" state_is alice "$ID" '"state":"settle
 mkfifo "$DIR/pipe"
 exec 7<> "$DIR/pipe" # open for reading, and nobody reads
 head -c 70000 /dev/zero | tr '\0' z > "$DIR/long" # more than the pipe holds
-INPUT="$DIR/long" say alice bob -
+INPUT="$DIR/long" say alice bob - --opaque
 LONG="$ID"
 "$BIN/sealmq" --home "$DIR/bob" recv --follow > "$DIR/pipe" 2> "$DIR/follow.err" &
 FOLLOW=$!
 read -r -n 1 -t 15 -u 7 || fail "it does not begin to print"
-say alice bob "three"
+say alice bob "three" --opaque
 kill -KILL "$FOLLOW"; ended "$FOLLOW"
 exec 7>&-
 state_is alice "$LONG" '"outcome":"open"' || fail "settled without having been printed"

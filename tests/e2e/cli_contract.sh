@@ -9,7 +9,7 @@ relay_start
 # init: the keys stay, the handle is one's own.
 INIT=(init --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub")
 as alice 0 --json "${INIT[@]}" --handle alice
-lines 1; json_lines; out_has '"state":"registered"'; out_has '"handle":"alice"'; out_has '"sealed":false'
+lines 1; json_lines; out_has '"state":"registered"'; out_has '"handle":"alice"'; out_has '"sealed":true'
 ALICE="$(field account)"
 as alice 0 --json "${INIT[@]}" --handle alice;    equal "$(field account)" "$ALICE" "init again"
 as bob 0 "${INIT[@]}" --handle bob;               out_has "bob"
@@ -40,11 +40,13 @@ as alice 0 outbox
 # send: accepted, synced, with what support will ask for.
 as alice 0 --json send bob "hello"
 lines 1; json_lines; err_silent
-out_has '"state":"accepted"'; out_has '"level":"synced"'; out_has '"to":"bob"'; out_has '"sealed":false'
+out_has '"state":"accepted"'; out_has '"level":"synced"'; out_has '"to":"bob"'; out_has '"sealed":true'
 HELLO="$(field id)"
 [ -n "$(field reference)" ] && [ -n "$(field mac)" ] || fail "no reference or no receipt"
 as alice 0 send bob "hello again"
-out_has "accepted"; err_has "not sealed yet"
+out_has "accepted"; err_silent
+as alice 0 send bob "for all to read" --opaque
+out_has "accepted"; err_has "not sealed: the relay has this text"
 
 # recv: oldest first, who it is from.
 as bob 0 --json recv --count 1 --timeout 10
@@ -52,6 +54,7 @@ lines 1; json_lines; err_silent
 out_has '"from":"alice"'; out_has '"text":"hello"'; out_has '"state":"received"'
 equal "$(field id)" "$HELLO" "the id of the received message"
 as bob 0 recv --timeout 10;                       equal "$(cat "$DIR/out")" "alice: hello again" "recv"
+as bob 0 recv --timeout 10;                       equal "$(cat "$DIR/out")" "(not sealed) alice: for all to read" "recv"
 as bob 4 recv --timeout 0;                        one_error; lines 0
 as bob 4 --json recv --timeout 1;                 one_error; err_has "no message came"
 

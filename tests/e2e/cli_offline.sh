@@ -36,9 +36,9 @@ init 1 bob;                                        one_error; err_has "alice"
 
 # send keeps the message.
 run_home 3 send bob "first text" --timeout 1
-out_has "drafted"; err_has "not sealed yet"; err_has "kept"
+out_has "drafted"; err_lacks "not sealed"; err_has "kept"
 run_home 3 --json send bob "second text" --id double-tap --timeout 0
-lines 1; out_has '"state":"drafted"'; out_has '"to":"bob"'; err_lacks "not sealed yet"
+lines 1; out_has '"state":"drafted"'; out_has '"to":"bob"'; err_lacks "not sealed"
 SECOND="$(field id)"
 run_home 3 send bob "second text" --id double-tap --timeout 0 --json
 [ "$(field id)" = "$SECOND" ] || fail "the same --id became another message"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A stolen disk (row 53) and whoever reads the logs (invariant I11): no secret key of relay or devices is in
-# the store, no secret and no raw id, handle or text is in the log, in events or in what the programs say.
-# Texts are in the store still: this version does not seal them, and says so at every send.
+# A stolen disk (row 53) and whoever reads the logs (invariant I11): no secret key of relay or devices is in the
+# store, and no text that was sealed; no secret and no raw id, handle or text is in the log, in events or in what the
+# programs say.
 # Needs SEALMQ_SECRETS, the program of secrets.c.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 SECRETS_BIN="${SEALMQ_SECRETS:?set SEALMQ_SECRETS to the program of secrets.c}"
@@ -45,6 +45,7 @@ as copy 1 send "$BOB" "canary-text-5505" --id "$V7"
 child_end broker TERM; child_end storage KILL; child_end fanout KILL
 wait_for "the relay serves" relay_serves
 say "$BOB" "$ALICE" "canary-text-5506"
+say "$BOB" "$ALICE" "canary-text-open" --opaque
 ctl 0 --json events --limit 64; cp "$DIR/out" "$DIR/events.json"
 ctl 0 events --limit 64;        cp "$DIR/out" "$DIR/events.text"
 ctl 0 --json status;            cp "$DIR/out" "$DIR/status.json"
@@ -78,7 +79,7 @@ done
 KEYS="$RELAY/keys"
 declare -A SECRETS
 SECRETS[server]="$(z85_hex "$(head -c 40 "$KEYS/server.key")")"
-for name in mark receipt webhook; do
+for name in mark receipt stamp webhook; do
     SECRETS[$name]="$(grep -oE '[0-9a-f]{64}' "$KEYS/$name.key")"
 done
 for name in "$ALICE" "$BOB"; do
@@ -90,9 +91,10 @@ for name in "$ALICE" "$BOB"; do
     equal "$n" 3 "secret keys of $name"
 done
 for f in "$RELAY"/store/*; do hex_of "$f"; echo; done > "$DIR/store.hex"
-# The search finds what is there: the device's id, and the text that is not sealed yet.
+# The search finds what is there: the device's id, and the text that was not sealed. Those that were are not.
 grep -q "${IDS[device-$BOB]}" "$DIR/store.hex" || fail "the search does not find what the store has"
-grep -q "$(hex_text canary-text-5506)" "$DIR/store.hex" || fail "the search does not find a text"
+grep -q "$(hex_text canary-text-open)" "$DIR/store.hex" || fail "the search does not find a text"
+! grep -q "$(hex_text canary-text-55)" "$DIR/store.hex" || fail "a sealed text is in the store"
 for name in "${!SECRETS[@]}"; do
     secret="${SECRETS[$name]}"
     equal "${#secret}" 64 "the length of the secret $name"
@@ -104,8 +106,8 @@ done
 absent "the server's key" "$(head -c 40 "$KEYS/server.key")"
 ! grep -qF -- "$(hex_text "$(head -c 40 "$KEYS/server.key")")" "$DIR/store.hex" || fail "the server's key is in the store"
 
-# A device's own disk: no secret key is in its home in clear, and no text that it has received. (What was sent lies
-# in the ciphertext still, which this version does not seal.) The home's key is in a file of its own.
+# A device's own disk: no secret key is in its home in clear, and no text, sent or received, but what goes unsealed to
+# the relay. The home's key is in a file of its own.
 for name in "$ALICE" "$BOB"; do
     for f in "$DIR/$name"/*; do hex_of "$f"; echo; done > "$DIR/home.hex"
     grep -q "${IDS[device-$name]}" "$DIR/home.hex" || fail "the search does not find what the home of $name has"
@@ -113,8 +115,8 @@ for name in "$ALICE" "$BOB"; do
         ! grep -qF -- "${SECRETS[$name-$n]}" "$DIR/home.hex" || fail "a secret key of $name is in its home in clear"
     done
 done
-grep -q "$(hex_text canary-text-5506)" "$DIR/home.hex" || fail "the search does not find a text"
-! grep -q "$(hex_text canary-text-5501)" "$DIR/home.hex" || fail "a received text is in the home in clear"
+grep -q "$(hex_text canary-text-open)" "$DIR/home.hex" || fail "the search does not find a text"
+! grep -q "$(hex_text canary-text-55)" "$DIR/home.hex" || fail "a sealed text is in the home in clear"
 
 # And nobody else may read them.
 equal "$(find "$RELAY/keys" "$CONFIG" "$DIR/$ALICE" -perm /077 | wc -l)" 0 "files that others may use"

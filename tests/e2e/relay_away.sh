@@ -16,7 +16,7 @@ relay_stop
 as alice 3 --json send bob "first"  --timeout 1
 lines 1; out_has '"state":"encrypted"'; one_error; err_has "127.0.0.1:$PORT"; err_has "kept"
 FIRST="$(field id)"
-as alice 3 send bob "second" --timeout 0;         out_has "encrypted"; err_has "not sealed yet"
+as alice 3 send bob "second" --timeout 0;         out_has "encrypted"; err_has "kept"
 as alice 0 --json outbox;                         waiting 2; json_lines
 as alice 3 --json outbox --flush --timeout 1;     waiting 2; one_error
 as alice 0 --json status "$FIRST" --timeout 1;    out_has '"state":"encrypted"'; out_has '"fresh":false'

@@ -19,6 +19,7 @@ demonstrated() {
     out_has "device alice: registered"; out_has "device bob: registered"
     out_has "alice sends to bob"; out_has "bob sends to alice"
     out_has ": accepted"; out_has "delivery queued"; out_has "waiting_offline"
+    equal "$(grep "the text itself" "$DIR/out" | sed 's/.*: //' | tr '\n' ' ')" "no no yes " "which texts the disk had"
     out_has "received: Hello Bob, this is Alice."; out_has "received: Hello Alice, this is Bob."
     out_has "status: settled; delivery settled"; out_has "of ciphertext"
     ! listening || fail "broker/up --once left a relay behind"
