@@ -78,7 +78,7 @@ static enum status sealed_known_in(struct engine *e, const struct inbox_row *kno
 {
     e->counts.duplicates++;
     out->order = known->order;
-    out->taken = !known->closed;
+    out->taken = known->sealed ? !known->closed : known->shown;
     return STATUS_OK;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # servers: no program of the relay has a symbol of clients/seal: it could not open a message if it wanted to.
-#   servers.sh SEAL-LIBRARY CLIENT-PROGRAM SERVER-PROGRAM...
-# The client program must have them, or nothing would be looked for.
+#   servers.sh SEAL-LIBRARY CLIENT-LIBRARY SERVER-PROGRAM...
+# The client library must have them, or nothing would be looked for.
 set -euo pipefail
 
 library=$1 client=$2

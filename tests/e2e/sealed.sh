@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Sealed messages between real devices: the drill "sender goes offline after tapping send" (row 1), processes that are
+# killed between any two steps (row 15), and a device that was set back to an older copy of its home: what the user
+# sees, what support sees, what engineering sees.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+relay_make 18680
+relay_start
+device_make alice bob
+
+# ---- the drill ----
+
+# Somebody she has never met: nothing can be sealed for him yet. The words stay here, and nobody has heard of them.
+relay_stop
+as alice 3 --json send bob "written offline" --timeout 0
+lines 1; out_has '"state":"drafted"'; err_has "kept"
+DRAFT="$(field id)"
+relay_start
+wait_for "the draft goes" sh -c "$BIN/sealmq --home $DIR/alice --json outbox --flush --timeout 5 > $DIR/out 2> $DIR/err"
+take bob "written offline"; out_has '"sealed":true'; out_has '"missing":0'
+wait_for "it is settled" state_is alice "$DRAFT" '"state":"settled"'
+
+# Somebody she knows: sealed at once, on her disk, and submitted by no one.
+relay_stop
+as alice 3 --json send bob "sealed offline" --timeout 0
+lines 1; out_has '"state":"encrypted"'; err_has "kept"
+ID="$(field id)"; REFERENCE="$(field reference)"
+as alice 0 --json outbox;                         out_has "$ID"; out_has '"state":"encrypted"'
+relay_start
+# The user: it waits. Support: the relay has never accepted it, whatever the user says. Engineering: nothing of it.
+as alice 0 --json status "$ID" --timeout 0;       out_has '"state":"encrypted"'
+ctl 1 --json explain "$REFERENCE";                out_has '"code":"never_accepted"'
+ctl 1 explain "$REFERENCE";                       out_has "never accepted"
+ctl 0 --json events --limit 64;                   out_lacks decrypt_failed
+# Back online: it goes as it was sealed then, once.
+as alice 0 --json outbox --flush
+take bob "sealed offline"; take_none bob
+wait_for "it is settled" state_is alice "$ID" '"state":"settled"'
+wait_for "support sees it" explained "$REFERENCE" settled
+state_is alice "$ID" '"outcome":"settled"' || fail "no outcome"
+
+# A sealed message is settled when it is opened, printed or not; what was not printed is there the next time.
+say alice bob "not printed"
+timeout -k 5 20 "$BIN/sealmq" --home "$DIR/bob" recv --timeout 10 > /dev/full 2> "$DIR/err"
+equal "$?" 1 "recv onto a full disk"
+wait_for "it is settled" state_is alice "$ID" '"state":"settled"'
+take bob "not printed"; take_none bob
+
+# ---- killed at any moment ----
+
+# Senders die; the same --id again is the same message. Receivers die; what they had not shown comes again.
+for i in $(seq 24); do
+    "$BIN/sealmq" --home "$DIR/alice" --json send bob "killed $i" --id "k$i" > /dev/null 2>&1 &
+    sender=$!
+    "$BIN/sealmq" --home "$DIR/bob" --json recv --follow >> "$DIR/shown" 2> "$DIR/shown.err" &
+    receiver=$!
+    sleep "$(printf '0.%03d' $((i * 9)))" # spreads the deaths over all that they do; nothing rests on it
+    kill -KILL "$sender" "$receiver" 2> /dev/null
+    { wait "$sender"; wait "$receiver"; } 2> /dev/null
+    as alice 0 --json send bob "killed $i" --id "k$i"
+done
+all_shown() {
+    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 0 --count 64 >> "$DIR/shown" 2> /dev/null
+    [ "$(grep -oE '"text":"killed [0-9]+"' "$DIR/shown" | sort -u | wc -l)" = 24 ]
+}
+wait_for "all are shown" all_shown
+# Each is one message: the same id wherever it was shown again.
+equal "$(grep -oE '"id":"[^"]*"' "$DIR/shown" | sort -u | wc -l)" 24 "messages"
+ctl 0 --json events --limit 64;                   out_lacks decrypt_failed
+take_none bob
+
+# ---- set back to an older copy ----
+
+cp -r "$DIR/bob" "$DIR/older"
+for i in 1 2 3; do # twice round, and the older copy has none of the keys that are in use
+    say alice bob "before $i"; take bob "before $i"
+    say bob alice "answer $i"; take alice "answer $i"
+done
+rm -rf "$DIR/bob"; mv "$DIR/older" "$DIR/bob"
+say alice bob "after the return"
+take_later() { timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 >> "$DIR/late" 2> /dev/null; as alice 0 --json status "$ID"; as alice 0 --json outbox --flush; grep -q '"text":"after the return"' "$DIR/late"; }
+wait_for "it arrives" take_later
+wait_for "the sender's client has seen to it" state_is alice "$ID" '"state":"settled"'
+event_wait decrypt_failed
+event_wait resent
+wait_for "support sees it" explained "$REFERENCE" settled
+say bob alice "both go on"; take alice "both go on"
+relay_stop
+done_well
