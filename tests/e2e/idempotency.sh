@@ -52,11 +52,11 @@ event_wait session_started "\"client_version\":\"[0-9.]+\",\"device\":\"$SENDER\
 event_wait id_reused '"message":"[0-9a-f]{16}"'
 ctl 0 explain "$REFERENCE";                       out_has "settled"
 
-# The same content from the copy is the same message.
+# The same content from the copy is the same message, where nothing makes its bytes others: sealed, they are new each time.
 cp -r "$DIR/alice" "$DIR/twin"
 V7="${V7%ab}cd"
-say alice bob "said twice" --id "$V7"
-say twin bob "said twice" --id "$V7"
+say alice bob "said twice" --id "$V7" --opaque
+say twin bob "said twice" --id "$V7" --opaque
 take bob "said twice"
 take_none bob
 

@@ -10,7 +10,8 @@ device_make alice bob
 say alice bob "kept-before-the-loss"
 KEPT="$REFERENCE"
 
-# cut_from TEXT: kills storage while nobody can restart it, and cuts the log in the record that holds TEXT.
+# cut_from TEXT: kills storage while nobody can restart it, and cuts the log in the record that holds TEXT, which went
+# unsealed so that it is found.
 cut_from() {
     local pid wal at
     kill -STOP "$SUPERVISOR"
@@ -27,7 +28,7 @@ cut_from() {
 }
 
 # The recipient is offline: the message is only on the relay, and then it is not.
-say alice bob "lost-on-the-way"
+say alice bob "lost-on-the-way" --opaque
 LOST="$REFERENCE"; LOST_ID="$ID"
 ctl 0 explain "$LOST";                            out_has "waiting_offline"
 cut_from "lost-on-the-way"
@@ -51,7 +52,7 @@ take_none bob
 wait_for "support sees it settled" explained "$LOST" settled
 
 # Lost after the recipient had it: it is sent again, and not shown again.
-say alice bob "lost-after-it-was-shown"
+say alice bob "lost-after-it-was-shown" --opaque
 SHOWN_ID="$ID"; SHOWN="$REFERENCE"
 take bob "lost-after-it-was-shown"
 cut_from "lost-after-it-was-shown"
