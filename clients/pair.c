@@ -297,5 +297,6 @@ enum status pair_open_in(struct engine *e, struct now now, const struct peer *p,
     if (s == STATUS_OK && o.header.starts && !belongs) s = open_new(&o);
     *cause = o.cause;
     if (s == STATUS_OK && o.cause == CAUSE_NONE) *content = o.content;
+    sodium_memzero(&o.content, sizeof o.content);
     return s;
 }

@@ -7,7 +7,6 @@
 #include "broker/wire/states.h"
 
 #define WRAP_OPAQUE       0x01u
-#define WRAP_SEALED       0x02u
 #define WRAP_OVERHEAD_LEN 1u
 
 /* wrap_opaque: appends the ciphertext for a payload. */

@@ -108,13 +108,6 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
     return at + len;
 }
 
-static uint8_t *put_side(uint8_t *at, const struct x3dh_side *side)
-{
-    at = put(at, side->account.bytes, sizeof side->account.bytes);
-    at = put(at, side->device.bytes, sizeof side->device.bytes);
-    return put(at, side->identity.bytes, sizeof side->identity.bytes);
-}
-
 static void read_side(struct reader *r, struct x3dh_side *out)
 {
     read_bytes(r, out->account.bytes, sizeof out->account.bytes);
@@ -126,8 +119,8 @@ void session_write(const struct session *s, uint8_t out[SESSION_LEN])
 {
     uint8_t *at = out + RATCHET_LEN;
     ratchet_write(&s->ratchet, out);
-    at = put_side(at, &s->own);
-    at = put_side(at, &s->theirs);
+    at = x3dh_side_write(&s->own, at);
+    at = x3dh_side_write(&s->theirs, at);
     *at++ = (uint8_t)(s->initiator | s->answered << 1);
     at = put(at, s->start.ephemeral.bytes, sizeof s->start.ephemeral.bytes);
     at = put(at, s->start.initiator.bytes, sizeof s->start.initiator.bytes);

@@ -14,7 +14,7 @@ struct session {
     struct sealed_start start; /* with which it began */
 };
 
-#define SESSION_LEN (RATCHET_LEN + 2u * (32 + 16 + 32) + 1 + SEALED_START_LEN)
+#define SESSION_LEN (RATCHET_LEN + 2u * X3DH_SIDE_LEN + 1 + SEALED_START_LEN)
 
 /* A bundle of the relay's, whose signatures were verified (PROTOCOL 6.4). */
 struct session_bundle {

@@ -9,7 +9,7 @@
 
 static const char label[] = "sealmq x3dh 1";
 
-#define BINDING_LEN (2u * (32 + 16 + 32) + 32 + 8 + 32 + 1 + 8 + 32)
+#define BINDING_LEN (2u * X3DH_SIDE_LEN + 32 + 8 + 32 + 1 + 8 + 32)
 #define INFO_LEN    (sizeof label + BINDING_LEN)
 
 /* The shared secrets, behind 32 bytes of 0xff. */
@@ -38,7 +38,7 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
     return at + len;
 }
 
-static uint8_t *put_side(uint8_t *at, const struct x3dh_side *side)
+uint8_t *x3dh_side_write(const struct x3dh_side *side, uint8_t *at)
 {
     at = put(at, side->account.bytes, sizeof side->account.bytes);
     at = put(at, side->device.bytes, sizeof side->device.bytes);
@@ -49,8 +49,8 @@ static void info_write(const struct x3dh_public *p, uint8_t out[INFO_LEN])
 {
     uint8_t number[8], kind = (uint8_t)p->extra_kind;
     uint8_t *at = put(out, label, sizeof label);
-    at = put_side(at, &p->initiator);
-    at = put_side(at, &p->responder);
+    at = x3dh_side_write(&p->initiator, at);
+    at = x3dh_side_write(&p->responder, at);
     at = put(at, p->ephemeral.bytes, sizeof p->ephemeral.bytes);
     put_u64(number, p->prekey_id);
     at = put(at, number, sizeof number);

@@ -16,6 +16,10 @@ struct x3dh_side {
     struct identity_pk identity;
 };
 
+/* x3dh_side_write: X3DH_SIDE_LEN bytes: account, device, identity key; the place behind them. */
+#define X3DH_SIDE_LEN (32u + 16 + 32)
+uint8_t *x3dh_side_write(const struct x3dh_side *side, uint8_t *at);
+
 /* What the secret is bound to. */
 struct x3dh_public {
     struct x3dh_side initiator, responder;
