@@ -323,6 +323,7 @@ static void ack_send(struct engine *e, struct now now)
     struct position settled = ack_fill(a, &m, failures);
     m.settled_term = settled.term;
     m.settled_seq = settled.seq;
+    if (!request_room(e) || !lineage_due(e, now, &m.lineage)) m.lineage = view_of(NULL, 0);
     a->under_way = request_make(e, now, KIND_ACK, home_of_account(e->identity.account),
                                 &msg_ack_desc, &m) != NULL;
     a->send_ms = now.mono_ms + RETRY_MIN_MS;

@@ -52,7 +52,9 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_FAILED: return SEALMQ_EVENT_FAILED;
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
-    case ENGINE_MOVE: break; /* the library's own affair */
+    case ENGINE_FORKED:
+    case ENGINE_COPIED: break; /* prompts */
+    case ENGINE_MOVE: break;   /* the library's own affair */
     }
     return SEALMQ_EVENT_NONE;
 }
@@ -98,6 +100,10 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push(c, SEALMQ_PROMPT_MESSAGES_LOST, 0);
     else if (e->kind == ENGINE_IDENTITY && e->status == STATUS_BAD_ENTRY)
         prompt_push_once(c, SEALMQ_PROMPT_RELAY_FORKED);
+    else if (e->kind == ENGINE_FORKED)
+        prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED);
+    else if (e->kind == ENGINE_COPIED)
+        prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
 }
 
 void events_take(struct sealmq_client *c, struct now now)

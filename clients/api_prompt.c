@@ -19,6 +19,13 @@ static const struct sealmq_prompt PROMPTS[] = {
         "operator."},
     [SEALMQ_PROMPT_MESSAGES_LOST] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "Messages to this device will not come. Their senders see it, and can send them again."},
+    [SEALMQ_PROMPT_CONTACT_FORKED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "A contact and this home were shown different histories of the contact's keys: do not trust the relay, and compare "
+        "with the contact by another way."},
+    [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
+        "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "
+        "of this device: tell your contacts."},
 };
 #define PROMPT_COUNT (sizeof PROMPTS / sizeof PROMPTS[0])
 
@@ -52,28 +59,45 @@ static enum status seen_in(struct sealmq_client *c, uint32_t *bits)
     return s;
 }
 
+static enum status copied_in(struct sealmq_client *c, bool *copied)
+{
+    struct view value;
+    enum status s = state_setting_get(c->state, STATE_COPIED_SETTING, &c->arena, &value);
+    *copied = s == STATUS_OK;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
 enum status prompts_open(struct sealmq_client *c)
 {
     uint32_t seen = 0;
+    bool copied = false;
     enum status s = state_begin(c->state, STATE_READ);
     if (s == STATUS_OK) {
         s = seen_in(c, &seen);
+        if (s == STATUS_OK) s = copied_in(c, &copied);
         state_rollback(c->state);
     }
     if (s == STATUS_OK && !(seen & 1u << SEALMQ_PROMPT_NO_RECOVERY)) prompt_push(c, SEALMQ_PROMPT_NO_RECOVERY, 0);
+    if (s == STATUS_OK && copied) prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     return s == STATUS_OK ? s : (enum status)api_result(c, s);
+}
+
+static enum status seen_put_in(struct sealmq_client *c, enum sealmq_prompt_id id)
+{
+    uint32_t seen;
+    uint8_t value[sizeof seen];
+    if (id == SEALMQ_PROMPT_HOME_COPIED) return state_setting_put(c->state, STATE_COPIED_SETTING, view_of(NULL, 0));
+    enum status s = seen_in(c, &seen);
+    put_u32(value, seen | 1u << id);
+    return s == STATUS_OK ? state_setting_put(c->state, SEEN_SETTING, view_of(value, sizeof value)) : s;
 }
 
 enum sealmq_status sealmq_prompt_seen(struct sealmq_client *c, enum sealmq_prompt_id id)
 {
-    uint32_t seen;
-    uint8_t value[sizeof seen];
-    if (id != SEALMQ_PROMPT_NO_RECOVERY) return SEALMQ_OK;
+    if (id != SEALMQ_PROMPT_NO_RECOVERY && id != SEALMQ_PROMPT_HOME_COPIED) return SEALMQ_OK;
     enum status s = state_begin(c->state, STATE_WRITE);
     if (s != STATUS_OK) return api_result(c, s);
-    s = seen_in(c, &seen);
-    put_u32(value, seen | 1u << id);
-    if (s == STATUS_OK) s = state_setting_put(c->state, SEEN_SETTING, view_of(value, sizeof value));
+    s = seen_put_in(c, id);
     if (s == STATUS_OK)
         s = state_commit(c->state);
     else

@@ -259,6 +259,7 @@ static void lookup_end(struct engine *e, struct now now, size_t lookup, const st
     if (engine_fault(e, s)) {
         lookup_free(e, lookup);
         opening_retry(e, now, l.account, l.closed);
+        if (e->learn_left) opening_sweep(e, now);
     } else {
         lookup_later(e, now, &e->lookups[lookup], 0);
     }
@@ -360,7 +361,10 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
     } else {
         struct lookup_end end = end_of(e, &c);
         if (is_own(e, l->account)) change_seen(e, now);
-        lookup_end(e, now, lookup, &end);
+        if (l->claimed && end.status == STATUS_OK)
+            lookup_go_on(l, now, LOOKUP_PREKEYS, 0);
+        else
+            lookup_end(e, now, lookup, &end);
     }
 }
 
@@ -399,32 +403,42 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
 
 #define PREKEYS_NONE_MS 10000u /* the device has not left any yet: how often to ask */
 
-/* What is not there (yet) is asked for again: *again_ms later, 0 = all was there. */
+/* What PREKEYS brought. */
+struct claimed {
+    uint64_t length;   /* of the log, as we hold it */
+    size_t bad;        /* bundles that are not signed by the device that our log has */
+    size_t missing;    /* devices without a session still */
+    uint64_t again_ms; /* when there may be more */
+};
+
+/* Good bundles are used whatever is said beside them: their one-time prekeys are spent. */
 static enum status bundles_in(struct engine *e, struct now now, const struct lookup *l, const struct msg_prekeys *m,
-                              uint64_t *again_ms)
+                              struct claimed *out)
 {
     struct contact c;
+    struct device_id_list missing[DEVICES_PER_ACCOUNT];
     enum status s = state_contact_get(e->state, l->account, &c);
-    *again_ms = 0;
+    *out = (struct claimed){.length = c.log.length};
     for (size_t i = 0; s == STATUS_OK && i < m->bundle_count; i++) {
         const struct msg_prekey_bundle *bundle = &m->bundles[i];
         const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
         uint64_t wait_ms = bundle->retry_after_ms > PREKEYS_NONE_MS ? bundle->retry_after_ms : PREKEYS_NONE_MS;
-        if (!p.device) return STATUS_BAD_ENTRY;
         if (bundle->status == STATUS_OK)
-            s = pair_begin_in(e, now, &p, bundle);
-        else if (wait_ms > *again_ms)
-            *again_ms = wait_ms;
+            s = p.device ? pair_begin_in(e, now, &p, bundle) : STATUS_BAD_ENTRY;
+        else if (wait_ms > out->again_ms)
+            out->again_ms = wait_ms;
+        out->bad += s == STATUS_BAD_ENTRY;
+        if (s == STATUS_BAD_ENTRY) s = STATUS_OK;
     }
     pair_forget(e);
-    return s;
+    return s == STATUS_OK ? missing_in(e, l->account, missing, &out->missing) : s;
 }
 
 void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
 {
     struct msg_prekeys m;
     struct lookup *l = &e->lookups[r->lookup];
-    uint64_t again_ms = 0;
+    struct claimed claimed;
     if (l->stage != LOOKUP_PREKEYS) return;
     if (codec_decode(&msg_prekeys_desc, f->meta, &e->arena, &m) != STATUS_OK) {
         e->counts.frames_bad++;
@@ -432,11 +446,17 @@ void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, 
         return;
     }
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &again_ms));
-    if (s == STATUS_BAD_ENTRY) { /* not signed by the device that the log has: the relay's own, perhaps */
+    if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &claimed));
+    if (!engine_fault(e, s)) {
+        lookup_later(e, now, l, 0);
+    } else if (claimed.bad && m.log.length > claimed.length && l->claimed <= claimed.length) {
+        l->claimed = claimed.length + 1; /* the device may have other keys since: then the claim is made again */
+        l->length = claimed.length;
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);
+    } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */
         fork_tell(e, now, r->lookup);
-    } else if (!engine_fault(e, s) || again_ms) {
-        lookup_later(e, now, l, again_ms);
+    } else if (claimed.missing) {
+        lookup_later(e, now, l, claimed.again_ms);
     } else {
         lookup_end(e, now, r->lookup, &at_last);
     }
@@ -485,10 +505,11 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
 
 /* ---- logs without a handle ---- */
 
-static void account_ask(struct engine *e, struct now now, struct account_id account, uint64_t length)
+void contact_ask(struct engine *e, struct now now, struct account_id account, uint64_t length)
 {
     struct lookup *l = lookup_of(e, view_of(NULL, 0), &account);
-    if (!l || l->stage != LOOKUP_FREE) return; /* on its way; or the table is full, and a new session asks again */
+    e->learn_left = e->learn_left || !l; /* when a place is free again */
+    if (!l || l->stage != LOOKUP_FREE) return;
     *l = (struct lookup){.stage = LOOKUP_ACCOUNT, .account = account, .first = length, .length = length,
                          .ask_ms = now.mono_ms};
 }
@@ -500,7 +521,7 @@ void contact_own(struct engine *e, struct now now, const struct msg_log_state *s
     if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
     if (!engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) return;
     bool same = said->length == own.log.length && memcmp(&said->head, &own.log.head, sizeof said->head) == 0;
-    if (!same) account_ask(e, now, e->identity.account, own.log.length);
+    if (!same) contact_ask(e, now, e->identity.account, own.log.length);
 }
 
 void contact_learn(struct engine *e, struct now now, struct account_id account)
@@ -508,5 +529,5 @@ void contact_learn(struct engine *e, struct now now, struct account_id account)
     struct contact held;
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, account, &held));
-    if (engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) account_ask(e, now, account, held.log.length);
+    if (engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) contact_ask(e, now, account, held.log.length);
 }

@@ -1,5 +1,5 @@
 /* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
- * part per noun: request, session, account, contact, outbox, submit, answer, receipt, terms, inbox, ack.
+ * part per noun: request, session, lineage, account, contact, outbox, submit, answer, receipt, terms, inbox, ack.
  *
  * A function here that gives a status gives OK or what a state function gave; every such status ends
  * in engine_fault(). Functions that end in _in expect an open transaction; the others open their own.
@@ -84,6 +84,7 @@ struct lookup {
     uint64_t length;           /* of the log as it was held when last asked */
     uint64_t closed;           /* closed rows of the inbox up to this order number were there when it was asked */
     uint64_t handed;           /* 1 + the length from which entries were handed over last; 0 = not yet */
+    uint64_t claimed;          /* 1 + the length at which PREKEYS last brought bundles that did not fit; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
     unsigned tries;
@@ -196,6 +197,7 @@ struct engine {
     uint64_t hello_ms;         /* mono: when to say REGISTER or HELLO (again) */
     unsigned hello_tries;
     uint64_t welcome_ms;       /* mono: the last WELCOME */
+    uint64_t lineage_ms;       /* mono: when to tell the next mark */
     uint32_t ping_ms;
     uint64_t said_ms;          /* mono: when we last said something */
     bool ping_under_way, ping_wanted;
@@ -216,6 +218,7 @@ struct engine {
     uint64_t events_dropped;
 
     struct lookup lookups[LOOKUPS_MAX];
+    bool learn_left;           /* some sender of a closed row is not being looked up */
     struct waiting waiting[WAITING_MAX];
     uint64_t outbox_ms;        /* mono: when to look for messages behind outbox_after */
     uint64_t sends_held_ms;    /* mono: not before: the relay has said that we send too much */
@@ -343,6 +346,8 @@ void prekeys_told(struct engine *e, struct now now, const struct msg_prekey_stat
 void prekeys_low_push(struct engine *e, struct now now, const struct frame *f);
 void prekeys_drive(struct engine *e, struct now now);
 uint64_t prekeys_deadline_ms(const struct engine *e);
+/* prekeys_renounce_in: those that the relay has are not to be handed out any more. */
+enum status prekeys_renounce_in(struct engine *e) MUST_USE;
 reply_fn published_reply;
 failure_fn publish_failed;
 
@@ -385,6 +390,15 @@ void opening_retry(struct engine *e, struct now now, struct account_id account, 
 /* opening_sweep: closed rows from before this session: their senders are looked up. */
 void opening_sweep(struct engine *e, struct now now);
 
+/* ---- lineage.c: copies of this home (PROTOCOL 4.1) ---- */
+
+/* lineage_next: a new mark, kept; false: not now. lineage_heard: what WELCOME says; ENGINE_COPIED follows where another
+ * copy was in use; false: it could not be judged, and the next HELLO hears it again. */
+bool lineage_next(struct engine *e, struct now now, struct view *out) MUST_USE;
+/* lineage_due: the same in a session that goes on, now and then. */
+bool lineage_due(struct engine *e, struct now now, struct view *out) MUST_USE;
+bool lineage_heard(struct engine *e, struct now now, struct view said) MUST_USE;
+
 /* ---- contact.c ---- */
 
 /* contact_find_in: the contact that a row's handle names, where we know it; sets row->target. */
@@ -398,6 +412,8 @@ enum status contact_hand_over_in(struct engine *e, struct now now, struct outbox
 enum status contact_claim_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 /* contact_learn: somebody's log, without a handle, from where we hold it; opening_retry follows. */
 void contact_learn(struct engine *e, struct now now, struct account_id account);
+/* contact_ask: the same, where it is known how far we hold it. */
+void contact_ask(struct engine *e, struct now now, struct account_id account, uint64_t length);
 /* contact_own: what the relay says of our own log, at WELCOME: what is missing on either side is fetched or given. */
 void contact_own(struct engine *e, struct now now, const struct msg_log_state *said);
 void contact_drive(struct engine *e, struct now now);
@@ -419,6 +435,10 @@ enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row 
 /* outbox_reseal_in: surely not accepted as it is: back to a draft, due now. */
 enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row *row,
                              enum status reason) MUST_USE;
+/* outbox_remember: the digest of bytes that may have reached the relay, before others take their place. */
+void outbox_remember(struct outbox_row *row);
+/* outbox_unseal_in: the sealed ones that wait to be submitted are drafts again, without the bytes that were made of them. */
+enum status outbox_unseal_in(struct engine *e, struct now now) MUST_USE;
 /* outbox_new_id: another message id, as if never sent; the row is not written. */
 void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
 /* outbox_seal_in: makes and keeps the bytes of a draft: for each device of the contact those that `body` has already, where

@@ -150,6 +150,8 @@ bool engine_is_idle(const struct engine *e);
     X(MOVE, "move")                 /* leave this connection for another endpoint now */           \
     X(STOPPED, "stopped")           /* the relay will not have us; status says why */              \
     X(FAILED, "failed")             /* the local state failed with status: free the engine */      \
+    X(FORKED, "forked")             /* the relay has shown us another history of this account's keys than it has itself */ \
+    X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */
 
@@ -188,6 +190,7 @@ struct engine_counts {
     uint64_t timeouts;
     uint64_t resent_lost;    /* messages sent again after the relay lost their acceptance */
     uint64_t duplicates;     /* deliveries known already */
+    uint64_t copies;         /* times that another copy of this home was noticed */
     uint64_t forks;          /* times that the relay showed another history of an account than the one we hold */
 };
 struct engine_counts engine_counts(const struct engine *e);

@@ -12,10 +12,13 @@
 /* ---- what the sender knew ---- */
 
 /* Contents carry the sender's word for its own log: what the relay has shown us of it must fit. */
-static void statement_compare(struct engine *e, const struct contact *c, const struct content *content)
+static void statement_compare(struct engine *e, struct now now, const struct contact *c, const struct content *content)
 {
     bool same = memcmp(&content->head, &c->log.version_head, sizeof content->head) == 0;
-    if (content->key_version == c->log.key_version && !same) e->counts.forks++;
+    if (content->key_version > c->log.key_version) contact_ask(e, now, c->log.account, c->log.length);
+    if (content->key_version != c->log.key_version || same) return;
+    e->counts.forks++;
+    event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = c->log.account});
 }
 
 /* Between the highest counter heard of this device and this one. */
@@ -49,7 +52,7 @@ static const struct log_device *sender_of(const struct contact *c, const struct 
     return fits ? d : NULL;
 }
 
-static enum status opened_in(struct engine *e, const struct contact *c, const struct content *content,
+static enum status opened_in(struct engine *e, struct now now, const struct contact *c, const struct content *content,
                              struct inbox_row *row)
 {
     uint8_t head[CONTENT_HEAD_LEN];
@@ -58,7 +61,7 @@ static enum status opened_in(struct engine *e, const struct contact *c, const st
     row->body = arena_copy(&e->arena, content->payload);
     row->counter = content->counter;
     sodium_memzero(head, sizeof head);
-    statement_compare(e, c, content);
+    statement_compare(e, now, c, content);
     return counter_in(e, row);
 }
 
@@ -83,7 +86,7 @@ enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, 
     }
     const struct peer peer = {row->sender_account, d};
     s = pair_open_in(e, now, &peer, &context, ciphertext, &content, cause);
-    if (s == STATUS_OK && *cause == CAUSE_NONE) s = opened_in(e, &c, &content, row);
+    if (s == STATUS_OK && *cause == CAUSE_NONE) s = opened_in(e, now, &c, &content, row);
     sodium_memzero(&content, sizeof content);
     pair_forget(e);
     return s;
@@ -177,6 +180,7 @@ void opening_sweep(struct engine *e, struct now now)
     struct inbox_scan scan = {.which = INBOX_CLOSED, .rows = rows, .row_max = CLOSED_AT_ONCE};
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, state_inbox_scan(e->state, &scan, &e->arena));
+    e->learn_left = scan.row_count == CLOSED_AT_ONCE;
     for (size_t i = 0; engine_fault(e, s) && i < scan.row_count; i++) {
         if (rows[i].order > e->closed_last) e->closed_last = rows[i].order;
         contact_learn(e, now, rows[i].sender_account);

@@ -89,7 +89,7 @@ void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row)
 }
 
 /* The digest of bytes that may have reached the relay is remembered under their id. */
-static void attempt_remember(struct outbox_row *row)
+void outbox_remember(struct outbox_row *row)
 {
     if (is_zero(&row->digest, sizeof row->digest)) return;
     if (row->attempt_count == STATE_ATTEMPTS_MAX) {
@@ -104,11 +104,39 @@ static void attempt_remember(struct outbox_row *row)
 enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row *row,
                              enum status reason)
 {
-    attempt_remember(row);
+    outbox_remember(row);
     row->due_ms = now.wall_ms;
     row->submitted = false;
     submit_wake(e, now, 0);
     return outbox_step_in(e, now, row, MESSAGE_EVENT_RESEAL, reason);
+}
+
+#define UNSEAL_AT_ONCE 32u
+
+static enum status unseal_in(struct engine *e, struct now now, struct outbox_row *row)
+{
+    struct outbox_body body;
+    if (!row->sealed || row->state != MESSAGE_ENCRYPTED) return STATUS_OK;
+    enum status s = state_body_get(e->state, row->order, &e->arena, &body);
+    body.item = body.ciphertext = view_of(NULL, 0);
+    if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
+    row->digest = (struct hash256){0};
+    return s == STATUS_OK ? outbox_reseal_in(e, now, row, STATUS_OK) : s;
+}
+
+enum status outbox_unseal_in(struct engine *e, struct now now)
+{
+    struct outbox_row *rows = arena_array(&e->arena, UNSEAL_AT_ONCE, sizeof *rows);
+    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = UNSEAL_AT_ONCE};
+    enum status s;
+    do {
+        s = state_outbox_scan(e->state, &scan);
+        for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
+            scan.after = rows[i].order;
+            s = unseal_in(e, now, &rows[i]);
+        }
+    } while (s == STATUS_OK && scan.row_count == UNSEAL_AT_ONCE);
+    return s;
 }
 
 /* ---- sealing: step 1 ---- */

@@ -11,8 +11,10 @@
 #define DAY_MS          (24ull * 3600 * 1000)
 #define RENEW_MS        (7 * DAY_MS)
 #define SECRETS_KEEP_MS (4 * RENEW_MS) /* three weeks in place of another */
+#define STARTS_KEEP_MS  (2 * SECRETS_KEEP_MS) /* longer than any secret that they name, also where the clock was set back */
 #define LOOK_MS         (DAY_MS / 4)   /* at least so often whether it is time to renew */
 #define RELAY_SETTING   "prekeys.relay"
+#define KEEP_SETTING    "prekeys.keep_from" /* 8 bytes: those below are to go, and the relay has not said that they have */
 #define PREKEY_ID_MAX   (1ull << 32) /* one a second for a century */
 
 /* What is to be published, as it comes together. */
@@ -44,6 +46,11 @@ static void sign(struct engine *e, struct publishing *p, struct buffer *out)
     prekey_make(e->identity.account, &body, p->secrets->signing_sk, out);
 }
 
+static uint64_t before(struct now now, uint64_t ms)
+{
+    return now.wall_ms > ms ? now.wall_ms - ms : 0;
+}
+
 /* The newest of its kind, or a new one where that is a week old (or from the future: the clock was set back). */
 static enum status signed_in(struct engine *e, struct now now, struct publishing *p, enum prekey_kind kind,
                              uint64_t relay_id, struct buffer *out)
@@ -56,7 +63,8 @@ static enum status signed_in(struct engine *e, struct now now, struct publishing
     if (s == STATUS_NOT_FOUND || old) s = make_in(e, now, p, kind, last + 1);
     if (s != STATUS_OK || p->made->id <= relay_id) return s;
     sign(e, p, out);
-    return state_prekey_prune(e->state, kind, now.wall_ms > SECRETS_KEEP_MS ? now.wall_ms - SECRETS_KEEP_MS : 0);
+    s = state_prekey_prune(e->state, kind, before(now, SECRETS_KEEP_MS));
+    return s == STATUS_OK ? state_start_prune(e->state, before(now, STARTS_KEEP_MS)) : s;
 }
 
 enum status state_prekeys_relay(struct state *state, struct arena *a, struct msg_prekey_state *out)
@@ -76,6 +84,41 @@ static enum status had_in(struct engine *e, const struct msg_prekey_state *relay
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 
+/* ---- giving up those that are out ---- */
+
+static enum status keep_from_in(struct engine *e, uint64_t *out)
+{
+    struct view value;
+    enum status s = state_setting_get(e->state, KEEP_SETTING, &e->arena, &value);
+    *out = 0;
+    if (s == STATUS_NOT_FOUND) return STATUS_OK;
+    if (s == STATUS_OK && value.len != sizeof *out) return STATUS_DAMAGED;
+    if (s == STATUS_OK) *out = get_u64(value.at);
+    return s;
+}
+
+enum status prekeys_renounce_in(struct engine *e)
+{
+    uint64_t last, had;
+    uint8_t value[8];
+    enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
+    if (s == STATUS_OK) s = had_in(e, &e->prekeys, &had);
+    put_u64(value, (had > last ? had : last) + 1);
+    e->prekeys_ms = 0;
+    return s == STATUS_OK ? state_setting_put(e->state, KEEP_SETTING, view_of(value, sizeof value)) : s;
+}
+
+/* The relay takes none from there on before it has heard of it. */
+static enum status renounced_in(struct engine *e)
+{
+    uint64_t keep_from;
+    enum status s = keep_from_in(e, &keep_from);
+    if (s != STATUS_OK || !keep_from || e->prekeys.one_time_highest < keep_from) return s;
+    return state_setting_put(e->state, KEEP_SETTING, view_of(NULL, 0));
+}
+
+/* ---- what is missing ---- */
+
 /* Those that no relay has taken yet, and new ones up to what it may have. */
 static enum status one_time_in(struct engine *e, struct now now, struct publishing *p,
                                const struct msg_prekey_state *relay)
@@ -83,9 +126,12 @@ static enum status one_time_in(struct engine *e, struct now now, struct publishi
     uint64_t last, id;
     enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
     if (s == STATUS_OK) s = had_in(e, relay, &id);
-    if (s != STATUS_OK || relay->one_time_count >= PREKEYS_REFILL_BELOW) return s;
-    id++;
-    size_t room = ONE_TIME_PREKEYS_MAX - relay->one_time_count;
+    if (s == STATUS_OK) s = keep_from_in(e, &p->message.keep_from);
+    bool all_go = relay->one_time_highest < p->message.keep_from;
+    size_t held = all_go ? 0 : relay->one_time_count;
+    if (s != STATUS_OK || held >= PREKEYS_REFILL_BELOW) return s;
+    id = all_go ? p->message.keep_from : id + 1;
+    size_t room = ONE_TIME_PREKEYS_MAX - held;
     if (id > last + 1) last = id - 1; /* a home set back: the relay knows later ones */
     for (; s == STATUS_OK && p->message.one_time_count < room; id++) {
         s = id > last ? make_in(e, now, p, PREKEY_ONE_TIME, id)
@@ -124,7 +170,8 @@ static void publish(struct engine *e, struct now now)
     struct publishing p = {.made = prekey_new(), .secrets = secrets_new()};
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, prepare_in(e, now, &p));
-    bool something = p.message.current.len || p.message.last_resort.len || p.message.one_time_count;
+    bool something = p.message.current.len || p.message.last_resort.len || p.message.one_time_count ||
+                     p.message.keep_from;
     if (engine_fault(e, s) && something)
         e->prekeys_under_way = request_make(e, now, KIND_PUBLISH, home_of_account(e->identity.account),
                                             &msg_publish_desc, &p.message) != NULL;
@@ -144,6 +191,7 @@ static enum status note_in(struct engine *e, struct msg_prekey_state relay)
     enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
     if (relay.one_time_highest > last + ONE_TIME_PREKEYS_MAX) relay.one_time_highest = last; /* not ours: not kept */
     if (s == STATUS_OK) s = had_in(e, &relay, &relay.one_time_highest);
+    if (s == STATUS_OK) s = renounced_in(e);
     if (s != STATUS_OK) return s;
     codec_encode(&msg_prekey_state_desc, &relay, &bytes);
     s = state_setting_put(e->state, RELAY_SETTING, buffer_view(&bytes));

@@ -76,7 +76,7 @@ enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,
     pair_forget(e);
     row->rounds = row->tries = 0;
     row->submitted = row->doubtful = row->lost = false;
-    row->digest = (struct hash256){0};
+    outbox_remember(row); /* should the resend be lost, the first attempt may stand all the same */
     row->due_ms = now.wall_ms;
     submit_wake(e, now, 0);
     return s == STATUS_OK ? outbox_step_in(e, now, row, MESSAGE_EVENT_RESEND, STATUS_OK) : s;

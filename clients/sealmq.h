@@ -166,7 +166,9 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_CONTACT_CHANGED = 3, /* a message is held: sealmq_release sends it all the same */
     SEALMQ_PROMPT_MAY_HAVE_COME = 4,   /* a message is in doubt: sealmq_release sends it once more */
     SEALMQ_PROMPT_RELAY_FORKED = 5,    /* the relay shows another history of our own keys */
-    SEALMQ_PROMPT_MESSAGES_LOST = 6    /* messages to this device will not come */
+    SEALMQ_PROMPT_MESSAGES_LOST = 6,   /* messages to this device will not come */
+    SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
+    SEALMQ_PROMPT_CONTACT_FORKED = 8   /* a contact says that its keys have another history than we were shown */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */

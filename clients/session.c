@@ -132,7 +132,7 @@ static void hello_send(struct engine *e, struct now now)
         .client_ms = now.wall_ms,
     };
     e->attached = e->attach;
-    bool sent = request_make(e, now, KIND_HELLO, home_of_account(e->identity.account),
+    bool sent = request_room(e) && lineage_next(e, now, &hello.lineage) && request_make(e, now, KIND_HELLO, home_of_account(e->identity.account),
                              &msg_hello_desc, &hello) != NULL;
     hello_at(e, sent ? NEVER : now.mono_ms + RETRY_MIN_MS);
 }
@@ -227,7 +227,8 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     contact_own(e, now, &w.log);
     prekeys_told(e, now, &w.prekeys);
     if (e->attached) opening_sweep(e, now);
-    if (e->attach != e->attached) session_lost(e, now); /* the wish has changed meanwhile */
+    bool judged = lineage_heard(e, now, w.lineage);
+    if (!judged || e->attach != e->attached) session_lost(e, now); /* not yet; or the wish has changed meanwhile */
 }
 
 /* ---- PING ---- */

@@ -10,6 +10,7 @@ enum status ack_plan(struct storage *s, struct request *r)
 {
     const struct msg_ack *m = r->meta;
     if (!core_owns(s, home_of_account(r->stamp.account))) return STATUS_WRONG_HOME;
+    if (m->lineage.len && m->lineage.len != LINEAGE_MARK_LEN) return STATUS_MALFORMED;
     for (size_t i = 0; i < m->failed_count; i++) {
         struct position at = {m->failed[i].term, m->failed[i].seq};
         struct store_key key = key_position(ROW_ENVELOPE, home_of_account(r->stamp.account),
@@ -192,6 +193,7 @@ void ack_apply(struct storage *s, struct request *r)
     deliver(m, ack);
     settle(s, r, m);
     mailbox_gap_seen(m, ack->gap_seen);
+    mailbox_lineage(m, ack->lineage);
     m->row.last_seen_ms = s->turn.now_ms;
     m->row_dirty = true;
     core_hot(s, m);

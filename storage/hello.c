@@ -13,6 +13,7 @@ enum status hello_plan(struct storage *s, struct request *r)
     if (!core_owns(s, home)) return STATUS_WRONG_HOME;
     if (m->protocol_min > PROTOCOL_VERSION_MAX || m->protocol_max < PROTOCOL_VERSION_MIN)
         return STATUS_UNSUPPORTED;
+    if (m->lineage.len && m->lineage.len != LINEAGE_MARK_LEN) return STATUS_MALFORMED;
     account_want(s, m->account);
     core_mailbox_want(s, home, m->device);
     prekeys_want(s, home, m->device);
@@ -214,7 +215,9 @@ void hello_apply(struct storage *s, struct request *r)
         .credit_messages = clamp_u32(hello->credit_messages, CREDIT_MESSAGES_MAX),
         .credit_bytes = clamp_u64(hello->credit_bytes, CREDIT_BYTES_MAX),
         .ping_ms = s->config.ping_ms, .log = log,
-        .prekeys = prekeys_state(s, home_of_account(hello->account), hello->device)};
+        .prekeys = prekeys_state(s, home_of_account(hello->account), hello->device),
+        .lineage = arena_copy(&s->turn.arena, view_of(m->row.lineage, m->row.lineage_len))};
+    mailbox_lineage(m, hello->lineage);
     read_map(s, r, &welcome.map);
     if (hello->attach)
         attach(s, r, m, &welcome);

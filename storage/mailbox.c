@@ -204,3 +204,19 @@ bool mailbox_gap_pending(const struct mailbox *m)
         if (m->row.gaps[i]) return true;
     return false;
 }
+
+/* The same mark again is the same request again. What they say is for the client to judge. */
+void mailbox_lineage(struct mailbox *m, struct view mark)
+{
+    struct device_row *row = &m->row;
+    for (size_t i = 0; i < row->lineage_len; i += LINEAGE_MARK_LEN)
+        if (view_equal(view_of(row->lineage + i, LINEAGE_MARK_LEN), mark)) return;
+    if (!mark.len) return;
+    if (row->lineage_len == sizeof row->lineage) {
+        row->lineage_len -= LINEAGE_MARK_LEN;
+        memmove(row->lineage, row->lineage + LINEAGE_MARK_LEN, row->lineage_len);
+    }
+    memcpy(row->lineage + row->lineage_len, mark.at, mark.len);
+    row->lineage_len += mark.len;
+    m->row_dirty = true;
+}

@@ -118,5 +118,7 @@ void mailbox_gap(struct mailbox *m, enum gap_reason reason, uint64_t count);
 /* mailbox_gap_seen: the session has recorded the gaps up to this number. */
 void mailbox_gap_seen(struct mailbox *m, uint64_t number);
 bool mailbox_gap_pending(const struct mailbox *m);
+/* mailbox_lineage: the device tells a mark of its home (PROTOCOL 4.1), or none; the oldest goes. */
+void mailbox_lineage(struct mailbox *m, struct view mark);
 
 #endif

@@ -141,6 +141,17 @@ static bool take_signed(const struct given *g, uint64_t *id, struct view *bytes)
     return true;
 }
 
+/* A home that was copied or set back has no use for these, or is not alone with it. The number that left. */
+static size_t row_leave(struct prekey_row *row, uint64_t keep_from)
+{
+    size_t left = 0;
+    while (left < row->one_time_count && row->one_time[left].id < keep_from)
+        left++;
+    row->one_time_count -= left;
+    memmove(row->one_time, row->one_time + left, row->one_time_count * sizeof row->one_time[0]);
+    return left;
+}
+
 /* What the row does not know yet, as far as there is room: of two processes of a device that fill it at once, the second
  * brings more than that. True: there was something. */
 static bool row_take(const struct request *r, struct prekey_row *row)
@@ -158,10 +169,21 @@ static bool row_take(const struct request *r, struct prekey_row *row)
     return current || last_resort || row->one_time_count > before;
 }
 
+/* The device's own word: nobody else can tell. */
+static void note_copy(struct storage *s, const struct request *r, size_t left)
+{
+    const struct mailbox *m = core_mailbox_peek(s, r->stamp.device);
+    core_event(s, &(struct event){.kind = EVENT_DEVICE_COPIED, .count = left,
+                                  .value = m ? m->session.client_version : 0,
+                                  .account = mark_account(&s->config.mark_key, r->stamp.account),
+                                  .device = mark_device(&s->config.mark_key, r->stamp.device)});
+}
+
 /* A damaged row was read as none, so what comes takes its place. */
 static enum status publish(struct storage *s, const struct request *r, struct msg_published *answer)
 {
     const struct publishing *plan = r->plan;
+    const struct msg_publish *m = r->meta;
     uint16_t home = home_of_account(r->stamp.account);
     struct prekey_row row;
     *answer = (struct msg_published){0};
@@ -169,9 +191,11 @@ static enum status publish(struct storage *s, const struct request *r, struct ms
     if (status != STATUS_OK) return note_refusal(s, r, status);
     status = row_find(s, home, r->stamp.device, &row);
     if (status != STATUS_OK && !plan->current.bytes.len) return STATUS_BUSY;
-    bool changed = row_take(r, &row);
+    size_t left = row_leave(&row, m->keep_from);
+    bool changed = row_take(r, &row) || left;
     if (changed && s->state == STORE_READONLY) return STATUS_STORE_READONLY;
     if (changed) row_put(s, home, r->stamp.device, &row);
+    if (m->keep_from) note_copy(s, r, left);
     answer->prekeys = state_of(&row);
     return STATUS_OK;
 }

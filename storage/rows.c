@@ -258,7 +258,7 @@ enum status outcome_row_read(struct view value, struct outcome_row *row)
 
 struct view device_row_write(struct arena *a, const struct device_row *row)
 {
-    struct row_writer w = row_begin(a, 32 + 48 + 48 + GAP_REASONS * 8);
+    struct row_writer w = row_begin(a, 32 + 48 + 48 + GAP_REASONS * 8 + row->lineage_len);
     row_bytes(&w, row->account.bytes, 32);
     row_bytes(&w, row->head.term.bytes, 16);
     row_u64(&w, row->head.seq);
@@ -272,12 +272,15 @@ struct view device_row_write(struct arena *a, const struct device_row *row)
     row_u64(&w, row->gap_number);
     for (size_t i = 0; i < GAP_REASONS; i++)
         row_u64(&w, row->gaps[i]);
+    ENSURE(row->lineage_len <= sizeof row->lineage);
+    row_bytes(&w, row->lineage, row->lineage_len);
     return row_end(&w);
 }
 
 enum status device_row_read(struct view value, struct device_row *row)
 {
     struct reader r = row_open(value);
+    memset(row, 0, sizeof *row);
     read_bytes(&r, row->account.bytes, 32);
     read_bytes(&r, row->head.term.bytes, 16);
     row->head.seq = read_u64(&r);
@@ -291,6 +294,9 @@ enum status device_row_read(struct view value, struct device_row *row)
     row->gap_number = read_u64(&r);
     for (size_t i = 0; i < GAP_REASONS; i++)
         row->gaps[i] = read_u64(&r);
+    row->lineage_len = reader_left(&r);
+    if (row->lineage_len > sizeof row->lineage) return STATUS_DAMAGED;
+    read_bytes(&r, row->lineage, row->lineage_len);
     return row_done(&r);
 }
 

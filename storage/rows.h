@@ -132,6 +132,8 @@ struct device_row {
     uint64_t last_seen_ms, client_version;
     uint64_t gap_number;
     uint64_t gaps[GAP_REASONS]; /* not yet told, by enum gap_reason */
+    uint8_t lineage[LINEAGE_LEN_MAX]; /* the last marks that the device told, the oldest first; never looked into */
+    size_t lineage_len;
 };
 struct view device_row_write(struct arena *a, const struct device_row *row);
 enum status device_row_read(struct view value, struct device_row *row) MUST_USE;

@@ -44,6 +44,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(PREKEYS_DRAINED, 46, "prekeys_drained", WARN, "last_resort", "", "")                         \
     X(PREKEYS_REFUSED, 47, "prekeys_refused", WARN, "status", "", "")                              \
     X(PREKEY_METER_FULL, 48, "prekey_meter_full", WARN, "", "pairs_forgotten", "")                 \
+    X(DEVICE_COPIED, 49, "device_copied", WARN, "", "prekeys_dropped", "client_version")            \
     X(SEND_REFUSED, 50, "send_refused", INFO, "status", "attempt", "client_version")               \
     X(ID_REUSED, 51, "id_reused", WARN, "status", "", "client_version")                            \
     X(MAILBOX_OVER_QUOTA, 52, "mailbox_over_quota", WARN, "", "messages", "bytes")                 \

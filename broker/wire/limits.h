@@ -27,6 +27,9 @@
 #define REPORT_BODY_LEN_MAX    160u /* of a device that could not open a message */
 #define REPORT_LEN_MAX         240u /* with its signature */
 #define RESENDS_MAX            3u   /* attempts after the first */
+#define LINEAGE_MARK_LEN       88u /* count, random, signature (PROTOCOL 4.1) */
+#define LINEAGE_MARKS          4u  /* of a device, at the relay */
+#define LINEAGE_LEN_MAX        (LINEAGE_MARKS * LINEAGE_MARK_LEN)
 #define PREKEY_BODY_LEN_MAX    256u
 #define PREKEY_LEN_MAX         384u /* with its signature */
 #define ONE_TIME_PREKEYS_MAX   100u /* of a device */

@@ -32,14 +32,16 @@ TABLE(hello, FIXED(1, msg_hello, device), FIXED(2, msg_hello, account),
       BYTES(3, msg_hello, client_version, CLIENT_VERSION_LEN_MAX), U32(4, msg_hello, protocol_min),
       U32(5, msg_hello, protocol_max), BOOL(6, msg_hello, attach),
       U32(7, msg_hello, credit_messages), U64(8, msg_hello, credit_bytes),
-      BOOL(9, msg_hello, reoffer_held), U64(10, msg_hello, client_ms))
+      BOOL(9, msg_hello, reoffer_held), U64(10, msg_hello, client_ms),
+      BYTES(11, msg_hello, lineage, LINEAGE_MARK_LEN))
 INNER(range, msg_range, U32(1, msg_range, first), U32(2, msg_range, last),
       FIXED(3, msg_range, store), FIXED(4, msg_range, term))
 TABLE(map, U64(1, msg_map, version), MANY(2, msg_map, ranges, range_count, MAP_RANGES_MAX, range))
 TABLE(welcome, ONE(1, msg_welcome, session, session_id), U64(2, msg_welcome, relay_ms),
       U32(3, msg_welcome, credit_messages), U64(4, msg_welcome, credit_bytes),
       U32(5, msg_welcome, ping_ms), ONE(6, msg_welcome, map, map),
-      ONE(7, msg_welcome, log, log_state), ONE(8, msg_welcome, prekeys, prekey_state))
+      ONE(7, msg_welcome, log, log_state), ONE(8, msg_welcome, prekeys, prekey_state),
+      BYTES(9, msg_welcome, lineage, LINEAGE_LEN_MAX))
 TABLE(pong, U64(1, msg_pong, relay_ms), ONE(2, msg_pong, map, map))
 TABLE(error, U32(1, msg_error, status), U32(2, msg_error, retry_after_ms),
       U32(3, msg_error, protocol_min), U32(4, msg_error, protocol_max))
@@ -84,7 +86,8 @@ INNER(one_time_prekey, msg_one_time_prekey, U64(1, msg_one_time_prekey, id),
       FIXED(2, msg_one_time_prekey, key))
 TABLE(publish, BYTES(1, msg_publish, current, PREKEY_LEN_MAX),
       BYTES(2, msg_publish, last_resort, PREKEY_LEN_MAX),
-      MANY(3, msg_publish, one_time, one_time_count, ONE_TIME_PREKEYS_MAX, one_time_prekey))
+      MANY(3, msg_publish, one_time, one_time_count, ONE_TIME_PREKEYS_MAX, one_time_prekey),
+      U64(4, msg_publish, keep_from))
 TABLE(published, ONE(1, msg_published, prekeys, prekey_state))
 TABLE(claim_prekeys, FIXED(1, msg_claim_prekeys, account),
       MANY(2, msg_claim_prekeys, devices, device_count, DEVICES_PER_ACCOUNT, device_id_list))
@@ -142,7 +145,8 @@ INNER(failure, msg_failure, FIXED(1, msg_failure, term), U64(2, msg_failure, seq
 TABLE(ack, ONE(1, msg_ack, session, session_id), MAYBE(2, msg_ack, settled_term),
       U64(3, msg_ack, settled_seq), MAYBE(4, msg_ack, delivered_term),
       U64(5, msg_ack, delivered_seq),
-      MANY(6, msg_ack, failed, failed_count, FAILURES_PER_ACK, failure), U64(7, msg_ack, gap_seen))
+      MANY(6, msg_ack, failed, failed_count, FAILURES_PER_ACK, failure), U64(7, msg_ack, gap_seen),
+      BYTES(8, msg_ack, lineage, LINEAGE_MARK_LEN))
 TABLE(acked, ONE(1, msg_acked, session, session_id), MAYBE(2, msg_acked, settled_term),
       U64(3, msg_acked, settled_seq), MAYBE(4, msg_acked, delivered_term),
       U64(5, msg_acked, delivered_seq))

@@ -22,6 +22,7 @@ struct msg_hello {
     uint64_t credit_bytes;
     bool reoffer_held;        /* offer parked `held` deliveries again */
     uint64_t client_ms;       /* the client's wall clock; 0 = not told */
+    struct view lineage;      /* a mark (LINEAGE_MARK_LEN), or empty */
 };
 
 struct msg_range { /* partitions first..last belong to this store */
@@ -58,6 +59,7 @@ struct msg_welcome {
     struct msg_map map;
     struct msg_log_state log; /* of the own account */
     struct msg_prekey_state prekeys;
+    struct view lineage; /* up to LINEAGE_MARKS marks, the oldest first */
 };
 
 struct msg_pong {
@@ -172,6 +174,7 @@ struct msg_publish { /* what is absent stays as it is */
     struct view last_resort; /* the same */
     struct msg_one_time_prekey *one_time;
     size_t one_time_count;
+    uint64_t keep_from; /* one-time prekeys with smaller ids leave first */
 };
 struct msg_published { struct msg_prekey_state prekeys; };
 struct msg_claim_prekeys {
@@ -328,6 +331,7 @@ struct msg_ack { /* cumulative; positions beyond what this session was offered a
     struct msg_failure *failed; /* exceptions at or below settled */
     size_t failed_count;
     uint64_t gap_seen; /* the highest gap_number recorded; gaps are told again until then */
+    struct view lineage; /* a mark (LINEAGE_MARK_LEN), or empty */
 };
 
 struct msg_acked { /* echo, after the sync */

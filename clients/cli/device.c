@@ -22,12 +22,19 @@ int device_open(struct device *d, const struct command *c, bool receive, uint32_
     return command_fail(c, EXIT_FAILED, "%s%s", error, s == SEALMQ_NOT_FOUND ? ": run init first" : "");
 }
 
+/* What could not be written is said again next time. */
+static void warn(struct device *d, enum sealmq_prompt_id id)
+{
+    struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    if (sealmq_prompt_get(id, &prompt) == SEALMQ_OK && fprintf(stderr, "warning: %s\n", prompt.text) > 0)
+        (void)sealmq_prompt_seen(d->client, id);
+}
+
 void device_close(struct device *d)
 {
     progress_end(&d->progress);
-    if (d->forked)
-        fprintf(stderr, "warning: the relay shows another history of this account's keys than this home holds: do not "
-                        "trust it, and ask its operator\n");
+    for (unsigned id = 0; id < 32; id++)
+        if (d->warnings & 1u << id) warn(d, (enum sealmq_prompt_id)id);
     if (d->signal_fd >= 0) close(d->signal_fd);
     sealmq_close(&d->client);
 }

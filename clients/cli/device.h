@@ -18,7 +18,7 @@ struct device {
     bool connected;      /* device_connect was called */
     bool signalled;      /* one of them came; it is not taken a second time */
     bool left;
-    bool forked;         /* the relay shows another log of ours than we hold */
+    uint32_t warnings;   /* a bit for each prompt that came and is told at the end */
 };
 
 /* device_open: EXIT_OK, or the exit status after one line; receive_max as in sealmq_open_options. device_close always:

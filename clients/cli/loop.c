@@ -23,7 +23,10 @@ uint64_t loop_deadline_ms(long long seconds)
 static void event_note(struct device *d, const struct sealmq_event *event)
 {
     if (event->kind == SEALMQ_EVENT_LEFT) d->left = true;
-    if (event->kind == SEALMQ_EVENT_PROMPT && event->prompt == SEALMQ_PROMPT_RELAY_FORKED) d->forked = true;
+    if (event->kind != SEALMQ_EVENT_PROMPT) return;
+    if (event->prompt == SEALMQ_PROMPT_RELAY_FORKED || event->prompt == SEALMQ_PROMPT_CONTACT_FORKED ||
+        event->prompt == SEALMQ_PROMPT_HOME_COPIED)
+        d->warnings |= 1u << event->prompt;
 }
 
 static void progress_turn(struct device *d)

@@ -292,6 +292,7 @@ static const struct state_ops memory_ops = {
     .session_put = memory_session_put,
     .session_scan = memory_session_scan,
     .session_drop = memory_session_drop,
+    .sessions_retire = memory_sessions_retire,
     .skipped_put = memory_skipped_put,
     .skipped_get = memory_skipped_get,
     .skipped_drop = memory_skipped_drop,
@@ -330,6 +331,21 @@ struct state *memory_state_new(void)
     m->base.ops = &memory_ops;
     m->rows = rows_new();
     return &m->base;
+}
+
+struct state *memory_state_copy(const struct state *s)
+{
+    struct memory *to = memory_of(memory_state_new());
+    const struct rows *from = ((const struct memory *)s)->rows;
+    uint8_t after[ROWS_KEY_LEN_MAX + 1];
+    struct view at = view_of(NULL, 0), key, value;
+    for (; rows_seek(from, at, &key, &value); at = view_of(after, key.len + 1)) {
+        rows_put(to->rows, key, value);
+        memcpy(after, key.at, key.len);
+        after[key.len] = 0; /* the next key there can be */
+    }
+    rows_keep(to->rows);
+    return &to->base;
 }
 
 void memory_state_crash(struct state *s)

@@ -9,6 +9,9 @@
 /* memory_state_new: empty; free with state_close. */
 struct state *memory_state_new(void);
 
+/* memory_state_copy: another one with what is committed in `s`: a backup, or a clone. Outside transactions. */
+struct state *memory_state_copy(const struct state *s);
+
 /* memory_state_crash: the process dies here: what is not committed is gone. Any time. */
 void memory_state_crash(struct state *s);
 

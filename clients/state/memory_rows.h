@@ -106,6 +106,7 @@ enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t
 enum status memory_session_put(struct state *s, struct state_session *in);
 enum status memory_session_scan(struct state *s, struct session_scan *scan);
 enum status memory_session_drop(struct state *s, uint64_t number);
+enum status memory_sessions_retire(struct state *s);
 enum status memory_skipped_put(struct state *s, uint64_t session, const struct skipped *in);
 enum status memory_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
                               struct message_sk *out);

@@ -161,6 +161,23 @@ enum status memory_session_drop(struct state *s, uint64_t number)
     return STATUS_OK;
 }
 
+enum status memory_sessions_retire(struct state *s)
+{
+    struct memory *m = memory_of(s);
+    struct key from = key_u64(T_SESSION, 0);
+    struct view key, value;
+    if (memory_fails(m)) return STATUS_IO;
+    while (memory_seek(m, &from, &key, &value)) {
+        struct key at = key_u64(T_SESSION, key_tail(key));
+        struct state_session row;
+        ENSURE(memory_get(m, &at, &row, sizeof row));
+        row.retired = true;
+        memory_put(m, &at, &row, sizeof row);
+        from = key_u64(T_SESSION, row.number + 1);
+    }
+    return STATUS_OK;
+}
+
 /* ---- ephemeral keys ---- */
 
 enum status memory_start_put(struct state *s, const struct prekey_pk *ephemeral, uint64_t made_ms)

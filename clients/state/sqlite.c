@@ -134,6 +134,7 @@ static const struct state_ops sqlite_ops = {
     .session_put = sqlite_session_put,
     .session_scan = sqlite_session_scan,
     .session_drop = sqlite_session_drop,
+    .sessions_retire = sqlite_sessions_retire,
     .skipped_put = sqlite_skipped_put,
     .skipped_get = sqlite_skipped_get,
     .skipped_drop = sqlite_skipped_drop,

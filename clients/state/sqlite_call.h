@@ -117,6 +117,7 @@ enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t
 enum status sqlite_session_put(struct state *s, struct state_session *in);
 enum status sqlite_session_scan(struct state *s, struct session_scan *scan);
 enum status sqlite_session_drop(struct state *s, uint64_t number);
+enum status sqlite_sessions_retire(struct state *s);
 enum status sqlite_skipped_put(struct state *s, uint64_t session, const struct skipped *in);
 enum status sqlite_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
                               struct message_sk *out);

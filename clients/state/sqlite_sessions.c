@@ -83,6 +83,12 @@ enum status sqlite_session_drop(struct state *s, uint64_t number)
     return call_run(&c, NULL);
 }
 
+enum status sqlite_sessions_retire(struct state *s)
+{
+    struct call c = call_begin(s, STATEMENT_SESSIONS_RETIRE);
+    return call_run(&c, NULL);
+}
+
 /* ---- message keys ---- */
 
 /* The key of a row's sealed column: session ‖ ratchet key ‖ number. */

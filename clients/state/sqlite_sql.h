@@ -191,6 +191,7 @@
     X(SESSION_SCAN, "SELECT number, peer, rank, retired, made_ms, session FROM session"            \
                     " WHERE peer = ? ORDER BY rank DESC, number DESC LIMIT ?")                     \
     X(SESSION_DROP, "DELETE FROM session WHERE number = ?")                                        \
+    X(SESSIONS_RETIRE, "UPDATE session SET retired = 1 WHERE retired = 0")                         \
     X(SKIPPED_PUT, "INSERT OR REPLACE INTO skipped (session, ratchet, number, secret)"             \
                    " VALUES (?,?,?,?)")                                                            \
     X(SKIPPED_GET, "SELECT secret FROM skipped WHERE session = ? AND ratchet = ? AND number = ?")  \

@@ -195,6 +195,12 @@ enum status state_session_drop(struct state *s, uint64_t number)
     return s->ops->session_drop(s, number);
 }
 
+enum status state_sessions_retire(struct state *s)
+{
+    need(s, STATE_WRITE);
+    return s->ops->sessions_retire(s);
+}
+
 enum status state_skipped_put(struct state *s, uint64_t session, const struct skipped *in)
 {
     need(s, STATE_WRITE);

@@ -257,10 +257,11 @@ struct state_ops {
     enum status (*setting_put)(struct state *s, const char *name, struct view value);
 
     /* session_put: inserts when number is 0 (and gives it one), else replaces; NOT_FOUND. session_scan: at most
-     * STATE_SESSIONS_MAX, the highest rank first. session_drop: with its skipped keys. */
+     * STATE_SESSIONS_MAX, the highest rank first. session_drop: with its skipped keys. sessions_retire: all there are. */
     enum status (*session_put)(struct state *s, struct state_session *in);
     enum status (*session_scan)(struct state *s, struct session_scan *scan);
     enum status (*session_drop)(struct state *s, uint64_t number);
+    enum status (*sessions_retire)(struct state *s);
     /* Message keys kept in a session, in the order in which they were put. skipped_get: NOT_FOUND with *out zero.
      * skipped_trim: the oldest go until there are `keep`. */
     enum status (*skipped_put)(struct state *s, uint64_t session, const struct skipped *in);
@@ -366,6 +367,7 @@ enum status state_secrets_put(struct state *s, const struct device_secrets *in) 
 enum status state_setting_get(struct state *s, const char *name, struct arena *a,
                               struct view *out) MUST_USE;
 enum status state_setting_put(struct state *s, const char *name, struct view value) MUST_USE;
+#define STATE_COPIED_SETTING "home_copied" /* one byte until the user has seen that this home was copied or set back */
 enum status state_handle_get(struct state *s, struct view handle, struct account_id *out) MUST_USE;
 enum status state_handle_put(struct state *s, struct view handle,
                              struct account_id account) MUST_USE;
@@ -407,6 +409,7 @@ enum status state_term_put(struct state *s, struct store_id store, struct term t
 enum status state_session_put(struct state *s, struct state_session *in) MUST_USE;
 enum status state_session_scan(struct state *s, struct session_scan *scan) MUST_USE;
 enum status state_session_drop(struct state *s, uint64_t number) MUST_USE;
+enum status state_sessions_retire(struct state *s) MUST_USE;
 enum status state_skipped_put(struct state *s, uint64_t session, const struct skipped *in) MUST_USE;
 enum status state_skipped_get(struct state *s, uint64_t session, const struct ratchet_place *place,
                               struct message_sk *out) MUST_USE;

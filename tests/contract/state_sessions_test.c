@@ -16,6 +16,27 @@ static uint64_t session_add(struct fixture *f, uint8_t peer, uint64_t rank)
     return row.number;
 }
 
+CONTRACT_TEST(all_sessions_retire_at_once)
+{
+    struct state_session rows[STATE_SESSIONS_MAX];
+    writing(f);
+    for (uint8_t peer = 1; peer < 4; peer++)
+        (void)session_add(f, peer, peer);
+    (void)session_add(f, 3, 300);
+    ok(state_sessions_retire(f->s));
+    (void)session_add(f, 2, 400);
+    commit(f);
+    writing(f);
+    for (uint8_t peer = 1; peer < 4; peer++) {
+        struct session_scan scan = {.peer = {{peer}}, .rows = rows};
+        ok(state_session_scan(f->s, &scan));
+        cr_assert_eq(scan.count, peer == 1 ? 1 : 2);
+        for (size_t i = 0; i < scan.count; i++)
+            cr_assert(rows[i].retired == (rows[i].rank != 400) && rows[i].session.ratchet.root[0] == peer);
+    }
+    commit(f);
+}
+
 CONTRACT_TEST(sessions_come_back_whole_the_highest_rank_first)
 {
     struct state_session rows[STATE_SESSIONS_MAX];

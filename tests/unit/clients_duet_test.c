@@ -86,6 +86,16 @@ static void do_append(struct duet *d, struct party *p, const struct frame *f)
     give(d, p, KIND_APPENDED, f->header.correlation, &msg_appended_desc, &r, view_of(NULL, 0));
 }
 
+static void lineage_take(struct party *p, struct view mark)
+{
+    if (p->lineage_len == sizeof p->lineage && mark.len) {
+        p->lineage_len -= LINEAGE_MARK_LEN;
+        memmove(p->lineage, p->lineage + LINEAGE_MARK_LEN, p->lineage_len);
+    }
+    if (mark.len) memcpy(p->lineage + p->lineage_len, mark.at, mark.len);
+    p->lineage_len += mark.len;
+}
+
 static void do_hello(struct duet *d, struct party *p, const struct frame *f)
 {
     struct msg_hello m;
@@ -99,7 +109,11 @@ static void do_hello(struct duet *d, struct party *p, const struct frame *f)
     struct msg_welcome w = {.session = p->session, .relay_ms = d->now.wall_ms, .credit_messages = m.credit_messages,
                             .credit_bytes = m.credit_bytes, .ping_ms = 10000,
                             .map = {.version = 1, .ranges = &range, .range_count = 1},
-                            .log = identity_log_state(&p->log), .prekeys = p->prekeys};
+                            .log = identity_log_state(&p->log), .prekeys = p->prekeys,
+                            .lineage = arena_copy(&d->arena, view_of(p->lineage, p->lineage_len))};
+    cr_assert_eq(m.lineage.len, LINEAGE_MARK_LEN);
+    lineage_take(p, m.lineage);
+    if (d->lineage) d->lineage(d, &w.lineage);
     give(d, p, KIND_WELCOME, f->header.correlation, &msg_welcome_desc, &w, view_of(NULL, 0));
 }
 
@@ -120,6 +134,7 @@ static void do_lookup(struct duet *d, struct party *p, const struct frame *f)
     struct party *whose = NULL;
     struct view entries[16];
     ok(codec_decode(&msg_lookup_desc, f->meta, &d->arena, &m));
+    d->lookups++;
     for (int i = 0; i < PARTIES; i++)
         if (m.handle.len ? view_equal(m.handle, text(d->party[i].handle))
                          : memcmp(&m.account, &d->party[i].me.account, sizeof m.account) == 0)
@@ -158,6 +173,8 @@ static void do_publish(struct duet *d, struct party *p, const struct frame *f)
     ok(codec_decode(&msg_publish_desc, f->meta, &d->arena, &m));
     prekey_take(d, &p->current, m.current, &p->prekeys.signed_id);
     prekey_take(d, &p->last_resort, m.last_resort, &p->prekeys.last_resort_id);
+    while (p->one_time_count && p->one_time[0].id < m.keep_from)
+        memmove(p->one_time, p->one_time + 1, --p->one_time_count * sizeof p->one_time[0]);
     for (size_t i = 0; i < m.one_time_count && p->one_time_count < ONE_TIME_PREKEYS_MAX; i++) {
         if (m.one_time[i].id <= p->prekeys.one_time_highest) continue;
         p->one_time[p->one_time_count++] = m.one_time[i];
@@ -190,7 +207,9 @@ static void do_claim_prekeys(struct duet *d, struct party *p, const struct frame
         }
     }
     if (d->bundle) d->bundle(d, &bundle);
-    struct msg_prekeys r = {.log = identity_log_state(&whose->log), .bundles = &bundle, .bundle_count = 1};
+    struct msg_prekeys r = {.log = identity_log_state(&whose->log), .bundles = &bundle,
+                            .bundle_count = bundle.status == STATUS_GONE ? 0 : 1};
+    r.log.length += d->claims_ahead;
     give(d, p, KIND_PREKEYS, f->header.correlation, &msg_prekeys_desc, &r, view_of(NULL, 0));
 }
 
@@ -263,6 +282,7 @@ static void do_ack(struct duet *d, struct party *p, const struct frame *f)
 {
     struct msg_ack m;
     ok(codec_decode(&msg_ack_desc, f->meta, &d->arena, &m));
+    lineage_take(p, m.lineage);
     for (size_t i = 0; i < p->mail_count; i++) {
         struct parcel *parcel = &p->mailbox[i];
         if (parcel->gone || !parcel->offered || parcel->item.seq > m.settled_seq) continue;
@@ -411,9 +431,15 @@ void online(struct duet *d, int who)
 
 void duet_restart(struct duet *d, int who)
 {
+    duet_swap(d, who, d->party[who].state);
+}
+
+void duet_swap(struct duet *d, int who, struct state *home)
+{
     struct party *p = &d->party[who];
     engine_free(&p->e);
     memory_state_crash(p->state);
+    p->state = home;
     ok(engine_new(&p->config, p->state, &p->e));
     p->greeted = false;
     p->event_count = 0;

@@ -334,3 +334,42 @@ ENGINE_TEST(terms, store_replaced_under_a_living_session_is_greeted_and_asked_at
     know_nothing(f);
     cr_assert(is_lost(f, 1));
 }
+
+/* The first attempt was accepted and could not be used, the second was accepted and lost: what the relay still has of the
+ * first is ours. */
+ENGINE_TEST(terms, a_lost_resend_begins_again_with_the_first_attempt_that_may_stand)
+{
+    struct sent first, s;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &first);
+    struct view answer = accepted(f, &first.items[0], f->range.term);
+    answer_one(f, &first, &(struct msg_sent_item){.status = STATUS_OK, .answer = answer});
+    struct msg_part_state failed = part_of(f, DELIVERY_FAILED, OUTCOME_OPEN, 10);
+    failed.reason = FAIL_DAMAGED;
+    hint(f, row.id, failed);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].attempt, 1u);
+    bob_rotates(f, 7); /* so that not even opaque bytes are the same again */
+    struct msg_stale stale = stale_since(f, 1);
+    answer_stale(f, &s, &stale);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].attempt, 1u);
+    accept_all(f, &s);
+    cr_assert_eq(row_at(f, row.order).receipt.commit, 2u);
+    lose_connection(f);
+    new_term(f, 2);
+    bind_session(f);
+    struct frame frame = said(f, KIND_TERMS, NULL, NULL);
+    struct msg_term_end ends[] = {{.term = fixture_term(1), .end = 1}, {.term = fixture_term(2), .open = true}};
+    answer_terms(f, &frame, ends, 2, true);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].attempt, 0u);
+    struct view digest = view_of(first.digests[0].bytes, sizeof first.digests[0]);
+    answer_one(f, &s, &(struct msg_sent_item){.status = STATUS_ID_REUSED, .digest = digest, .answer = answer});
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED, "%s", message_state_name(state_of(f, row.order)));
+    failed.at_ms += 1000;
+    hint(f, row.id, failed);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].attempt, 1u, "and is resent again");
+}

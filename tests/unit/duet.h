@@ -43,6 +43,8 @@ struct party {
     struct msg_prekey_state prekeys;
     struct parcel mailbox[DUET_MAILBOX_MAX];
     size_t mail_count;
+    uint8_t lineage[LINEAGE_LEN_MAX];
+    size_t lineage_len;
     /* what the application saw: */
     struct engine_event events[DUET_EVENTS_MAX];
     size_t event_count;
@@ -53,10 +55,12 @@ struct duet {
     uint64_t seed, commit, sessions;
     struct arena arena;
     struct party party[PARTIES];
-    size_t sends, claims;
+    size_t sends, claims, lookups;
+    uint64_t claims_ahead; /* so many more entries PREKEYS says that the log has */
     /* hooks; NULL = the relay is honest */
     bool (*tamper)(struct duet *d, struct parcel *parcel); /* false: it is not offered */
-    void (*bundle)(struct duet *d, struct msg_prekey_bundle *bundle);
+    void (*bundle)(struct duet *d, struct msg_prekey_bundle *bundle); /* status GONE: there is none in the answer */
+    void (*lineage)(struct duet *d, struct view *said);   /* of WELCOME */
     void (*news)(struct duet *d, struct msg_part_state *part); /* of HINT and STATUS */
 };
 
@@ -77,6 +81,8 @@ void duet_pass(struct duet *d, uint64_t ms);
 void online(struct duet *d, int who);
 void offline(struct duet *d, int who);
 void duet_restart(struct duet *d, int who);
+/* duet_swap: the same with another home, one copied from the present one; the caller closes that. */
+void duet_swap(struct duet *d, int who, struct state *home);
 
 /* say: a sealed message to the other one; its order number. */
 uint64_t say(struct duet *d, int from, const char *words);
