@@ -3,6 +3,7 @@
 # killed between any two steps (row 15), and a device that was set back to an older copy of its home: what the user
 # sees, what support sees, what engineering sees.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+WAIT_S=40 # the lease of a dead sender alone is 11 s
 
 relay_make 18680
 relay_start
@@ -62,7 +63,7 @@ done
 # What a dead sender had under way is tried again when its lease ends.
 all_shown() {
     timeout -k 5 10 "$BIN/sealmq" --home "$DIR/alice" outbox --flush --timeout 3 > /dev/null 2>&1
-    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 0 --count 64 >> "$DIR/shown" 2> /dev/null
+    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 --count 64 >> "$DIR/shown" 2> /dev/null
     [ "$(grep -oE '"text":"killed [0-9]+"' "$DIR/shown" | sort -u | wc -l)" = 24 ]
 }
 wait_for "all are shown" all_shown
