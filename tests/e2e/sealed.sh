@@ -5,6 +5,7 @@
 # Needs SEALMQ_PROXY, the program of proxy.c.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 PROXY_BIN="${SEALMQ_PROXY:?set SEALMQ_PROXY to the program of proxy.c}"
+# shellcheck disable=SC2034
 WAIT_S=40 # the lease of a dead sender alone is 11 s
 
 relay_make 18680
@@ -128,7 +129,11 @@ equal "$(field client_version)" "$("$BIN/sealmq" --version | grep -oE '[0-9]+\.[
 ctl 0 explain "$REFERENCE";                       out_has "cause       $CAUSE: "; out_has "the sender can resend"
 event_wait decrypt_failed "\"cause\":\"$CAUSE\""
 event_wait delivery_failed '"reason":"broken"'
-take_later() { timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 >> "$DIR/late" 2> /dev/null; as alice 0 --json status "$ID"; as alice 0 --json outbox --flush; grep -q '"text":"after the return"' "$DIR/late"; }
+take_later() {
+    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 >> "$DIR/late" 2> /dev/null
+    as alice 0 --json status "$ID"; as alice 0 --json outbox --flush
+    grep -q '"text":"after the return"' "$DIR/late"
+}
 wait_for "it arrives" take_later
 wait_for "the sender's client has seen to it" state_is alice "$ID" '"state":"settled"'
 event_wait resent '"attempt":1'
