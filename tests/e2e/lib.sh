@@ -51,9 +51,9 @@ done_well() {
     echo "$TEST: all well"
 }
 
-# wait_for WHAT COMMAND...: until the command succeeds, 15 s at most.
+# wait_for WHAT COMMAND...: until the command succeeds, 15 s at most, or WAIT_S.
 wait_for() {
-    local what="$1" end=$((SECONDS + 15))
+    local what="$1" end=$((SECONDS + ${WAIT_S:-15}))
     shift
     until "$@"; do
         [ "$SECONDS" -le "$end" ] || fail "waited in vain: $what"

@@ -1,10 +1,12 @@
 /* proxy: forwards one TCP connection after the other on loopback, as a network between client and relay does; stopped
- * (SIGSTOP) it is a connection that is open at both ends and carries nothing.
+ * (SIGSTOP) it is a connection that is open at both ends and carries nothing. After SIGUSR1 it carries nothing more from
+ * client to relay, and all that goes the other way.
  *
  *     proxy LISTEN-PORT TO-PORT */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +19,13 @@
 
 static struct { int fd[2]; } pairs[PAIRS_MAX];
 static size_t pair_count;
+static volatile sig_atomic_t one_way;
+
+static void on_signal(int number)
+{
+    (void)number;
+    one_way = 1;
+}
 
 static struct sockaddr_in loopback(const char *port)
 {
@@ -72,11 +81,12 @@ int main(int argc, char **argv)
 {
     if (argc != 3) return 1;
     int listener = listen_on(argv[1]);
+    signal(SIGUSR1, on_signal);
     for (;;) {
         struct pollfd fds[1 + 2 * PAIRS_MAX] = {{.fd = listener, .events = POLLIN}};
         size_t count = pair_count;
         for (size_t i = 0; i < 2 * count; i++)
-            fds[1 + i] = (struct pollfd){.fd = pairs[i / 2].fd[i % 2], .events = POLLIN};
+            fds[1 + i] = (struct pollfd){.fd = one_way && i % 2 == 0 ? -1 : pairs[i / 2].fd[i % 2], .events = POLLIN};
         if (poll(fds, 1 + 2 * count, -1) < 0) continue;
         for (size_t i = count; i-- > 0;) {
             bool open = true;

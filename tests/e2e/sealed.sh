@@ -2,7 +2,11 @@
 # Sealed messages between real devices: the drill "sender goes offline after tapping send" (row 1), processes that are
 # killed between any two steps (row 15), and a device that was set back to an older copy of its home: what the user
 # sees, what support sees, what engineering sees.
+# Needs SEALMQ_PROXY, the program of proxy.c.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+PROXY_BIN="${SEALMQ_PROXY:?set SEALMQ_PROXY to the program of proxy.c}"
+# shellcheck disable=SC2034
+WAIT_S=40 # the lease of a dead sender alone is 11 s
 
 relay_make 18680
 relay_start
@@ -62,7 +66,7 @@ done
 # What a dead sender had under way is tried again when its lease ends.
 all_shown() {
     timeout -k 5 10 "$BIN/sealmq" --home "$DIR/alice" outbox --flush --timeout 3 > /dev/null 2>&1
-    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 0 --count 64 >> "$DIR/shown" 2> /dev/null
+    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 --count 64 >> "$DIR/shown" 2> /dev/null
     [ "$(grep -oE '"text":"killed [0-9]+"' "$DIR/shown" | sort -u | wc -l)" = 24 ]
 }
 wait_for "all are shown" all_shown
@@ -70,6 +74,41 @@ wait_for "all are shown" all_shown
 equal "$(grep -oE '"id":"[^"]*"' "$DIR/shown" | sort -u | wc -l)" 24 "messages"
 ctl 0 --json events --limit 64;                   out_lacks decrypt_failed
 take_none bob
+
+# Killed between opening and acknowledging, for certain: carol's words reach the relay no more, the relay's reach her.
+RELAY_PORT="$PORT"
+port_choose 18760
+PROXY_PORT="$PORT"; PORT="$RELAY_PORT"
+"$PROXY_BIN" "$PROXY_PORT" "$RELAY_PORT" 2> "$DIR/proxy" &
+PROXY=$!
+as carol 0 --json init --relay "tcp://127.0.0.1:$PROXY_PORT,tcp://127.0.0.1:$RELAY_PORT" \
+    --server-key "$RELAY/server.pub" --handle carol
+"$BIN/sealmq" --home "$DIR/carol" --json recv --follow > "$DIR/carol-shown" 2> "$DIR/carol-shown.err" &
+CAROL=$!
+carol_shows() { grep -qF "\"text\":\"$1\"" "$DIR/carol-shown"; }
+say alice carol "all is well";                    wait_for "it is shown" carol_shows "all is well"
+wait_for "it is settled" state_is alice "$ID" '"state":"settled"'
+redelivered() { grep -c '"event":"redelivered"' "$RELAY/log"; }
+BEFORE="$(redelivered)"
+kill -USR1 "$PROXY"
+say alice carol "opened, and not acknowledged";   wait_for "it is shown" carol_shows "opened, and not acknowledged"
+{ kill -KILL "$CAROL" "$PROXY"; wait "$CAROL"; wait "$PROXY"; } 2> /dev/null
+# Support: the relay has given it out and heard nothing; the sender is told nothing else.
+ctl 0 --json explain "$REFERENCE"
+grep -qE '"code":"(offered|waiting_slow|waiting_offline)"' "$DIR/out" || fail "the relay cannot know"
+state_is alice "$ID" '"outcome":"open"' || fail "the sender cannot know"
+# The user: one message, shown again if at all as the same. Engineering: it was given out twice; nothing failed.
+carol_again() {
+    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/carol" --json recv --timeout 1 >> "$DIR/carol-shown" 2> /dev/null
+    state_is alice "$ID" '"state":"settled"'
+}
+wait_for "it is settled" carol_again
+wait_for "support sees it" explained "$REFERENCE" settled
+equal "$(grep -oE '"id":"[^"]*"' "$DIR/carol-shown" | sort -u | wc -l)" 2 "messages"
+redelivered_more() { [ "$(redelivered)" -gt "$BEFORE" ]; }
+wait_for "event redelivered" redelivered_more
+event_wait redelivered;                           out_lacks decrypt_failed
+take_none carol
 
 # ---- set back to an older copy ----
 
@@ -80,11 +119,24 @@ for i in 1 2 3; do # twice round, and the older copy has none of the keys that a
 done
 rm -rf "$DIR/bob"; mv "$DIR/older" "$DIR/bob"
 say alice bob "after the return"
-take_later() { timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 >> "$DIR/late" 2> /dev/null; as alice 0 --json status "$ID"; as alice 0 --json outbox --flush; grep -q '"text":"after the return"' "$DIR/late"; }
+# It does not open. The user: nothing is shown. Support: why, for which app, and what comes next. Engineering: an event
+# with the cause.
+take_none bob 2
+wait_for "support sees why" explained "$REFERENCE" failed_broken
+out_has '"reason":"broken"'; CAUSE="$(field cause)"
+case "$CAUSE" in session | prekey | authentication) ;; *) fail "the cause is \"$CAUSE\"" ;; esac
+equal "$(field client_version)" "$("$BIN/sealmq" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1)" "the app"
+ctl 0 explain "$REFERENCE";                       out_has "cause       $CAUSE: "; out_has "the sender can resend"
+event_wait decrypt_failed "\"cause\":\"$CAUSE\""
+event_wait delivery_failed '"reason":"broken"'
+take_later() {
+    timeout -k 5 10 "$BIN/sealmq" --home "$DIR/bob" --json recv --timeout 1 >> "$DIR/late" 2> /dev/null
+    as alice 0 --json status "$ID"; as alice 0 --json outbox --flush
+    grep -q '"text":"after the return"' "$DIR/late"
+}
 wait_for "it arrives" take_later
 wait_for "the sender's client has seen to it" state_is alice "$ID" '"state":"settled"'
-event_wait decrypt_failed
-event_wait resent
+event_wait resent '"attempt":1'
 wait_for "support sees it" explained "$REFERENCE" settled
 say bob alice "both go on"; take alice "both go on"
 relay_stop

@@ -247,6 +247,24 @@ Test(offer, a_damaged_copy_is_never_served_and_both_ends_are_told)
     scene_free(&e);
 }
 
+Test(offer, what_was_not_acknowledged_is_given_out_again_and_told)
+{
+    struct scene e = scene_new(true);
+    send_many(&e, 3, 20);
+    person_read(e.w, e.bob);
+    struct message_id id = e.bob->got[2].item.id;
+    cr_assert_eq(world_events(e.w, EVENT_REDELIVERED), 0);
+    cr_assert_eq(world_explain(e.w, e.ann, e.bob, id), EXPLAIN_OFFERED);
+    person_ack(e.w, e.bob, 1);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(world_events(e.w, EVENT_REDELIVERED), 1);
+    cr_assert_eq(world_event(e.w, EVENT_REDELIVERED)->count, 2);
+    person_ack(e.w, e.bob, e.bob->got_count);
+    cr_assert_eq(world_explain(e.w, e.ann, e.bob, id), EXPLAIN_SETTLED);
+    cr_assert_eq(world_events(e.w, EVENT_DELIVERY_FAILED), 0);
+    scene_free(&e);
+}
+
 Test(offer, a_consumer_that_stays_out_of_credit_is_told_of)
 {
     struct scene e = scene_new(false);

@@ -113,6 +113,26 @@ Test(report, is_given_to_the_sender_to_support_and_to_engineering)
     scene_free(&e);
 }
 
+Test(report, tells_support_and_engineering_every_cause)
+{
+    for (uint32_t cause = CAUSE_VERSION; cause <= CAUSE_COMMITMENT; cause++) {
+        struct sending s;
+        struct scene e = report_scene(&s);
+        struct msg_report_body body = body_of(&e, 0, cause);
+        uint32_t reason = report_reason(cause);
+        fail(&e, 0, reason, signed_by(&e, &body, e.bob));
+        struct msg_explained_part part = explained(&e, &s);
+        cr_assert_eq(part.cause, cause);
+        cr_assert_eq(part.code, reason == FAIL_HELD ? EXPLAIN_FAILED_HELD : EXPLAIN_FAILED_BROKEN);
+        cr_assert(report_cause_meaning(part.cause)[0] != '\0');
+        cr_assert_eq(world_events(e.w, EVENT_DECRYPT_FAILED), 1);
+        cr_assert_eq(world_event(e.w, EVENT_DECRYPT_FAILED)->code, cause);
+        cr_assert_eq(world_event(e.w, EVENT_DELIVERY_FAILED)->code, reason);
+        cr_assert_eq(e.w->core->counters.parked, 1);
+        scene_free(&e);
+    }
+}
+
 Test(report, may_be_absent)
 {
     struct sending s;
