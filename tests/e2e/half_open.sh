@@ -29,7 +29,7 @@ kill -STOP "$PROXY"
 say alice bob "into the void"
 HALF="$REFERENCE"
 log_wait connection_cut '"reason":"session"'
-log_wait session_ended
+log_wait 'session_(ended|superseded)' # whichever is first: the relay notices, or the device is back
 wait_for "the device has another session" new_session
 wait_for "it arrives another way" arrived "into the void"
 wait_for "support sees it settled" explained "$HALF" settled
