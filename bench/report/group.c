@@ -257,9 +257,14 @@ bool group_clean(const struct group *g)
     return !g->lost && !g->duplicated && !g->corrupted && !g->refused;
 }
 
+static bool is_loaded(const struct result *r)
+{
+    return r->window || r->offered_rate > 0;
+}
+
 bool group_loaded(const struct group *g)
 {
-    return g->rounds[0]->window || g->rounds[0]->offered_rate > 0;
+    return is_loaded(g->rounds[0]);
 }
 
 void group_latency(const struct group *g, bool end_to_end, struct histogram *out)
@@ -273,7 +278,7 @@ void group_latency(const struct group *g, bool end_to_end, struct histogram *out
 
 void system_name(const struct result *r, char out[GROUP_NAME_CAP])
 {
-    if (strcmp(r->system, r->scenario) == 0) /* a limit: the label says it all */
+    if (!is_loaded(r) && strcmp(r->system, r->scenario) == 0) /* a limit: the label says it all */
         snprintf(out, GROUP_NAME_CAP, "%s", r->label);
     else if (*r->label && strcmp(r->label, r->system) != 0)
         snprintf(out, GROUP_NAME_CAP, "%s (%s), %s", r->system, r->label, r->edge);

@@ -35,10 +35,10 @@ bench curve --rate 2000 --duration 0.5 --mailboxes 8 --duplicates 10
 bench curve --backlog 500 --window 64
 
 # Full clients: homes in a folder that is gone afterwards, also on Ctrl-C.
-homes_there() { compgen -G "$DIR/clients.*/*-19" > /dev/null; }
+homes_there() { compgen -G "$DIR/clients.*/*-6" > /dev/null; }
 homes_gone() { ! compgen -G "$DIR/clients.*" > "$DIR/homes" || fail "homes were left: $(cat "$DIR/homes")"; }
 for KIND in sealed opaque; do
-    bench curve "--$KIND" --scratch "$DIR" --count 300 --mailboxes 3 --senders 2 --window 16
+    bench curve "--$KIND" --scratch "$DIR" --count 150 --mailboxes 3 --senders 2 --window 16
     homes_gone
 done
 bench curve --sealed --scratch "$DIR" --rate 100 --duration 1 --mailboxes 2 --senders 1 --sizes 16:1,20000:1
@@ -47,7 +47,7 @@ for WRONG in "--sealed --idle 1" "--opaque --backlog 5" "--sealed --plain" "--se
     run 2 sealmq-bench run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" $WRONG
     one_error
 done
-"$BIN/sealmq-bench" run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --sealed --scratch "$DIR" \
+"$BIN/sealmq-bench" run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --sealed --scratch "$DIR" --mailboxes 3 \
     --duration 60 > "$DIR/out" 2> "$DIR/err" < /dev/null &
 CLIENTS=$!
 wait_for "the homes" homes_there

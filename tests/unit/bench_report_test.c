@@ -107,6 +107,21 @@ Test(report, says_a_dash_for_what_was_not_measured)
     unlink(s.path);
 }
 
+/* A limit is named by its label; a system is named also where the scenario has its name. */
+Test(report, a_system_has_its_name_in_a_scenario_of_that_name)
+{
+    char name[GROUP_NAME_CAP];
+    struct result *r = result_canned("sealed", "curve", 1000);
+    strcpy(r->scenario, "sealed");
+    system_name(r, name);
+    cr_assert_str_eq(name, "sealed, curve");
+    strcpy(r->label, "sync rate");
+    r->window = 0;
+    system_name(r, name);
+    cr_assert_str_eq(name, "sync rate");
+    result_free(&r);
+}
+
 Test(report, shouts_when_a_message_was_lost)
 {
     struct scratch s;
