@@ -47,8 +47,8 @@ for WRONG in "--sealed --idle 1" "--opaque --backlog 5" "--sealed --plain" "--se
     run 2 sealmq-bench run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" $WRONG
     one_error
 done
-"$BIN/sealmq-bench" run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --sealed --scratch "$DIR" --mailboxes 3 \
-    --duration 60 > "$DIR/out" 2> "$DIR/err" < /dev/null &
+"$BIN/sealmq-bench" run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --sealed --scratch "$DIR" \
+    --mailboxes 3 --duration 60 > "$DIR/out" 2> "$DIR/err" < /dev/null &
 CLIENTS=$!
 wait_for "the homes" homes_there
 kill -INT "$CLIENTS"
