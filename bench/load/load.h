@@ -2,7 +2,8 @@
  *   session.c  what the relay says to a device, and the devices' connections
  *   loop.c     the turns: take, acknowledge, send, wait
  *   phases.c   connect, run, catch up
- *   meter.c    samples, points in time, the result */
+ *   meter.c    samples, points in time, the result
+ *   clients.c  full clients instead of devices and loop.c */
 #ifndef SEALMQ_LOAD_LOAD_H
 #define SEALMQ_LOAD_LOAD_H
 
@@ -26,8 +27,21 @@ struct meter {
     struct result *result;
 };
 
+/* What sends and receives: the generator's own devices, or full clients. */
+struct load;
+struct carrier {
+    bool (*connect)(struct load *l); /* as phase_connect */
+    bool (*turn)(struct load *l, uint64_t wake_us); /* as loop_turn */
+    bool (*send)(struct load *l, uint64_t now_us);  /* as loop_send */
+    bool (*sent)(const struct load *l); /* beyond the ledger, nothing is on its way to the relay */
+    bool (*settled)(struct load *l); /* the relay knows all that it has to know; asked again until then */
+};
+struct clients;
+
 struct load {
     const struct options *options;
+    const struct carrier *carrier;
+    struct clients *clients; /* NULL = the generator's own devices */
     struct hub_config hub_config;
     struct hub **hubs; /* 0: all; 1: those that are away; with --reconnects then one per device */
     size_t hub_count;
@@ -75,6 +89,12 @@ bool loop_turn(struct load *l, uint64_t wake_us);
 bool loop_send(struct load *l, uint64_t now_us);
 
 /* phases.c */
+/* Whether to go on: something must have changed (the mark) within the time that --timeout gives. Begin with {0}. */
+struct watch {
+    uint64_t mark, changed_us;
+};
+bool phase_goes_on(const struct load *l, struct watch *w, uint64_t mark);
+extern const struct carrier devices_carrier;
 /* Each returns true when it is through; else l->interrupted, l->trouble, or time ran out. */
 bool phase_connect(struct load *l);
 bool phase_run(struct load *l);

@@ -124,7 +124,9 @@ static void head_fill(const struct load *l, struct result *r)
 {
     const struct options *o = l->options;
     uint32_t level = l->traffic.level;
-    snprintf(r->system, sizeof r->system, "sealmq");
+    static const char *const systems[] = {
+        [CLIENT_NONE] = "sealmq", [CLIENT_SEALED] = "sealed", [CLIENT_OPAQUE] = "opaque"};
+    snprintf(r->system, sizeof r->system, "%s", systems[o->client]);
     snprintf(r->label, sizeof r->label, "%s", o->label);
     snprintf(r->scenario, sizeof r->scenario, "%s", o->scenario);
     snprintf(r->edge, sizeof r->edge, "%s", o->hub.plain ? "plain" : "curve");
@@ -279,7 +281,11 @@ static void extra_print(const struct result *r)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(r->extra, name, value) printf("%-27s %.10g\n", name, json_number_value(value));
+    json_object_foreach(r->extra, name, value)
+        if (json_is_string(value))
+            printf("%-27s %s\n", name, json_string_value(value));
+        else
+            printf("%-27s %.10g\n", name, json_number_value(value));
 }
 
 void meter_print(const struct load *l)
@@ -303,7 +309,7 @@ void meter_print(const struct load *l)
             printf("   %.0f bytes written/msg", p->write_bytes_per_message);
         putchar('\n');
     }
-    printf("%-11s %7.2f us/msg\n", "generator", r->generator_cpu_us_per_message);
+    printf("%-11s %7.2f us/msg\n", l->clients ? "clients" : "generator", r->generator_cpu_us_per_message);
     if (*r->disk_device)
         printf("%-11s %.0f bytes/msg, %.4f flushes/msg (all of the device)\n", r->disk_device,
                r->disk_bytes_per_message, r->device_flushes_per_message);

@@ -13,15 +13,18 @@ const struct option_rule options_rules[OPTIONS_RULE_COUNT] = {
     {"endpoint", "URL", "the relay: tcp://HOST:PORT", true},
     {"server-key", "FILE", "its public key: server.pub in the relay's folder; not needed with --plain", false},
     {"plain", NULL, "no encryption: a relay with broker.plain = bench, on loopback", false},
-    {"mailboxes", "N", "recipients, a device each: 64", false},
+    {"sealed", NULL, "full clients of libsealmq: homes on disk, messages sealed and opened", false},
+    {"opaque", NULL, "the same clients with payloads handed on as they are: what sealing does not cost", false},
+    {"scratch", "DIR", "where full clients have their homes, gone afterwards: the current folder", false},
+    {"mailboxes", "N", "recipients, a device each: 64; full clients: 16", false},
     {"senders", "N", "sending devices: 4", false},
     {"idle", "N", "further devices, attached and silent: 0", false},
-    {"window", "W", "closed loop: messages neither accepted nor delivered: 1024", false},
+    {"window", "W", "closed loop: messages neither accepted nor delivered: 1024; full clients: 64", false},
     {"rate", "R", "open loop: messages a second, latency from the scheduled time", false},
     {"outstanding", "N", "open loop: at most so many without an answer: 65536", false},
     {"size", "B", "bytes of each message, from 16: 1024", false},
     {"sizes", "LIST", "a distribution instead, SIZE:WEIGHT,...", false},
-    {"count", "N", "how many messages: 100000 unless --duration is given", false},
+    {"count", "N", "how many messages: 100000 (full clients: 2000) unless --duration is given", false},
     {"duration", "S", "for how many seconds", false},
     {"offline", "PCT", "share of recipients that register and are not attached", false},
     {"catch-up", NULL, "attach the offline recipients at the end, and receive theirs", false},
@@ -73,11 +76,33 @@ static bool exclusive(const struct command *c, const char *one, const char *othe
     return false;
 }
 
+/* What an application cannot ask of a client, or a client of a relay. */
+static bool client_read(const struct command *c, struct options *o)
+{
+    static const char *const others[] = {"plain",   "idle",       "offline",   "catch-up",
+                                         "backlog", "reconnects", "duplicates"};
+    if (!exclusive(c, "sealed", "opaque")) return false;
+    o->client = command_option(c, "sealed") ? CLIENT_SEALED : command_option(c, "opaque") ? CLIENT_OPAQUE : CLIENT_NONE;
+    o->scratch = command_option(c, "scratch");
+    for (size_t i = 0; o->client && i < sizeof others / sizeof others[0]; i++) {
+        if (!command_option(c, others[i])) continue;
+        command_fail(c, EXIT_USAGE, "--%s is not for full clients: leave it out, or --%s", others[i],
+                     o->client == CLIENT_SEALED ? "sealed" : "opaque");
+        return false;
+    }
+    if (o->scratch && !o->client) {
+        command_fail(c, EXIT_USAGE, "--scratch is for the homes of full clients: add --sealed or --opaque");
+        return false;
+    }
+    if (!o->scratch) o->scratch = ".";
+    return true;
+}
+
 static bool devices_read(const struct command *c, struct options *o)
 {
     uint64_t mailboxes, senders, idle, away;
     if (!exclusive(c, "backlog", "mailboxes") || !exclusive(c, "backlog", "offline") ||
-        !number(c, "mailboxes", 1, MAILBOXES_MAX, 64, &mailboxes) ||
+        !number(c, "mailboxes", 1, o->client ? CLIENTS_MAX : MAILBOXES_MAX, o->client ? 16 : 64, &mailboxes) ||
         !number(c, "senders", 1, SENDERS_MAX, 4, &senders) ||
         !number(c, "idle", 0, IDLE_MAX, 0, &idle) || !number(c, "offline", 0, 100, 0, &away))
         return false;
@@ -99,10 +124,10 @@ static bool pace_read(const struct command *c, struct options *o)
     bool timed = command_option(c, "duration") != NULL;
     if (!exclusive(c, "window", "rate") || !exclusive(c, "backlog", "count") ||
         !exclusive(c, "backlog", "duration") ||
-        !number(c, "window", 1, WINDOW_MAX, 1024, &p->window) ||
+        !number(c, "window", 1, WINDOW_MAX, o->client ? 64 : 1024, &p->window) ||
         !figure(c, "rate", 0.1, 10e6, &p->rate) ||
         !number(c, "outstanding", 1, OPEN_MAX, 65536, &p->open_max) ||
-        !number(c, "count", 1, 1ll << 32, timed ? 0 : 100000, &p->count) ||
+        !number(c, "count", 1, 1ll << 32, timed ? 0 : o->client ? 2000 : 100000, &p->count) ||
         !number(c, "backlog", 1, 1ll << 32, (long long)p->count, &p->count) ||
         !figure(c, "duration", 0.1, 7 * 86400, &seconds))
         return false;
@@ -112,7 +137,7 @@ static bool pace_read(const struct command *c, struct options *o)
     }
     p->duration_us = (uint64_t)(seconds * 1e6);
     if (p->rate > 0) p->window = 0;
-    p->batch = p->window / (2 * o->senders);
+    p->batch = o->client ? 1 : p->window / (2 * o->senders);
     if (p->batch > SENDS_PER_FRAME) p->batch = SENDS_PER_FRAME;
     if (p->batch < 1) p->batch = 1;
     return true;
@@ -214,7 +239,7 @@ static bool rest_read(const struct command *c, struct options *o)
 int options_read(const struct command *c, struct options *out)
 {
     memset(out, 0, sizeof *out);
-    bool good = devices_read(c, out) && pace_read(c, out) && sizes_read(c, out) && edge_read(c, out) &&
+    bool good = client_read(c, out) && devices_read(c, out) && pace_read(c, out) && sizes_read(c, out) && edge_read(c, out) &&
                 pids_read(c, out) && rest_read(c, out);
     return good ? EXIT_OK : EXIT_USAGE;
 }

@@ -12,11 +12,17 @@
 #define SENDERS_MAX     64u
 #define IDLE_MAX        16384u
 #define WINDOW_MAX      65536u
+#define CLIENTS_MAX     256u    /* full clients that receive: a home, a connection and two threads each */
 #define OPEN_MAX        262144u /* open loop: without an answer */
 #define PIDS_MAX        15u     /* the generator's own row is separate */
 
+/* Who exchanges messages: the generator's own devices, or full clients, with payloads of either kind. */
+enum client_kind { CLIENT_NONE, CLIENT_SEALED, CLIENT_OPAQUE };
+
 struct options {
     struct hub_config hub; /* without its context */
+    enum client_kind client;
+    const char *scratch; /* where full clients have their homes */
     size_t mailboxes, senders, idle;
     struct pace pace; /* without start_us */
     struct sizes sizes;
@@ -37,7 +43,7 @@ struct options {
     uint64_t timeout_us; /* without any answer */
 };
 
-#define OPTIONS_RULE_COUNT 27
+#define OPTIONS_RULE_COUNT 30
 extern const struct option_rule options_rules[OPTIONS_RULE_COUNT];
 
 /* options_read: EXIT_OK; EXIT_USAGE after one line. Strings point into the command line. */

@@ -11,12 +11,7 @@
 #define TICK_US        5000u
 #define SETTLE_MAX_US  2000000u
 
-/* Whether to go on: something must have changed within the time allowed. */
-struct watch {
-    uint64_t mark, changed_us;
-};
-
-static bool goes_on(const struct load *l, struct watch *w, uint64_t mark)
+bool phase_goes_on(const struct load *l, struct watch *w, uint64_t mark)
 {
     uint64_t now_us = host_mono_us();
     if (mark != w->mark || !w->changed_us) *w = (struct watch){mark, now_us};
@@ -44,7 +39,7 @@ static int by_store(const void *a, const void *b)
     return one->number < other->number ? -1 : 1;
 }
 
-bool phase_connect(struct load *l)
+static bool devices_connect(struct load *l)
 {
     struct watch watch = {0};
     struct traffic *t = &l->traffic;
@@ -55,7 +50,7 @@ bool phase_connect(struct load *l)
             (void)hub_reach(l->hubs[i]);
         if (!open_next(l, &next, l->device_count)) return false;
         loop_turn(l, host_mono_us() + TICK_US);
-        if (!goes_on(l, &watch, l->ready_count)) return false;
+        if (!phase_goes_on(l, &watch, l->ready_count)) return false;
     }
     hub_free(&l->hubs[1]);
     qsort(t->mailboxes, t->mailbox_count, sizeof(struct device *), by_store);
@@ -63,13 +58,32 @@ bool phase_connect(struct load *l)
     return true;
 }
 
-static bool run_over(const struct load *l, uint64_t now_us)
+static bool devices_sent(const struct load *l)
 {
-    const struct ledger *ledger = &l->traffic.ledger;
-    if (!pace_over(&l->pace, now_us, ledger->issued) || ledger_open(ledger)) return false;
     for (size_t i = 0; i < l->options->senders; i++)
         if (!sender_idle(&l->senders[i])) return false;
     return true;
+}
+
+static bool devices_settled(struct load *l)
+{
+    for (size_t i = 0; i < l->device_count; i++)
+        if (l->devices[i].state == DEVICE_READY && !device_settled(&l->devices[i])) return false;
+    return true;
+}
+
+const struct carrier devices_carrier = {.connect = devices_connect, .turn = loop_turn, .send = loop_send,
+                                        .sent = devices_sent, .settled = devices_settled};
+
+bool phase_connect(struct load *l)
+{
+    return l->carrier->connect(l);
+}
+
+static bool run_over(const struct load *l, uint64_t now_us)
+{
+    const struct ledger *ledger = &l->traffic.ledger;
+    return pace_over(&l->pace, now_us, ledger->issued) && !ledger_open(ledger) && l->carrier->sent(l);
 }
 
 static uint64_t progress(const struct load *l)
@@ -82,11 +96,8 @@ static uint64_t progress(const struct load *l)
 static void settle(struct load *l)
 {
     uint64_t end_us = host_mono_us() + SETTLE_MAX_US;
-    for (size_t i = 0; i < l->device_count && !l->interrupted && host_mono_us() < end_us;)
-        if (l->devices[i].state != DEVICE_READY || device_settled(&l->devices[i]))
-            i++;
-        else
-            loop_turn(l, host_mono_us() + TICK_US);
+    while (!l->interrupted && host_mono_us() < end_us && !l->carrier->settled(l))
+        l->carrier->turn(l, host_mono_us() + TICK_US);
 }
 
 bool phase_run(struct load *l)
@@ -98,13 +109,13 @@ bool phase_run(struct load *l)
     if (l->options->reconnects > 0) l->next_drop_us = now_us;
     meter_start(l, now_us);
     while (!run_over(l, now_us)) {
-        bool any = loop_send(l, now_us);
+        bool any = l->carrier->send(l, now_us);
         uint64_t next_us = pace_next_us(&l->pace, ledger->issued), soon_us = now_us + TURN_MIN_US;
-        bool came = loop_turn(l, any ? 0 : next_us > soon_us ? next_us : soon_us);
+        bool came = l->carrier->turn(l, any ? 0 : next_us > soon_us ? next_us : soon_us);
         now_us = host_mono_us();
         if (ledger->done != done) l->meter.done_us = now_us;
         done = ledger->done;
-        if (!came && !goes_on(l, &watch, progress(l))) break;
+        if (!came && !phase_goes_on(l, &watch, progress(l))) break;
         if (l->interrupted || l->trouble != STATUS_OK) break;
     }
     l->next_drop_us = 0;
@@ -126,7 +137,7 @@ bool phase_catch_up(struct load *l)
     while (ledger_waiting(ledger)) {
         if (!open_next(l, &next, l->device_count)) break;
         loop_turn(l, host_mono_us() + TICK_US);
-        if (!goes_on(l, &watch, ledger->delivered)) break;
+        if (!phase_goes_on(l, &watch, ledger->delivered)) break;
     }
     l->meter.done_us = host_mono_us();
     settle(l);

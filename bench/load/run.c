@@ -1,10 +1,10 @@
 /* run: one run of the load generator from beginning to end, on the real client protocol over real
- * sockets. It speaks frames directly, without the client's engine and disk, so that its own share of the
- * machine stays small, and verifies every byte while it measures. What the figures mean:
+ * sockets. Its own devices speak frames directly, without the client's engine and disk, so that its share of the
+ * machine stays small; full clients show what these cost. It verifies every byte while it measures. What the figures mean:
  * bench/README.md. */
 #include "bench/load/run.h"
 
-#include "bench/load/load.h"
+#include "bench/load/clients.h"
 
 #include "broker/host/host.h"
 
@@ -91,7 +91,13 @@ static bool load_init(struct load *l, const struct options *o)
     ledger_init(&t->ledger, 4 * (o->pace.window ? o->pace.window : o->pace.open_max));
     prctl(PR_SET_TIMERSLACK, 1000); /* nanoseconds: an open loop wakes when something is due */
     files_allow();
-    if (l->signal_fd < 0 || !hubs_make(l)) return false;
+    if (l->signal_fd < 0) return false;
+    if (o->client) {
+        l->carrier = &clients_carrier;
+        return (l->clients = clients_new(l)) != NULL;
+    }
+    l->carrier = &devices_carrier;
+    if (!hubs_make(l)) return false;
     devices_make(l);
     for (size_t i = 0; o->reconnects > 0 && i < o->senders + o->mailboxes; i++)
         if (!l->devices[i].away) l->devices[i].hub = &l->hubs[2 + i];
@@ -100,10 +106,11 @@ static bool load_init(struct load *l, const struct options *o)
 
 static void load_fini(struct load *l)
 {
+    clients_free(&l->clients);
     for (size_t i = 0; i < l->hub_count; i++)
         hub_free(&l->hubs[i]);
     hub_context_free(&l->hub_config.context);
-    for (size_t i = 0; i < l->device_count; i++)
+    for (size_t i = 0; l->devices && i < l->device_count; i++)
         device_fini(&l->devices[i]);
     for (size_t i = 0; l->senders && i < l->options->senders; i++)
         sender_fini(&l->senders[i]);
@@ -123,6 +130,14 @@ static void load_fini(struct load *l)
 
 /* ---- the run ---- */
 
+static int start_failed(const struct command *c, const struct options *o)
+{
+    if (o->client)
+        return command_fail(c, EXIT_USAGE, "no folder for the clients' homes can be made in %s: %s", o->scratch,
+                            strerror(errno));
+    return command_fail(c, EXIT_USAGE, "no sockets can be opened: %s", strerror(errno));
+}
+
 static int connect_failed(const struct command *c, struct load *l)
 {
     const struct options *o = l->options;
@@ -132,6 +147,7 @@ static int connect_failed(const struct command *c, struct load *l)
         if (l->hubs[i] && hub_reach(l->hubs[i]) > reach) reach = hub_reach(l->hubs[i]);
     if (l->interrupted)
         return command_fail(c, EXIT_INTERRUPTED, "interrupted before anything was measured");
+    if (l->clients) return command_fail(c, EXIT_USAGE, "%s", clients_trouble(l));
     if (l->trouble == STATUS_IO)
         return command_fail(c, EXIT_USAGE, "%s cannot be connected to: %s", o->hub.endpoint,
                             strerror(reason));
@@ -175,11 +191,14 @@ static int result_save(const struct command *c, const struct load *l)
 
 static int load_finish(const struct command *c, struct load *l)
 {
+    if (l->clients) clients_extra(l);
     meter_judge(l);
     meter_print(l);
     if (l->interrupted) return EXIT_INTERRUPTED;
     int failed = result_save(c, l);
     if (failed) return failed;
+    if (l->trouble != STATUS_OK && l->clients)
+        return command_fail(c, EXIT_FAILED, "%s", clients_trouble(l));
     if (l->trouble != STATUS_OK)
         return command_fail(c, EXIT_FAILED, "the relay says: %s (%s)", status_name(l->trouble),
                             status_meaning(l->trouble));
@@ -206,7 +225,7 @@ int run_command(struct command *c)
     if (status == EXIT_OK) {
         bool gives_way = o.pace.window && process_give_way();
         if (host_start() != STATUS_OK || !load_init(l, &o))
-            status = command_fail(c, EXIT_USAGE, "no sockets can be opened: %s", strerror(errno));
+            status = start_failed(c, &o);
         else if (!phase_connect(l))
             status = connect_failed(c, l);
         else {

@@ -47,6 +47,13 @@ static double of_generator_cpu(const struct result *r)
     return r->generator_cpu_us_per_message;
 }
 
+/* Full clients are measured themselves; what else a generator spends says nothing of SealMQ. */
+static double of_client_cpu(const struct result *r)
+{
+    bool clients = strcmp(r->system, "sealed") == 0 || strcmp(r->system, "opaque") == 0;
+    return clients ? r->generator_cpu_us_per_message : NAN;
+}
+
 static double of_rss(const struct result *r)
 {
     double sum = 0;
@@ -97,6 +104,7 @@ const struct metric_rule metric_rules[METRIC_COUNT] = {
     [METRIC_CPU] = {"server CPU", "us/msg", "cheaper", "dearer", true, of_cpu},
     [METRIC_GENERATOR_CPU] = {"generator CPU", "us/msg", "cheaper", "dearer", false,
                               of_generator_cpu},
+    [METRIC_CLIENT_CPU] = {"client CPU", "us/msg", "cheaper", "dearer", true, of_client_cpu},
     [METRIC_RSS] = {"RSS", "MiB", "smaller", "larger", true, of_rss},
     [METRIC_RSS_PEAK] = {"RSS peak", "MiB", "smaller", "larger", false, of_rss_peak},
     [METRIC_WRITTEN] = {"written by the server", "B/msg", "less", "more", true, of_written},
@@ -249,9 +257,14 @@ bool group_clean(const struct group *g)
     return !g->lost && !g->duplicated && !g->corrupted && !g->refused;
 }
 
+static bool is_loaded(const struct result *r)
+{
+    return r->window || r->offered_rate > 0;
+}
+
 bool group_loaded(const struct group *g)
 {
-    return g->rounds[0]->window || g->rounds[0]->offered_rate > 0;
+    return is_loaded(g->rounds[0]);
 }
 
 void group_latency(const struct group *g, bool end_to_end, struct histogram *out)
@@ -265,7 +278,7 @@ void group_latency(const struct group *g, bool end_to_end, struct histogram *out
 
 void system_name(const struct result *r, char out[GROUP_NAME_CAP])
 {
-    if (strcmp(r->system, r->scenario) == 0) /* a limit: the label says it all */
+    if (!is_loaded(r) && strcmp(r->system, r->scenario) == 0) /* a limit: the label says it all */
         snprintf(out, GROUP_NAME_CAP, "%s", r->label);
     else if (*r->label && strcmp(r->label, r->system) != 0)
         snprintf(out, GROUP_NAME_CAP, "%s (%s), %s", r->system, r->label, r->edge);

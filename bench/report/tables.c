@@ -157,7 +157,7 @@ static void cost_row(const struct groups *all, const struct group *g, struct tab
 static const struct table cost_table = {
     .title = "cost: CPU in µs per message, RSS in MiB, bytes and device flushes per message "
              "(the disk's: everybody who uses it, an upper bound)",
-    .columns = {START_COLUMNS, "server CPU", "by process|", "generator", "RSS", "peak",
+    .columns = {START_COLUMNS, "server CPU", "by process|", "generator or clients", "RSS", "peak",
                 "by process|", "written", "disk bytes", "flushes"},
     .column_count = 12};
 

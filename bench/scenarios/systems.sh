@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # systems: starting and stopping what is measured, one at a time, and calling the generator that fits. Sourced by
-# bench/run. A system is plain or curve (a relay of ours by its edge), or a peer of bench/peers/server.
+# bench/run. A system is plain or curve (a relay of ours by its edge), sealed or opaque (full clients at
+# one), or a peer of bench/peers/server.
 # State: system (chosen by bench/run), pid arguments and endpoint of the one that runs.
 
 system='' supervisor='' endpoint='' pid_options=() skipped=' '
@@ -29,10 +30,10 @@ systems_check() {
     local name
     for name in ${only//,/ }; do
         case $name in
-        plain | curve) ;;
+        plain | curve | sealed | opaque) ;;
         *)
             peers_list | grep -qxF -- "$name" ||
-                fail "--systems names $name: there are plain curve $(peers_list | xargs)"
+                fail "--systems names $name: there are plain curve sealed opaque $(peers_list | xargs)"
             peers=true
             ;;
         esac
@@ -45,7 +46,7 @@ peers_list() { printf '%s\n' redis redis-batch redis-nodedup redis-devices postg
 system_start() {
     rm -rf "$scratch/server"
     case $system in
-    plain | curve) relay_start ;;
+    plain | curve | sealed | opaque) relay_start ;;
     *) peer_start ;;
     esac
 }
@@ -66,6 +67,10 @@ generator() {
     case $system in
     plain) exec "${bounded[@]}" "$bin/sealmq-bench" run --plain "${ours[@]}" "$@" ;;
     curve) exec "${bounded[@]}" "$bin/sealmq-bench" run --server-key "$scratch/server/server.pub" "${ours[@]}" "$@" ;;
+    sealed | opaque)
+        exec "${bounded[@]}" "$bin/sealmq-bench" run "--$system" --server-key "$scratch/server/server.pub" \
+            --scratch "$scratch" "${ours[@]}" "$@"
+        ;;
     *)
         exec "${bounded[@]}" "$bin/sealmq-bench-peers" "$system" --endpoint "$endpoint" "${pid_options[@]}" \
             --disk "$scratch" "$@"

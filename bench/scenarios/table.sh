@@ -12,10 +12,11 @@ about=(
     'restart      kill -9 of storage and of the broker with a million queued: time to the next accept'
     'growth       CPU per message with 100,000 queued, with ten million claims, with two stores, against empty'
     'crash        storage and broker killed ten times with SIGKILL at full speed: nothing lost, doubled, damaged'
+    'sealed       full clients with homes on disk: sealed payloads against opaque ones in the same clients'
     'limits       what disk, RocksDB and ZeroMQ can do on this machine without SealMQ'
 )
 
-# NAME SYSTEMS OPTIONS. SYSTEMS: plain and curve are ours by edge; peers is all others, with --peers. In OPTIONS
+# NAME SYSTEMS OPTIONS. SYSTEMS: plain and curve are ours by edge; sealed and opaque full clients; peers is all others, with --peers. In OPTIONS
 # a/b/c is a run of each, x|y is y with --quick. A name may have several rows; scenarios that are more than
 # runs of a generator are functions in special.sh.
 scenarios=(
@@ -25,6 +26,7 @@ scenarios=(
     'latency plain,curve,peers --size 1024 --mailboxes 64 --rate 5000/20000 --duration 20|3'
     'offline plain,curve       --size 1024 --mailboxes 1000|100 --window 1024 --count 400000|20000 --offline 90 --catch-up'
     'backlog plain,curve       --size 1024 --window 1024 --backlog 100000|10000'
+    'sealed  sealed,opaque     --size 256/1024/16384 --window 64 --duration 10|2'
 )
 
 # What a relay under measurement is configured with beyond its defaults: SECTION KEY VALUE. A backlog is as long as

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The bench suite, small: a real relay with each edge, a few thousand messages, every one checked, also while what
+# The bench suite, small: a real relay with each edge, a few thousand messages, through full clients too, every one checked, also while what
 # carries them is killed; then what is told about them. No time is asserted, only that it works and that nothing was lost, doubled or damaged.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -34,6 +34,28 @@ done
 bench curve --rate 2000 --duration 0.5 --mailboxes 8 --duplicates 10
 bench curve --backlog 500 --window 64
 
+# Full clients: homes in a folder that is gone afterwards, also on Ctrl-C.
+homes_there() { compgen -G "$DIR/clients.*/*-6" > /dev/null; }
+homes_gone() { ! compgen -G "$DIR/clients.*" > "$DIR/homes" || fail "homes were left: $(cat "$DIR/homes")"; }
+for KIND in sealed opaque; do
+    bench curve "--$KIND" --scratch "$DIR" --count 150 --mailboxes 3 --senders 2 --window 16
+    homes_gone
+done
+bench curve --sealed --scratch "$DIR" --rate 100 --duration 1 --mailboxes 2 --senders 1 --sizes 16:1,20000:1
+for WRONG in "--sealed --idle 1" "--opaque --backlog 5" "--sealed --plain" "--sealed --opaque" "--scratch $DIR"; do
+    # shellcheck disable=SC2086 # words
+    run 2 sealmq-bench run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" $WRONG
+    one_error
+done
+"$BIN/sealmq-bench" run --endpoint "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --sealed --scratch "$DIR" \
+    --mailboxes 3 --duration 60 > "$DIR/out" 2> "$DIR/err" < /dev/null &
+CLIENTS=$!
+wait_for "the homes" homes_there
+kill -INT "$CLIENTS"
+ended "$CLIENTS"
+equal "$?" 130 "the exit status after Ctrl-C"
+homes_gone
+
 # Full speed, and SIGKILL: what was accepted comes, once.
 (for VICTIM in storage broker storage; do sleep 0.7 && child_end "$VICTIM" KILL; done) &
 KILLER=$!
@@ -50,13 +72,13 @@ done
 relay_stop
 
 # The report, and the page.
-equal "$(wc -l < "$RESULTS")" 6 "the number of results"
+equal "$(wc -l < "$RESULTS")" 9 "the number of results"
 run 0 sealmq-bench report "$RESULTS" --html "$DIR/page.html" --hgrm "$DIR/h"
 out_has "W=64"; out_has "synced"; out_has "0 / 0 / 0 / 0"; out_has "catch_up_rate"; out_lacks "!!"
 grep -q '<svg' "$DIR/page.html" || fail "the page has no chart"
 ! grep -qE '<script|href=|src=|https?:' "$DIR/page.html" || fail "the page refers to something outside"
 grep -q 'Total count' "$DIR"/h-smoke-*-accept.hgrm || fail "there is no .hgrm"
-run 0 sealmq-bench --json report "$RESULTS";       lines 4; out_lacks '"clean":false'
+run 0 sealmq-bench --json report "$RESULTS";       lines 7; out_lacks '"clean":false'
 
 # Against itself nothing differs.
 run 0 sealmq-bench compare "$RESULTS" "$RESULTS"

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,12 +29,26 @@ static int calls(char *line)
     return command_main(&program, argc, argv);
 }
 
-/* The exit status with an endpoint, --plain and these. */
+/* The exit status with an endpoint, --plain and these. Full clients need a server's key instead. */
 static int reads(const char *words)
 {
     static char line[512]; /* the options point into it */
     snprintf(line, sizeof line, "bench run --endpoint tcp://127.0.0.1:1 --plain %s", words);
     return calls(line);
+}
+
+static const char key[] = "0123456789012345678901234567890123456789";
+static int reads_clients(const char *words)
+{
+    static char line[512];
+    char path[] = "/tmp/bench-test.XXXXXX";
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0 && write(fd, key, 40) == 40);
+    close(fd);
+    snprintf(line, sizeof line, "bench run --endpoint tcp://127.0.0.1:1 --server-key %s %s", path, words);
+    int status = calls(line);
+    unlink(path);
+    return status;
 }
 
 Test(options, without_any_it_is_the_closed_loop_of_the_comparison)
@@ -44,6 +59,7 @@ Test(options, without_any_it_is_the_closed_loop_of_the_comparison)
     cr_assert_eq(got.pace.window, 1024);
     cr_assert_eq(got.pace.batch, 64);
     cr_assert_eq(got.pace.count, 100000);
+    cr_assert_eq(got.client, CLIENT_NONE);
     cr_assert_eq(sizes_mean(&got.sizes), 1024);
 }
 
@@ -62,6 +78,39 @@ Test(options, a_backlog_is_one_absent_device_that_catches_up)
     cr_assert_eq(got.away_percent, 100);
     cr_assert(got.catch_up);
     cr_assert_eq(got.pace.count, 500);
+}
+
+Test(options, full_clients_are_fewer_and_send_one_by_one)
+{
+    cr_assert_eq(reads_clients("--sealed"), EXIT_OK);
+    cr_assert_eq(got.client, CLIENT_SEALED);
+    cr_assert_eq(got.mailboxes, 16);
+    cr_assert_eq(got.senders, 4);
+    cr_assert_eq(got.pace.window, 64);
+    cr_assert_eq(got.pace.batch, 1);
+    cr_assert_eq(got.pace.count, 2000);
+    cr_assert_str_eq(got.scratch, ".");
+    cr_assert_str_eq(got.hub.server_key, key);
+    cr_assert_eq(reads_clients("--opaque --rate 10 --duration 2 --scratch /tmp"), EXIT_OK);
+    cr_assert_eq(got.client, CLIENT_OPAQUE);
+    cr_assert_eq(got.pace.count, 0);
+    cr_assert_str_eq(got.scratch, "/tmp");
+}
+
+Test(options, what_full_clients_cannot_do_is_refused)
+{
+    static const char *const wrong[] = {"--plain", "--idle 1", "--offline 50", "--catch-up", "--backlog 5",
+                                        "--reconnects 1", "--duplicates 1", "--mailboxes 257"};
+    char words[64];
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        snprintf(words, sizeof words, "--sealed %s", wrong[i]);
+        cr_assert_eq(reads_clients(words), EXIT_USAGE, "%s", words);
+        snprintf(words, sizeof words, "--opaque %s", wrong[i]);
+        cr_assert_eq(reads_clients(words), EXIT_USAGE, "%s", words);
+    }
+    cr_assert_eq(reads_clients("--sealed --opaque"), EXIT_USAGE);
+    cr_assert_eq(reads_clients("--scratch /tmp"), EXIT_USAGE);
+    cr_assert_eq(reads_clients("--mailboxes 257"), EXIT_OK);
 }
 
 Test(options, processes_are_named)

@@ -107,6 +107,21 @@ Test(report, says_a_dash_for_what_was_not_measured)
     unlink(s.path);
 }
 
+/* A limit is named by its label; a system is named also where the scenario has its name. */
+Test(report, a_system_has_its_name_in_a_scenario_of_that_name)
+{
+    char name[GROUP_NAME_CAP];
+    struct result *r = result_canned("sealed", "curve", 1000);
+    strcpy(r->scenario, "sealed");
+    system_name(r, name);
+    cr_assert_str_eq(name, "sealed, curve");
+    strcpy(r->label, "sync rate");
+    r->window = 0;
+    system_name(r, name);
+    cr_assert_str_eq(name, "sync rate");
+    result_free(&r);
+}
+
 Test(report, shouts_when_a_message_was_lost)
 {
     struct scratch s;
@@ -455,6 +470,28 @@ Test(compare, one_round_each_has_no_known_noise)
     free(text);
     unlink(a.path);
     unlink(b.path);
+}
+
+/* A generator's own CPU says nothing of SealMQ; a full client's does. */
+Test(compare, full_clients_are_measured_themselves)
+{
+    struct scratch a, b;
+    static const char *const systems[] = {"sealmq", "sealed", "opaque"};
+    for (size_t i = 0; i < sizeof systems / sizeof systems[0]; i++) {
+        struct result *before = result_canned(systems[i], "curve", 1000), *after = result_canned(systems[i], "curve", 1000);
+        before->generator_cpu_us_per_message = 1000;
+        after->generator_cpu_us_per_message = 2000;
+        scratch_make(&a);
+        scratch_make(&b);
+        scratch_add(&a, before);
+        scratch_add(&b, after);
+        char *text = SAID(EXIT_OK, "compare", a.path, b.path);
+        if (i) has(text, "client CPU");
+        else lacks(text, "client CPU");
+        free(text);
+        unlink(a.path);
+        unlink(b.path);
+    }
 }
 
 Test(compare, a_build_may_have_another_label)
