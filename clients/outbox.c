@@ -53,8 +53,9 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
 
 enum status outbox_refuse_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
 {
-    enum message_event event = row->attempt ? MESSAGE_EVENT_KEEP : MESSAGE_EVENT_REFUSE;
-    return outbox_step_in(e, now, row, event, reason);
+    if (!row->attempt) return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, reason);
+    resend_undo(row);
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_KEEP, reason);
 }
 
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,

@@ -165,6 +165,7 @@
     X(PREKEY_LAST, "SELECT id FROM prekey_last WHERE kind = ?")                                    \
     X(PREKEY_DROP, "DELETE FROM prekey WHERE kind = ? AND id = ?")                                 \
     X(PREKEY_PRUNE, "DELETE FROM prekey WHERE kind = ? AND made_ms < ?")                           \
+    X(PREKEY_FORGET, "DELETE FROM prekey WHERE kind = ? AND id < ?")                               \
     X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
     X(OUTBOX_ADD, "INSERT INTO outbox (class, " OUTBOX_COLUMNS ") VALUES (?," OUTBOX_VALUES ")")   \
     X(OUTBOX_SET, "UPDATE outbox SET (class, " OUTBOX_COLUMNS ") = (?," OUTBOX_VALUES ")"          \
