@@ -160,7 +160,9 @@ static bool any_closed(struct engine *e)
 
 void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed)
 {
-    struct reopening r = {.account = account, .closed = closed, .more = any_closed(e)};
+    struct reopening r = {.account = account, .closed = closed};
+    if (!e->attached) return; /* they are the receiving process's: it tells the relay what became of them */
+    r.more = any_closed(e);
     while (r.more) {
         enum status s = tx_begin(e, STATE_WRITE);
         if (s == STATUS_OK) s = tx_end(e, reopen_page_in(e, now, &r));
