@@ -219,7 +219,7 @@
     X(INBOX_OPEN, "UPDATE inbox SET (body, head, counter, missing, closed) = (?,?,?,?,0)"          \
                   " WHERE ord = ? AND closed = 1")                                                 \
     X(INBOX_DROP, "DELETE FROM inbox WHERE ord = ? AND closed = 1")                                \
-    X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ?")                                      \
+    X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ? AND closed = 0")                       \
     X(ACK_PUT, "INSERT OR REPLACE INTO ack VALUES (?,?,?)")                                        \
     X(ACK_SCAN, "SELECT term, seq, reason FROM ack ORDER BY term, seq LIMIT ?")                    \
     X(ACK_DROP, "DELETE FROM ack WHERE (term, seq) <= (?,?)")                                      \

@@ -331,7 +331,7 @@ struct state_ops {
      * inbox_drop: a closed row that does not open; OK where there is none. */
     enum status (*inbox_open)(struct state *s, const struct inbox_row *row);
     enum status (*inbox_drop)(struct state *s, uint64_t order);
-    /* Marks shown. NOT_FOUND. Again: OK. */
+    /* Marks shown. NOT_FOUND, also where it is closed. Again: OK. */
     enum status (*inbox_show)(struct state *s, uint64_t order);
 
     /* put replaces. scan: ascending, at most max. drop: all up to and including the position. */
