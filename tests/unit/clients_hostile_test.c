@@ -1,5 +1,6 @@
 /* What a hostile relay or contact can do to a client's sessions and look-ups, and what two processes of one home, or one that
  * finds it locked, do to each other. */
+#include "clients/core.h"
 #include "tests/unit/clients_fixture.h"
 #include "tests/unit/duet.h"
 
@@ -183,4 +184,26 @@ DUET_TEST(hostile, a_copy_that_is_locked_for_a_moment_comes_to_rest)
         cr_assert_eq(d->publishes, publishes, "writer %lu", (unsigned long)nth);
         state_close(&newer);
     }
+}
+
+/* All that waits is sealed anew in one transaction, but not held in memory at once. */
+DUET_TEST(hostile, what_waits_is_unsealed_one_by_one)
+{
+    static char words[100000];
+    struct engine *e = d->party[ALICE].e;
+    struct engine_message m = {.handle = view_of("bob", 3), .sealed = true, .payload = view_of(words, sizeof words)};
+    struct outbox_row row;
+    talk(d);
+    offline(d, ALICE);
+    for (size_t i = 0; i < 40; i++)
+        cr_assert_eq(engine_send(e, d->now, &m, &row), STATUS_OK);
+    cr_assert_eq(row.state, MESSAGE_ENCRYPTED);
+    arena_reset(&e->arena);
+    cr_assert_eq(tx_begin(e, STATE_WRITE), STATUS_OK);
+    cr_assert_eq(tx_end(e, outbox_unseal_in(e, d->now)), STATUS_OK);
+    cr_assert_eq(duet_state(d, ALICE, row.order), MESSAGE_DRAFTED);
+    cr_assert_lt(e->arena.used, 10 * sizeof words);
+    online(d, ALICE);
+    duet_pass(d, 1000);
+    cr_assert_eq(duet_state(d, ALICE, row.order), MESSAGE_SETTLED);
 }
