@@ -264,15 +264,16 @@ static void lookup_free(struct engine *e, size_t lookup)
 static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
     const struct lookup l = e->lookups[lookup];
+    bool left = false;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, end));
-    if (engine_fault(e, s)) {
-        lookup_free(e, lookup);
-        opening_retry(e, now, l.account, l.closed);
-        if (e->learn_left) opening_sweep(e, now);
-    } else {
+    if (!engine_fault(e, s) || !opening_retry(e, now, l.account, l.closed, &left)) {
         lookup_later(e, now, &e->lookups[lookup], 0);
+        return;
     }
+    lookup_free(e, lookup);
+    if (left) contact_learn(e, now, l.account);
+    if (e->learn_left) opening_sweep(e, now);
 }
 
 static const struct lookup_end at_last = {.status = STATUS_OK};

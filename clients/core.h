@@ -386,8 +386,9 @@ enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, 
 enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
                               struct view *out) MUST_USE;
 /* opening_retry: closed rows of an account whose log was looked up; those up to `closed` were there before, and end here:
- * opened or failed. The others are opened where that is possible now. Nothing for a session that is not attached. */
-void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed);
+ * opened or failed. The others are opened where that is possible now; *left: some are not. Nothing for a session that is
+ * not attached. false: not now, the look-up is to be made again. */
+bool opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed, bool *left) MUST_USE;
 /* opening_sweep: closed rows from before this session: their senders are looked up. */
 void opening_sweep(struct engine *e, struct now now);
 

@@ -207,3 +207,22 @@ DUET_TEST(hostile, what_waits_is_unsealed_one_by_one)
     duet_pass(d, 1000);
     cr_assert_eq(duet_state(d, ALICE, row.order), MESSAGE_SETTLED);
 }
+
+/* A first message waits for its sender's log; the home is locked when that comes. The session goes on. */
+DUET_TEST(hostile, a_home_that_is_locked_when_a_log_comes_opens_the_message_a_little_later)
+{
+    for (uint64_t nth = 1; nth < 8; nth++) {
+        struct state *fresh = memory_state_copy(d->party[BOB].state), *used;
+        memory_state_lock(d->party[BOB].state, nth);
+        uint64_t order = say(d, ALICE, "hello");
+        duet_pass(d, 20000);
+        memory_state_lock(d->party[BOB].state, 0);
+        reads(d, BOB, "hello");
+        duet_pass(d, 1000);
+        cr_assert_eq(duet_state(d, ALICE, order), MESSAGE_SETTLED, "writer %lu", (unsigned long)nth);
+        used = d->party[BOB].state;
+        duet_swap(d, BOB, fresh); /* who does not know her */
+        duet_pass(d, 10000);
+        state_close(&used);
+    }
+}
