@@ -63,10 +63,11 @@ void api_changed(struct sealmq_client *c);
 
 /* ---- between the parts ---- */
 
-/* event_push: into the ring; `size` is set here. prompt_push: as an event; order 0 = about no message.
- * events_take: what the engine has to say. */
-void event_push(struct sealmq_client *c, const struct sealmq_event *event);
-void prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order);
+/* event_push: into the ring; `size` is set here; false: it is full. prompt_push: as an event; order 0 = about no message.
+ * prompt_push_once: unless this client has told it. events_take: what the engine has to say. */
+bool event_push(struct sealmq_client *c, const struct sealmq_event *event);
+bool prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order);
+void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order);
 void events_take(struct sealmq_client *c, struct now now);
 
 /* prompts_open: tells those that this home has not seen. */

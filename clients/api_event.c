@@ -8,30 +8,30 @@
 #include <stdio.h>
 #include <string.h>
 
-void event_push(struct sealmq_client *c, const struct sealmq_event *event)
+bool event_push(struct sealmq_client *c, const struct sealmq_event *event)
 {
     if (c->event_count == API_EVENTS_MAX) {
         c->events_dropped++;
-        return;
+        return false;
     }
     struct sealmq_event *place = &c->events[(c->event_first + c->event_count++) % API_EVENTS_MAX];
     *place = *event;
     place->size = sizeof *place;
+    return true;
 }
 
-void prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
+bool prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
 {
     struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
-    if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return;
-    event_push(c, &(struct sealmq_event){.kind = SEALMQ_EVENT_PROMPT, .order = order, .prompt = id,
-                                         .severity = prompt.severity, .text = prompt.text});
+    if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return false;
+    return event_push(c, &(struct sealmq_event){.kind = SEALMQ_EVENT_PROMPT, .order = order, .prompt = id,
+                                                .severity = prompt.severity, .text = prompt.text});
 }
 
-static void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id)
+void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
 {
     if (c->prompts_told & 1u << id) return;
-    c->prompts_told |= 1u << id;
-    prompt_push(c, id, 0);
+    if (prompt_push(c, id, order)) c->prompts_told |= 1u << id;
 }
 
 /* ---- the engine's, as ours ---- */
@@ -99,9 +99,9 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
     else if (e->kind == ENGINE_GAP)
         prompt_push(c, SEALMQ_PROMPT_MESSAGES_LOST, 0);
     else if (e->kind == ENGINE_IDENTITY && e->status == STATUS_BAD_ENTRY)
-        prompt_push_once(c, SEALMQ_PROMPT_RELAY_FORKED);
+        prompt_push_once(c, SEALMQ_PROMPT_RELAY_FORKED, 0);
     else if (e->kind == ENGINE_FORKED)
-        prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED);
+        prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
 }

@@ -27,16 +27,24 @@ static void finish(struct sealmq_client *c, struct api_lookup *l, enum status s,
     *l = (struct api_lookup){0};
 }
 
-/* Not kept: asked again another time. */
-static void handle_keep(struct sealmq_client *c, struct view handle, struct account_id account)
+/* BAD_ENTRY: another account had it first. */
+static enum status handle_keep_in(struct state *state, struct view handle, struct account_id account)
 {
     struct account_id known;
-    if (state_begin(c->state, STATE_WRITE) != STATUS_OK) return;
-    enum status s = state_handle_get(c->state, handle, &known);
-    if (s == STATUS_NOT_FOUND) s = state_handle_put(c->state, handle, account);
-    if (s != STATUS_OK || state_commit(c->state) != STATUS_OK) {
-        if (c->state->open) state_rollback(c->state);
-    }
+    enum status s = state_handle_get(state, handle, &known);
+    if (s == STATUS_NOT_FOUND) return state_handle_put(state, handle, account);
+    bool another = s == STATUS_OK && memcmp(&known, &account, sizeof known) != 0;
+    return another ? STATUS_BAD_ENTRY : s;
+}
+
+static enum status handle_keep(struct sealmq_client *c, struct view handle, struct account_id account)
+{
+    enum status s = state_begin(c->state, STATE_WRITE);
+    if (s != STATUS_OK) return s;
+    s = handle_keep_in(c->state, handle, account);
+    if (s == STATUS_OK) return state_commit(c->state);
+    state_rollback(c->state);
+    return s;
 }
 
 /* FOUND or ERROR. */
@@ -67,7 +75,7 @@ bool lookup_answer(struct sealmq_client *c, struct view bytes)
         struct api_lookup *l = &c->lookups[i];
         if (l->correlation != f.header.correlation) continue;
         enum status s = answer_read(&f, handle_of(l), &account);
-        if (s == STATUS_OK) handle_keep(c, handle_of(l), account);
+        if (s == STATUS_OK) s = handle_keep(c, handle_of(l), account);
         finish(c, l, s, account);
     }
     return true; /* a late one is nobody's */

@@ -83,9 +83,7 @@ static enum status message_send(struct sealmq_client *c, const struct sealmq_sen
 
 static void not_sealed_tell(struct sealmq_client *c, const struct outbox_row *row)
 {
-    if (row->sealed || c->prompts_told & 1u << SEALMQ_PROMPT_NOT_SEALED) return;
-    c->prompts_told |= 1u << SEALMQ_PROMPT_NOT_SEALED;
-    prompt_push(c, SEALMQ_PROMPT_NOT_SEALED, row->order);
+    if (!row->sealed) prompt_push_once(c, SEALMQ_PROMPT_NOT_SEALED, row->order);
 }
 
 enum sealmq_status sealmq_send(struct sealmq_client *c, const struct sealmq_send_options *options,

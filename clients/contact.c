@@ -122,6 +122,17 @@ static struct request *hand_over(struct engine *e, struct now now, struct lookup
     return request_make(e, now, KIND_APPEND, home_of_account(l->account), &msg_append_desc, &m);
 }
 
+/* Whether a session with it is to be begun. */
+static enum status lacks_in(struct engine *e, const struct peer *p, bool *lacks)
+{
+    bool ready = true;
+    enum status s = STATUS_OK;
+    if (p->device->standing == STANDING_ACTIVE && !device_equal(p->device->id, e->identity.device))
+        s = pair_ready_in(e, p, &ready);
+    *lacks = s == STATUS_OK && !ready;
+    return s;
+}
+
 /* The devices with which a session is to be begun. */
 static enum status missing_in(struct engine *e, struct account_id account, struct device_id_list *out, size_t *count)
 {
@@ -130,10 +141,9 @@ static enum status missing_in(struct engine *e, struct account_id account, struc
     *count = 0;
     for (size_t i = 0; s == STATUS_OK && i < c.log.device_count && *count < DEVICES_PER_ACCOUNT; i++) {
         const struct peer p = {account, &c.log.devices[i]};
-        bool ready;
-        if (p.device->standing != STANDING_ACTIVE || device_equal(p.device->id, e->identity.device)) continue;
-        s = pair_ready_in(e, &p, &ready);
-        if (s == STATUS_OK && !ready) out[(*count)++].device = p.device->id;
+        bool lacks;
+        s = lacks_in(e, &p, &lacks);
+        if (lacks) out[(*count)++].device = p.device->id;
     }
     pair_forget(e);
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
@@ -254,15 +264,16 @@ static void lookup_free(struct engine *e, size_t lookup)
 static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
     const struct lookup l = e->lookups[lookup];
+    bool left = false;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, end));
-    if (engine_fault(e, s)) {
-        lookup_free(e, lookup);
-        opening_retry(e, now, l.account, l.closed);
-        if (e->learn_left) opening_sweep(e, now);
-    } else {
+    if (!engine_fault(e, s) || !opening_retry(e, now, l.account, l.closed, &left)) {
         lookup_later(e, now, &e->lookups[lookup], 0);
+        return;
     }
+    lookup_free(e, lookup);
+    if (left) contact_learn(e, now, l.account);
+    if (e->learn_left) opening_sweep(e, now);
 }
 
 static const struct lookup_end at_last = {.status = STATUS_OK};
@@ -354,8 +365,8 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
     } else if (verdict == PIN_MORE) {
         lookup_go_on(l, now, LOOKUP_ACCOUNT, c.log.length);
     } else if (verdict == PIN_BEHIND) {
-        bool again = l->handed == m->log.length + 1;
-        l->handed = m->log.length + 1;
+        bool again = m->log.length < l->handed;
+        if (!again) l->handed = m->log.length + 1;
         lookup_go_on(l, now, LOOKUP_HAND_OVER, m->log.length);
         if (again) lookup_later(e, now, l, 0); /* it was handed over once, and is not there */
     } else {
@@ -411,6 +422,15 @@ struct claimed {
     uint64_t again_ms; /* when there may be more */
 };
 
+/* One that nobody needs is left aside: a relay shall not push out sessions with it. */
+static enum status bundle_in(struct engine *e, struct now now, const struct peer *p, const struct msg_prekey_bundle *bundle)
+{
+    bool lacks;
+    if (!p->device) return STATUS_BAD_ENTRY;
+    enum status s = lacks_in(e, p, &lacks);
+    return lacks ? pair_begin_in(e, now, p, bundle) : s;
+}
+
 /* Good bundles are used whatever is said beside them: their one-time prekeys are spent. */
 static enum status bundles_in(struct engine *e, struct now now, const struct lookup *l, const struct msg_prekeys *m,
                               struct claimed *out)
@@ -424,7 +444,7 @@ static enum status bundles_in(struct engine *e, struct now now, const struct loo
         const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
         uint64_t wait_ms = bundle->retry_after_ms > PREKEYS_NONE_MS ? bundle->retry_after_ms : PREKEYS_NONE_MS;
         if (bundle->status == STATUS_OK)
-            s = p.device ? pair_begin_in(e, now, &p, bundle) : STATUS_BAD_ENTRY;
+            s = bundle_in(e, now, &p, bundle);
         else if (wait_ms > out->again_ms)
             out->again_ms = wait_ms;
         out->bad += s == STATUS_BAD_ENTRY;

@@ -83,7 +83,7 @@ struct lookup {
     uint64_t first;            /* an entry's number */
     uint64_t length;           /* of the log as it was held when last asked */
     uint64_t closed;           /* closed rows of the inbox up to this order number were there when it was asked */
-    uint64_t handed;           /* 1 + the length from which entries were handed over last; 0 = not yet */
+    uint64_t handed;           /* 1 + the highest length from which entries were handed over; 0 = not yet */
     uint64_t claimed;          /* 1 + the length at which PREKEYS last brought bundles that did not fit; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
@@ -181,7 +181,8 @@ struct engine {
     uint64_t change_ms;        /* mono: when to send it (again) */
     enum status change_refusal; /* what ERROR said, until the log is seen without the change */
     struct msg_prekey_state prekeys; /* what the relay has, by its last word */
-    bool prekeys_under_way;
+    bool prekeys_under_way, prekeys_noted; /* noted: the state has that word */
+    uint64_t fills_ms;         /* mono: up to when new ones are made already (prekey.c) */
     uint64_t prekeys_ms;       /* mono: when to look what it lacks */
 
     /* session */
@@ -385,15 +386,16 @@ enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, 
 enum status opening_report_in(struct engine *e, struct now now, const struct inbox_row *row, enum report_cause cause,
                               struct view *out) MUST_USE;
 /* opening_retry: closed rows of an account whose log was looked up; those up to `closed` were there before, and end here:
- * opened or failed. The others are opened where that is possible now. */
-void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed);
+ * opened or failed. The others are opened where that is possible now; *left: some are not. Nothing for a session that is
+ * not attached. false: not now, the look-up is to be made again. */
+bool opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed, bool *left) MUST_USE;
 /* opening_sweep: closed rows from before this session: their senders are looked up. */
 void opening_sweep(struct engine *e, struct now now);
 
 /* ---- lineage.c: copies of this home (PROTOCOL 4.1) ---- */
 
 /* lineage_next: a new mark, kept; false: not now. lineage_heard: what WELCOME says; ENGINE_COPIED follows where another
- * copy was in use; false: it could not be judged, and the next HELLO hears it again. */
+ * copy was in use; false: another HELLO is to be said, since it could not be judged, or so that that copy hears of us. */
 bool lineage_next(struct engine *e, struct now now, struct view *out) MUST_USE;
 /* lineage_due: the same in a session that goes on, now and then. */
 bool lineage_due(struct engine *e, struct now now, struct view *out) MUST_USE;
@@ -479,7 +481,9 @@ enum status resend_wanted_in(struct engine *e, const struct outbox_row *row, con
 enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,
                       const bool wanted[DEVICES_PER_ACCOUNT]) MUST_USE;
 /* resend_has: the device is one of those that the row is sealed for now: all of a first attempt. resend_any: one of the
- * contact's devices is. resend_keeps: bytes that it had may go again. */
+ * contact's devices is. resend_keeps: bytes that it had may go again. resend_undo: it was not taken: what the relay says of
+ * an earlier attempt counts. */
+void resend_undo(struct outbox_row *row);
 bool resend_has(const struct outbox_row *row, struct device_id device);
 bool resend_any(const struct outbox_row *row, const struct contact *contact);
 bool resend_keeps(const struct outbox_row *row, struct device_id device);

@@ -10,6 +10,7 @@
 #define KEPT_SETTING "lineage" /* marks without signature, ascending */
 #define KEPT_MAX     32u
 #define EVERY_MS     600000u
+#define COUNT_MAX    (1ull << 62) /* no home comes so far */
 #define LABEL        "sealmq lineage 1"
 
 /* A mark without its signature, as it is kept and signed. */
@@ -137,7 +138,7 @@ bool lineage_due(struct engine *e, struct now now, struct view *out)
 static bool is_strange(const struct engine *e, const struct kept *kept, const struct mark_body *m, const uint8_t *signature)
 {
     bool forgotten = kept->count == KEPT_MAX && count_of(m) < count_of(&kept->at[0]);
-    return !forgotten && !kept_has(kept, m) && is_genuine(e, m, signature);
+    return !forgotten && count_of(m) < COUNT_MAX && !kept_has(kept, m) && is_genuine(e, m, signature);
 }
 
 /* What is kept, and in it what was strange in what the relay said. */
@@ -167,12 +168,11 @@ static enum status reset_in(struct engine *e, struct now now)
     return s;
 }
 
-static enum status judge_in(struct engine *e, struct now now, struct view said)
+static enum status judge_in(struct engine *e, struct now now, struct view said, bool *strange)
 {
     struct kept kept;
-    bool strange;
-    enum status s = heard_in(e, said, &kept, &strange);
-    if (s != STATUS_OK || !strange) return s; /* another process of this home was first */
+    enum status s = heard_in(e, said, &kept, strange);
+    if (s != STATUS_OK || !*strange) return s; /* another process of this home was first */
     e->counts.copies++;
     s = kept_put_in(e, &kept);
     return s == STATUS_OK ? reset_in(e, now) : s;
@@ -188,10 +188,13 @@ static bool anything_strange(struct engine *e, struct view said)
     return !engine_fault(e, s) || strange;
 }
 
+/* The mark of this HELLO was made without knowing of the other copy: where that has made many since the two were one, it
+ * would take it for a forgotten one of its own. */
 bool lineage_heard(struct engine *e, struct now now, struct view said)
 {
+    bool strange = false;
     if (!said.len || !anything_strange(e, said)) return true;
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, judge_in(e, now, said));
-    return engine_fault(e, s);
+    if (s == STATUS_OK) s = tx_end(e, judge_in(e, now, said, &strange));
+    return engine_fault(e, s) && !strange;
 }

@@ -158,20 +158,24 @@ static bool any_closed(struct engine *e)
     return engine_fault(e, s) && scan.row_count > 0;
 }
 
-void opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed)
+bool opening_retry(struct engine *e, struct now now, struct account_id account, uint64_t closed, bool *left)
 {
-    struct reopening r = {.account = account, .closed = closed, .more = any_closed(e)};
+    struct reopening r = {.account = account, .closed = closed};
+    *left = false;
+    if (!e->attached) return true; /* they are the receiving process's: it tells the relay what became of them */
+    r.more = any_closed(e);
     while (r.more) {
         enum status s = tx_begin(e, STATE_WRITE);
         if (s == STATUS_OK) s = tx_end(e, reopen_page_in(e, now, &r));
-        if (!engine_fault(e, s)) return; /* the next session offers them again */
+        if (!engine_fault(e, s)) return false;
         for (size_t i = 0; i < r.count; i++)
             if (r.done[i].reason == FAIL_NONE)
                 acks_opened(e, now, r.done[i].order);
             else
                 acks_broken(e, now, r.done[i].order, r.done[i].reason, r.done[i].report);
     }
-    if (r.left) contact_learn(e, now, account);
+    *left = r.left;
+    return true;
 }
 
 void opening_sweep(struct engine *e, struct now now)

@@ -53,8 +53,9 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
 
 enum status outbox_refuse_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
 {
-    enum message_event event = row->attempt ? MESSAGE_EVENT_KEEP : MESSAGE_EVENT_REFUSE;
-    return outbox_step_in(e, now, row, event, reason);
+    if (!row->attempt) return outbox_step_in(e, now, row, MESSAGE_EVENT_REFUSE, reason);
+    resend_undo(row);
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_KEEP, reason);
 }
 
 enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row *row,
@@ -115,11 +116,13 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 
 static enum status unseal_in(struct engine *e, struct now now, struct outbox_row *row)
 {
+    struct arena one = {0}; /* there may be thousands */
     struct outbox_body body;
     if (!row->sealed || row->state != MESSAGE_ENCRYPTED) return STATUS_OK;
-    enum status s = state_body_get(e->state, row->order, &e->arena, &body);
+    enum status s = state_body_get(e->state, row->order, &one, &body);
     body.item = body.ciphertext = view_of(NULL, 0);
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
+    arena_fini(&one);
     row->digest = (struct hash256){0};
     return s == STATUS_OK ? outbox_reseal_in(e, now, row, STATUS_OK) : s;
 }

@@ -14,7 +14,10 @@
 #define STARTS_KEEP_MS  (2 * SECRETS_KEEP_MS) /* longer than any secret that they name, also where the clock was set back */
 #define LOOK_MS         (DAY_MS / 4)   /* at least so often whether it is time to renew */
 #define RELAY_SETTING   "prekeys.relay"
-#define KEEP_SETTING    "prekeys.keep_from" /* 8 bytes: those below are to go, and the relay has not said that they have */
+#define RENOUNCED_SETTING "prekeys.renounced" /* struct renounced: until the relay has others */
+#define SECRETS_MAX     10000u    /* of one-time prekeys: as many as a mailbox has places for first messages */
+#define FILL_EVERY_MS   60000u    /* how often new ones are made because others were claimed, */
+#define FILLS_AT_ONCE   10u       /* where they were not for long: strangers claim as fast as they like */
 #define PREKEY_ID_MAX   (1ull << 32) /* one a second for a century */
 
 /* What is to be published, as it comes together. */
@@ -51,16 +54,31 @@ static uint64_t before(struct now now, uint64_t ms)
     return now.wall_ms > ms ? now.wall_ms - ms : 0;
 }
 
-/* The newest of its kind, or a new one where that is a week old (or from the future: the clock was set back). */
+/* Those up to this one that were made under a clock that was ahead: as if made now, they go in their time. */
+static enum status redate_in(struct engine *e, struct now now, struct publishing *p, enum prekey_kind kind, uint64_t id)
+{
+    enum status s = STATUS_OK;
+    for (; s == STATUS_OK && id; id--) {
+        s = state_prekey_get(e->state, kind, id, p->made);
+        if (s != STATUS_OK || p->made->made_ms <= now.wall_ms) break;
+        p->made->made_ms = now.wall_ms;
+        s = state_prekey_put(e->state, p->made);
+    }
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+/* The newest of its kind, or a new one where that is a week old (or from the future: the clock was set back) or is given
+ * up, as those up to `gone` are. */
 static enum status signed_in(struct engine *e, struct now now, struct publishing *p, enum prekey_kind kind,
-                             uint64_t relay_id, struct buffer *out)
+                             uint64_t relay_id, uint64_t gone, struct buffer *out)
 {
     uint64_t last;
     enum status s = state_prekey_last(e->state, kind, &last);
     if (last < relay_id) last = relay_id; /* a home set back: the relay knows later ones */
     if (s == STATUS_OK) s = state_prekey_get(e->state, kind, last, p->made);
-    bool old = s == STATUS_OK && now.wall_ms - p->made->made_ms >= RENEW_MS;
-    if (s == STATUS_NOT_FOUND || old) s = make_in(e, now, p, kind, last + 1);
+    bool old = s == STATUS_OK && (last <= gone || now.wall_ms - p->made->made_ms >= RENEW_MS);
+    if (s == STATUS_OK && p->made->made_ms > now.wall_ms) s = redate_in(e, now, p, kind, last);
+    if (s == STATUS_NOT_FOUND || (s == STATUS_OK && old)) s = make_in(e, now, p, kind, last + 1);
     if (s != STATUS_OK || p->made->id <= relay_id) return s;
     sign(e, p, out);
     s = state_prekey_prune(e->state, kind, before(now, SECRETS_KEEP_MS));
@@ -86,47 +104,65 @@ static enum status had_in(struct engine *e, const struct msg_prekey_state *relay
 
 /* ---- giving up those that are out ---- */
 
-static enum status keep_from_in(struct engine *e, uint64_t *out)
+/* The highest ids that a copy of this home may have the secrets of; 0 = none is given up. */
+struct renounced {
+    uint64_t one_time, current, last_resort;
+};
+
+static enum status renounced_get_in(struct engine *e, struct renounced *out)
 {
     struct view value;
-    enum status s = state_setting_get(e->state, KEEP_SETTING, &e->arena, &value);
-    *out = 0;
-    if (s == STATUS_NOT_FOUND) return STATUS_OK;
-    if (s == STATUS_OK && value.len != sizeof *out) return STATUS_DAMAGED;
-    if (s == STATUS_OK) *out = get_u64(value.at);
+    enum status s = state_setting_get(e->state, RENOUNCED_SETTING, &e->arena, &value);
+    *out = (struct renounced){0};
+    if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+    if (value.len != 24) return STATUS_DAMAGED;
+    *out = (struct renounced){get_u64(value.at), get_u64(value.at + 8), get_u64(value.at + 16)};
+    return STATUS_OK;
+}
+
+static enum status highest_in(struct engine *e, enum prekey_kind kind, uint64_t had, uint64_t *out)
+{
+    enum status s = state_prekey_last(e->state, kind, out);
+    if (had > *out) *out = had;
     return s;
 }
 
 enum status prekeys_renounce_in(struct engine *e)
 {
-    uint64_t last, had;
-    uint8_t value[8];
-    enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
-    if (s == STATUS_OK) s = had_in(e, &e->prekeys, &had);
-    put_u64(value, (had > last ? had : last) + 1);
+    struct renounced r = {0};
+    uint64_t had;
+    uint8_t value[24];
+    enum status s = had_in(e, &e->prekeys, &had);
+    if (s == STATUS_OK) s = highest_in(e, PREKEY_ONE_TIME, had, &r.one_time);
+    if (s == STATUS_OK) s = highest_in(e, PREKEY_SIGNED, e->prekeys.signed_id, &r.current);
+    if (s == STATUS_OK) s = highest_in(e, PREKEY_LAST_RESORT, e->prekeys.last_resort_id, &r.last_resort);
+    put_u64(value, r.one_time);
+    put_u64(value + 8, r.current);
+    put_u64(value + 16, r.last_resort);
     e->prekeys_ms = 0;
-    return s == STATUS_OK ? state_setting_put(e->state, KEEP_SETTING, view_of(value, sizeof value)) : s;
+    return s == STATUS_OK ? state_setting_put(e->state, RENOUNCED_SETTING, view_of(value, sizeof value)) : s;
 }
 
-/* The relay takes none from there on before it has heard of it. */
+/* The relay takes none behind those before it has heard of it. */
 static enum status renounced_in(struct engine *e)
 {
-    uint64_t keep_from;
-    enum status s = keep_from_in(e, &keep_from);
-    if (s != STATUS_OK || !keep_from || e->prekeys.one_time_highest < keep_from) return s;
-    return state_setting_put(e->state, KEEP_SETTING, view_of(NULL, 0));
+    struct renounced r;
+    enum status s = renounced_get_in(e, &r);
+    bool heard = r.one_time && e->prekeys.one_time_highest > r.one_time && e->prekeys.signed_id > r.current &&
+                 e->prekeys.last_resort_id > r.last_resort;
+    return s == STATUS_OK && heard ? state_setting_put(e->state, RENOUNCED_SETTING, view_of(NULL, 0)) : s;
 }
 
 /* ---- what is missing ---- */
 
 /* Those that no relay has taken yet, and new ones up to what it may have. */
 static enum status one_time_in(struct engine *e, struct now now, struct publishing *p,
-                               const struct msg_prekey_state *relay)
+                               const struct msg_prekey_state *relay, uint64_t gone)
 {
     uint64_t last, id;
     enum status s = state_prekey_last(e->state, PREKEY_ONE_TIME, &last);
     if (s == STATUS_OK) s = had_in(e, relay, &id);
-    if (s == STATUS_OK) s = keep_from_in(e, &p->message.keep_from);
+    p->message.keep_from = gone ? gone + 1 : 0;
     bool all_go = relay->one_time_highest < p->message.keep_from;
     size_t held = all_go ? 0 : relay->one_time_count;
     if (s != STATUS_OK || held >= PREKEYS_REFILL_BELOW) return s;
@@ -141,17 +177,20 @@ static enum status one_time_in(struct engine *e, struct now now, struct publishi
         if (s == STATUS_NOT_FOUND && id <= last) s = STATUS_OK; /* a hole: nothing lies there */
     }
     p->message.one_time = p->one_time;
-    return s;
+    return s == STATUS_OK && id > SECRETS_MAX ? state_prekey_forget(e->state, PREKEY_ONE_TIME, id - SECRETS_MAX) : s;
 }
 
 static enum status prepare_in(struct engine *e, struct now now, struct publishing *p)
 {
     const struct msg_prekey_state *relay = &e->prekeys;
+    struct renounced gone;
     enum status s = state_secrets_get(e->state, p->secrets);
+    if (s == STATUS_OK) s = renounced_get_in(e, &gone);
     if (s == STATUS_OK) s = state_contact_get(e->state, e->identity.account, &p->own);
-    if (s == STATUS_OK) s = signed_in(e, now, p, PREKEY_SIGNED, relay->signed_id, &p->current);
-    if (s == STATUS_OK) s = signed_in(e, now, p, PREKEY_LAST_RESORT, relay->last_resort_id, &p->last_resort);
-    if (s == STATUS_OK) s = one_time_in(e, now, p, relay);
+    if (s == STATUS_OK) s = signed_in(e, now, p, PREKEY_SIGNED, relay->signed_id, gone.current, &p->current);
+    if (s == STATUS_OK)
+        s = signed_in(e, now, p, PREKEY_LAST_RESORT, relay->last_resort_id, gone.last_resort, &p->last_resort);
+    if (s == STATUS_OK) s = one_time_in(e, now, p, relay, gone.one_time);
     p->message.current = buffer_view(&p->current);
     p->message.last_resort = buffer_view(&p->last_resort);
     return s;
@@ -199,12 +238,12 @@ static enum status note_in(struct engine *e, struct msg_prekey_state relay)
     return s;
 }
 
-/* Of use to people only: where another process keeps the state locked, the next one notes it. */
+/* Where another process keeps the state locked, the relay's next word is noted, also where it is the same. */
 static void note(struct engine *e)
 {
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, note_in(e, e->prekeys));
-    (void)engine_fault(e, s);
+    e->prekeys_noted = engine_fault(e, s);
 }
 
 static bool ids_possible(const struct msg_prekey_state *relay)
@@ -221,19 +260,31 @@ void prekeys_told(struct engine *e, struct now now, const struct msg_prekey_stat
         e->prekeys_ms = now.mono_ms + LOOK_MS;
         return;
     }
-    bool news = memcmp(&e->prekeys, relay, sizeof *relay) != 0;
+    bool news = !e->prekeys_noted || memcmp(&e->prekeys, relay, sizeof *relay) != 0;
     e->prekeys = *relay;
     e->prekeys_ms = now.mono_ms;
     if (news && e->config.prekeys) note(e);
 }
 
+/* When to make new ones: at once, or where that was so often, in its turn. */
+static uint64_t fill_ms(struct engine *e, struct now now)
+{
+    const uint64_t ahead_ms = (uint64_t)(FILLS_AT_ONCE - 1) * FILL_EVERY_MS;
+    if (e->fills_ms > now.mono_ms + ahead_ms) return e->fills_ms - ahead_ms;
+    if (e->fills_ms < now.mono_ms) e->fills_ms = now.mono_ms;
+    e->fills_ms += FILL_EVERY_MS;
+    return now.mono_ms;
+}
+
 void prekeys_low_push(struct engine *e, struct now now, const struct frame *f)
 {
     struct msg_prekeys_low m;
-    if (codec_decode(&msg_prekeys_low_desc, f->meta, &e->arena, &m) != STATUS_OK)
+    if (codec_decode(&msg_prekeys_low_desc, f->meta, &e->arena, &m) != STATUS_OK) {
         e->counts.frames_bad++;
-    else
-        prekeys_told(e, now, &m.prekeys);
+        return;
+    }
+    prekeys_told(e, now, &m.prekeys);
+    if (e->prekeys_ms == now.mono_ms) e->prekeys_ms = fill_ms(e, now);
 }
 
 void prekeys_drive(struct engine *e, struct now now)

@@ -11,6 +11,12 @@ static bool is_marked(const struct outbox_row *row, const struct msg_part_state 
     return part->attempt == row->attempt && part->outcome == OUTCOME_OPEN && part->state == DELIVERY_FAILED;
 }
 
+void resend_undo(struct outbox_row *row)
+{
+    for (size_t i = 0; i < row->part_count; i++)
+        if (is_marked(row, &row->parts[i])) row->parts[i].attempt = 0;
+}
+
 bool resend_has(const struct outbox_row *row, struct device_id device)
 {
     if (!row->attempt) return true;

@@ -477,7 +477,8 @@ SEALMQ_API enum sealmq_status sealmq_ack(struct sealmq_client *client, const uin
 
 /* sealmq_lookup: asks the relay which account a handle points to; SEALMQ_EVENT_LOOKUP answers within timeout_ms (0 = 10
  * s), also without a connection. The answer is proven by the account's own signature; where this home knew no account
- * by that handle it does so from then on. OK; MALFORMED; FULL (SEALMQ_LOOKUPS_MAX are under way). */
+ * by that handle it does so from then on; where it knew another one, the event's status is BAD_ENTRY. OK; MALFORMED; FULL
+ * (SEALMQ_LOOKUPS_MAX are under way). */
 SEALMQ_API enum sealmq_status sealmq_lookup(struct sealmq_client *client, const char *handle,
                                             uint32_t timeout_ms) SEALMQ_MUST_USE;
 /* What this home knows, without asking. sealmq_contact_account: the account of a handle. sealmq_contact_handle: a
@@ -542,7 +543,7 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_FAILED = 11,        /* the home cannot be used; status and sealmq_error say why: sealmq_close */
     SEALMQ_EVENT_LEFT = 12,          /* after sealmq_leave: now sealmq_close has nothing to break off */
     SEALMQ_EVENT_OVERFLOW = 13,      /* count events were not taken in time: read the rows */
-    SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, TIMEOUT... */
+    SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, LOCKED, TIMEOUT... */
     SEALMQ_EVENT_PROMPT = 15         /* a user must see this: prompt; order where it is about a message of ours */
 };
 enum sealmq_gap_reason {

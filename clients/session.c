@@ -228,7 +228,7 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     prekeys_told(e, now, &w.prekeys);
     if (e->attached) opening_sweep(e, now);
     bool judged = lineage_heard(e, now, w.lineage);
-    if (!judged || e->attach != e->attached) session_lost(e, now); /* not yet; or the wish has changed meanwhile */
+    if (!judged || e->attach != e->attached) session_lost(e, now); /* or the wish has changed meanwhile */
 }
 
 /* ---- PING ---- */

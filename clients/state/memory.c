@@ -9,8 +9,9 @@
 
 static enum status memory_begin(struct state *s, enum state_mode mode)
 {
-    (void)mode;
-    return memory_fails(memory_of(s)) ? STATUS_IO : STATUS_OK;
+    struct memory *m = memory_of(s);
+    if (memory_fails(m)) return STATUS_IO;
+    return mode == STATE_WRITE && m->lock_in && --m->lock_in == 0 ? STATUS_LOCKED : STATUS_OK;
 }
 
 static enum status memory_commit(struct state *s)
@@ -289,6 +290,7 @@ static const struct state_ops memory_ops = {
     .prekey_last = memory_prekey_last,
     .prekey_drop = memory_prekey_drop,
     .prekey_prune = memory_prekey_prune,
+    .prekey_forget = memory_prekey_forget,
     .session_put = memory_session_put,
     .session_scan = memory_session_scan,
     .session_drop = memory_session_drop,
@@ -359,6 +361,11 @@ void memory_state_fail(struct state *s, uint64_t nth, bool kept)
     struct memory *m = memory_of(s);
     m->fail_at = nth ? m->calls + nth : 0;
     m->fail_keeps = kept;
+}
+
+void memory_state_lock(struct state *s, uint64_t nth)
+{
+    memory_of(s)->lock_in = nth;
 }
 
 uint64_t memory_state_calls(const struct state *s)

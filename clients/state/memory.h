@@ -19,6 +19,8 @@ void memory_state_crash(struct state *s);
  * 0 = none. When it is a commit, `kept` says whether its changes are there afterwards, which the caller
  * of the commit cannot know. */
 void memory_state_fail(struct state *s, uint64_t nth, bool kept);
+/* memory_state_lock: the nth begin of a writer from now (0 = none) gives LOCKED: another process is writing. */
+void memory_state_lock(struct state *s, uint64_t nth);
 /* memory_state_calls: how many such calls there were, to choose n from. */
 uint64_t memory_state_calls(const struct state *s);
 

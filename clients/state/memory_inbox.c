@@ -113,13 +113,14 @@ enum status memory_inbox_show(struct state *s, uint64_t order)
     if (!rows_get(m->rows, row_key_view(&at), &v)) return STATUS_NOT_FOUND;
     write_view(&copy, v);
     inbox_read(buffer_view(&copy), &row);
-    if (!row.shown) {
+    bool closed = row.closed;
+    if (!row.shown && !closed) {
         row.shown = true;
         inbox_write(m, &row);
         inbox_index(m, &row);
     }
     buffer_fini(&copy);
-    return STATUS_OK;
+    return closed ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
 enum status memory_inbox_find(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out)

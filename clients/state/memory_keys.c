@@ -73,7 +73,8 @@ enum status memory_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t 
     return STATUS_OK;
 }
 
-enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms)
+/* Those made before, or with smaller ids. */
+static enum status prekeys_drop(struct state *s, enum prekey_kind kind, uint64_t before_ms, uint64_t keep_from)
 {
     struct memory *m = memory_of(s);
     struct key from = key_u64(T_PREKEY, kind);
@@ -88,7 +89,17 @@ enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t
         from.len = (uint8_t)prefix;
         key_add_u64(&from, row.id + 1);
         struct key k = prekey_key(kind, row.id);
-        if (row.made_ms < before_ms) memory_drop(m, &k);
+        if (row.made_ms < before_ms || row.id < keep_from) memory_drop(m, &k);
     }
     return STATUS_OK;
+}
+
+enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms)
+{
+    return prekeys_drop(s, kind, before_ms, 0);
+}
+
+enum status memory_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from)
+{
+    return prekeys_drop(s, kind, 0, keep_from);
 }

@@ -45,6 +45,7 @@ struct memory {
     uint64_t calls;
     uint64_t fail_at; /* the value of calls that fails; 0 = none */
     bool fail_keeps;
+    uint64_t lock_in; /* 0 = no more */
 };
 
 struct memory *memory_of(struct state *s);
@@ -100,6 +101,7 @@ enum status memory_prekey_get(struct state *s, enum prekey_kind kind, uint64_t i
 enum status memory_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
 enum status memory_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
+enum status memory_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from);
 
 /* ---- memory_sessions.c ---- */
 

@@ -131,6 +131,7 @@ static const struct state_ops sqlite_ops = {
     .prekey_last = sqlite_prekey_last,
     .prekey_drop = sqlite_prekey_drop,
     .prekey_prune = sqlite_prekey_prune,
+    .prekey_forget = sqlite_prekey_forget,
     .session_put = sqlite_session_put,
     .session_scan = sqlite_session_scan,
     .session_drop = sqlite_session_drop,

@@ -114,6 +114,7 @@ enum status sqlite_prekey_get(struct state *s, enum prekey_kind kind, uint64_t i
 enum status sqlite_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
 enum status sqlite_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
+enum status sqlite_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from);
 enum status sqlite_session_put(struct state *s, struct state_session *in);
 enum status sqlite_session_scan(struct state *s, struct session_scan *scan);
 enum status sqlite_session_drop(struct state *s, uint64_t number);

@@ -132,3 +132,11 @@ enum status sqlite_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t
     bind_ordered(&c, before_ms);
     return call_run(&c, NULL);
 }
+
+enum status sqlite_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from)
+{
+    struct call c = call_begin(s, STATEMENT_PREKEY_FORGET);
+    bind_u64(&c, kind);
+    bind_u64(&c, keep_from);
+    return call_run(&c, NULL);
+}

@@ -165,6 +165,7 @@
     X(PREKEY_LAST, "SELECT id FROM prekey_last WHERE kind = ?")                                    \
     X(PREKEY_DROP, "DELETE FROM prekey WHERE kind = ? AND id = ?")                                 \
     X(PREKEY_PRUNE, "DELETE FROM prekey WHERE kind = ? AND made_ms < ?")                           \
+    X(PREKEY_FORGET, "DELETE FROM prekey WHERE kind = ? AND id < ?")                               \
     X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
     X(OUTBOX_ADD, "INSERT INTO outbox (class, " OUTBOX_COLUMNS ") VALUES (?," OUTBOX_VALUES ")")   \
     X(OUTBOX_SET, "UPDATE outbox SET (class, " OUTBOX_COLUMNS ") = (?," OUTBOX_VALUES ")"          \
@@ -218,7 +219,7 @@
     X(INBOX_OPEN, "UPDATE inbox SET (body, head, counter, missing, closed) = (?,?,?,?,0)"          \
                   " WHERE ord = ? AND closed = 1")                                                 \
     X(INBOX_DROP, "DELETE FROM inbox WHERE ord = ? AND closed = 1")                                \
-    X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ?")                                      \
+    X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ? AND closed = 0")                       \
     X(ACK_PUT, "INSERT OR REPLACE INTO ack VALUES (?,?,?)")                                        \
     X(ACK_SCAN, "SELECT term, seq, reason FROM ack ORDER BY term, seq LIMIT ?")                    \
     X(ACK_DROP, "DELETE FROM ack WHERE (term, seq) <= (?,?)")                                      \

@@ -174,6 +174,12 @@ enum status state_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t 
     return s->ops->prekey_prune(s, kind, before_ms);
 }
 
+enum status state_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from)
+{
+    need(s, STATE_WRITE);
+    return s->ops->prekey_forget(s, kind, keep_from);
+}
+
 /* ---- sessions ---- */
 
 enum status state_session_put(struct state *s, struct state_session *in)

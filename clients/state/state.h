@@ -287,12 +287,14 @@ struct state_ops {
     enum status (*entry_put)(struct state *s, struct account_id account, uint64_t number, struct view entry);
     enum status (*entry_scan)(struct state *s, struct arena *a, struct entry_scan *scan);
     /* put replaces; get: NOT_FOUND with *out zero. prekey_last: the highest id of the kind ever put, 0 = none.
-     * prekey_drop: the one with this id; OK where there is none. prekey_prune: all of the kind made before. */
+     * prekey_drop: the one with this id; OK where there is none. prekey_prune: all of the kind made before. prekey_forget:
+     * all of the kind with smaller ids. */
     enum status (*prekey_put)(struct state *s, const struct state_prekey *in);
     enum status (*prekey_get)(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out);
     enum status (*prekey_last)(struct state *s, enum prekey_kind kind, uint64_t *id);
     enum status (*prekey_drop)(struct state *s, enum prekey_kind kind, uint64_t id);
     enum status (*prekey_prune)(struct state *s, enum prekey_kind kind, uint64_t before_ms);
+    enum status (*prekey_forget)(struct state *s, enum prekey_kind kind, uint64_t keep_from);
     /* contact_handle: a handle of the account (the smallest by bytes), copied; NOT_FOUND. */
     enum status (*contact_handle)(struct state *s, struct account_id account, struct arena *a,
                                   struct view *out);
@@ -329,7 +331,7 @@ struct state_ops {
      * inbox_drop: a closed row that does not open; OK where there is none. */
     enum status (*inbox_open)(struct state *s, const struct inbox_row *row);
     enum status (*inbox_drop)(struct state *s, uint64_t order);
-    /* Marks shown. NOT_FOUND. Again: OK. */
+    /* Marks shown. NOT_FOUND, also where it is closed. Again: OK. */
     enum status (*inbox_show)(struct state *s, uint64_t order);
 
     /* put replaces. scan: ascending, at most max. drop: all up to and including the position. */
@@ -385,6 +387,7 @@ enum status state_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id
 enum status state_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id) MUST_USE;
 enum status state_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id) MUST_USE;
 enum status state_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms) MUST_USE;
+enum status state_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from) MUST_USE;
 enum status state_outbox_put(struct state *s, struct outbox_row *row) MUST_USE;
 enum status state_outbox_get(struct state *s, uint64_t order, struct outbox_row *out) MUST_USE;
 enum status state_outbox_find_key(struct state *s, const struct message_key *key,

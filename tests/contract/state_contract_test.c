@@ -244,6 +244,15 @@ CONTRACT_TEST(prekeys_come_and_go_and_no_id_comes_again)
     ok(state_prekey_get(f->s, PREKEY_ONE_TIME, 2, &out));
     ok(state_prekey_last(f->s, PREKEY_SIGNED, &last));
     cr_assert_eq(last, 0u);
+    in = (struct state_prekey){.kind = PREKEY_SIGNED, .id = 1};
+    ok(state_prekey_put(f->s, &in));
+    ok(state_prekey_forget(f->s, PREKEY_ONE_TIME, 2));
+    ok(state_prekey_get(f->s, PREKEY_ONE_TIME, 2, &out));
+    ok(state_prekey_forget(f->s, PREKEY_ONE_TIME, 3));
+    cr_assert_eq(state_prekey_get(f->s, PREKEY_ONE_TIME, 2, &out), STATUS_NOT_FOUND);
+    ok(state_prekey_get(f->s, PREKEY_SIGNED, 1, &out));
+    ok(state_prekey_last(f->s, PREKEY_ONE_TIME, &last));
+    cr_assert_eq(last, 3u);
     commit(f);
 }
 

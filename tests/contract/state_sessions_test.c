@@ -191,6 +191,7 @@ CONTRACT_TEST(a_closed_row_is_not_shown_until_it_is_opened)
     cr_assert(found.order == row.order && found.closed && found.sealed && found.attempt == 2);
     cr_assert(found.target.bytes[0] == 9 && found.commitment.bytes[0] == 8 && found.stamp.bytes[0] == 7);
     cr_assert(found.stamp_key == 6 && found.body.len == 0);
+    cr_assert_eq(state_inbox_show(f->s, found.order), STATUS_NOT_FOUND, "nobody can have seen it");
     found.body = text("words");
     found.head = view_of(head, sizeof head);
     found.counter = 4;

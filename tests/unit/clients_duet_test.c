@@ -171,6 +171,7 @@ static void do_publish(struct duet *d, struct party *p, const struct frame *f)
 {
     struct msg_publish m;
     ok(codec_decode(&msg_publish_desc, f->meta, &d->arena, &m));
+    d->publishes++;
     prekey_take(d, &p->current, m.current, &p->prekeys.signed_id);
     prekey_take(d, &p->last_resort, m.last_resort, &p->prekeys.last_resort_id);
     while (p->one_time_count && p->one_time[0].id < m.keep_from)
@@ -207,8 +208,11 @@ static void do_claim_prekeys(struct duet *d, struct party *p, const struct frame
         }
     }
     if (d->bundle) d->bundle(d, &bundle);
-    struct msg_prekeys r = {.log = identity_log_state(&whose->log), .bundles = &bundle,
-                            .bundle_count = bundle.status == STATUS_GONE ? 0 : 1};
+    struct msg_prekey_bundle *bundles = arena_array(&d->arena, 1 + d->bundle_again, sizeof *bundles);
+    for (size_t i = 0; i <= d->bundle_again; i++)
+        bundles[i] = bundle;
+    struct msg_prekeys r = {.log = identity_log_state(&whose->log), .bundles = bundles,
+                            .bundle_count = bundle.status == STATUS_GONE ? 0 : 1 + d->bundle_again};
     r.log.length += d->claims_ahead;
     give(d, p, KIND_PREKEYS, f->header.correlation, &msg_prekeys_desc, &r, view_of(NULL, 0));
 }

@@ -72,6 +72,19 @@ ENGINE_TEST(opening, a_sealed_message_under_the_id_of_an_opaque_one_does_not_set
     (void)said_both(f, &ack, 2, 2);
 }
 
+/* The application has not seen it: it cannot have used it. */
+ENGINE_TEST(opening, what_is_not_open_yet_cannot_be_acknowledged)
+{
+    struct msg_ack ack;
+    uint64_t order = 1;
+    session_only(f);
+    struct incoming in = strangers(f, 1);
+    deliver_only(f, &in);
+    cr_assert_eq(engine_ack(f->e, f->now, &order, 1), STATUS_NOT_FOUND);
+    pass(f, 1000);
+    (void)said_both(f, &ack, 0, 1);
+}
+
 /* ---- bundles ---- */
 
 static void forged(struct duet *d, struct msg_prekey_bundle *bundle)

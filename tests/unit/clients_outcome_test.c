@@ -194,3 +194,23 @@ ENGINE_TEST(outbox, message_of_another_process_is_found_within_the_poll_time)
     said_send(f, &s);
     cr_assert(message_equal(s.items[0].id, row.id));
 }
+
+/* The relay has the first attempt only, and tells of it. */
+ENGINE_TEST(outbox, after_a_resend_that_was_refused_the_first_attempt_has_its_end)
+{
+    struct sent s;
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, &s);
+    accept_all(f, &s);
+    struct msg_part_state part = part_of(f, DELIVERY_FAILED, OUTCOME_OPEN, 10);
+    part.reason = FAIL_DAMAGED;
+    hint(f, row.id, part);
+    said_send(f, &s);
+    cr_assert_eq(s.items[0].attempt, 1u);
+    answer_one(f, &s, &(struct msg_sent_item){.status = STATUS_REFUSED});
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+    hint(f, row.id, part_of(f, 0, OUTCOME_EXPIRED, 20));
+    row = row_at(f, row.order);
+    cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_TIMEOUT, "%s", message_state_name(row.state));
+}

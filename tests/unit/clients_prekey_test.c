@@ -245,3 +245,78 @@ ENGINE_TEST(prekey, a_home_set_back_numbers_on_behind_what_the_relay_has)
     cr_assert_eq(m.one_time_count, ONE_TIME_PREKEYS_MAX);
     cr_assert_eq(m.one_time[0].id, 4001u);
 }
+
+/* ---- others claim them all, again and again ---- */
+
+static size_t secrets_kept(struct fixture *f, uint64_t highest)
+{
+    struct state_prekey prekey;
+    size_t count = 0;
+    ok(state_begin(f->state, STATE_READ));
+    for (uint64_t id = 1; id <= highest; id++)
+        count += state_prekey_get(f->state, PREKEY_ONE_TIME, id, &prekey) == STATUS_OK;
+    ok(state_commit(f->state));
+    return count;
+}
+
+/* The relay has none any more, and says so; true: new ones came. */
+static bool drained(struct fixture *f)
+{
+    struct msg_publish m;
+    struct msg_prekeys_low low;
+    f->prekeys.one_time_count = 0;
+    low.prekeys = f->prekeys;
+    push(f, KIND_PREKEYS_LOW, &msg_prekeys_low_desc, &low, view_of(NULL, 0));
+    if (!said_count(f, KIND_PUBLISH)) return false;
+    struct frame frame = published(f, &m);
+    take(f, &frame, &m);
+    return true;
+}
+
+ENGINE_TEST(prekey, who_claims_them_all_at_once_does_not_set_the_pace)
+{
+    unsigned fills = 0;
+    publish_all(f);
+    for (unsigned i = 0; i < 1000; i++)
+        fills += drained(f);
+    cr_assert(fills > 0 && fills < 50, "%u", fills);
+    f->prekeys.one_time_count = 0;
+    sleep_for(f, 3600 * 1000);
+    cr_assert_eq(said_count(f, KIND_PUBLISH), 1u, "later there are some again");
+}
+
+ENGINE_TEST(prekey, secrets_that_nobody_ever_uses_are_not_kept_without_end)
+{
+    publish_all(f);
+    for (unsigned i = 0; i < 200; i++, sleep_for(f, 60000))
+        (void)drained(f);
+    cr_assert_gt(f->prekeys.one_time_highest, 15000u);
+    size_t count = secrets_kept(f, f->prekeys.one_time_highest);
+    cr_assert(count > 9000 && count < 11000, "%zu", count);
+}
+
+/* While the clock was a year ahead two were made. What began with their secrets is remembered for eight weeks only. */
+ENGINE_TEST(prekey, secrets_made_under_a_clock_that_was_ahead_go_as_soon_as_others)
+{
+    const uint64_t year_ms = 52 * WEEK_MS;
+    struct msg_publish m;
+    struct state_prekey prekey;
+    f->now.wall_ms += year_ms;
+    publish_all(f);
+    sleep_for(f, WEEK_MS);
+    struct frame frame = published(f, &m);
+    take(f, &frame, &m);
+    f->now.wall_ms -= year_ms;
+    for (int week = 0; week < 6; week++) {
+        sleep_for(f, WEEK_MS);
+        frame = published(f, &m);
+        take(f, &frame, &m);
+    }
+    ok(state_begin(f->state, STATE_READ));
+    for (uint64_t id = 1; id <= 2; id++) {
+        cr_assert_eq(state_prekey_get(f->state, PREKEY_SIGNED, id, &prekey), STATUS_NOT_FOUND, "%lu", (unsigned long)id);
+        cr_assert_eq(state_prekey_get(f->state, PREKEY_LAST_RESORT, id, &prekey), STATUS_NOT_FOUND);
+    }
+    ok(state_prekey_get(f->state, PREKEY_SIGNED, 8, &prekey));
+    ok(state_commit(f->state));
+}

@@ -55,7 +55,8 @@ struct duet {
     uint64_t seed, commit, sessions;
     struct arena arena;
     struct party party[PARTIES];
-    size_t sends, claims, lookups;
+    size_t sends, claims, lookups, publishes;
+    size_t bundle_again;   /* so many times more PREKEYS has each bundle */
     uint64_t claims_ahead; /* so many more entries PREKEYS says that the log has */
     /* hooks; NULL = the relay is honest */
     bool (*tamper)(struct duet *d, struct parcel *parcel); /* false: it is not offered */
