@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CLOSED_AT_ONCE 16u
+#define MISSING_MAX    1000000u
 
 /* ---- what the sender knew ---- */
 
@@ -31,6 +32,7 @@ static enum status counter_in(struct engine *e, struct inbox_row *row)
     enum status s = state_counter_get(e->state, COUNTER_HEARD, view_of(key, sizeof key), &heard);
     if (s != STATUS_OK || row->counter <= heard) return s;
     row->missing = heard ? row->counter - heard - 1 : 0;
+    if (row->missing > MISSING_MAX) row->missing = MISSING_MAX; /* the sender says what it likes */
     return state_counter_put(e->state, COUNTER_HEARD, view_of(key, sizeof key), row->counter);
 }
 

@@ -189,7 +189,7 @@ struct inbox_row {
     struct mac256 stamp;
     struct view head;     /* of the content; empty unless sealed and opened */
     uint64_t counter;     /* of the content; 0 for opaque ones */
-    uint64_t missing;     /* contents between the highest counter heard before and this one */
+    uint64_t missing;     /* contents between the highest counter heard before and this one; a million at most */
 };
 
 enum inbox_which {
