@@ -18,7 +18,7 @@ mv "$DIR/bob" "$DIR/newer"; mv "$DIR/older" "$DIR/bob"
 say bob alice "from the older copy"; err_has "$WARNING"
 take alice "from the older copy"
 event_wait device_copied
-as bob 0 outbox --flush --timeout 5; err_lacks "$WARNING"
+as bob 0 outbox --flush --timeout 20; err_lacks "$WARNING"
 say alice bob "to the older copy"
 wait_for "it arrives" sh -c "$BIN/sealmq --home $DIR/alice outbox --flush --timeout 2 > /dev/null 2>&1; \
     $BIN/sealmq --home $DIR/bob --json recv --timeout 1 > $DIR/out 2> $DIR/err; grep -q 'to the older copy' $DIR/out"
@@ -47,7 +47,7 @@ for i in $(seq 8); do
     sleep "$(printf '0.%03d' $((i * 15)))" # spreads the deaths; nothing rests on it
     kill -KILL "$victim" 2> /dev/null
     { wait "$victim"; } 2> /dev/null
-    as bob 0 outbox --flush --timeout 5; err_lacks "$WARNING"
+    as bob 0 outbox --flush --timeout 20; err_lacks "$WARNING"
 done
 relay_stop
 done_well
