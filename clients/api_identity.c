@@ -71,5 +71,5 @@ enum sealmq_status sealmq_rotate(struct sealmq_client *c)
 {
     enum status s = engine_rotate(c->engine, host_now());
     api_changed(c);
-    return s == STATUS_STATE ? api_fail(c, s, "a change of this device's keys is on its way already") : api_result(c, s);
+    return s == STATUS_STATE ? api_fail(c, s, "a change of this account's devices is on its way already") : api_result(c, s);
 }
