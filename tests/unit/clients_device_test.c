@@ -440,6 +440,31 @@ DEVICE_TEST(who_puts_itself_out_hears_that_it_did)
     begin(o, wish_of(ENTRY_SUSPEND, o->second));
 }
 
+/* What REGISTERED says is the device of the first entry, which is another one's. */
+DEVICE_TEST(a_device_that_joined_later_registers_with_the_whole_log)
+{
+    struct msg_register given;
+    struct msg_hello hello;
+    struct state_identity me = o->f->me;
+    struct contact own = held(o);
+    me.device = o->second;
+    me.record = identity_log_device(&own.log, o->second)->record;
+    me.registered = false;
+    ok(state_begin(o->f->state, STATE_WRITE));
+    ok(state_identity_put(o->f->state, &me));
+    ok(state_commit(o->f->state));
+    restart(o->f);
+    engine_up(o->f->e, o->f->now);
+    turn(o->f);
+    struct frame frame = said(o->f, KIND_REGISTER, &msg_register_desc, &given);
+    cr_assert_eq(given.entry_count, 1u);
+    cr_assert(view_equal(given.entries[0], buffer_view(&o->entries[1])));
+    struct msg_registered done = {.account = me.account, .device = o->first, .log = o->f->my_log};
+    answer(o->f, &frame, KIND_REGISTERED, &msg_registered_desc, &done);
+    (void)said(o->f, KIND_HELLO, &msg_hello_desc, &hello);
+    cr_assert(device_equal(hello.device, o->second));
+}
+
 /* ---- names ---- */
 
 static struct view name_of(struct own *o, struct device_id id)
