@@ -76,9 +76,9 @@ struct sealmq_change_options {
 };
 
 /* sealmq_change: a change of a device of this account: made and kept now, sent until the relay has it, in this process or
- * another one; SEALMQ_EVENT_IDENTITY says how it ended. Another device's change that was first does no harm: it is made anew behind
- * that, or has become needless (status OK, obstacle DONE), or impossible (obstacle). The same change again is the one
- * on its way. Uses the disk. OK; MALFORMED (operation, name); else nothing is kept, and *why (it may be NULL) says more: STATE,
+ * another one; SEALMQ_EVENT_IDENTITY says how it ended. Where another device's change was first it is made anew
+ * behind that, or has become needless (status OK, obstacle DONE), or impossible (obstacle). The same change again is
+ * the one on its way. Uses the disk. OK; MALFORMED (operation, name); else nothing is kept, and *why (it may be NULL) says more: STATE,
  * NOT_FOUND, REFUSED, TOO_LARGE. */
 SEALMQ_API enum sealmq_status sealmq_change(struct sealmq_client *client, const struct sealmq_change_options *options,
                                             enum sealmq_obstacle *why) SEALMQ_MUST_USE;

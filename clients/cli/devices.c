@@ -174,7 +174,8 @@ static int revoke_confirm(const struct devices_call *q)
     if (q->action->operation != SEALMQ_OPERATION_REVOKE || command_option(c, "yes")) return EXIT_OK;
     if (!isatty(STDIN_FILENO) || c->json)
         return command_fail(c, EXIT_USAGE, "a revoked device never comes back: add --yes");
-    fprintf(stderr, "Revoke %s%s? It never comes back. Type yes: ", subject_name(q, id), q->subject.own ? ", this device" : "");
+    fprintf(stderr, "Revoke %s%s? It never comes back. Type yes: ", subject_name(q, id),
+            q->subject.own ? ", this device" : "");
     fflush(stderr);
     if (fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0) return EXIT_OK;
     return command_fail(c, EXIT_FAILED, "nothing was changed");
