@@ -66,7 +66,7 @@ static enum status rotate_in(struct engine *e, struct now now, struct change *c)
 {
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK) return s;
-    if (c->entry.len) return STATUS_STATE;
+    if (c->entry.len) return c->body.operation == ENTRY_REPLACE ? STATUS_STATE : STATUS_FULL;
     struct entry_plan plan = {.operation = ENTRY_REPLACE, .subject = c->identity.device, .record = c->identity.record};
     random_fill(e, c->secrets->next_identity_sk, sizeof c->secrets->next_identity_sk);
     ENSURE(crypto_scalarmult_base(plan.record.identity.bytes, c->secrets->next_identity_sk) == 0);

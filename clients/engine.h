@@ -115,8 +115,8 @@ enum status engine_release(struct engine *e, struct now now,
 enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
 
 /* engine_rotate: another identity key for this device: made and kept here, in use when our log has it; ENGINE_IDENTITY
- * says how it ended. Contacts notice with their next message. OK; STATE (a change is on its way already); REFUSED,
- * TOO_LARGE (this device may not, or the log is full); as state_begin. */
+ * says how it ended. Contacts notice with their next message. OK; STATE (an earlier one is on its way), FULL (another
+ * change is); REFUSED, TOO_LARGE (this device may not, or the log is full); as state_begin. */
 enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
 
 /* ---- the account's devices (change.c, wish.c, device.c; PROTOCOL 6.2) ---- */

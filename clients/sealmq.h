@@ -301,8 +301,8 @@ SEALMQ_API enum sealmq_status sealmq_identity_get(struct sealmq_client *client, 
 /* sealmq_handle_claim: wants this handle; SEALMQ_EVENT_REGISTERED or _HANDLE_REFUSED answers. Uses the disk. OK; MALFORMED. */
 SEALMQ_API enum sealmq_status sealmq_handle_claim(struct sealmq_client *client, const char *handle) SEALMQ_MUST_USE;
 /* sealmq_rotate: another identity key for this device: made and kept now, in use when the relay has it;
- * SEALMQ_EVENT_IDENTITY says how it ended. Uses the disk. OK; STATE (another change is on its way, and goes on); REFUSED,
- * TOO_LARGE (this device was put out, or the log is full). */
+ * SEALMQ_EVENT_IDENTITY says how it ended. Uses the disk. OK; STATE (an earlier one is on its way, and goes on); FULL
+ * (another change is); REFUSED, TOO_LARGE (this device was put out, or the log is full). */
 SEALMQ_API enum sealmq_status sealmq_rotate(struct sealmq_client *client) SEALMQ_MUST_USE;
 
 #include "sealmq_devices.h" /* the account's devices: listing, naming, suspending, resuming and revoking them */

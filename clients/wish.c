@@ -7,15 +7,15 @@
 
 /* By the subject's standing; revoking twice, and the like, is done. */
 static const enum change_obstacle by_standing[][STANDINGS] = {
-    [ENTRY_SUSPEND] = {CHANGE_NO_DEVICE, [STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_DONE,
+    [ENTRY_SUSPEND] = {[STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_DONE,
                        [STANDING_REVOKED] = CHANGE_REVOKED},
-    [ENTRY_RESUME] = {CHANGE_NO_DEVICE, [STANDING_ACTIVE] = CHANGE_DONE, [STANDING_SUSPENDED] = CHANGE_NONE,
+    [ENTRY_RESUME] = {[STANDING_ACTIVE] = CHANGE_DONE, [STANDING_SUSPENDED] = CHANGE_NONE,
                       [STANDING_REVOKED] = CHANGE_REVOKED},
-    [ENTRY_REVOKE] = {CHANGE_NO_DEVICE, [STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_NONE,
+    [ENTRY_REVOKE] = {[STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_NONE,
                       [STANDING_REVOKED] = CHANGE_DONE},
-    [ENTRY_DESCRIBE] = {CHANGE_NO_DEVICE, [STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_NONE,
+    [ENTRY_DESCRIBE] = {[STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_NONE,
                         [STANDING_REVOKED] = CHANGE_NONE},
-    [ENTRY_REPLACE] = {CHANGE_NO_DEVICE, [STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_SIGNER,
+    [ENTRY_REPLACE] = {[STANDING_ACTIVE] = CHANGE_NONE, [STANDING_SUSPENDED] = CHANGE_SIGNER,
                        [STANDING_REVOKED] = CHANGE_SIGNER},
 };
 
@@ -33,7 +33,8 @@ enum change_obstacle wish_obstacle(const struct identity_log *log, struct device
 {
     const struct log_device *subject = identity_log_device(log, wish->subject), *by = identity_log_device(log, signer);
     ENSURE((size_t)wish->operation < sizeof by_standing / sizeof by_standing[0]);
-    enum change_obstacle why = by_standing[wish->operation][subject ? subject->standing : 0];
+    if (!subject) return CHANGE_NO_DEVICE;
+    enum change_obstacle why = by_standing[wish->operation][subject->standing];
     if (why != CHANGE_NONE) return why;
     if (!by || by->standing != STANDING_ACTIVE) return CHANGE_SIGNER;
     if (wish->operation == ENTRY_RESUME && subject->held_by_recovery) return CHANGE_RECOVERY;

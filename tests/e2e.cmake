@@ -47,7 +47,7 @@ if(SEALMQ_RELEASE_BIN)
     sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(attack attack ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(edge edge ${SEALMQ_RELEASE_BIN})
-    set_tests_properties(e2e_attack e2e_sealed e2e_canary PROPERTIES TIMEOUT 300) # three times as long beside others
+    set_tests_properties(e2e_attack e2e_sealed e2e_canary e2e_devices PROPERTIES TIMEOUT 300) # three times as long beside others
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
         sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})

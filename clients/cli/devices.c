@@ -85,8 +85,10 @@ static void on_event(void *self, const struct sealmq_event *event)
 {
     struct devices_call *q = self;
     if (event->kind == SEALMQ_EVENT_CONNECTED) q->connected = true;
-    if (event->kind != SEALMQ_EVENT_IDENTITY || !q->action->operation || event->operation != q->action->operation) return;
-    if (memcmp(&event->device, &q->subject.device, sizeof event->device) != 0) return;
+    if (event->kind != SEALMQ_EVENT_IDENTITY || !q->action->operation) return;
+    bool ours = event->operation == q->action->operation &&
+                memcmp(&event->device, &q->subject.device, sizeof event->device) == 0;
+    if (!ours && event->operation) return; /* without one: the relay shows another log, and ours goes nowhere */
     q->ended = true;
     q->status = event->status;
     q->obstacle = event->obstacle;
@@ -209,6 +211,7 @@ static int change_publish(struct devices_call *q, uint64_t deadline_ms)
                             device_hint(&q->device, &connection));
     if (end != LOOP_DONE) return loop_fail(&q->device, end);
     if (q->status == SEALMQ_OK) return EXIT_OK;
+    q->device.unmade.kind = SEALMQ_EVENT_NONE; /* it is this one */
     return command_fail(c, EXIT_FAILED, "not done (%s: %s)", sealmq_status_name(q->status),
                         q->obstacle != SEALMQ_OBSTACLE_NONE ? sealmq_obstacle_meaning(q->obstacle)
                                                             : sealmq_status_meaning(q->status));

@@ -75,6 +75,7 @@ run_home 1 devices resume "${DEVICE:0:8}" --timeout 0; one_error; err_has "alrea
 run_home 3 devices rename "${DEVICE:0:8}" "the desk" --timeout 0; one_error; err_has "kept"
 run_home 3 devices rename "${DEVICE:0:8}" "the desk" --timeout 0 --json
 run_home 1 devices rename "${DEVICE:0:8}" "the shelf" --timeout 0; one_error; err_has "on its way"
+run_home 1 rotate --timeout 0;                     one_error; err_has "on its way"
 
 # recv gives up in time.
 begun="$(date +%s)"

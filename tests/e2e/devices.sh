@@ -99,6 +99,19 @@ say bob alice "for one"
 as bob 0 --json status "$ID";               out_has "$FIRST"; out_lacks "$SECOND"
 take alice "for one"
 
+# A change that was kept, and that another one has made impossible meanwhile: whichever command hears of it says so.
+TABLET="$("$SEALMQ_SECOND" "$DIR/alice" "$DIR/tablet")" || fail "no third device"
+as tablet 0 --json devices;                 out_has '"fresh":true'
+as alice 0 --json devices;                  out_has "\"device\":\"$TABLET\""
+relay_stop
+as alice 3 devices suspend "$TABLET" --timeout 1; one_error
+as tablet 3 devices revoke "$TABLET" --yes --timeout 1; one_error
+relay_start
+as tablet 1 recv --timeout 10;              err_has "suspended or revoked"
+as alice 4 recv --timeout 5;                err_has "(suspend $TABLET) was not made: that device was revoked"
+as alice 4 recv --timeout 1;                one_error
+as alice 0 --json devices;                  out_has "\"device\":\"$TABLET\",\"name\":\"\",\"standing\":\"revoked\""
+
 # The last one is not put out by accident.
 as alice 1 devices revoke "$FIRST" --yes;   one_error; err_has "--last"
 as alice 1 devices suspend "$FIRST";        one_error; err_has "last active device"

@@ -229,6 +229,27 @@ DEVICE_TEST(what_the_log_surely_refuses_is_refused_here)
     cr_assert_eq(engine_rotate(o->f->e, o->f->now), STATUS_REFUSED);
 }
 
+DEVICE_TEST(what_the_recovery_key_has_suspended_no_device_resumes)
+{
+    static const struct device_id by_recovery;
+    uint8_t seed[32] = {99}, sk[64];
+    struct entry_plan set = {.operation = ENTRY_SET_RECOVERY};
+    struct entry_plan suspend = {.operation = ENTRY_SUSPEND, .signer = by_recovery, .subject = o->second};
+    struct buffer entry = {0};
+    cr_assert_eq(crypto_sign_seed_keypair(set.recovery.bytes, sk, seed), 0);
+    says(o, set);
+    identity_log_make(&o->log, &suspend, sk, &entry);
+    ok(relay_takes(o, buffer_view(&entry)));
+    buffer_fini(&entry);
+    lose_connection(o->f);
+    pass(o->f, 6000);
+    bind_and_read(o);
+    refused(o, wish_of(ENTRY_RESUME, o->second), STATUS_REFUSED, CHANGE_RECOVERY);
+    begin(o, wish_of(ENTRY_REVOKE, o->second));
+    relay(o);
+    ended(o, STATUS_OK, CHANGE_NONE);
+}
+
 DEVICE_TEST(one_at_a_time_and_the_same_wish_is_the_one_on_its_way)
 {
     struct change_wish other = wish_of(ENTRY_DESCRIBE, o->second);
@@ -239,7 +260,7 @@ DEVICE_TEST(one_at_a_time_and_the_same_wish_is_the_one_on_its_way)
     enum change_obstacle why;
     cr_assert_eq(engine_change(o->f->e, o->f->now, &other, &why), STATUS_STATE);
     cr_assert_eq(why, CHANGE_UNDER_WAY);
-    cr_assert_eq(engine_rotate(o->f->e, o->f->now), STATUS_STATE);
+    cr_assert_eq(engine_rotate(o->f->e, o->f->now), STATUS_FULL);
     relay(o);
     ended(o, STATUS_OK, CHANGE_NONE);
     cr_assert_eq(o->log.length, 3u);
