@@ -64,13 +64,29 @@ static void translate(struct sealmq_client *c, const struct engine_event *e)
     struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)e->status,
                                  .order = e->order, .count = e->count,
                                  .state = (enum sealmq_message_state)e->state,
-                                 .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached, .attempt = e->attempt};
+                                 .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached, .attempt = e->attempt,
+                                 .operation = (enum sealmq_operation)e->operation,
+                                 .obstacle = (enum sealmq_obstacle)e->obstacle};
     if (event.kind == SEALMQ_EVENT_NONE) return;
     memcpy(event.id.bytes, e->id.bytes, sizeof event.id.bytes);
     memcpy(event.account.bytes, e->sender_account.bytes, sizeof event.account.bytes);
-    memcpy(event.device.bytes, e->sender_device.bytes, sizeof event.device.bytes);
+    const struct device_id *device = e->kind == ENGINE_IDENTITY ? &e->subject : &e->sender_device;
+    memcpy(event.device.bytes, device->bytes, sizeof event.device.bytes);
     memcpy(event.key, e->key.text, sizeof event.key);
     event_push(c, &event);
+}
+
+/* Nothing is tried any more: another client, later, may find that the device was resumed. */
+static void stop(struct sealmq_client *c, struct now now, enum status s)
+{
+    c->stopped = true;
+    if (c->transport != NULL) transport_stop(c->transport);
+    engine_down(c->engine, now);
+    if (s == STATUS_REFUSED)
+        snprintf(c->error, sizeof c->error,
+                 "this device was suspended or revoked by its account: the relay takes nothing from it (refused)");
+    else
+        snprintf(c->error, sizeof c->error, "the relay refuses this device (%s): %s", status_name(s), status_meaning(s));
 }
 
 /* What the library does about it. */
@@ -80,9 +96,7 @@ static void obey(struct sealmq_client *c, struct now now, const struct engine_ev
         transport_move(c->transport);
         engine_down(c->engine, now);
     } else if (e->kind == ENGINE_STOPPED) {
-        c->stopped = true;
-        snprintf(c->error, sizeof c->error, "the relay refuses this device (%s): %s", status_name(e->status),
-                 status_meaning(e->status));
+        stop(c, now, e->status);
     } else if (e->kind == ENGINE_FAILED) {
         c->failure = e->status;
         api_state_explain(c->state, e->status, c->error, sizeof c->error);
@@ -98,12 +112,14 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push(c, prompt_of_message(e->state, true), e->order);
     else if (e->kind == ENGINE_GAP)
         prompt_push(c, SEALMQ_PROMPT_MESSAGES_LOST, 0);
-    else if (e->kind == ENGINE_IDENTITY && e->status == STATUS_BAD_ENTRY)
+    else if (e->kind == ENGINE_IDENTITY && e->status == STATUS_BAD_ENTRY && !e->operation)
         prompt_push_once(c, SEALMQ_PROMPT_RELAY_FORKED, 0);
     else if (e->kind == ENGINE_FORKED)
         prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
+    else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)
+        prompt_push(c, SEALMQ_PROMPT_DEVICE_OUT, 0);
 }
 
 void events_take(struct sealmq_client *c, struct now now)

@@ -71,5 +71,8 @@ enum sealmq_status sealmq_rotate(struct sealmq_client *c)
 {
     enum status s = engine_rotate(c->engine, host_now());
     api_changed(c);
-    return s == STATUS_STATE ? api_fail(c, s, "a change of this device's keys is on its way already") : api_result(c, s);
+    if (s == STATUS_STATE) return api_fail(c, s, "another identity key is on its way already");
+    if (s == STATUS_FULL) return api_fail(c, s, "another change of this account's devices is on its way: when it is made");
+    if (s == STATUS_REFUSED) return api_fail(c, s, "this device was suspended or revoked: it changes nothing");
+    return api_result(c, s);
 }

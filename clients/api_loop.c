@@ -178,7 +178,9 @@ void sealmq_attach(struct sealmq_client *c)
 static void hint_write(const struct sealmq_client *c, struct sealmq_connection *out)
 {
     const char *endpoint = c->transport != NULL ? out->endpoint : "the relay";
-    if (out->trouble == SEALMQ_TROUBLE_HANDSHAKE && !out->up)
+    if (c->stopped)
+        snprintf(out->hint, sizeof out->hint, "the relay will not have this device");
+    else if (out->trouble == SEALMQ_TROUBLE_HANDSHAKE && !out->up)
         snprintf(out->hint, sizeof out->hint,
                  "%s answers, but not as the relay of this home: check its server key", endpoint);
     else if (!out->up)

@@ -22,6 +22,10 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_CONTACT_FORKED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "A contact and this home were shown different histories of the contact's keys: do not trust the relay, and compare "
         "with the contact by another way."},
+    [SEALMQ_PROMPT_DEVICE_OUT] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "This device was suspended or revoked by a device of its account: it sends and receives nothing. What it has is still "
+        "here, and what it has not sent waits. Suspended, it works again when another device has resumed it; revoked, never. "
+        "If you have not done this, somebody else has one of your devices."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
         "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "

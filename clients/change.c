@@ -1,13 +1,15 @@
 /* change: an entry of ours on its way into our own log (PROTOCOL 6.3): made and kept, with the secrets that it stands
  * for, before it is sent; sent until the relay has it; only then believed. One at a time. Where another entry was first it
- * is made anew behind that one. Invariants: a secret is in use only when the log has its public key; a change that is
- * not settled survives every end of the process. */
+ * is made anew behind that one, if it still makes sense there (wish.c). Invariants: a secret is in use only when the log has
+ * its public key; a change that is not settled survives every end of the process. */
+#include "broker/wire/identity.h"
 #include "clients/core.h"
 
 #include <sodium.h>
 #include <string.h>
 
 #define CHANGE_SETTING "identity.change"
+#define LAST_SETTING   "identity.change_last" /* one byte: it may be of the last active device */
 
 struct change {
     struct state_identity identity;
@@ -15,30 +17,45 @@ struct change {
     struct contact own;
     struct view entry; /* on its way; empty = none */
     struct msg_entry_body body;
-    struct msg_log_state said; /* in taken_in: what APPENDED says */
+    bool even_last;
+    struct msg_log_state said;      /* in taken_in: what APPENDED says */
+    const struct change_wish *wish; /* in begin_in */
+    enum change_obstacle obstacle;  /* of it */
 };
 
-static enum status change_load_in(struct engine *e, struct change *c)
+static enum status entry_load_in(struct engine *e, struct change *c)
 {
     struct msg_entry signed_entry;
-    enum status s = state_identity_get(e->state, &e->arena, &c->identity);
-    if (s == STATUS_OK) s = state_secrets_get(e->state, c->secrets);
-    if (s == STATUS_OK) s = state_contact_get(e->state, c->identity.account, &c->own);
-    if (s == STATUS_OK) s = state_setting_get(e->state, CHANGE_SETTING, &e->arena, &c->entry);
-    if (s == STATUS_NOT_FOUND && c->own.log.length) return STATUS_OK;
-    if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
+    struct view last;
+    enum status s = state_setting_get(e->state, CHANGE_SETTING, &e->arena, &c->entry);
+    if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+    s = state_setting_get(e->state, LAST_SETTING, &e->arena, &last);
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) return s;
+    c->even_last = s == STATUS_OK;
     return entry_open(c->entry, &e->arena, &signed_entry, &c->body) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
 }
 
-/* With these keys, behind what the log has now. */
-static enum status change_make_in(struct engine *e, struct now now, const struct change *c,
-                                  const struct msg_device_record *record)
+static enum status change_load_in(struct engine *e, struct change *c)
+{
+    enum status s = state_identity_get(e->state, &e->arena, &c->identity);
+    if (s == STATUS_OK) s = state_secrets_get(e->state, c->secrets);
+    if (s == STATUS_OK) s = state_contact_get(e->state, c->identity.account, &c->own);
+    if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
+    return entry_load_in(e, c);
+}
+
+/* Behind what the log has now. Where that does not take it after all nothing is kept, and *why says so. */
+static enum status change_make_in(struct engine *e, struct now now, const struct change *c, struct entry_plan plan,
+                                  enum change_obstacle *why)
 {
     struct buffer entry = {0};
-    struct entry_plan plan = {.operation = ENTRY_REPLACE, .made_ms = now.wall_ms, .signer = c->identity.device,
-                              .subject = c->identity.device, .record = *record};
+    struct identity_log after = c->own.log;
+    plan.made_ms = now.wall_ms;
+    plan.signer = c->identity.device;
     identity_log_make(&c->own.log, &plan, c->secrets->signing_sk, &entry);
-    enum status s = state_setting_put(e->state, CHANGE_SETTING, buffer_view(&entry));
+    enum status s = identity_log_append(&after, buffer_view(&entry), &e->arena);
+    *why = s == STATUS_OK ? CHANGE_NONE : s == STATUS_TOO_LARGE ? CHANGE_LOG_FULL : CHANGE_NOT_ALLOWED;
+    s = s == STATUS_OK ? state_setting_put(e->state, CHANGE_SETTING, buffer_view(&entry)) : STATUS_OK;
     buffer_fini(&entry);
     return s;
 }
@@ -47,15 +64,45 @@ static enum status change_make_in(struct engine *e, struct now now, const struct
 
 static enum status rotate_in(struct engine *e, struct now now, struct change *c)
 {
-    struct msg_device_record record;
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK) return s;
-    if (c->entry.len) return STATUS_STATE;
-    record = c->identity.record;
+    if (c->entry.len) return c->body.operation == ENTRY_REPLACE ? STATUS_STATE : STATUS_FULL;
+    struct entry_plan plan = {.operation = ENTRY_REPLACE, .subject = c->identity.device, .record = c->identity.record};
     random_fill(e, c->secrets->next_identity_sk, sizeof c->secrets->next_identity_sk);
-    ENSURE(crypto_scalarmult_base(record.identity.bytes, c->secrets->next_identity_sk) == 0);
+    ENSURE(crypto_scalarmult_base(plan.record.identity.bytes, c->secrets->next_identity_sk) == 0);
     s = state_secrets_put(e->state, c->secrets);
-    return s == STATUS_OK ? change_make_in(e, now, c, &record) : s;
+    if (s == STATUS_OK) s = change_make_in(e, now, c, plan, &c->obstacle);
+    return s == STATUS_OK ? obstacle_status(c->obstacle) : s;
+}
+
+static struct view description_of(struct engine *e, const struct change_wish *wish)
+{
+    struct buffer data = {0};
+    codec_encode(&msg_description_desc, &(struct msg_description){.name = wish->name}, &data);
+    struct view kept = arena_copy(&e->arena, buffer_view(&data));
+    buffer_fini(&data);
+    return kept;
+}
+
+static bool is_on_its_way(const struct change *c, const struct entry_plan *plan)
+{
+    return c->body.operation == (uint32_t)plan->operation && device_equal(c->body.subject, plan->subject) &&
+           view_equal(c->body.data, plan->data);
+}
+
+static enum status begin_in(struct engine *e, struct now now, struct change *c)
+{
+    const struct change_wish *wish = c->wish;
+    struct entry_plan plan = {.operation = wish->operation, .subject = wish->subject};
+    enum status s = change_load_in(e, c);
+    if (s != STATUS_OK) return s;
+    if (wish->operation == ENTRY_DESCRIBE) plan.data = description_of(e, wish);
+    if (c->entry.len && is_on_its_way(c, &plan)) return STATUS_OK;
+    c->obstacle = c->entry.len ? CHANGE_UNDER_WAY : wish_obstacle(&c->own.log, c->identity.device, wish);
+    if (c->obstacle == CHANGE_NONE) s = change_make_in(e, now, c, plan, &c->obstacle);
+    if (s == STATUS_OK && c->obstacle == CHANGE_NONE)
+        s = state_setting_put(e->state, LAST_SETTING, view_of("1", wish->even_last ? 1 : 0));
+    return s == STATUS_OK ? obstacle_status(c->obstacle) : s;
 }
 
 typedef enum status change_fn(struct engine *e, struct now now, struct change *c);
@@ -71,14 +118,36 @@ static enum status change_do(struct engine *e, struct now now, struct change *c,
     return s;
 }
 
-enum status engine_rotate(struct engine *e, struct now now)
+static enum status change_begin(struct engine *e, struct now now, struct change *c, change_fn *fn)
 {
-    struct change c = {.said = {0}};
     arena_reset(&e->arena);
-    enum status s = change_do(e, now, &c, rotate_in);
+    enum status s = change_do(e, now, c, fn);
     if (s == STATUS_OK) s = identity_load(e);
     e->change_ms = now.mono_ms;
     (void)engine_fault(e, s);
+    return s;
+}
+
+enum status engine_rotate(struct engine *e, struct now now)
+{
+    struct change c = {.said = {0}};
+    return change_begin(e, now, &c, rotate_in);
+}
+
+static bool is_wish(const struct change_wish *wish)
+{
+    bool name = wish->operation == ENTRY_DESCRIBE;
+    if (wish->name.len && (!name || device_name_check(wish->name) != STATUS_OK)) return false;
+    return name || wish->operation == ENTRY_SUSPEND || wish->operation == ENTRY_RESUME || wish->operation == ENTRY_REVOKE;
+}
+
+enum status engine_change(struct engine *e, struct now now, const struct change_wish *wish, enum change_obstacle *why)
+{
+    struct change c = {.wish = wish};
+    *why = CHANGE_NONE;
+    if (!is_wish(wish)) return STATUS_MALFORMED;
+    enum status s = change_begin(e, now, &c, begin_in);
+    if (s != STATUS_OK && s == obstacle_status(c.obstacle)) *why = c.obstacle;
     return s;
 }
 
@@ -119,21 +188,41 @@ uint64_t change_deadline_ms(const struct engine *e)
 
 /* ---- settled ---- */
 
-static enum status change_end_in(struct engine *e, struct change *c, enum status how)
+static enum status change_end_in(struct engine *e, struct change *c, enum status how, enum change_obstacle why)
 {
     sodium_memzero(c->secrets->next_identity_sk, sizeof c->secrets->next_identity_sk);
     enum status s = state_secrets_put(e->state, c->secrets);
     if (s == STATUS_OK) s = state_setting_put(e->state, CHANGE_SETTING, view_of(NULL, 0));
-    event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = how});
+    if (s == STATUS_OK) s = state_setting_put(e->state, LAST_SETTING, view_of(NULL, 0));
+    event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = how, .operation = c->body.operation,
+                                        .subject = c->body.subject, .obstacle = why});
     return s;
 }
 
 static enum status change_adopt_in(struct engine *e, struct change *c)
 {
-    c->identity.record = *c->body.device;
-    memcpy(c->secrets->identity_sk, c->secrets->next_identity_sk, sizeof c->secrets->identity_sk);
-    enum status s = state_identity_put(e->state, &c->identity);
-    return s == STATUS_OK ? change_end_in(e, c, STATUS_OK) : s;
+    enum status s = STATUS_OK;
+    if (c->body.operation == ENTRY_REPLACE) {
+        c->identity.record = *c->body.device;
+        memcpy(c->secrets->identity_sk, c->secrets->next_identity_sk, sizeof c->secrets->identity_sk);
+        s = state_identity_put(e->state, &c->identity);
+    }
+    return s == STATUS_OK ? change_end_in(e, c, STATUS_OK, CHANGE_NONE) : s;
+}
+
+/* Behind the entry that was first, if it still makes sense there. */
+static enum status change_again_in(struct engine *e, struct now now, struct change *c)
+{
+    struct change_wish wish = {.operation = (enum entry_operation)c->body.operation, .subject = c->body.subject,
+                               .even_last = c->even_last};
+    struct entry_plan plan = {.operation = wish.operation, .subject = wish.subject, .data = c->body.data};
+    enum change_obstacle why = wish_obstacle(&c->own.log, c->identity.device, &wish);
+    enum status s = STATUS_OK;
+    if (c->body.device_count) plan.record = *c->body.device;
+    if (why == CHANGE_NONE) s = change_make_in(e, now, c, plan, &why);
+    e->change_ms = now.mono_ms;
+    if (s != STATUS_OK || why == CHANGE_NONE) return s;
+    return change_end_in(e, c, why == CHANGE_DONE ? STATUS_OK : obstacle_status(why), why);
 }
 
 /* Our log has gone on: with our entry, with another in its place, or neither. */
@@ -144,12 +233,10 @@ static enum status settle_in(struct engine *e, struct now now, struct change *c)
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK || !c->entry.len) return s;
     if (c->body.number == c->own.log.length)
-        return e->change_refusal == STATUS_OK ? STATUS_OK : change_end_in(e, c, e->change_refusal);
+        return e->change_refusal == STATUS_OK ? STATUS_OK : change_end_in(e, c, e->change_refusal, CHANGE_NONE);
     s = pin_entries_in(e, c->identity.account, c->body.number, &held, &count);
     if (s != STATUS_OK) return s;
-    if (count && view_equal(held[0], c->entry)) return change_adopt_in(e, c);
-    e->change_ms = now.mono_ms;
-    return change_make_in(e, now, c, c->body.device);
+    return count && view_equal(held[0], c->entry) ? change_adopt_in(e, c) : change_again_in(e, now, c);
 }
 
 void change_seen(struct engine *e, struct now now)
@@ -158,6 +245,25 @@ void change_seen(struct engine *e, struct now now)
     if (!e->change_pending) return;
     if (engine_fault(e, change_do(e, now, &c, settle_in))) (void)engine_fault(e, identity_load(e));
     e->change_refusal = STATUS_OK;
+}
+
+/* A device that puts itself out loses its session with that entry, and the answer to it. Should it be resumed, or should
+ * another's entry have been first, the change goes on: it is kept. */
+static enum status stopped_in(struct engine *e, struct now now, struct change *c)
+{
+    (void)now;
+    enum status s = change_load_in(e, c);
+    bool leaves = c->body.operation == ENTRY_SUSPEND || c->body.operation == ENTRY_REVOKE;
+    if (s == STATUS_OK && leaves && device_equal(c->body.subject, c->identity.device))
+        event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_OK, .subject = c->body.subject,
+                                            .operation = c->body.operation});
+    return s;
+}
+
+void change_stopped(struct engine *e, struct now now, enum status s)
+{
+    struct change c = {.said = {0}};
+    if (e->change_pending && s == STATUS_REFUSED) (void)engine_fault(e, change_do(e, now, &c, stopped_in));
 }
 
 static enum status taken_in(struct engine *e, struct now now, struct change *c)

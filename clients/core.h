@@ -1,5 +1,5 @@
 /* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
- * part per noun: request, session, lineage, account, contact, outbox, submit, answer, receipt, terms, inbox, ack.
+ * part per noun: request, session, lineage, account, wish, change, contact, outbox, submit, answer, receipt, terms, inbox, ack.
  *
  * A function here that gives a status gives OK or what a state function gave; every such status ends
  * in engine_fault(). Functions that end in _in expect an open transaction; the others open their own.
@@ -295,7 +295,7 @@ void session_lost(struct engine *e, struct now now);
 void session_superseded(struct engine *e, struct now now);
 void session_drain(struct engine *e, struct now now, uint32_t deadline_ms);
 void session_registered(struct engine *e, struct now now);
-void session_stop(struct engine *e, enum status s);
+void session_stop(struct engine *e, struct now now, enum status s);
 /* store_of: which store owns a partition; false = the map does not say. */
 bool store_of(const struct engine *e, uint16_t home, struct store_id *out);
 reply_fn welcome_reply, pong_reply, goodbye_reply;
@@ -330,13 +330,22 @@ enum status pin_extend_in(struct engine *e, struct now now, struct account_id ac
 enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t first, struct view **entries,
                            size_t *count) MUST_USE;
 
+/* ---- wish.c ---- */
+
+/* wish_obstacle: what is in the way of it behind what this log has, signed by this device; also of ENTRY_REPLACE, of itself. */
+enum change_obstacle wish_obstacle(const struct identity_log *log, struct device_id signer,
+                                   const struct change_wish *wish);
+enum status obstacle_status(enum change_obstacle why);
+
 /* ---- change.c ---- */
 
-/* change_pending_in: an entry of ours is on its way. change_seen: our log has gone on. */
+/* change_pending_in: an entry of ours is on its way. change_seen: our log has gone on. change_stopped: the relay will not
+ * have this device. */
 enum status change_pending_in(struct engine *e, bool *pending) MUST_USE;
 void change_drive(struct engine *e, struct now now);
 uint64_t change_deadline_ms(const struct engine *e);
 void change_seen(struct engine *e, struct now now);
+void change_stopped(struct engine *e, struct now now, enum status s);
 void change_reply(struct engine *e, struct now now, const struct frame *f);
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
 
@@ -441,6 +450,8 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 void outbox_remember(struct outbox_row *row);
 /* outbox_unseal_in: the sealed ones that wait to be submitted are drafts again, without the bytes that were made of them. */
 enum status outbox_unseal_in(struct engine *e, struct now now) MUST_USE;
+/* outbox_stopped: what was never accepted says why it does not go. */
+void outbox_stopped(struct engine *e, enum status reason);
 /* outbox_new_id: another message id, as if never sent; the row is not written. */
 void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
 /* outbox_seal_in: makes and keeps the bytes of a draft: for each device of the contact those that `body` has already, where

@@ -115,9 +115,57 @@ enum status engine_release(struct engine *e, struct now now,
 enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
 
 /* engine_rotate: another identity key for this device: made and kept here, in use when our log has it; ENGINE_IDENTITY
- * says how it ended. Contacts notice with their next message. OK; STATE (a change is on its way already); as
- * state_begin. */
+ * says how it ended. Contacts notice with their next message. OK; STATE (an earlier one is on its way), FULL (another
+ * change is); REFUSED, TOO_LARGE (this device may not, or the log is full); as state_begin. */
 enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
+
+/* ---- the account's devices (change.c, wish.c, device.c; PROTOCOL 6.2) ---- */
+
+/* Why a change is not made, and with which status. Numbers are those of sealmq_devices.h. */
+#define CHANGE_OBSTACLE_LIST(X)                                                                                         \
+    X(NONE, 0, OK, "none")                                                                                              \
+    X(UNDER_WAY, 1, STATE, "under_way")      /* another change of this device is on its way: one at a time */           \
+    X(DONE, 2, STATE, "done")                /* it is so already */                                                     \
+    X(NO_DEVICE, 3, NOT_FOUND, "no_device")  /* it never was in this account */                                         \
+    X(REVOKED, 4, REFUSED, "revoked")        /* it was revoked, which is for ever */                                    \
+    X(LAST, 5, REFUSED, "last")              /* it is the last active one: nobody could take that back */               \
+    X(RECOVERY, 6, REFUSED, "recovery")      /* the recovery key has suspended it: only that resumes it */              \
+    X(SIGNER, 7, REFUSED, "signer")          /* this device is suspended or revoked itself */                           \
+    X(LOG_FULL, 8, TOO_LARGE, "log_full")    /* the log has no more room for it */                                      \
+    X(NOT_ALLOWED, 9, REFUSED, "not_allowed") /* the log does not take it from this device */
+
+enum change_obstacle {
+#define X(NAME, code, status, text) CHANGE_##NAME = code,
+    CHANGE_OBSTACLE_LIST(X)
+#undef X
+};
+/* change_obstacle_name: static text; "?" outside the list. */
+const char *change_obstacle_name(unsigned why);
+
+struct change_wish {
+    enum entry_operation operation; /* ENTRY_SUSPEND, _RESUME, _REVOKE; ENTRY_DESCRIBE: another name */
+    struct device_id subject;
+    struct view name;               /* describe: device_name_check; empty = none any more */
+    bool even_last;                 /* suspend, revoke: also the last active device */
+};
+
+/* engine_change: a change of one of this account's devices: what our copy of the log surely refuses is refused here, with
+ * *why; else its entry is made and kept, and sent until the relay has it; ENGINE_IDENTITY says how it ended. Behind an
+ * entry of somebody else's it is made anew, if it still makes sense there; is it so already, it has ended well. The same
+ * wish as the one on its way is that one. OK; MALFORMED (operation, name); STATE, NOT_FOUND, REFUSED, TOO_LARGE with
+ * *why; as state_begin. */
+enum status engine_change(struct engine *e, struct now now, const struct change_wish *wish,
+                          enum change_obstacle *why) MUST_USE;
+
+/* What the entries of a log say of a device beside its keys and its standing. */
+struct device_facts {
+    uint64_t added_ms; /* by the clock of who added it */
+    uint8_t name[DEVICE_NAME_LEN_MAX];
+    size_t name_len;   /* 0 = none */
+};
+/* state_device_facts: of all devices of a log that is held, in its order; within a transaction. */
+enum status state_device_facts(struct state *state, struct arena *a, const struct identity_log *log,
+                               struct device_facts out[DEVICES_EVER_MAX]) MUST_USE;
 
 /* state_prekeys_relay: what the relay has of this device's prekeys, as last heard (of one_time_highest the highest ever
  * heard); within a transaction. NOT_FOUND: never heard. */
@@ -141,8 +189,9 @@ bool engine_is_idle(const struct engine *e);
     X(DISCONNECTED, "disconnected") /* it ended; the engine will begin another one */              \
     X(REGISTERED, "registered")     /* the account exists at the relay and has its handle */       \
     X(HANDLE_REFUSED, "handle_refused") /* status says why; engine_register with another one */    \
-    X(IDENTITY, "identity")         /* our own log: a change of ours is in it (OK) or was refused; BAD_ENTRY: the \
-                                     * relay shows another log than ours */                        \
+    X(IDENTITY, "identity")         /* our own log: a change of ours (operation, subject) is in it, or needs not be \
+                                     * (OK), or was refused: obstacle, where another entry was first. BAD_ENTRY    \
+                                     * without operation: the relay shows another log than ours */ \
     X(MESSAGE, "message")           /* a message of ours changed: order, key, state, reason, part */ \
     X(RECEIVED, "received")         /* a new inbox row: order, sender, id; engine_ack it */   \
     X(GAP, "gap")                   /* count deliveries will not come: gap, first..last */         \
@@ -176,6 +225,9 @@ struct engine_event {
     uint64_t count;
     struct position first, last;
     bool attached;
+    unsigned operation;       /* an enum entry_operation; 0 = none */
+    struct device_id subject;
+    enum change_obstacle obstacle;
 };
 
 /* engine_next_event: false = none. The queue is bounded; see ENGINE_OVERFLOW. */

@@ -112,7 +112,7 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
     return outbox_step_in(e, now, row, MESSAGE_EVENT_RESEAL, reason);
 }
 
-#define UNSEAL_AT_ONCE 32u
+#define ROWS_AT_ONCE 32u
 
 static enum status unseal_in(struct engine *e, struct now now, struct outbox_row *row)
 {
@@ -129,8 +129,8 @@ static enum status unseal_in(struct engine *e, struct now now, struct outbox_row
 
 enum status outbox_unseal_in(struct engine *e, struct now now)
 {
-    struct outbox_row *rows = arena_array(&e->arena, UNSEAL_AT_ONCE, sizeof *rows);
-    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = UNSEAL_AT_ONCE};
+    struct outbox_row *rows = arena_array(&e->arena, ROWS_AT_ONCE, sizeof *rows);
+    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = ROWS_AT_ONCE};
     enum status s;
     do {
         s = state_outbox_scan(e->state, &scan);
@@ -138,8 +138,35 @@ enum status outbox_unseal_in(struct engine *e, struct now now)
             scan.after = rows[i].order;
             s = unseal_in(e, now, &rows[i]);
         }
-    } while (s == STATUS_OK && scan.row_count == UNSEAL_AT_ONCE);
+    } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
     return s;
+}
+
+/* Only what is said of it changes: should the relay have this device again, it goes. */
+static enum status stopped_in(struct engine *e, enum status reason)
+{
+    struct outbox_row *rows = arena_array(&e->arena, ROWS_AT_ONCE, sizeof *rows);
+    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = ROWS_AT_ONCE};
+    enum status s;
+    do {
+        s = state_outbox_scan(e->state, &scan);
+        for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
+            scan.after = rows[i].order;
+            if (rows[i].reason == reason) continue;
+            rows[i].reason = reason;
+            s = state_outbox_put(e->state, &rows[i]);
+            if (s == STATUS_OK) message_tell(e, &rows[i]);
+        }
+    } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
+    return s;
+}
+
+/* Where another process keeps the state locked they say it at the next stop. */
+void outbox_stopped(struct engine *e, enum status reason)
+{
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, stopped_in(e, reason));
+    (void)engine_fault(e, s);
 }
 
 /* ---- sealing: step 1 ---- */

@@ -1,4 +1,5 @@
-/* sealmq: one device of one account of a SealMQ relay, as a library. The only public header; C99 and later, C++.
+/* sealmq: one device of one account of a SealMQ relay, as a library. The only public header, with sealmq_devices.h as a part
+ * of it; C99 and later, C++.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
  * sealmq_create makes one, sealmq_open opens it, sealmq_connect begins to look for the relay. From then on:
@@ -168,7 +169,8 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_RELAY_FORKED = 5,    /* the relay shows another history of our own keys */
     SEALMQ_PROMPT_MESSAGES_LOST = 6,   /* messages to this device will not come */
     SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
-    SEALMQ_PROMPT_CONTACT_FORKED = 8   /* a contact says that its keys have another history than we were shown */
+    SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
+    SEALMQ_PROMPT_DEVICE_OUT = 9       /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */
@@ -299,8 +301,11 @@ SEALMQ_API enum sealmq_status sealmq_identity_get(struct sealmq_client *client, 
 /* sealmq_handle_claim: wants this handle; SEALMQ_EVENT_REGISTERED or _HANDLE_REFUSED answers. Uses the disk. OK; MALFORMED. */
 SEALMQ_API enum sealmq_status sealmq_handle_claim(struct sealmq_client *client, const char *handle) SEALMQ_MUST_USE;
 /* sealmq_rotate: another identity key for this device: made and kept now, in use when the relay has it;
- * SEALMQ_EVENT_IDENTITY says how it ended. Uses the disk. OK; STATE (an earlier one is on its way, and goes on). */
+ * SEALMQ_EVENT_IDENTITY says how it ended. Uses the disk. OK; STATE (an earlier one is on its way, and goes on); FULL
+ * (another change is); REFUSED, TOO_LARGE (this device was put out, or the log is full). */
 SEALMQ_API enum sealmq_status sealmq_rotate(struct sealmq_client *client) SEALMQ_MUST_USE;
+
+#include "sealmq_devices.h" /* the account's devices: listing, naming, suspending, resuming and revoking them */
 
 /* ---- messages of ours ---- */
 
@@ -499,16 +504,6 @@ struct sealmq_log {
     size_t device_active;
     uint64_t checked_ms;   /* when the relay last told something of it */
 };
-enum sealmq_operation {
-    SEALMQ_OPERATION_CREATE = 1,
-    SEALMQ_OPERATION_ADD = 2,          /* a device joins */
-    SEALMQ_OPERATION_REVOKE = 3,       /* one leaves for ever */
-    SEALMQ_OPERATION_SUSPEND = 4,      /* one is no recipient for a while */
-    SEALMQ_OPERATION_RESUME = 5,
-    SEALMQ_OPERATION_REPLACE = 6,      /* one's identity or transport key is another */
-    SEALMQ_OPERATION_SET_RECOVERY = 7,
-    SEALMQ_OPERATION_DESCRIBE = 8      /* a name or other side data */
-};
 struct sealmq_log_entry {
     size_t size;
     uint64_t number; /* from 0 */
@@ -517,8 +512,6 @@ struct sealmq_log_entry {
     bool by_recovery; /* the account's recovery key signed it, and signer is all zero */
     struct sealmq_device signer;
 };
-SEALMQ_API const char *sealmq_operation_name(enum sealmq_operation operation);
-
 /* sealmq_log_get: of this account, or of the one that this home knows by `handle`. OK; NOT_FOUND; MALFORMED (not a handle).
  * sealmq_log_entry: its entry of this number. OK; NOT_FOUND: not held. Both use the disk. */
 SEALMQ_API enum sealmq_status sealmq_log_get(struct sealmq_client *client, const char *handle,
@@ -534,7 +527,7 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_DISCONNECTED = 2,   /* it ended; the library begins another one */
     SEALMQ_EVENT_REGISTERED = 3,     /* the account is at the relay and has its handle */
     SEALMQ_EVENT_HANDLE_REFUSED = 4, /* status says why: sealmq_handle_claim with another one */
-    SEALMQ_EVENT_IDENTITY = 5,       /* a change of our keys: status OK: in use, else refused */
+    SEALMQ_EVENT_IDENTITY = 5,       /* a change of our keys or devices (operation, device) ended: status OK, or not: obstacle */
     SEALMQ_EVENT_MESSAGE = 6,        /* one of ours changed: order, key, id, state, attempt, status (its reason) */
     SEALMQ_EVENT_RECEIVED = 7,       /* one for us: order, id, account, device; sealmq_inbox_next has it */
     SEALMQ_EVENT_GAP = 8,            /* count messages will not come: gap says why */
@@ -574,6 +567,8 @@ struct sealmq_event {
     enum sealmq_prompt_id prompt;
     enum sealmq_severity severity; /* of the prompt */
     const char *text;              /* of the prompt; static; else NULL */
+    enum sealmq_operation operation; /* of IDENTITY; 0: it is about no change of ours */
+    enum sealmq_obstacle obstacle;   /* of IDENTITY: what another entry, which was first, has put in its way */
 };
 
 /* sealmq_next_event: the next one, in the order in which things happened; false = none (kind NONE). Up to 1024 wait. */

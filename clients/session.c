@@ -95,10 +95,12 @@ void session_registered(struct engine *e, struct now now)
     if (session_step(e, ON_REGISTERED)) hello_at(e, now.mono_ms);
 }
 
-void session_stop(struct engine *e, enum status s)
+void session_stop(struct engine *e, struct now now, enum status s)
 {
     if (!session_step(e, ON_STOP)) return;
     hello_at(e, NEVER);
+    change_stopped(e, now, s);
+    outbox_stopped(e, s);
     event_put(e, &(struct engine_event){.kind = ENGINE_STOPPED, .status = s});
 }
 
@@ -158,7 +160,7 @@ void hello_failed(struct engine *e, struct now now, struct request *r, enum stat
         return;
     }
     if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) {
-        session_stop(e, s);
+        session_stop(e, now, s);
         return;
     }
     hello_later(e, now, retry_after_ms);

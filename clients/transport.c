@@ -45,6 +45,7 @@ struct transport {
     unsigned failures; /* in a row, at this endpoint */
     unsigned sockets;  /* made so far: monitor addresses differ */
     bool up;
+    bool stopped; /* no connection is tried any more */
     bool reached; /* somebody took the present attempt's tcp connection */
     bool blocked; /* the last send found the queue full */
     int poll_fd;  /* -1 = none */
@@ -289,7 +290,7 @@ bool transport_ready(struct transport *t)
 
 uint64_t transport_wait_max_ms(const struct transport *t)
 {
-    return t->dealer != NULL ? UINT64_MAX : RECONNECT_MS;
+    return t->dealer != NULL || t->stopped ? UINT64_MAX : RECONNECT_MS;
 }
 
 /* The next single-part message, into t->message; anything else is dropped (PROTOCOL 2). */
@@ -359,6 +360,7 @@ static bool connection_step(struct transport *t, unsigned kind, struct transport
 bool transport_next(struct transport *t, struct transport_event *out)
 {
     *out = (struct transport_event){.kind = TRANSPORT_DOWN};
+    if (t->stopped) return false;
     if (t->dealer == NULL && sockets_open(t) != STATUS_OK)
         return false; /* no descriptors left: again at the next call */
     /* Frames first: what a connection brought is read before its DOWN. */
@@ -389,6 +391,12 @@ void transport_move(struct transport *t)
     sockets_close(t);
     t->endpoint_now = (t->endpoint_now + 1) % t->endpoint_count;
     (void)sockets_open(t); /* no descriptors left: transport_next tries again */
+}
+
+void transport_stop(struct transport *t)
+{
+    t->stopped = true;
+    sockets_close(t);
 }
 
 bool transport_is_up(const struct transport *t)

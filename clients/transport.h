@@ -67,6 +67,8 @@ enum status transport_send(struct transport *t, struct view frame) MUST_USE;
 /* transport_move: leaves this connection and tries the next endpoint (the same one again, if it
  * is the only one). Gives no DOWN for what it leaves. */
 void transport_move(struct transport *t);
+/* transport_stop: no connection any more, and no other one is tried; gives no DOWN. */
+void transport_stop(struct transport *t);
 
 /* For who waits on poll_fd instead of in transport_wait. transport_ready: something is there, or a frame that found no
  * room has some now: libzmq's descriptors tell an edge, which sending and receiving may have used up, so ask right

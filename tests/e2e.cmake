@@ -4,6 +4,8 @@ add_executable(e2e_gateway e2e/gateway.c)
 target_link_libraries(e2e_gateway PRIVATE PkgConfig::SODIUM)
 add_executable(e2e_secrets e2e/secrets.c)
 target_link_libraries(e2e_secrets PRIVATE sealmq_state)
+add_executable(e2e_second e2e/second.c)
+target_link_libraries(e2e_second PRIVATE sealmq_state sealmq_host)
 add_executable(e2e_search e2e/search.c)
 target_compile_options(e2e_search PRIVATE -O2 -fno-sanitize=all) # it reads much
 target_link_options(e2e_search PRIVATE -fno-sanitize=all)
@@ -30,12 +32,12 @@ target_link_libraries(e2e_attack PRIVATE sealmq_host)
 function(sealmq_e2e name script bin)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>;SEALMQ_SEARCH=$<TARGET_FILE:e2e_search>")
+        "SEALMQ_BIN=${bin};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_SECOND=$<TARGET_FILE:e2e_second>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>;SEALMQ_SEARCH=$<TARGET_FILE:e2e_search>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
-    foreach(name cli_contract rotate idempotency relay_away ticket superseded memory loss damaged one_owner
+    foreach(name cli_contract rotate devices idempotency relay_away ticket superseded memory loss damaged one_owner
             log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open embed
             copied sealed canary client_memory)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
@@ -45,7 +47,7 @@ if(SEALMQ_RELEASE_BIN)
     sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(attack attack ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(edge edge ${SEALMQ_RELEASE_BIN})
-    set_tests_properties(e2e_attack e2e_sealed e2e_canary PROPERTIES TIMEOUT 300) # three times as long beside others
+    set_tests_properties(e2e_attack e2e_sealed e2e_canary e2e_devices PROPERTIES TIMEOUT 300) # three times as long beside others
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
         sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})

@@ -146,6 +146,18 @@ enum status handle_check(struct view handle)
     return STATUS_OK;
 }
 
+enum status device_name_check(struct view name)
+{
+    size_t start = 0;
+    if (name.len == 0 || name.len > DEVICE_NAME_LEN_MAX) return STATUS_MALFORMED;
+    for (size_t i = 0; i <= name.len; i++) {
+        if (i < name.len && name.at[i] != ' ') continue;
+        if (handle_check(view_of(name.at + start, i - start)) != STATUS_OK) return STATUS_MALFORMED;
+        start = i + 1;
+    }
+    return STATUS_OK;
+}
+
 static size_t handle_bytes(struct account_id account, struct view handle,
                            uint8_t out[sizeof handle_label + 32 + HANDLE_LEN_MAX])
 {

@@ -43,6 +43,8 @@ void founding_make(const struct msg_device_record *record, const uint8_t signing
 /* handle_check: OK for 1..64 bytes of valid UTF-8 without control characters, spaces of any kind,
  * invisible or direction-changing characters, or '/'; else MALFORMED. */
 enum status handle_check(struct view handle) MUST_USE;
+/* device_name_check: OK for 1..64 bytes of words that could be handles, with one plain space between two; MALFORMED. */
+enum status device_name_check(struct view name) MUST_USE;
 
 /* handle_sign / handle_verify: the claim's signature over ("sealmq handle 1" NUL, account, handle). */
 void handle_sign(struct account_id account, struct view handle, const uint8_t signing_sk[64],

@@ -14,6 +14,7 @@
 #define CIPHERTEXT_LEN_MAX     (PAYLOAD_LEN_MAX + PAYLOAD_OVERHEAD_MAX)
 #define DEVICES_PER_ACCOUNT    16u
 #define HANDLE_LEN_MAX         64u
+#define DEVICE_NAME_LEN_MAX    64u
 #define CLIENT_VERSION_LEN_MAX 32u
 #define DEVICES_EVER_MAX       32u /* of an account, revoked ones included */
 #define ENTRY_LEN_MAX          1024u

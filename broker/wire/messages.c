@@ -57,6 +57,7 @@ TABLE(entry_body, U32(1, msg_entry_body, operation), U64(2, msg_entry_body, numb
       MAYBE(6, msg_entry_body, salt), MAYBE(7, msg_entry_body, signer),
       MAYBE(8, msg_entry_body, subject), MAYBE(9, msg_entry_body, proof),
       MAYBE(10, msg_entry_body, recovery), BYTES(11, msg_entry_body, data, ENTRY_DATA_LEN_MAX))
+TABLE(description, BYTES(1, msg_description, name, DEVICE_NAME_LEN_MAX))
 TABLE(entry, BYTES(1, msg_entry, body, ENTRY_LEN_MAX), FIXED(2, msg_entry, signature))
 TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX),
       VIEWS(2, msg_register, entries, entry_count, ENTRIES_PER_FRAME))

@@ -100,6 +100,10 @@ struct msg_entry_body { /* an identity-log entry before its signature */
     struct view data;         /* describe */
 };
 
+struct msg_description { /* the data of a describe: of a device, or of the account */
+    struct view name; /* device_name_check; empty = none */
+};
+
 struct msg_entry {
     struct view body; /* an encoded msg_entry_body */
     struct signature signature; /* over label and body */
@@ -525,7 +529,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
 
 #define MESSAGE_LIST(X)                                                                            \
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
-    X(entry_body) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
+    X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \

@@ -17,6 +17,7 @@ int status_run(struct command *c);
 int outbox_run(struct command *c);
 int release_run(struct command *c);
 int rotate_run(struct command *c);
+int devices_run(struct command *c);
 int log_run(struct command *c);
 
 #endif

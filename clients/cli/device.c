@@ -30,11 +30,23 @@ static void warn(struct device *d, enum sealmq_prompt_id id)
         (void)sealmq_prompt_seen(d->client, id);
 }
 
+/* Whoever made the change has gone. */
+static void unmade_tell(const struct sealmq_event *event)
+{
+    char id[SEALMQ_DEVICE_TEXT_LEN + 1];
+    if (event->kind == SEALMQ_EVENT_NONE) return;
+    sealmq_device_text(event->device, id);
+    fprintf(stderr, "warning: a change that was kept (%s %s) was not made: %s\n", sealmq_operation_name(event->operation), id,
+            event->obstacle != SEALMQ_OBSTACLE_NONE ? sealmq_obstacle_meaning(event->obstacle)
+                                                    : sealmq_status_meaning(event->status));
+}
+
 void device_close(struct device *d)
 {
     progress_end(&d->progress);
     for (unsigned id = 0; id < 32; id++)
         if (d->warnings & 1u << id) warn(d, (enum sealmq_prompt_id)id);
+    unmade_tell(&d->unmade);
     if (d->signal_fd >= 0) close(d->signal_fd);
     sealmq_close(&d->client);
 }

@@ -19,6 +19,7 @@ struct device {
     bool signalled;      /* one of them came; it is not taken a second time */
     bool left;
     uint32_t warnings;   /* a bit for each prompt that came and is told at the end */
+    struct sealmq_event unmade; /* so is a change, kept by an earlier command, that came to nothing; kind NONE = none */
 };
 
 /* device_open: EXIT_OK, or the exit status after one line; receive_max as in sealmq_open_options. device_close always:

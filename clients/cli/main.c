@@ -45,6 +45,12 @@ static const struct option_rule REACH_OPTIONS[] = {
     {"timeout", "S", "how long to try to reach the relay (10)", false},
 };
 
+static const struct option_rule DEVICES_OPTIONS[] = {
+    {"yes", NULL, "revoke without asking", false},
+    {"last", NULL, "revoke or suspend also the last active device", false},
+    {"timeout", "S", "how long to try to reach the relay (10)", false},
+};
+
 static const struct command_rule COMMANDS[] = {
     {"init", "", "make this device's keys and register its handle; again: finish that",
      INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
@@ -60,6 +66,9 @@ static const struct command_rule COMMANDS[] = {
      COUNT_OF(REACH_OPTIONS), release_run},
     {"rotate", "", "give this device another identity key; exit 3: kept, relay not reached",
      REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), rotate_run},
+    {"devices", "[list|suspend|resume|revoke|rename] [DEVICE] [NAME]",
+     "list this account's devices, or change one (its id, the beginning of it, or its name)",
+     DEVICES_OPTIONS, COUNT_OF(DEVICES_OPTIONS), devices_run},
     {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
      log_run},
 };

@@ -13,7 +13,7 @@ struct rotate {
 static void on_event(void *self, const struct sealmq_event *event)
 {
     struct rotate *r = self;
-    if (event->kind != SEALMQ_EVENT_IDENTITY) return;
+    if (event->kind != SEALMQ_EVENT_IDENTITY || (event->operation && event->operation != SEALMQ_OPERATION_REPLACE)) return;
     r->ended = true;
     r->status = event->status;
 }
@@ -27,7 +27,8 @@ static int begin(struct rotate *r)
 {
     enum sealmq_status s = sealmq_rotate(r->device.client);
     if (s == SEALMQ_OK || s == SEALMQ_STATE) return EXIT_OK; /* STATE: an earlier run's goes on */
-    return device_fail(&r->device, s);
+    if (s == SEALMQ_LOCKED || s == SEALMQ_IO || s == SEALMQ_DAMAGED) return device_fail(&r->device, s);
+    return command_fail(r->device.command, EXIT_FAILED, "%s", sealmq_error(r->device.client));
 }
 
 static int kept(struct rotate *r)
@@ -50,6 +51,7 @@ static int publish(struct rotate *r, long long timeout_s)
     loop_leave(&r->device, &watch, 1000);
     progress_end(&r->device.progress);
     if (r->status == SEALMQ_OK) return EXIT_OK;
+    r->device.unmade.kind = SEALMQ_EVENT_NONE; /* it is this one */
     return command_fail(r->device.command, EXIT_FAILED, "the relay does not take the new key (%s: %s)",
                         sealmq_status_name(r->status), sealmq_status_meaning(r->status));
 }

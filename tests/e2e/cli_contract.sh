@@ -72,6 +72,20 @@ take bob "one more"
 as alice 0 --json status "$ID";                   out_has '"state":"settled"'
 as alice 0 outbox;                                lines 0; err_has "nothing waits"
 
+# devices: listed with what the relay says of them, and changed.
+as alice 0 devices;                               lines 1; out_has "(this one)"; err_silent
+as alice 0 --json devices;                        lines 1; json_lines; out_has '"standing":"active"'; out_has '"fresh":true'
+DEVICE="$(field device)"
+as alice 0 --json devices rename "$DEVICE" "the desk"; lines 1; json_lines; out_has '"state":"renamed"'; out_has '"name":"the desk"'
+as alice 0 devices rename "the desk" "the shelf"; lines 1; out_has "the shelf"; err_silent
+as alice 0 --json devices list;                   out_has '"name":"the shelf"'
+as alice 1 devices resume "the shelf";            one_error; err_has "already"
+as alice 1 --json devices resume "the desk";      one_error; lines 0
+as alice 2 devices revoke "the shelf";            one_error; err_has "--yes"
+as alice 1 devices revoke "the shelf" --yes;      one_error; err_has "--last"
+as alice 2 devices list all;                      one_error
+as alice 2 devices rename "the shelf" "a b" c
+
 # Refusals: one line, exit 1, nothing stays behind.
 as alice 1 send nobody-of-that-name "x";          one_error; err_has "nobody-of-that-name"
 as alice 1 --json send nobody-of-that-name "x"

@@ -63,6 +63,20 @@ lines 1; out_has '"state":"drafted"'; out_has '"fresh":false'
 run_home 0 status double-tap --timeout 0;          out_has "drafted"; err_has "last known"
 run_home 1 status no-such-message;                 one_error
 
+# devices: what is known here, and said to be; a change is kept, what cannot be is not.
+run_home 0 devices --timeout 0;                    lines 1; out_has "(this one)"; err_has "last known"
+run_home 0 devices list --timeout 0 --json;        lines 1; json_lines; out_has '"standing":"active","own":true'; out_has '"fresh":false'
+DEVICE="$(field device)"
+run_home 2 devices nonsense;                       one_error
+run_home 2 devices rename "$DEVICE" "a/b";         one_error
+run_home 2 devices revoke "$DEVICE" --timeout 0;   one_error; err_has "--yes"
+run_home 1 devices revoke "$DEVICE" --yes --timeout 0; one_error; err_has "--last"
+run_home 1 devices resume "${DEVICE:0:8}" --timeout 0; one_error; err_has "already"
+run_home 3 devices rename "${DEVICE:0:8}" "the desk" --timeout 0; one_error; err_has "kept"
+run_home 3 devices rename "${DEVICE:0:8}" "the desk" --timeout 0 --json
+run_home 1 devices rename "${DEVICE:0:8}" "the shelf" --timeout 0; one_error; err_has "on its way"
+run_home 1 rotate --timeout 0;                     one_error; err_has "on its way"
+
 # recv gives up in time.
 begun="$(date +%s)"
 run_home 4 recv --timeout 1;                       one_error; err_has "no relay answers"

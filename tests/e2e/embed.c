@@ -51,6 +51,29 @@ static void turn(struct sealmq_client *c, struct seen *seen)
     CHECK(poll(&fd, 1, wait_ms < 0 || wait_ms > 10 ? 10 : wait_ms) >= 0);
 }
 
+/* One device, which is this one: what cannot be done with it, and why. */
+static void devices(struct sealmq_client *c)
+{
+    struct sealmq_device_row row = SEALMQ_INIT(struct sealmq_device_row);
+    struct sealmq_change_options o = SEALMQ_INIT(struct sealmq_change_options);
+    enum sealmq_obstacle why = SEALMQ_OBSTACLE_DONE;
+    CHECK(sealmq_device_get(c, NULL, 1, &row) == SEALMQ_NOT_FOUND && sealmq_device_get(c, "nobody", 0, &row) == SEALMQ_NOT_FOUND);
+    CHECK(sealmq_device_get(c, NULL, 0, &row) == SEALMQ_OK && row.own && row.standing == SEALMQ_STANDING_ACTIVE);
+    CHECK(row.name[0] == '\0' && row.added_ms > 0 && row.key_version == 1);
+    CHECK(sealmq_change(c, &o, &why) == SEALMQ_MALFORMED && why == SEALMQ_OBSTACLE_NONE);
+    o.operation = SEALMQ_OPERATION_REVOKE;
+    CHECK(sealmq_change(c, &o, &why) == SEALMQ_NOT_FOUND && why == SEALMQ_OBSTACLE_NO_DEVICE);
+    o.device = row.device;
+    CHECK(sealmq_change(c, &o, &why) == SEALMQ_REFUSED && why == SEALMQ_OBSTACLE_LAST);
+    CHECK(strcmp(sealmq_error(c), sealmq_obstacle_meaning(why)) == 0 && strcmp(sealmq_obstacle_name(why), "last") == 0);
+    o.operation = SEALMQ_OPERATION_DESCRIBE;
+    o.name = "two  spaces";
+    CHECK(sealmq_change(c, &o, NULL) == SEALMQ_MALFORMED && sealmq_device_name_check(o.name, 3) == SEALMQ_OK);
+    o.operation = SEALMQ_OPERATION_RESUME;
+    o.name = NULL;
+    CHECK(sealmq_change(c, &o, &why) == SEALMQ_STATE && why == SEALMQ_OBSTACLE_DONE);
+}
+
 /* The twins: what a caller can get wrong, and what it hears. */
 static void refusals(struct sealmq_client *c)
 {
@@ -76,6 +99,7 @@ static void refusals(struct sealmq_client *c)
     CHECK(sealmq_ack(c, &order, 1) == SEALMQ_NOT_FOUND);
     CHECK(sealmq_lookup(c, "a/b", 0) == SEALMQ_MALFORMED);
     CHECK(sealmq_prompt_get((enum sealmq_prompt_id)99, &prompt) == SEALMQ_NOT_FOUND);
+    devices(c);
     CHECK(sealmq_relay_set(c, "http://x", &(struct sealmq_public_key){{0}}) == SEALMQ_CONFIG);
 }
 

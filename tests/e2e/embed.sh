@@ -21,7 +21,7 @@ CXX="$(command -v g++ || command -v clang++)" || fail "no C++ compiler: broker/p
 "$CXX" -std=c++11 "${flags[@]}" "$DIR/alone.cc" 2> "$DIR/err" || fail "the header alone in C++"
 
 # Exported is what the header declares, and each of it is on the page; wanted from libc is nothing that a library leaves alone.
-declared="$(sed -n 's/.*\<\(sealmq_[a-z_]*\)(.*/\1/p' "$PREFIX/include/sealmq.h" | grep -v init_of | sort -u)"
+declared="$(sed -n 's/.*\<\(sealmq_[a-z_]*\)(.*/\1/p' "$PREFIX"/include/sealmq*.h | grep -v init_of | sort -u)"
 nm -D --defined-only "$SO" | awk '$3 ~ /^SEALMQ_0/ { next } { sub(/@.*/, "", $3); print $3 }' | sort -u > "$DIR/exported"
 equal "$(cat "$DIR/exported")" "$declared" "what the library exports"
 [ "$(wc -l < "$DIR/exported")" -gt 40 ] || fail "too little is exported"

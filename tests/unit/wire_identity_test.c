@@ -216,6 +216,22 @@ Test(identity, a_signed_body_with_an_unknown_field_is_refused)
     buffer_fini(&entry);
 }
 
+Test(identity, a_device_s_name_is_words_that_could_be_handles)
+{
+    static const char *const good[] = {"phone", "the red phone", "a b c", "\xc3\xa4 \xe2\x82\xac"};
+    static const char *const bad[] = {"", " ", " a", "a ", "a  b", "a\tb", "a\nb", "a/b", "a b/", "\xc2\xa0", "a \xff",
+                                      "a\xe2\x80\xae" "b", "a\xe2\x80\x89" "b"};
+    char longest[DEVICE_NAME_LEN_MAX + 2];
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        cr_assert_eq(device_name_check(view_of(good[i], strlen(good[i]))), STATUS_OK, "%zu", i);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(device_name_check(view_of(bad[i], strlen(bad[i]))), STATUS_MALFORMED, "%zu", i);
+    memset(longest, 'a', sizeof longest);
+    cr_assert_eq(device_name_check(view_of(longest, DEVICE_NAME_LEN_MAX)), STATUS_OK);
+    cr_assert_eq(device_name_check(view_of(longest, DEVICE_NAME_LEN_MAX + 1)), STATUS_MALFORMED);
+    cr_assert_eq(device_name_check(view_of(NULL, 0)), STATUS_MALFORMED);
+}
+
 Test(identity, a_handle_claim_holds_for_its_account_handle_and_key_only)
 {
     struct account_id account = {{1, 2, 3}}, other = {{1, 2, 4}};
