@@ -22,6 +22,9 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_CONTACT_FORKED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "A contact and this home were shown different histories of the contact's keys: do not trust the relay, and compare "
         "with the contact by another way."},
+    [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
+        "Compare with the contact again by another way."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
         "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "

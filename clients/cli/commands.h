@@ -18,5 +18,6 @@ int outbox_run(struct command *c);
 int release_run(struct command *c);
 int rotate_run(struct command *c);
 int log_run(struct command *c);
+int verify_run(struct command *c);
 
 #endif

@@ -63,6 +63,11 @@ lines 1; out_has '"state":"drafted"'; out_has '"fresh":false'
 run_home 0 status double-tap --timeout 0;          out_has "drafted"; err_has "last known"
 run_home 1 status no-such-message;                 one_error
 
+# Nobody is verified of whom nothing is held.
+run_home 1 verify bob;                             one_error; err_has "send it something first"
+run_home 1 --json verify bob --yes;                one_error; lines 0
+run_home 2 verify bob --yes --scan x;              one_error
+
 # recv gives up in time.
 begun="$(date +%s)"
 run_home 4 recv --timeout 1;                       one_error; err_has "no relay answers"

@@ -15,13 +15,15 @@ MAN="$(find "$PREFIX" -name sealmq.3)"
 # The header alone, in C and in C++.
 flags=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$PREFIX/include")
 echo '#include <sealmq.h>' > "$DIR/alone.c"
-printf '#include <sealmq.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
+printf '#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "the header alone in C"
+echo '#include <sealmq_verify.h>' > "$DIR/alone.c"
+cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_verify.h alone in C"
 CXX="$(command -v g++ || command -v clang++)" || fail "no C++ compiler: broker/packages --tests"
 "$CXX" -std=c++11 "${flags[@]}" "$DIR/alone.cc" 2> "$DIR/err" || fail "the header alone in C++"
 
 # Exported is what the header declares, and each of it is on the page; wanted from libc is nothing that a library leaves alone.
-declared="$(sed -n 's/.*\<\(sealmq_[a-z_]*\)(.*/\1/p' "$PREFIX/include/sealmq.h" | grep -v init_of | sort -u)"
+declared="$(sed -n 's/.*\<\(sealmq_[a-z_]*\)(.*/\1/p' "$PREFIX"/include/sealmq*.h | grep -v init_of | sort -u)"
 nm -D --defined-only "$SO" | awk '$3 ~ /^SEALMQ_0/ { next } { sub(/@.*/, "", $3); print $3 }' | sort -u > "$DIR/exported"
 equal "$(cat "$DIR/exported")" "$declared" "what the library exports"
 [ "$(wc -l < "$DIR/exported")" -gt 40 ] || fail "too little is exported"
