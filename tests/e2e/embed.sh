@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The library as a product gets it: an installed tree, found by pkg-config and by CMake's find_package; nothing exported but
-# sealmq.h, nothing of a process touched; the example answers, and goes on where a killed one stopped.
+# its two headers, nothing of a process touched; the example answers, and goes on where a killed one stopped.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 TREE="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PREFIX="$DIR/prefix"
