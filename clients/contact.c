@@ -545,3 +545,13 @@ void contact_learn(struct engine *e, struct now now, struct account_id account)
     if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, account, &held));
     if (engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) contact_ask(e, now, account, held.log.length);
 }
+
+void engine_learn(struct engine *e, struct now now, struct account_id account)
+{
+    struct contact held;
+    arena_reset(&e->arena);
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, account, &held));
+    if (s == STATUS_NOT_FOUND) contact_ask(e, now, account, 0);
+    (void)engine_fault(e, s);
+}

@@ -124,6 +124,9 @@ enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
  * heard); within a transaction. NOT_FOUND: never heard. */
 enum status state_prekeys_relay(struct state *state, struct arena *a, struct msg_prekey_state *out) MUST_USE;
 
+/* engine_learn: an account's log is looked up where none of it is held, in this session or the next. */
+void engine_learn(struct engine *e, struct now now, struct account_id account);
+
 /* ---- comparing with a contact (PROTOCOL 10.8) ---- */
 
 /* engine_safety: what we show the contact. engine_compare: what it shows us: *out; of a FORK its mark is lost, and

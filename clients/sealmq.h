@@ -480,7 +480,8 @@ SEALMQ_API enum sealmq_status sealmq_ack(struct sealmq_client *client, const uin
 
 /* sealmq_lookup: asks the relay which account a handle points to; SEALMQ_EVENT_LOOKUP answers within timeout_ms (0 = 10
  * s), also without a connection. The answer is proven by the account's own signature; where this home knew no account
- * by that handle it does so from then on. OK; MALFORMED; FULL (SEALMQ_LOOKUPS_MAX are under way). */
+ * by that handle it does so from then on. Its log is asked for, too, where none is held, and is here some time after the
+ * event. OK; MALFORMED; FULL (SEALMQ_LOOKUPS_MAX are under way). */
 SEALMQ_API enum sealmq_status sealmq_lookup(struct sealmq_client *client, const char *handle,
                                             uint32_t timeout_ms) SEALMQ_MUST_USE;
 /* What this home knows, without asking. sealmq_contact_account: the account of a handle. sealmq_contact_handle: a

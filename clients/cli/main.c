@@ -49,7 +49,7 @@ static const struct option_rule VERIFY_OPTIONS[] = {
     {"scan", "TEXT", "what the contact's device shows; where it matches, the contact is verified", false},
     {"yes", NULL, "you have compared the numbers: the contact is verified", false},
     {"clear", NULL, "the contact is not to count as verified any more", false},
-    {"timeout", "S", "how long to try to ask the relay for keys that a scanned text tells of (10)", false},
+    {"timeout", "S", "how long to try to ask the relay for what is not here yet (10)", false},
 };
 
 static const struct command_rule COMMANDS[] = {

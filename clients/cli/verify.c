@@ -1,4 +1,5 @@
-/* verify: comparing with a contact over a way that is not the relay, and the user's word about it. Shows a number for
+/* verify: comparing with a contact over a way that is not the relay, and the user's word about it. The relay is asked
+ * only for what is not here: who somebody is, and the newer keys that a scanned text tells of. Shows a number for
  * people and a text for a scanner; --scan takes what the contact's device shows.
  * Invariant: nobody is verified but by a scan that matches or by --yes. */
 #include "clients/cli/loop.h"
@@ -23,20 +24,65 @@ struct verify {
 static int contact_fail(struct verify *v, enum sealmq_status s)
 {
     if (s == SEALMQ_NOT_FOUND)
-        return command_fail(v->device.command, EXIT_FAILED, "nothing is held of %s here: send it something first", v->name);
+        return command_fail(v->device.command, EXIT_FAILED, "there is no account of the name %s: check the name", v->name);
     if (s == SEALMQ_STATE || s == SEALMQ_MALFORMED || s == SEALMQ_UNSUPPORTED)
         return command_fail(v->device.command, EXIT_FAILED, "%s", sealmq_error(v->device.client));
     return device_fail(&v->device, s);
 }
 
 /* By its handle, or by its account id as recv shows it. */
-static int contact_find(struct verify *v)
+static enum sealmq_status contact_read(struct verify *v)
 {
     struct sealmq_account account;
     enum sealmq_status s = sealmq_contact_account(v->device.client, v->name, &account);
     if (s == SEALMQ_NOT_FOUND && sealmq_account_parse(v->name, &account) == SEALMQ_OK) s = SEALMQ_OK;
-    if (s == SEALMQ_OK) s = sealmq_contact_get(v->device.client, account, &v->contact);
-    return s == SEALMQ_OK ? EXIT_OK : contact_fail(v, s);
+    return s == SEALMQ_OK ? sealmq_contact_get(v->device.client, account, &v->contact) : s;
+}
+
+static int connect_once(struct verify *v)
+{
+    return v->device.connected ? EXIT_OK : device_connect(&v->device);
+}
+
+static bool is_known(void *self)
+{
+    struct verify *v = self;
+    v->status = contact_read(v);
+    return v->status != SEALMQ_NOT_FOUND;
+}
+
+static int unknown(struct verify *v)
+{
+    struct sealmq_connection connection;
+    progress_end(&v->device.progress);
+    return command_fail(v->device.command, EXIT_QUEUED, "nothing is held of %s here, and the relay has not told it (%s)",
+                        v->name, device_hint(&v->device, &connection));
+}
+
+/* One of whom nothing is held yet: the relay is asked, as it would be for a first message. */
+static int contact_ask(struct verify *v, long long timeout_s)
+{
+    const struct loop_watch watch = {v, NULL, is_known};
+    struct sealmq_account account;
+    uint64_t deadline_ms = loop_deadline_ms(timeout_s);
+    int failed = connect_once(v);
+    if (failed) return failed;
+    v->device.waiting = "asking the relay who that is";
+    enum sealmq_status s = loop_lookup(&v->device, &watch, v->name, timeout_s > 0 ? (uint32_t)timeout_s * 1000 : 1, &account);
+    if (s == SEALMQ_NOT_FOUND) return contact_fail(v, s);
+    if (s != SEALMQ_OK && s != SEALMQ_TIMEOUT && s != SEALMQ_GONE) return unknown(v);
+    enum loop_end end = loop_run(&v->device, &watch, deadline_ms);
+    if (end == LOOP_TIMEOUT) return unknown(v);
+    if (end != LOOP_DONE) return loop_fail(&v->device, end);
+    progress_end(&v->device.progress);
+    return v->status == SEALMQ_OK ? EXIT_OK : contact_fail(v, v->status);
+}
+
+static int contact_find(struct verify *v, long long timeout_s)
+{
+    enum sealmq_status s = contact_read(v);
+    if (s == SEALMQ_OK) return EXIT_OK;
+    return s == SEALMQ_NOT_FOUND ? contact_ask(v, timeout_s) : contact_fail(v, s);
 }
 
 static int contact_again(struct verify *v)
@@ -70,11 +116,10 @@ static bool is_decided(void *self)
 static int newer_wait(struct verify *v, long long timeout_s)
 {
     const struct loop_watch watch = {v, NULL, is_decided};
-    int failed = device_connect(&v->device);
+    int failed = connect_once(v);
     if (failed) return failed;
     v->device.waiting = "asking the relay for newer keys";
     enum loop_end end = loop_run(&v->device, &watch, loop_deadline_ms(timeout_s));
-    if (end == LOOP_DONE) loop_leave(&v->device, &watch, 1000);
     progress_end(&v->device.progress);
     return end == LOOP_DONE || end == LOOP_TIMEOUT ? EXIT_OK : loop_fail(&v->device, end);
 }
@@ -168,7 +213,7 @@ static int verify_do(struct verify *v, long long timeout_s)
 {
     const struct command *c = v->device.command;
     bool yes = command_option(c, "yes") != NULL, clear = command_option(c, "clear") != NULL;
-    int failed = contact_find(v);
+    int failed = contact_find(v, timeout_s);
     if (!failed && v->scan != NULL) failed = scan(v, timeout_s);
     if (!failed && (yes || clear)) failed = mark(v, yes);
     if (!failed) failed = contact_again(v);
@@ -189,6 +234,7 @@ int verify_run(struct command *c)
                             SEALMQ_HANDLE_MAX);
     int failed = device_open(&v.device, c, false, 0);
     if (!failed) failed = verify_do(&v, timeout_s);
+    loop_leave(&v.device, &(struct loop_watch){.self = NULL}, 1000);
     device_close(&v.device);
     return failed;
 }

@@ -64,8 +64,8 @@ run_home 0 status double-tap --timeout 0;          out_has "drafted"; err_has "l
 run_home 1 status no-such-message;                 one_error
 
 # Nobody is verified of whom nothing is held.
-run_home 1 verify bob;                             one_error; err_has "send it something first"
-run_home 1 --json verify bob --yes;                one_error; lines 0
+run_home 3 verify bob --timeout 1;                 one_error; err_has "nothing is held of bob here"
+run_home 3 --json verify bob --yes --timeout 0;    one_error; lines 0
 run_home 2 verify bob --yes --scan x;              one_error
 
 # recv gives up in time.

@@ -6,7 +6,10 @@
 relay_make 19400
 relay_start
 device_make alice bob carol
-as alice 1 verify bob;                      one_error; err_has "send it something first"
+# Before anything was said: the relay is asked who that is.
+as carol 1 verify nobody;                   one_error; err_has "no account of the name nobody"
+as carol 0 --json verify alice;             lines 1; out_has '"verified":false'; err_silent
+EARLY="$(field number)"
 say alice bob "hello";                      out_has '"verified":false'
 as bob 0 --json recv --timeout 10;          out_has '"verified":false'; out_has '"from":"alice"'
 say bob carol "hello";                      take carol "hello"
@@ -17,6 +20,7 @@ shown() { as "$1" 0 --json verify "$2"; json_lines; lines 1; NUMBER="$(field num
 shown alice bob;                            out_has '"verified":false'; N="$NUMBER" OF_ALICE="$TEXT"
 shown bob alice;                            equal "$NUMBER" "$N" "the number on both sides"; OF_BOB="$TEXT"
 grep -qE '^([0-9]{5} ){11}[0-9]{5}$' <<< "$N" || fail "12 groups of 5 digits: $N"
+shown alice carol;                          equal "$NUMBER" "$EARLY" "the number before the first message"
 shown bob carol;                            [ "$NUMBER" != "$N" ] || fail "carol has the same number"; BOB_TO_CAROL="$TEXT"
 as alice 0 verify bob
 out_has "bob is not verified"; out_has "${N:0:35}"; out_has "${N:36}"; out_has "$OF_ALICE"; out_has "verify bob --yes"
