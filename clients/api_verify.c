@@ -16,7 +16,7 @@ static struct account_id id_of(struct sealmq_account account)
 static enum sealmq_status verify_result(struct sealmq_client *c, enum status s)
 {
     if (s == STATUS_STATE) return api_fail(c, s, "that is this account itself: a contact's is wanted");
-    if (s == STATUS_NOT_FOUND) return api_fail(c, s, "nothing is held of this account here: send it something first");
+    if (s == STATUS_NOT_FOUND) return api_fail(c, s, "nothing is held of this account here: look it up by its handle first");
     return api_result(c, s);
 }
 

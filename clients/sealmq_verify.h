@@ -52,8 +52,8 @@ SEALMQ_API enum sealmq_status sealmq_verify_number(struct sealmq_client *client,
 SEALMQ_API enum sealmq_status sealmq_verify_text(struct sealmq_client *client, struct sealmq_account account,
                                                  char out[SEALMQ_VERIFY_TEXT_LEN + 1]) SEALMQ_MUST_USE;
 /* sealmq_verify_scan: the text that the contact's device shows, against what is held here; in either case, with white space
- * anywhere. Uses the disk. OK with *out; MALFORMED (no such text, or not all of it), UNSUPPORTED (a later version's), NOT_FOUND,
- * STATE. */
+ * anywhere. Uses the disk. OK with *out; MALFORMED (no such text, or not all of it), UNSUPPORTED (a later version's),
+ * NOT_FOUND, STATE. */
 SEALMQ_API enum sealmq_status sealmq_verify_scan(struct sealmq_client *client, struct sealmq_account account,
                                                  const char *text, enum sealmq_verdict *out) SEALMQ_MUST_USE;
 /* sealmq_verify_set: the user's word: the two have compared, or (false) it does not count any more. It stays until what

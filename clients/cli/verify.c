@@ -65,10 +65,11 @@ static int contact_ask(struct verify *v, long long timeout_s)
     const struct loop_watch watch = {v, NULL, is_known};
     struct sealmq_account account;
     uint64_t deadline_ms = loop_deadline_ms(timeout_s);
+    uint32_t wait_ms = timeout_s > 0 ? (uint32_t)timeout_s * 1000 : 1;
     int failed = connect_once(v);
     if (failed) return failed;
     v->device.waiting = "asking the relay who that is";
-    enum sealmq_status s = loop_lookup(&v->device, &watch, v->name, timeout_s > 0 ? (uint32_t)timeout_s * 1000 : 1, &account);
+    enum sealmq_status s = loop_lookup(&v->device, &watch, v->name, wait_ms, &account);
     if (s == SEALMQ_NOT_FOUND) return contact_fail(v, s);
     if (s != SEALMQ_OK && s != SEALMQ_TIMEOUT && s != SEALMQ_GONE) return unknown(v);
     enum loop_end end = loop_run(&v->device, &watch, deadline_ms);
