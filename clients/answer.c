@@ -132,7 +132,10 @@ static enum status stale_in(struct engine *e, struct now now, struct outbox_row 
         return refuse_in(e, now, row, STATUS_STALE_DEVICES);
     const struct msg_stale *stale = item->stale;
     enum status s = pin_extend_in(e, now, row->target, &stale->log, stale->entries, stale->entry_count, &c, &verdict);
-    if (s == STATUS_OK && verdict == PIN_FORKED) return hold_in(e, now, row);
+    if (s == STATUS_OK && verdict == PIN_FORKED) {
+        s = verify_lose_in(e, now, row->target, LOSS_FORK);
+        return s == STATUS_OK ? hold_in(e, now, row) : s;
+    }
     if (s == STATUS_OK && identity_log_active(&c.log) == 0) return refuse_in(e, now, row, STATUS_REFUSED);
     if (s == STATUS_OK) s = outbox_reseal_in(e, now, row, STATUS_STALE_DEVICES);
     if (s != STATUS_OK) return s;

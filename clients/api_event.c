@@ -28,6 +28,18 @@ bool prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t ord
                                                 .severity = prompt.severity, .text = prompt.text});
 }
 
+/* About a contact. */
+static void prompt_push_contact(struct sealmq_client *c, enum sealmq_prompt_id id, struct account_id account)
+{
+    struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    struct sealmq_event event = {.kind = SEALMQ_EVENT_PROMPT, .prompt = id};
+    if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return;
+    event.severity = prompt.severity;
+    event.text = prompt.text;
+    memcpy(event.account.bytes, account.bytes, sizeof event.account.bytes);
+    (void)event_push(c, &event);
+}
+
 void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
 {
     if (c->prompts_told & 1u << id) return;
@@ -53,6 +65,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_FORKED:
+    case ENGINE_UNVERIFIED:
     case ENGINE_COPIED: break; /* prompts */
     case ENGINE_MOVE: break;   /* the library's own affair */
     }
@@ -116,6 +129,8 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push_once(c, SEALMQ_PROMPT_RELAY_FORKED, 0);
     else if (e->kind == ENGINE_FORKED)
         prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
+    else if (e->kind == ENGINE_UNVERIFIED)
+        prompt_push_contact(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, e->sender_account);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)

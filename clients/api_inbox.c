@@ -7,7 +7,13 @@
 
 #define LOCKED_TRIES 3u
 
-static void received_give(const struct inbox_row *row, struct view handle, struct sealmq_received *out)
+/* Who sent a row, as this home knows it. */
+struct sender {
+    struct view handle;
+    bool verified;
+};
+
+static void received_give(const struct inbox_row *row, const struct sender *sender, struct sealmq_received *out)
 {
     bool sealed = row->sealed;
     struct sealmq_received full = {.order = row->order,
@@ -15,34 +21,43 @@ static void received_give(const struct inbox_row *row, struct view handle, struc
                                    .prompt = sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED,
                                    .accepted_ms = row->accepted_ms, .received_ms = row->received_ms,
                                    .missing = row->missing,
-                                   .payload = row->body.at, .payload_len = row->body.len};
+                                   .payload = row->body.at, .payload_len = row->body.len,
+                                   .verified = sender->verified};
     memcpy(full.account.bytes, row->sender_account.bytes, sizeof full.account.bytes);
     memcpy(full.device.bytes, row->sender_device.bytes, sizeof full.device.bytes);
     memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
-    api_text_copy(full.handle, sizeof full.handle, handle);
+    api_text_copy(full.handle, sizeof full.handle, sender->handle);
     api_give(out, &full, sizeof full);
 }
 
-static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox_row *row, struct view *handle)
+static enum status sender_in(struct sealmq_client *c, struct account_id account, struct sender *out)
+{
+    struct contact contact;
+    enum status s = state_contact_handle(c->state, account, &c->inbox_arena, &out->handle);
+    if (s == STATUS_OK || s == STATUS_NOT_FOUND) s = state_contact_get(c->state, account, &contact);
+    out->verified = s == STATUS_OK && contact.verified_ms > 0;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox_row *row, struct sender *sender)
 {
     struct inbox_scan scan = {.which = INBOX_UNSHOWN, .after = after, .rows = row, .row_max = 1};
     enum status s = state_inbox_scan(c->state, &scan, &c->inbox_arena);
     if (s == STATUS_OK && scan.row_count == 0) return STATUS_NOT_FOUND;
-    if (s == STATUS_OK) s = state_contact_handle(c->state, row->sender_account, &c->inbox_arena, handle);
-    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+    return s == STATUS_OK ? sender_in(c, row->sender_account, sender) : s;
 }
 
 enum sealmq_status sealmq_inbox_next(struct sealmq_client *c, uint64_t after, struct sealmq_received *out)
 {
     struct inbox_row row;
-    struct view handle = {0};
+    struct sender sender = {.verified = false};
     arena_reset(&c->inbox_arena);
     enum status s = api_out(out);
     if (s == STATUS_OK) s = state_begin(c->state, STATE_READ);
     if (s != STATUS_OK) return api_result(c, s);
-    s = next_in(c, after, &row, &handle);
+    s = next_in(c, after, &row, &sender);
     state_rollback(c->state);
-    if (s == STATUS_OK) received_give(&row, handle, out);
+    if (s == STATUS_OK) received_give(&row, &sender, out);
     return api_result(c, s);
 }
 

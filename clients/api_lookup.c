@@ -76,6 +76,7 @@ bool lookup_answer(struct sealmq_client *c, struct view bytes)
         if (l->correlation != f.header.correlation) continue;
         enum status s = answer_read(&f, handle_of(l), &account);
         if (s == STATUS_OK) s = handle_keep(c, handle_of(l), account);
+        if (s == STATUS_OK) engine_learn(c->engine, host_now(), account);
         finish(c, l, s, account);
     }
     return true; /* a late one is nobody's */

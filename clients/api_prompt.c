@@ -26,6 +26,9 @@ static const struct sealmq_prompt PROMPTS[] = {
         "This device was suspended or revoked by a device of its account: it sends and receives nothing. What it has is still "
         "here, and what it has not sent waits. Suspended, it works again when another device has resumed it; revoked, never. "
         "If you have not done this, somebody else has one of your devices."},
+    [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
+        "Compare with the contact again by another way."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
         "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "

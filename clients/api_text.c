@@ -29,6 +29,13 @@ _Static_assert((int)SEALMQ_STAGE_SENDING == (int)CLASS_WORK && (int)SEALMQ_STAGE
                    (int)SEALMQ_STAGE_ENDED == (int)CLASS_ENDED, "sealmq.h: stages");
 _Static_assert((int)SEALMQ_OPERATION_CREATE == (int)ENTRY_CREATE && (int)SEALMQ_OPERATION_ADD == (int)ENTRY_ADD &&
                    (int)SEALMQ_OPERATION_DESCRIBE == (int)ENTRY_DESCRIBE, "sealmq.h: operations");
+_Static_assert((int)SEALMQ_LOSS_RECOVERY == (int)LOSS_RECOVERY && (int)SEALMQ_LOSS_FORK == (int)LOSS_FORK &&
+                   (int)SEALMQ_LOSS_ROLLBACK == (int)LOSS_ROLLBACK, "sealmq.h: losses");
+_Static_assert((int)SEALMQ_VERDICT_MATCH == (int)SAFETY_MATCH && (int)SEALMQ_VERDICT_NEWER == (int)SAFETY_NEWER &&
+                   (int)SEALMQ_VERDICT_OTHER == (int)SAFETY_OTHER && (int)SEALMQ_VERDICT_FORK == (int)SAFETY_FORK,
+               "sealmq.h: verdicts");
+_Static_assert(SEALMQ_NUMBER_TEXT_LEN == SAFETY_NUMBER_LEN && SEALMQ_VERIFY_TEXT_LEN == SAFETY_TEXT_LEN,
+               "sealmq.h: what is compared");
 _Static_assert(SEALMQ_PAYLOAD_MAX == PAYLOAD_LEN_MAX && SEALMQ_HANDLE_MAX == HANDLE_LEN_MAX &&
                    SEALMQ_KEY_MAX == STATE_KEY_LEN_MAX && SEALMQ_ENDPOINTS_MAX == STATE_ENDPOINTS_LEN_MAX &&
                    SEALMQ_REFERENCE_TEXT_LEN == REFERENCE_TEXT_LEN &&
@@ -74,6 +81,31 @@ const char *sealmq_gap_reason_name(enum sealmq_gap_reason reason)
 const char *sealmq_operation_name(enum sealmq_operation operation)
 {
     return entry_operation_name((unsigned)operation);
+}
+
+static const char *const LOSS_NAMES[] = {
+    [SEALMQ_LOSS_NONE] = "none",
+    [SEALMQ_LOSS_RECOVERY] = "recovery",
+    [SEALMQ_LOSS_FORK] = "fork",
+    [SEALMQ_LOSS_ROLLBACK] = "rollback",
+};
+
+const char *sealmq_loss_name(enum sealmq_loss loss)
+{
+    return (size_t)loss < sizeof LOSS_NAMES / sizeof LOSS_NAMES[0] ? LOSS_NAMES[loss] : "?";
+}
+
+static const char *const VERDICT_NAMES[] = {
+    [SEALMQ_VERDICT_NONE] = "none",
+    [SEALMQ_VERDICT_MATCH] = "match",
+    [SEALMQ_VERDICT_NEWER] = "newer",
+    [SEALMQ_VERDICT_OTHER] = "other",
+    [SEALMQ_VERDICT_FORK] = "fork",
+};
+
+const char *sealmq_verdict_name(enum sealmq_verdict verdict)
+{
+    return (size_t)verdict < sizeof VERDICT_NAMES / sizeof VERDICT_NAMES[0] ? VERDICT_NAMES[verdict] : "?";
 }
 
 static const char *const EVENT_NAMES[] = {

@@ -233,6 +233,11 @@ struct lookup_end {
     enum status status;       /* OK: they are due now */
 };
 
+static const struct lookup_end at_last = {.status = STATUS_OK};
+/* The relay shows another history of these keys than the one that we hold, or one that nobody signed. Nothing is
+ * sent until the user says so. */
+static const struct lookup_end forked = {.event = MESSAGE_EVENT_HOLD, .status = STATUS_BAD_ENTRY};
+
 static enum status row_tell_in(struct engine *e, struct now now, struct outbox_row *row, const struct lookup_end *end)
 {
     if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
@@ -266,7 +271,11 @@ static void lookup_end(struct engine *e, struct now now, size_t lookup, const st
     const struct lookup l = e->lookups[lookup];
     bool left = false;
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, lookup_tell_in(e, now, lookup, end));
+    if (s == STATUS_OK) {
+        if (end == &forked) s = verify_lose_in(e, now, l.account, LOSS_FORK);
+        if (s == STATUS_OK) s = lookup_tell_in(e, now, lookup, end);
+        s = tx_end(e, s);
+    }
     if (!engine_fault(e, s) || !opening_retry(e, now, l.account, l.closed, &left)) {
         lookup_later(e, now, &e->lookups[lookup], 0);
         return;
@@ -275,11 +284,6 @@ static void lookup_end(struct engine *e, struct now now, size_t lookup, const st
     if (left) contact_learn(e, now, l.account);
     if (e->learn_left) opening_sweep(e, now);
 }
-
-static const struct lookup_end at_last = {.status = STATUS_OK};
-/* The relay shows another history of these keys than the one that we hold, or one that nobody signed. Nothing is
- * sent until the user says so. */
-static const struct lookup_end forked = {.event = MESSAGE_EVENT_HOLD, .status = STATUS_BAD_ENTRY};
 
 static bool is_own(const struct engine *e, struct account_id account)
 {
@@ -345,6 +349,15 @@ static struct lookup_end end_of(const struct engine *e, const struct contact *c)
     return someone ? at_last : (struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = STATUS_REFUSED};
 }
 
+/* The relay's log ends where it did, or before, though it was handed the rest: it may have lost that anew. */
+static void behind_tell(struct engine *e, struct now now, struct lookup *l)
+{
+    if (++l->unmended < UNMENDED_MAX) return;
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, verify_lose_in(e, now, l->account, LOSS_ROLLBACK));
+    (void)engine_fault(e, s);
+}
+
 static void found_account(struct engine *e, struct now now, size_t lookup,
                           const struct msg_found *m)
 {
@@ -366,7 +379,10 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
         lookup_go_on(l, now, LOOKUP_ACCOUNT, c.log.length);
     } else if (verdict == PIN_BEHIND) {
         bool again = m->log.length < l->handed;
-        if (!again) l->handed = m->log.length + 1;
+        if (again)
+            behind_tell(e, now, l);
+        else
+            l->handed = m->log.length + 1;
         lookup_go_on(l, now, LOOKUP_HAND_OVER, m->log.length);
         if (again) lookup_later(e, now, l, 0); /* it was handed over once, and is not there */
     } else {
@@ -550,4 +566,14 @@ void contact_learn(struct engine *e, struct now now, struct account_id account)
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, account, &held));
     if (engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) contact_ask(e, now, account, held.log.length);
+}
+
+void engine_learn(struct engine *e, struct now now, struct account_id account)
+{
+    struct contact held;
+    arena_reset(&e->arena);
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, account, &held));
+    if (s == STATUS_NOT_FOUND) contact_ask(e, now, account, 0);
+    (void)engine_fault(e, s);
 }

@@ -1,5 +1,6 @@
 /* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
- * part per noun: request, session, lineage, account, wish, change, contact, outbox, submit, answer, receipt, terms, inbox, ack.
+ * part per noun: request, session, lineage, account, wish, change, contact, verify,
+ * outbox, submit, answer, receipt, terms, inbox, ack.
  *
  * A function here that gives a status gives OK or what a state function gave; every such status ends
  * in engine_fault(). Functions that end in _in expect an open transaction; the others open their own.
@@ -27,6 +28,7 @@
 #define RETRY_MAX_MS        5000u
 #define MAILBOX_RETRY_MS    60000u /* mailbox_full: the first wait */
 #define MAILBOX_RETRY_MAX_MS 1800000u
+#define UNMENDED_MAX        3u
 #define LOOKUP_LEASE_MS     20000u
 #define ACK_DROP_DELAY_MS   200u
 #define ACK_DELIVERED_MS    50u   /* an application that takes a message within it costs one ACK, not two */
@@ -84,6 +86,7 @@ struct lookup {
     uint64_t length;           /* of the log as it was held when last asked */
     uint64_t closed;           /* closed rows of the inbox up to this order number were there when it was asked */
     uint64_t handed;           /* 1 + the highest length from which entries were handed over; 0 = not yet */
+    unsigned unmended;         /* how often it has shown, after a hand-over, that it has them not */
     uint64_t claimed;          /* 1 + the length at which PREKEYS last brought bundles that did not fit; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
@@ -336,6 +339,13 @@ enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t
 enum change_obstacle wish_obstacle(const struct identity_log *log, struct device_id signer,
                                    const struct change_wish *wish);
 enum status obstacle_status(enum change_obstacle why);
+
+/* ---- verify.c: contacts that the user has verified (PROTOCOL 10.8) ---- */
+
+/* verify_end: where it was verified it is not any more, and the application is told; the caller writes it.
+ * verify_lose_in: the same of the one that we hold, written. */
+void verify_end(struct engine *e, struct now now, struct contact *c, enum loss why);
+enum status verify_lose_in(struct engine *e, struct now now, struct account_id account, enum loss why) MUST_USE;
 
 /* ---- change.c ---- */
 

@@ -13,6 +13,7 @@
 
 #include "broker/wire/now.h"
 #include "clients/random.h"
+#include "clients/safety.h"
 #include "clients/state/state.h"
 
 struct engine;
@@ -171,6 +172,20 @@ enum status state_device_facts(struct state *state, struct arena *a, const struc
  * heard); within a transaction. NOT_FOUND: never heard. */
 enum status state_prekeys_relay(struct state *state, struct arena *a, struct msg_prekey_state *out) MUST_USE;
 
+/* engine_learn: an account's log is looked up where none of it is held, in this session or the next. */
+void engine_learn(struct engine *e, struct now now, struct account_id account);
+
+/* ---- comparing with a contact (PROTOCOL 10.8) ---- */
+
+/* engine_safety: what we show the contact. engine_compare: what it shows us: *out; of a FORK its mark is lost, and
+ * ENGINE_FORKED, or ENGINE_IDENTITY where our own log has it, tell it; of NEWER the rest is looked up, in this session or the next:
+ * compare again. engine_verify: the user's word that the contact is who it should be, or is not to count as verified.
+ * OK; NOT_FOUND (nothing is held of it: *out is zero), STATE (it is our own account); as state_begin. */
+enum status engine_safety(struct engine *e, struct account_id account, struct safety_pair *out) MUST_USE;
+enum status engine_compare(struct engine *e, struct now now, struct account_id account, const struct safety_pair *shown,
+                           struct safety_result *out) MUST_USE;
+enum status engine_verify(struct engine *e, struct now now, struct account_id account, bool verified) MUST_USE;
+
 /* engine_attach: takes deliveries again after ENGINE_SUPERSEDED, because the user said so. */
 void engine_attach(struct engine *e, struct now now);
 
@@ -200,6 +215,7 @@ bool engine_is_idle(const struct engine *e);
     X(STOPPED, "stopped")           /* the relay will not have us; status says why */              \
     X(FAILED, "failed")             /* the local state failed with status: free the engine */      \
     X(FORKED, "forked")             /* the relay has shown us another history of this account's keys than it has itself */ \
+    X(UNVERIFIED, "unverified")     /* sender_account was verified, and is not any more: loss */   \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */
@@ -222,6 +238,7 @@ struct engine_event {
     struct account_id sender_account;
     struct device_id sender_device;
     enum gap_reason gap;
+    enum loss loss;
     uint64_t count;
     struct position first, last;
     bool attached;

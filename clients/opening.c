@@ -13,13 +13,15 @@
 /* ---- what the sender knew ---- */
 
 /* Contents carry the sender's word for its own log: what the relay has shown us of it must fit. */
-static void statement_compare(struct engine *e, struct now now, const struct contact *c, const struct content *content)
+static enum status statement_compare_in(struct engine *e, struct now now, const struct contact *c,
+                                        const struct content *content)
 {
     bool same = memcmp(&content->head, &c->log.version_head, sizeof content->head) == 0;
     if (content->key_version > c->log.key_version) contact_ask(e, now, c->log.account, c->log.length);
-    if (content->key_version != c->log.key_version || same) return;
+    if (content->key_version != c->log.key_version || same) return STATUS_OK;
     e->counts.forks++;
     event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = c->log.account});
+    return verify_lose_in(e, now, c->log.account, LOSS_FORK);
 }
 
 /* Between the highest counter heard of this device and this one. */
@@ -63,8 +65,8 @@ static enum status opened_in(struct engine *e, struct now now, const struct cont
     row->body = arena_copy(&e->arena, content->payload);
     row->counter = content->counter;
     sodium_memzero(head, sizeof head);
-    statement_compare(e, now, c, content);
-    return counter_in(e, row);
+    enum status s = statement_compare_in(e, now, c, content);
+    return s == STATUS_OK ? counter_in(e, row) : s;
 }
 
 enum status opening_in(struct engine *e, struct now now, struct inbox_row *row, struct view ciphertext, bool final,

@@ -37,6 +37,7 @@ struct taken {
     uint64_t first;
     struct view entries[ENTRIES_PER_FRAME];
     size_t count;
+    bool ends; /* one of them ends a verification */
 };
 
 static enum status entry_take_in(struct engine *e, struct account_id account, struct view entry, struct contact *c,
@@ -55,10 +56,12 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
         if (s == STATUS_OK && !same) *verdict = PIN_FORKED;
         return s;
     }
-    if (body.number < c->log.length || log_take(e, account, entry, &c->log) != STATUS_OK)
+    if (body.number < c->log.length || log_take(e, account, entry, &c->log) != STATUS_OK) {
         *verdict = PIN_FORKED;
-    else
-        taken->entries[taken->count++] = entry;
+        return STATUS_OK;
+    }
+    taken->entries[taken->count++] = entry;
+    taken->ends = taken->ends || safety_ends(&body);
     return STATUS_OK;
 }
 
@@ -69,6 +72,7 @@ static enum status keep_in(struct engine *e, struct now now, struct contact *c, 
         s = state_entry_put(e->state, c->log.account, taken->first + i, taken->entries[i]);
     if (s != STATUS_OK || (!taken->count && c->checked_ms == now.wall_ms)) return s;
     c->checked_ms = now.wall_ms;
+    if (taken->ends) verify_end(e, now, c, LOSS_RECOVERY);
     return state_contact_put(e->state, c);
 }
 

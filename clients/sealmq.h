@@ -1,5 +1,5 @@
-/* sealmq: one device of one account of a SealMQ relay, as a library. The only public header, with sealmq_devices.h as a part
- * of it; C99 and later, C++.
+/* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. sealmq_devices.h is a part of it;
+ * comparing with a contact, so that it can be called verified, is in sealmq_verify.h. There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
  * sealmq_create makes one, sealmq_open opens it, sealmq_connect begins to look for the relay. From then on:
@@ -170,7 +170,8 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_MESSAGES_LOST = 6,   /* messages to this device will not come */
     SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
     SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
-    SEALMQ_PROMPT_DEVICE_OUT = 9       /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10 /* a contact was verified and is not any more: see sealmq_verify.h */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */
@@ -465,6 +466,7 @@ struct sealmq_received {
     uint64_t missing;                   /* sealed ones of this device for us that were to come before it, and have not */
     const void *payload;                /* payload_len bytes; good until the next sealmq_inbox_next on this client */
     size_t payload_len;
+    bool verified;                      /* whose it is the user has verified: sealmq_verify.h */
 };
 
 /* sealmq_inbox_next: the first message after the order number `after` (0 = from the oldest one) that was not taken with
@@ -482,8 +484,8 @@ SEALMQ_API enum sealmq_status sealmq_ack(struct sealmq_client *client, const uin
 
 /* sealmq_lookup: asks the relay which account a handle points to; SEALMQ_EVENT_LOOKUP answers within timeout_ms (0 = 10
  * s), also without a connection. The answer is proven by the account's own signature; where this home knew no account
- * by that handle it does so from then on; where it knew another one, the event's status is BAD_ENTRY. OK; MALFORMED; FULL
- * (SEALMQ_LOOKUPS_MAX are under way). */
+ * by that handle it does so from then on; where it knew another one, the event's status is BAD_ENTRY. Its log is asked for,
+ * too, where none is held, and is here some time after the event. OK; MALFORMED; FULL (SEALMQ_LOOKUPS_MAX are under way). */
 SEALMQ_API enum sealmq_status sealmq_lookup(struct sealmq_client *client, const char *handle,
                                             uint32_t timeout_ms) SEALMQ_MUST_USE;
 /* What this home knows, without asking. sealmq_contact_account: the account of a handle. sealmq_contact_handle: a
@@ -537,7 +539,8 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_LEFT = 12,          /* after sealmq_leave: now sealmq_close has nothing to break off */
     SEALMQ_EVENT_OVERFLOW = 13,      /* count events were not taken in time: read the rows */
     SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, LOCKED, TIMEOUT... */
-    SEALMQ_EVENT_PROMPT = 15         /* a user must see this: prompt; order where it is about a message of ours */
+    SEALMQ_EVENT_PROMPT = 15         /* a user must see this: prompt; order where it is about a message of ours, account
+                                      * where about a contact */
 };
 enum sealmq_gap_reason {
     SEALMQ_GAP_NONE = 0,

@@ -59,6 +59,9 @@ target_link_libraries(fuzz_hub PUBLIC fuzz_wire)
 sealmq_fuzz(broker 5000 fuzz_hub)
 sealmq_fuzz(guard 20000 fuzz_hub)
 
+sealmq_fuzz_library(fuzz_compare clients/safety.c fuzz_wire)
+sealmq_fuzz(safety 200000 fuzz_compare)
+
 sealmq_fuzz_library(fuzz_seal clients/seal/*.c fuzz_wire)
 sealmq_fuzz(sealed 50000 fuzz_seal)
 

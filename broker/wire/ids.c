@@ -5,7 +5,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct message_ref) == REFERENCE_LEN, "reference is three ids, no padding");
-_Static_assert((REFERENCE_LEN + 4) * 8 <= REFERENCE_TEXT_LEN * 5, "base32 room");
+_Static_assert(((REFERENCE_LEN + 4) * 8 + 4) / 5 == REFERENCE_TEXT_LEN, "base32 room");
 
 int term_compare(struct term a, struct term b)
 {
@@ -168,27 +168,17 @@ enum status hex_decode(const char *text, uint8_t *out, size_t len)
 
 static const char base32_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-static void reference_bytes(const struct message_ref *ref, uint8_t out[REFERENCE_LEN + 4])
+void base32_encode(const uint8_t *at, size_t len, char *out)
 {
-    memcpy(out, ref, REFERENCE_LEN);
-    struct hash256 check = hash_bytes("sealmq reference 1", view_of(out, REFERENCE_LEN),
-                                      view_of(NULL, 0), view_of(NULL, 0));
-    memcpy(out + REFERENCE_LEN, check.bytes, 4);
-}
-
-void reference_text(const struct message_ref *ref, char out[REFERENCE_TEXT_LEN + 1])
-{
-    uint8_t bytes[REFERENCE_LEN + 4];
-    reference_bytes(ref, bytes);
-    for (size_t i = 0; i < REFERENCE_TEXT_LEN; i++) {
+    for (size_t bit = 0; bit < len * 8; bit += 5) {
         unsigned value = 0;
-        for (size_t bit = i * 5; bit < i * 5 + 5; bit++) {
-            unsigned byte = bit / 8 < sizeof bytes ? bytes[bit / 8] : 0;
-            value = value << 1 | (byte >> (7 - bit % 8) & 1);
+        for (size_t i = bit; i < bit + 5; i++) {
+            unsigned byte = i / 8 < len ? at[i / 8] : 0;
+            value = value << 1 | (byte >> (7 - i % 8) & 1);
         }
-        out[i] = base32_digits[value];
+        *out++ = base32_digits[value];
     }
-    out[REFERENCE_TEXT_LEN] = '\0';
+    *out = '\0';
 }
 
 /* Crockford: I and L read as 1, O as 0; -1 for what is no digit. */
@@ -201,26 +191,55 @@ static int base32_value(char c)
     return at ? (int)(at - base32_digits) : -1;
 }
 
-enum status reference_parse(const char *text, struct message_ref *out)
+static enum status base32_read(const char *text, uint8_t *out, size_t len)
 {
-    uint8_t bytes[REFERENCE_LEN + 4] = {0}, expected[REFERENCE_LEN + 4];
+    const size_t digits = (len * 8 + 4) / 5;
     size_t bit = 0;
-    memset(out, 0, sizeof *out);
     for (; *text; text++) {
         if (*text == '-' || *text == ' ') continue;
         int value = base32_value(*text);
-        if (value < 0 || bit / 5 >= REFERENCE_TEXT_LEN) return STATUS_MALFORMED;
+        if (value < 0 || bit / 5 >= digits) return STATUS_MALFORMED;
         for (int i = 4; i >= 0; i--, bit++) {
             if (!(value >> i & 1)) continue;
-            if (bit / 8 >= sizeof bytes) return STATUS_MALFORMED;
-            bytes[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+            if (bit / 8 >= len) return STATUS_MALFORMED;
+            out[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
         }
     }
+    return bit == digits * 5 ? STATUS_OK : STATUS_MALFORMED;
+}
+
+enum status base32_decode(const char *text, uint8_t *out, size_t len)
+{
+    memset(out, 0, len);
+    enum status s = base32_read(text, out, len);
+    if (s != STATUS_OK) memset(out, 0, len);
+    return s;
+}
+
+static void reference_bytes(const struct message_ref *ref, uint8_t out[REFERENCE_LEN + 4])
+{
+    memcpy(out, ref, REFERENCE_LEN);
+    struct hash256 check = hash_bytes("sealmq reference 1", view_of(out, REFERENCE_LEN),
+                                      view_of(NULL, 0), view_of(NULL, 0));
+    memcpy(out + REFERENCE_LEN, check.bytes, 4);
+}
+
+void reference_text(const struct message_ref *ref, char out[REFERENCE_TEXT_LEN + 1])
+{
+    uint8_t bytes[REFERENCE_LEN + 4];
+    reference_bytes(ref, bytes);
+    base32_encode(bytes, sizeof bytes, out);
+}
+
+enum status reference_parse(const char *text, struct message_ref *out)
+{
+    uint8_t bytes[REFERENCE_LEN + 4], expected[REFERENCE_LEN + 4];
     struct message_ref ref;
+    memset(out, 0, sizeof *out);
+    if (base32_decode(text, bytes, sizeof bytes) != STATUS_OK) return STATUS_MALFORMED;
     memcpy(&ref, bytes, sizeof ref);
     reference_bytes(&ref, expected);
-    if (bit != REFERENCE_TEXT_LEN * 5 || memcmp(bytes, expected, sizeof bytes) != 0)
-        return STATUS_MALFORMED;
+    if (memcmp(bytes, expected, sizeof bytes) != 0) return STATUS_MALFORMED;
     *out = ref;
     return STATUS_OK;
 }

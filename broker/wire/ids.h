@@ -75,6 +75,12 @@ uint16_t home_of_handle(struct view handle);
 void hex_encode(const uint8_t *at, size_t len, char *out);
 enum status hex_decode(const char *text, uint8_t *out, size_t len) MUST_USE;
 
+/* base32_encode: Crockford's, the last digit filled up with zeros; out gets (8 * len + 4) / 5 characters and a NUL.
+ * base32_decode: exactly len bytes, else MALFORMED with them all zero; case, dashes and spaces are ignored, I and L read
+ * as 1, O as 0. */
+void base32_encode(const uint8_t *at, size_t len, char *out);
+enum status base32_decode(const char *text, uint8_t *out, size_t len) MUST_USE;
+
 /* reference_text / reference_parse: Crockford base32, dashes and case ignored on reading; the check
  * bytes are the first four of BLAKE2b-256("sealmq reference 1", the 64 bytes). */
 void reference_text(const struct message_ref *ref, char out[REFERENCE_TEXT_LEN + 1]);

@@ -19,5 +19,6 @@ int release_run(struct command *c);
 int rotate_run(struct command *c);
 int devices_run(struct command *c);
 int log_run(struct command *c);
+int verify_run(struct command *c);
 
 #endif

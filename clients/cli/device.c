@@ -22,11 +22,21 @@ int device_open(struct device *d, const struct command *c, bool receive, uint32_
     return command_fail(c, EXIT_FAILED, "%s%s", error, s == SEALMQ_NOT_FOUND ? ": run init first" : "");
 }
 
+struct sealmq_contact device_contact(const struct device *d, struct sealmq_account account)
+{
+    struct sealmq_contact contact = SEALMQ_INIT(struct sealmq_contact);
+    if (sealmq_contact_get(d->client, account, &contact) != SEALMQ_OK) contact.verified = false;
+    return contact;
+}
+
 /* What could not be written is said again next time. */
 static void warn(struct device *d, enum sealmq_prompt_id id)
 {
     struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
-    if (sealmq_prompt_get(id, &prompt) == SEALMQ_OK && fprintf(stderr, "warning: %s\n", prompt.text) > 0)
+    struct sealmq_contact contact = {.size = 0};
+    if (id == SEALMQ_PROMPT_CONTACT_UNVERIFIED) contact = device_contact(d, d->unverified);
+    if (sealmq_prompt_get(id, &prompt) == SEALMQ_OK &&
+        fprintf(stderr, "warning: %s%s%s\n", contact.handle, contact.handle[0] ? ": " : "", prompt.text) > 0)
         (void)sealmq_prompt_seen(d->client, id);
 }
 

@@ -5,6 +5,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/output.h"
 #include "clients/sealmq.h"
+#include "clients/sealmq_verify.h"
 
 #include <stdint.h>
 
@@ -20,6 +21,7 @@ struct device {
     bool left;
     uint32_t warnings;   /* a bit for each prompt that came and is told at the end */
     struct sealmq_event unmade; /* so is a change, kept by an earlier command, that came to nothing; kind NONE = none */
+    struct sealmq_account unverified; /* of the last SEALMQ_PROMPT_CONTACT_UNVERIFIED */
 };
 
 /* device_open: EXIT_OK, or the exit status after one line; receive_max as in sealmq_open_options. device_close always:
@@ -35,6 +37,9 @@ int device_identity(struct device *d);
 int device_fail(const struct device *d, enum sealmq_status s);
 /* device_hint: why there is no answer now, one line; "" when that cannot be told. Rewritten by the next call. */
 const char *device_hint(struct device *d, struct sealmq_connection *out);
+
+/* device_contact: what is held of an account; all that is false or empty where that is nothing. */
+struct sealmq_contact device_contact(const struct device *d, struct sealmq_account account);
 
 /* device_find: the message of this id, key or reference: EXIT_OK, or the exit status after one line. */
 int device_find(struct device *d, const char *name, struct sealmq_message *out);

@@ -51,6 +51,13 @@ static const struct option_rule DEVICES_OPTIONS[] = {
     {"timeout", "S", "how long to try to reach the relay (10)", false},
 };
 
+static const struct option_rule VERIFY_OPTIONS[] = {
+    {"scan", "TEXT", "what the contact's device shows; where it matches, the contact is verified", false},
+    {"yes", NULL, "you have compared the numbers: the contact is verified", false},
+    {"clear", NULL, "the contact is not to count as verified any more", false},
+    {"timeout", "S", "how long to try to ask the relay for what is not here yet (10)", false},
+};
+
 static const struct command_rule COMMANDS[] = {
     {"init", "", "make this device's keys and register its handle; again: finish that",
      INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
@@ -71,6 +78,8 @@ static const struct command_rule COMMANDS[] = {
      DEVICES_OPTIONS, COUNT_OF(DEVICES_OPTIONS), devices_run},
     {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
      log_run},
+    {"verify", "NAME", "compare with a contact that its account is the right one; exit 3: cannot be told yet", VERIFY_OPTIONS,
+     COUNT_OF(VERIFY_OPTIONS), verify_run},
 };
 
 static const struct program_rule PROGRAM = {

@@ -70,9 +70,9 @@ static json_t *message_json(const struct sealmq_received *received, const char *
     sealmq_account_text(received->account, account);
     sealmq_device_text(received->device, device);
     output_time(received->accepted_ms, accepted);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}", "id", id, "state", "received", "from", from,
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:I}", "id", id, "state", "received", "from", from,
                                "account", account, "device", device, "accepted", accepted, "sealed",
-                               received->kind == SEALMQ_SEALED, "missing", (json_int_t)received->missing);
+                               received->kind == SEALMQ_SEALED, "verified", received->verified, "missing", (json_int_t)received->missing);
     ENSURE(object != NULL);
     output_text(object, text);
     return object;

@@ -159,12 +159,18 @@ static int state_tell(struct send *s)
 static int result_print(struct send *s)
 {
     const struct sealmq_message *m = &s->message;
+    const struct sealmq_contact contact = device_contact(&s->device, m->account);
     if (s->device.command->json) {
-        if (!output_json(show_json(m, &s->device.me, SHOW_ALL))) return EXIT_FAILED;
+        json_t *object = show_json(m, &s->device.me, SHOW_ALL);
+        ENSURE(json_object_set_new(object, "verified", json_boolean(contact.verified)) == 0);
+        if (!output_json(object)) return EXIT_FAILED;
     } else {
         show_print(m, &s->device.me, SHOW_SHORT);
         if (m->state != SEALMQ_MESSAGE_REFUSED && m->kind == SEALMQ_OPAQUE) fprintf(stderr, "%s\n", NOT_SEALED);
     }
+    if (contact.loss != SEALMQ_LOSS_NONE && !(s->device.warnings & 1u << SEALMQ_PROMPT_CONTACT_UNVERIFIED))
+        fprintf(stderr, "warning: %s was verified, and is not any more (%s): verify %s\n", m->handle,
+                sealmq_loss_name(contact.loss), m->handle);
     return state_tell(s);
 }
 

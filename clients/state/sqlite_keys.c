@@ -17,6 +17,11 @@ enum status sqlite_contact_get(struct state *s, struct account_id account, struc
         bool good = identity_log_read(column_view(&c, LOG_BYTES_MAX), &out->log) == STATUS_OK;
         if (!good || memcmp(&out->log.account, &account, sizeof account) != 0) call_damaged(&c);
         out->checked_ms = column_u64(&c);
+        out->verified_ms = column_u64(&c);
+        uint64_t loss = column_u64(&c);
+        if (loss > LOSS_ROLLBACK) call_damaged(&c);
+        out->loss = (enum loss)loss;
+        out->lost_ms = column_u64(&c);
     }
     return take_end(&c, found, out, sizeof *out);
 }
@@ -29,6 +34,9 @@ enum status sqlite_contact_put(struct state *s, const struct contact *in)
     bind_bytes(&c, in->log.account.bytes, sizeof in->log.account.bytes);
     bind_view(&c, buffer_view(&log));
     bind_u64(&c, in->checked_ms);
+    bind_u64(&c, in->verified_ms);
+    bind_u64(&c, in->loss);
+    bind_u64(&c, in->lost_ms);
     enum status status = call_run(&c, NULL);
     buffer_fini(&log);
     return status;

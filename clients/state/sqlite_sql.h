@@ -104,6 +104,12 @@
     " sealed BLOB NOT NULL, dirty INTEGER NOT NULL);"
 #define VAULT_SCHEMA 4u
 
+/* Version 5: verified contacts. */
+#define SCHEMA_5                                                                                   \
+    "ALTER TABLE contact ADD COLUMN verified_ms INTEGER NOT NULL DEFAULT 0;"                       \
+    "ALTER TABLE contact ADD COLUMN loss INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE contact ADD COLUMN lost_ms INTEGER NOT NULL DEFAULT 0;"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -153,8 +159,9 @@
     X(SETTING_DROP, "DELETE FROM setting WHERE name = ?")                                          \
     X(HANDLE_GET, "SELECT account FROM handle WHERE handle = ?")                                   \
     X(HANDLE_PUT, "INSERT OR REPLACE INTO handle VALUES (?,?)")                                    \
-    X(CONTACT_GET, "SELECT log, checked_ms FROM contact WHERE account = ?")                        \
-    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?)")                                \
+    X(CONTACT_GET, "SELECT log, checked_ms, verified_ms, loss, lost_ms FROM contact"               \
+                   " WHERE account = ?")                                                           \
+    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?,?,?,?)")                          \
     X(ENTRY_PUT, "INSERT OR REPLACE INTO entry VALUES (?,?,?)")                                    \
     X(ENTRY_SCAN, "SELECT number, entry FROM entry WHERE account = ? AND number >= ?"              \
                   " ORDER BY number LIMIT ?")                                                      \

@@ -53,10 +53,21 @@ struct state_identity {
 
 /* ---- identity logs and prekeys ---- */
 
+/* Why a contact is not verified any more (PROTOCOL 10.8). */
+enum loss {
+    LOSS_NONE,     /* it never was, or the user has taken it back */
+    LOSS_RECOVERY, /* its recovery key has brought in a device */
+    LOSS_FORK,     /* another history of its keys was seen */
+    LOSS_ROLLBACK, /* the relay's log of it ends before ours, and stays so */
+};
+
 /* What we hold of an account's log, our own included: it is pinned by (length, head). */
 struct contact {
     struct identity_log log; /* verified, entry by entry */
     uint64_t checked_ms;     /* wall: when the relay last told us something of it */
+    uint64_t verified_ms;    /* wall: when the user said that it is who it should be; 0 = not, or not any more */
+    enum loss loss;
+    uint64_t lost_ms;        /* wall: of the loss; else 0 */
 };
 
 /* The signed entries of a log: number -> encoded msg_entry. */

@@ -193,6 +193,41 @@ Test(state_beginning, so_is_a_home_of_version_2)
     place_drop(&p);
 }
 
+/* A home of version 4 is one of today without what came later. */
+Test(state_beginning, so_does_a_home_of_version_4_and_nobody_in_it_is_verified)
+{
+    struct place p = place_make();
+    struct contact in = {.log = {.account = {{1}}, .length = 1, .key_version = 1, .device_count = 1}, .checked_ms = 7};
+    struct contact out;
+    in.log.devices[0].standing = STANDING_ACTIVE;
+    place_fill(&p);
+    struct state *s = must_open(&p);
+    ok(state_begin(s, STATE_WRITE));
+    ok(state_contact_put(s, &in));
+    ok(state_commit(s));
+    state_close(&s);
+    run_sql(&p, "ALTER TABLE contact DROP COLUMN verified_ms; ALTER TABLE contact DROP COLUMN loss;"
+                "ALTER TABLE contact DROP COLUMN lost_ms; PRAGMA user_version = 4");
+    must_have_everything(&p);
+    s = must_open(&p);
+    ok(state_begin(s, STATE_WRITE));
+    ok(state_contact_get(s, in.log.account, &out));
+    cr_assert(out.checked_ms == 7 && out.verified_ms == 0 && out.loss == LOSS_NONE && out.lost_ms == 0);
+    out.verified_ms = 8;
+    ok(state_contact_put(s, &out));
+    ok(state_contact_get(s, in.log.account, &out));
+    cr_assert_eq(out.verified_ms, 8u);
+    state_rollback(s);
+    state_close(&s);
+    run_sql(&p, "UPDATE contact SET loss = 4");
+    s = must_open(&p);
+    ok(state_begin(s, STATE_READ));
+    cr_assert_eq(state_contact_get(s, in.log.account, &out), STATUS_DAMAGED);
+    state_rollback(s);
+    state_close(&s);
+    place_drop(&p);
+}
+
 Test(state_beginning, a_home_of_before_gets_the_passphrase_that_it_is_opened_with)
 {
     struct place p = old_place(3);

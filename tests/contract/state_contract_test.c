@@ -196,6 +196,32 @@ CONTRACT_TEST(contact_comes_back_with_its_devices)
     commit(f);
 }
 
+CONTRACT_TEST(contact_comes_back_with_its_mark)
+{
+    struct contact in = contact_of(1, 1), other = contact_of(2, 1), out;
+    writing(f);
+    ok(state_contact_put(f->s, &in));
+    ok(state_contact_put(f->s, &other));
+    ok(state_contact_get(f->s, account_of(1), &out));
+    cr_assert(out.verified_ms == 0 && out.loss == LOSS_NONE && out.lost_ms == 0);
+    in.verified_ms = 1ull << 60;
+    ok(state_contact_put(f->s, &in));
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    ok(state_contact_get(f->s, account_of(1), &out));
+    cr_assert(out.verified_ms == in.verified_ms && out.loss == LOSS_NONE && out.lost_ms == 0);
+    in.verified_ms = 0;
+    in.loss = LOSS_ROLLBACK;
+    in.lost_ms = 1ull << 61;
+    ok(state_contact_put(f->s, &in));
+    ok(state_contact_get(f->s, account_of(1), &out));
+    cr_assert(out.verified_ms == 0 && out.loss == LOSS_ROLLBACK && out.lost_ms == in.lost_ms);
+    ok(state_contact_get(f->s, account_of(2), &out));
+    cr_assert(out.verified_ms == 0 && out.loss == LOSS_NONE && out.lost_ms == 0, "another's is its own");
+    commit(f);
+}
+
 CONTRACT_TEST(entries_come_back_in_order_up_to_the_first_hole)
 {
     struct entry_scan scan = {.account = account_of(1), .first = 0, .max = 3};

@@ -85,6 +85,13 @@ as alice 2 devices revoke "the shelf";            one_error; err_has "--yes"
 as alice 1 devices revoke "the shelf" --yes;      one_error; err_has "--last"
 as alice 2 devices list all;                      one_error
 as alice 2 devices rename "the shelf" "a b" c
+# verify: what to compare, and the user's word. (e2e/verify.sh has the rest.)
+as alice 0 --json verify bob
+lines 1; json_lines; err_silent; out_has '"name":"bob"'; out_has '"verified":false'; [ -n "$(field number)" ] || fail "no number"
+as alice 0 verify bob --yes;                      lines 1; out_has "bob is verified"
+as alice 0 --json verify bob --clear;             lines 1; json_lines; out_has '"verified":false'
+as alice 1 --json verify nobody-of-that-name;     one_error; lines 0
+as alice 2 verify bob --scan x --yes;             one_error
 
 # Refusals: one line, exit 1, nothing stays behind.
 as alice 1 send nobody-of-that-name "x";          one_error; err_has "nobody-of-that-name"

@@ -76,6 +76,10 @@ run_home 3 devices rename "${DEVICE:0:8}" "the desk" --timeout 0; one_error; err
 run_home 3 devices rename "${DEVICE:0:8}" "the desk" --timeout 0 --json
 run_home 1 devices rename "${DEVICE:0:8}" "the shelf" --timeout 0; one_error; err_has "on its way"
 run_home 1 rotate --timeout 0;                     one_error; err_has "on its way"
+# Nobody is verified of whom nothing is held.
+run_home 3 verify bob --timeout 1;                 one_error; err_has "nothing is held of bob here"
+run_home 3 --json verify bob --yes --timeout 0;    one_error; lines 0
+run_home 2 verify bob --yes --scan x;              one_error
 
 # recv gives up in time.
 begun="$(date +%s)"
