@@ -43,7 +43,8 @@ cp -r "$DIR/alice" "$DIR/copy"
 V7="$(printf '%012x' "$(date +%s%3N)" | sed 's/^\(.\{8\}\)\(.\{4\}\)$/\1-\2/')-7abc-8def-0123456789ab"
 say alice bob "said first" --id "$V7";            equal "$ID" "$V7" "the caller's UUIDv7"
 as copy 1 --json send bob "said second" --id "$V7"
-out_has '"state":"refused"'; out_has '"reason":"id_reused"'; one_error; err_has "id_reused"
+out_has '"state":"refused"'; out_has '"reason":"id_reused"'; err_has "id_reused"; err_has "warning: This device was set back"
+equal "$(wc -l < "$DIR/err")" 2 "lines of error and warning"
 take bob "said first"
 take_none bob
 # The sender's client version is that of its session.
