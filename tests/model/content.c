@@ -53,19 +53,20 @@ void model_commitment(const uint8_t *content, size_t len, uint8_t out[32])
     model_bytes_free(&input);
 }
 
-/* Reading: the version comes first, since a later one may have another form; what has this version and is not a
- * content is MODEL_FORM; a payload longer than section 9 allows is none; a counter of 0 is not looked at. */
+/* Reading: the version comes first, since a later one may have another form; what else is not a content is MODEL_FORM:
+ * version 0, a payload longer than section 9 allows, a counter of 0. */
 enum model_cause model_content_read(const uint8_t *padded, size_t padded_len_, struct model_content *out, size_t *len)
 {
     if (padded_len_ < 1) return MODEL_FORM;
-    if (padded[0] != 1) return MODEL_VERSION;
+    if (padded[0] > 1) return MODEL_VERSION;
+    if (padded[0] == 0) return MODEL_FORM;
     if (padded_len_ < MODEL_CONTENT_LEN) return MODEL_FORM;
     struct model_content c = {.key_version = model_u(padded + 33, 8), .made_ms = model_u(padded + 73, 8),
                               .counter = model_u(padded + 81, 8), .payload_len = (uint32_t)model_u(padded + 89, 4),
                               .payload = padded + MODEL_CONTENT_LEN};
     memcpy(c.franking, padded + 1, 32);
     memcpy(c.head, padded + 41, 32);
-    if (c.payload_len > PAYLOAD_MAX) return MODEL_FORM;
+    if (c.counter == 0 || c.payload_len > PAYLOAD_MAX) return MODEL_FORM;
     *len = MODEL_CONTENT_LEN + c.payload_len;
     if (padded_len_ != padded_len(*len)) return MODEL_FORM;
     for (size_t i = *len; i < padded_len_; i++)

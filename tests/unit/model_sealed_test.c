@@ -48,6 +48,13 @@ Test(model_content, reads_what_it_wrote_and_nothing_else)
     b.at[511] = 0;
     b.at[89] = 0xff;
     cr_assert_eq(model_content_read(b.at, 512, &c, &len), MODEL_FORM);
+    b.at[89] = 0;
+    cr_assert_eq(model_content_read(b.at, 512, &c, &len), MODEL_GOOD);
+    b.at[88] ^= 3; /* the counter */
+    cr_assert_eq(model_content_read(b.at, 512, &c, &len), MODEL_FORM);
+    b.at[88] ^= 3;
+    b.at[0] = 0;
+    cr_assert_eq(model_content_read(b.at, 512, &c, &len), MODEL_FORM);
     b.at[0] = 2;
     cr_assert_eq(model_content_read(b.at, 512, &c, &len), MODEL_VERSION);
     model_bytes_free(&b);
