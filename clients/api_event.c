@@ -20,24 +20,20 @@ bool event_push(struct sealmq_client *c, const struct sealmq_event *event)
     return true;
 }
 
-bool prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
+static bool prompt_put(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order, struct account_id about)
 {
     struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    struct sealmq_event event = {.kind = SEALMQ_EVENT_PROMPT, .order = order, .prompt = id};
     if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return false;
-    return event_push(c, &(struct sealmq_event){.kind = SEALMQ_EVENT_PROMPT, .order = order, .prompt = id,
-                                                .severity = prompt.severity, .text = prompt.text});
-}
-
-/* About a contact. */
-static void prompt_push_contact(struct sealmq_client *c, enum sealmq_prompt_id id, struct account_id account)
-{
-    struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
-    struct sealmq_event event = {.kind = SEALMQ_EVENT_PROMPT, .prompt = id};
-    if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return;
     event.severity = prompt.severity;
     event.text = prompt.text;
-    memcpy(event.account.bytes, account.bytes, sizeof event.account.bytes);
-    (void)event_push(c, &event);
+    memcpy(event.account.bytes, about.bytes, sizeof event.account.bytes);
+    return event_push(c, &event);
+}
+
+bool prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
+{
+    return prompt_put(c, id, order, (struct account_id){{0}});
 }
 
 void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
@@ -130,7 +126,7 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
     else if (e->kind == ENGINE_FORKED)
         prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
     else if (e->kind == ENGINE_UNVERIFIED)
-        prompt_push_contact(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, e->sender_account);
+        (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, 0, e->sender_account);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)

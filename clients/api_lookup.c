@@ -27,21 +27,11 @@ static void finish(struct sealmq_client *c, struct api_lookup *l, enum status s,
     *l = (struct api_lookup){0};
 }
 
-/* BAD_ENTRY: another account had it first. */
-static enum status handle_keep_in(struct state *state, struct view handle, struct account_id account)
-{
-    struct account_id known;
-    enum status s = state_handle_get(state, handle, &known);
-    if (s == STATUS_NOT_FOUND) return state_handle_put(state, handle, account);
-    bool another = s == STATUS_OK && memcmp(&known, &account, sizeof known) != 0;
-    return another ? STATUS_BAD_ENTRY : s;
-}
-
 static enum status handle_keep(struct sealmq_client *c, struct view handle, struct account_id account)
 {
     enum status s = state_begin(c->state, STATE_WRITE);
     if (s != STATUS_OK) return s;
-    s = handle_keep_in(c->state, handle, account);
+    s = state_handle_pin(c->state, handle, account);
     if (s == STATUS_OK) return state_commit(c->state);
     state_rollback(c->state);
     return s;

@@ -300,15 +300,6 @@ static void fork_tell(struct engine *e, struct now now, size_t lookup)
 
 /* ---- handle -> account ---- */
 
-/* What a handle named first it names for good, also where another process of this home has asked meanwhile. */
-static enum status handle_pin_in(struct engine *e, struct view handle, struct account_id account, bool *another)
-{
-    struct account_id held;
-    enum status s = state_handle_get(e->state, handle, &held);
-    *another = s == STATUS_OK && memcmp(&held, &account, sizeof held) != 0;
-    return s == STATUS_NOT_FOUND ? state_handle_put(e->state, handle, account) : s;
-}
-
 /* The handle's account is known now, for good; its devices perhaps too, from another handle. */
 static void found_handle(struct engine *e, struct now now, size_t lookup,
                          const struct msg_found *m)
@@ -322,7 +313,9 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
     }
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
-        s = handle_pin_in(e, view_of(l->handle, l->handle_len), m->account, &another);
+        s = state_handle_pin(e->state, view_of(l->handle, l->handle_len), m->account);
+        another = s == STATUS_BAD_ENTRY;
+        if (another) s = STATUS_OK;
         if (s == STATUS_OK) s = state_contact_get(e->state, m->account, &known);
         done = s == STATUS_OK;
         if (done) s = lookup_tell_in(e, now, lookup, &at_last);

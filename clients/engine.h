@@ -186,6 +186,10 @@ enum status engine_compare(struct engine *e, struct now now, struct account_id a
                            struct safety_result *out) MUST_USE;
 enum status engine_verify(struct engine *e, struct now now, struct account_id account, bool verified) MUST_USE;
 
+/* state_handle_pin: what a handle named first it names for good, whoever of this home has asked; within a transaction.
+ * BAD_ENTRY: that is another account, and nothing is written. */
+enum status state_handle_pin(struct state *state, struct view handle, struct account_id account) MUST_USE;
+
 /* engine_attach: takes deliveries again after ENGINE_SUPERSEDED, because the user said so. */
 void engine_attach(struct engine *e, struct now now);
 

@@ -114,7 +114,7 @@ enum status outbox_reseal_in(struct engine *e, struct now now, struct outbox_row
 
 #define ROWS_AT_ONCE 32u
 
-static enum status unseal_in(struct engine *e, struct now now, struct outbox_row *row)
+static enum status unseal_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
 {
     struct arena one = {0}; /* there may be thousands */
     struct outbox_body body;
@@ -124,10 +124,13 @@ static enum status unseal_in(struct engine *e, struct now now, struct outbox_row
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
     arena_fini(&one);
     row->digest = (struct hash256){0};
-    return s == STATUS_OK ? outbox_reseal_in(e, now, row, STATUS_OK) : s;
+    return s == STATUS_OK ? outbox_reseal_in(e, now, row, reason) : s;
 }
 
-enum status outbox_unseal_in(struct engine *e, struct now now)
+typedef enum status waiting_fn(struct engine *e, struct now now, struct outbox_row *row, enum status reason);
+
+/* Calls `each` for every row that is still to be sent. */
+static enum status waiting_in(struct engine *e, struct now now, waiting_fn *each, enum status reason)
 {
     struct outbox_row *rows = arena_array(&e->arena, ROWS_AT_ONCE, sizeof *rows);
     struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = ROWS_AT_ONCE};
@@ -136,28 +139,25 @@ enum status outbox_unseal_in(struct engine *e, struct now now)
         s = state_outbox_scan(e->state, &scan);
         for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
             scan.after = rows[i].order;
-            s = unseal_in(e, now, &rows[i]);
+            s = each(e, now, &rows[i], reason);
         }
     } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
     return s;
 }
 
-/* Only what is said of it changes: should the relay have this device again, it goes. */
-static enum status stopped_in(struct engine *e, enum status reason)
+enum status outbox_unseal_in(struct engine *e, struct now now)
 {
-    struct outbox_row *rows = arena_array(&e->arena, ROWS_AT_ONCE, sizeof *rows);
-    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = ROWS_AT_ONCE};
-    enum status s;
-    do {
-        s = state_outbox_scan(e->state, &scan);
-        for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
-            scan.after = rows[i].order;
-            if (rows[i].reason == reason) continue;
-            rows[i].reason = reason;
-            s = state_outbox_put(e->state, &rows[i]);
-            if (s == STATUS_OK) message_tell(e, &rows[i]);
-        }
-    } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
+    return waiting_in(e, now, unseal_in, STATUS_OK);
+}
+
+/* Only what is said of it changes: should the relay have this device again, it goes. */
+static enum status stopped_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
+{
+    (void)now;
+    if (row->reason == reason) return STATUS_OK;
+    row->reason = reason;
+    enum status s = state_outbox_put(e->state, row);
+    if (s == STATUS_OK) message_tell(e, row);
     return s;
 }
 
@@ -165,7 +165,7 @@ static enum status stopped_in(struct engine *e, enum status reason)
 void outbox_stopped(struct engine *e, enum status reason)
 {
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, stopped_in(e, reason));
+    if (s == STATUS_OK) s = tx_end(e, waiting_in(e, (struct now){0}, stopped_in, reason));
     (void)engine_fault(e, s);
 }
 

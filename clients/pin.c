@@ -112,3 +112,11 @@ enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t
     *count = s == STATUS_OK ? scan.count : 0;
     return s;
 }
+
+enum status state_handle_pin(struct state *state, struct view handle, struct account_id account)
+{
+    struct account_id held;
+    enum status s = state_handle_get(state, handle, &held);
+    if (s == STATUS_NOT_FOUND) return state_handle_put(state, handle, account);
+    return s == STATUS_OK && memcmp(&held, &account, sizeof held) != 0 ? STATUS_BAD_ENTRY : s;
+}
