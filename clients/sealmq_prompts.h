@@ -1,0 +1,40 @@
+/* sealmq_prompts: what a user must see, as data. A part of sealmq.h, which includes it: include that. */
+#ifndef SEALMQ_PROMPTS_H
+#define SEALMQ_PROMPTS_H
+#ifndef SEALMQ_H
+#error "include <sealmq.h>"
+#endif
+
+enum sealmq_severity {
+    SEALMQ_SEVERITY_NONE = 0,
+    SEALMQ_SEVERITY_INFO = 1,    /* to be seen where it fits */
+    SEALMQ_SEVERITY_WARNING = 2, /* to be seen before going on */
+    SEALMQ_SEVERITY_DECISION = 3 /* the user decides; nothing goes on until then */
+};
+
+enum sealmq_prompt_id {
+    SEALMQ_PROMPT_NONE = 0,
+    SEALMQ_PROMPT_NO_RECOVERY = 1,     /* a home was made; comes with each open until sealmq_prompt_seen */
+    SEALMQ_PROMPT_NOT_SEALED = 2,      /* an opaque message; with the first one that a client sends, and in each row */
+    SEALMQ_PROMPT_CONTACT_CHANGED = 3, /* a message is held: sealmq_release sends it all the same */
+    SEALMQ_PROMPT_MAY_HAVE_COME = 4,   /* a message is in doubt: sealmq_release sends it once more */
+    SEALMQ_PROMPT_RELAY_FORKED = 5,    /* the relay shows another history of our own keys */
+    SEALMQ_PROMPT_MESSAGES_LOST = 6,   /* messages to this device will not come */
+    SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
+    SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
+    SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10 /* a contact was verified and is not any more: see sealmq_verify.h */
+};
+
+/* A prompt as data: id for translations and logic, text in English for where there is none. */
+struct sealmq_prompt {
+    size_t size;
+    enum sealmq_prompt_id id;
+    enum sealmq_severity severity;
+    const char *text; /* one line or two; static */
+};
+
+/* sealmq_prompt_get: the prompt of this id. OK; NOT_FOUND outside the list. Any time, any thread. */
+SEALMQ_API enum sealmq_status sealmq_prompt_get(enum sealmq_prompt_id id, struct sealmq_prompt *out) SEALMQ_MUST_USE;
+
+#endif
