@@ -224,6 +224,16 @@ enum status account_put(struct storage *s, const struct identity_log *log) MUST_
 /* account_trim: makes room in the cache, between turns. */
 void account_trim(struct storage *s);
 
+/* ---- admission.c ---- */
+/* admission_check: a new account, or (with a handle) a new claim. OK, *vouched: a good token came with it; TOKEN_REFUSED,
+ * told as an event. admission_token: the verdict alone; ABSENT also where no keys are known. admission_open: tells where
+ * anybody may come. */
+enum status admission_check(struct storage *s, struct account_id account, struct view handle, struct view token,
+                            bool *vouched) MUST_USE;
+enum token_fault admission_token(struct storage *s, struct account_id account, struct view handle,
+                                 struct view token) MUST_USE;
+void admission_open(struct storage *s);
+
 /* ---- register.c ---- */
 enum status register_plan(struct storage *s, struct request *r);
 void register_apply(struct storage *s, struct request *r);

@@ -182,6 +182,14 @@ static enum status log_here(struct storage *s, const struct log_plan *plan, stru
     return status > STATUS_WIRE_MAX ? STATUS_BUSY : status;
 }
 
+/* Whoever has an account may send to everybody: where a handle wants a token, so does it. */
+static enum status may_come(struct storage *s, const struct request *r, const struct log_plan *plan)
+{
+    const struct msg_register *m = r->meta;
+    bool vouched;
+    return admission_check(s, plan->account, view_of(NULL, 0), m->token, &vouched);
+}
+
 void register_apply(struct storage *s, struct request *r)
 {
     const struct log_plan *plan = r->plan;
@@ -189,6 +197,7 @@ void register_apply(struct storage *s, struct request *r)
     size_t from = 0;
     enum status status = log_here(s, plan, &before, &log);
     if (status == STATUS_OK && !may_be_registering(r, &before)) status = STATUS_UNAUTHENTICATED;
+    if (status == STATUS_OK && !before.length) status = may_come(s, r, plan);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
     if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);

@@ -156,6 +156,7 @@ struct handle_row { /* as claimed */
     struct account_id account;
     struct signature signature;
     struct view entry; /* the account's first one */
+    struct view token; /* the product's word for it, an encoded msg_token; or empty */
 };
 struct view handle_row_write(struct arena *a, const struct handle_row *row);
 enum status handle_row_read(struct view value, struct handle_row *row) MUST_USE;

@@ -5,6 +5,7 @@
 #include "broker/host/journal.h"
 #include "broker/wire/identity_log.h"
 #include "broker/wire/states.h"
+#include "broker/wire/token.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -74,6 +75,7 @@ static const struct {
     {"cause", 0, report_cause_name},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"reason", EVENT_CONNECTION_CUT, cut_reason_name},
+    {"reason", EVENT_TOKEN_REFUSED, token_fault_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},
 };
 

@@ -63,6 +63,8 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
+    X(REGISTRATION_OPEN, 83, "registration_open", WARN, "", "", "")                                \
+    X(TOKEN_REFUSED, 84, "token_refused", WARN, "reason", "", "")                                  \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
     X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \

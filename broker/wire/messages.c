@@ -60,22 +60,28 @@ TABLE(entry_body, U32(1, msg_entry_body, operation), U64(2, msg_entry_body, numb
 TABLE(description, BYTES(1, msg_description, name, DEVICE_NAME_LEN_MAX))
 TABLE(entry, BYTES(1, msg_entry, body, ENTRY_LEN_MAX), FIXED(2, msg_entry, signature))
 TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX),
-      VIEWS(2, msg_register, entries, entry_count, ENTRIES_PER_FRAME))
+      VIEWS(2, msg_register, entries, entry_count, ENTRIES_PER_FRAME),
+      BYTES(3, msg_register, token, TOKEN_LEN_MAX))
 TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),
       ONE(3, msg_registered, log, log_state))
 TABLE(append, FIXED(1, msg_append, account),
       VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME))
 TABLE(appended, ONE(1, msg_appended, log, log_state))
 TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
-      BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature))
+      BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature),
+      BYTES(4, msg_claim_handle, token, TOKEN_LEN_MAX))
 TABLE(handle_claimed, FIXED(1, msg_handle_claimed, account))
 TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account),
       U64(3, msg_lookup, first))
 INNER(handle_proof, msg_handle_proof, BYTES(1, msg_handle_proof, entry, ENTRY_LEN_MAX),
-      FIXED(2, msg_handle_proof, signature))
+      FIXED(2, msg_handle_proof, signature), BYTES(3, msg_handle_proof, token, TOKEN_LEN_MAX))
 TABLE(found, FIXED(1, msg_found, account), ONE(2, msg_found, log, log_state),
       VIEWS(3, msg_found, entries, entry_count, ENTRIES_PER_FRAME),
       MANY(4, msg_found, proof, proof_count, 1, handle_proof))
+
+TABLE(token_body, BYTES(1, msg_token_body, handle, HANDLE_LEN_MAX), FIXED(2, msg_token_body, account),
+      U64(3, msg_token_body, expires_ms), FIXED(4, msg_token_body, relay))
+TABLE(token, BYTES(1, msg_token, body, TOKEN_BODY_LEN_MAX), FIXED(2, msg_token, signature))
 
 TABLE(prekey_body, FIXED(1, msg_prekey_body, device), U64(2, msg_prekey_body, id),
       FIXED(3, msg_prekey_body, key), U64(4, msg_prekey_body, made_ms),
@@ -186,7 +192,8 @@ INNER(worker_row, msg_worker_row, U32(1, msg_worker_row, role), FIXED(2, msg_wor
       U64(15, msg_worker_row, turns), U64(16, msg_worker_row, items),
       U32(17, msg_worker_row, state), U64(18, msg_worker_row, disk_free_percent),
       U64(19, msg_worker_row, accepted), U64(20, msg_worker_row, settled),
-      U64(21, msg_worker_row, repeated), U64(22, msg_worker_row, skewed))
+      U64(21, msg_worker_row, repeated), U64(22, msg_worker_row, skewed),
+      U32(23, msg_worker_row, registration))
 INNER(cut_row, msg_cut_row, U32(1, msg_cut_row, reason), U64(2, msg_cut_row, connections))
 TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(3, msg_overview, connections), U64(4, msg_overview, sessions),

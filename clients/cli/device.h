@@ -5,6 +5,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/output.h"
 #include "clients/sealmq.h"
+#include "clients/sealmq_registration.h"
 #include "clients/sealmq_verify.h"
 
 #include <stdint.h>

@@ -19,6 +19,8 @@ printf '#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_e
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "the header alone in C"
 echo '#include <sealmq_verify.h>' > "$DIR/alone.c"
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_verify.h alone in C"
+echo '#include <sealmq_registration.h>' > "$DIR/alone.c"
+cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_registration.h alone in C"
 CXX="$(command -v g++ || command -v clang++)" || fail "no C++ compiler: broker/packages --tests"
 "$CXX" -std=c++11 "${flags[@]}" "$DIR/alone.cc" 2> "$DIR/err" || fail "the header alone in C++"
 
