@@ -535,6 +535,8 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
     if (l->stage != LOOKUP_HAND_OVER) return;
     if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED) {
         fork_tell(e, now, r->lookup); /* its log is not the beginning of ours */
+    } else if (s == STATUS_ON_HOLD) { /* for as long as its operator says so it takes nothing of theirs */
+        lookup_later(e, now, l, RETRY_MAX_MS);
     } else if (s == STATUS_RELAY_BEHIND) { /* it has even less: how much? */
         lookup_go_on(l, now, LOOKUP_ACCOUNT, l->first);
         lookup_later(e, now, l, retry_after_ms);

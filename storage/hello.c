@@ -20,12 +20,13 @@ enum status hello_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
-/* Whether this key is the device's; UNAUTHENTICATED: it is nobody's, REFUSED: the device may not speak. */
+/* Whether this key is the device's; UNAUTHENTICATED: it is nobody's, REFUSED: the device may not speak, ON_HOLD: not now. */
 static enum status device_check(const struct account *a, struct device_id id, const struct transport_pk *key)
 {
     const struct log_device *d = account_device(a, id);
     if (!d || memcmp(&d->record.transport, key, sizeof *key) != 0) return STATUS_UNAUTHENTICATED;
-    return d->standing == STANDING_ACTIVE ? STATUS_OK : STATUS_REFUSED;
+    if (d->standing != STANDING_ACTIVE) return STATUS_REFUSED;
+    return account_held(a, id) ? STATUS_ON_HOLD : STATUS_OK;
 }
 
 static enum status authenticate(struct storage *s, const struct request *r, struct msg_log_state *log)

@@ -30,6 +30,8 @@ static const struct handler handlers[] = {
     HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
     HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
     HANDLER(EVENTS, true, events), NULL, events_plan, events_apply},
+    HANDLER(HOLD, false, hold), NULL, hold_plan, hold_apply},
+    HANDLER(DEVICES, true, devices), NULL, devices_plan, devices_apply},
 };
 
 static const struct handler *handler_of(uint8_t kind)
@@ -91,7 +93,7 @@ static void free_tables(struct storage *s)
         mailbox_free(&m);
     slot = 0;
     for (struct account *a; (a = table_next(s->accounts, &slot));)
-        free(a);
+        account_free(a);
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);
@@ -176,7 +178,7 @@ static size_t token_weight(struct view token)
 static size_t weight_of(const struct request *r)
 {
     size_t weight = 1;
-    if (r->handler->kind == KIND_LOOKUP) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_LOOKUP || r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
     if (r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
     if (r->handler->kind == KIND_CLAIM_HANDLE)
         weight = SIGNATURE_WEIGHT * (2 + token_weight(((const struct msg_claim_handle *)r->meta)->token));

@@ -55,6 +55,8 @@
 #define TERMS_PER_FRAME    64u
 #define WAKES_PER_LEASE    64u
 #define EVENTS_PER_FRAME   64u
+#define HOLD_ROWS_PER_FRAME 32u /* accounts; each may have a hold on every device */
+#define HOLD_CURSOR_LEN_MAX 64u
 
 /* One session */
 #define CREDIT_MESSAGES_MAX     1024u

@@ -208,7 +208,8 @@ TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(20, msg_overview, limited), U64(21, msg_overview, cut))
 TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
       U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),
-      MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store))
+      MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store),
+      MAYBE(10, msg_event, actor))
 TABLE(events, BYTES(1, msg_events, cursor, 32), U32(2, msg_events, limit))
 TABLE(events_are, BYTES(1, msg_events_are, cursor, 32),
       MANY(2, msg_events_are, events, event_count, EVENTS_PER_FRAME, event))
@@ -224,6 +225,25 @@ INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
 TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
       ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
       MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))
+
+TABLE(hold, MAYBE(1, msg_hold, account), MAYBE(2, msg_hold, device), U32(3, msg_hold, action),
+      U32(4, msg_hold, reason), BYTES(5, msg_hold, cursor, HOLD_CURSOR_LEN_MAX))
+INNER(hold_row, msg_hold_row, FIXED(1, msg_hold_row, account), MAYBE(2, msg_hold_row, device),
+      U32(3, msg_hold_row, reason), U64(4, msg_hold_row, since_ms))
+TABLE(holds_are, BOOL(1, msg_holds_are, changed),
+      MANY(2, msg_holds_are, holds, hold_count, HOLD_ROWS_PER_FRAME * (DEVICES_EVER_MAX + 1), hold_row),
+      BYTES(3, msg_holds_are, cursor, HOLD_CURSOR_LEN_MAX), BOOL(4, msg_holds_are, more))
+TABLE(devices, BYTES(1, msg_devices, handle, HANDLE_LEN_MAX), MAYBE(2, msg_devices, account))
+INNER(device_row, msg_device_row, FIXED(1, msg_device_row, device), U32(2, msg_device_row, standing),
+      U64(3, msg_device_row, key_version), U64(4, msg_device_row, added_number),
+      U64(5, msg_device_row, added_ms), U64(6, msg_device_row, last_seen_ms),
+      U64(7, msg_device_row, client_version), BOOL(8, msg_device_row, attached),
+      U64(9, msg_device_row, waiting), U64(10, msg_device_row, waiting_bytes),
+      U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms))
+TABLE(devices_are, FIXED(1, msg_devices_are, account), ONE(2, msg_devices_are, log, log_state),
+      BOOL(3, msg_devices_are, has_recovery), U32(4, msg_devices_are, hold),
+      U64(5, msg_devices_are, held_ms),
+      MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row))
 
 TABLE(ready, U32(1, msg_ready, role), FIXED(2, msg_ready, boot), MAYBE(3, msg_ready, store),
       MAYBE(4, msg_ready, term), U64(5, msg_ready, commit), U32(6, msg_ready, first),
@@ -274,12 +294,12 @@ struct msg_event msg_event_of(const struct event *e)
 {
     return (struct msg_event){.at_ms = e->at_ms, .kind = (uint32_t)e->kind, .code = e->code,
                               .count = e->count, .value = e->value, .account = e->account,
-                              .device = e->device, .message = e->message, .store = e->store};
+                              .device = e->device, .message = e->message, .store = e->store, .actor = e->actor};
 }
 
 struct event event_of_msg(const struct msg_event *m)
 {
     return (struct event){.at_ms = m->at_ms, .kind = (enum event_kind)m->kind, .code = m->code,
                           .count = m->count, .value = m->value, .account = m->account,
-                          .device = m->device, .message = m->message, .store = m->store};
+                          .device = m->device, .message = m->message, .store = m->store, .actor = m->actor};
 }

@@ -7,7 +7,6 @@
 #include "broker/wire/event.h"
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
-#include "broker/wire/messages_operator.h"
 #include "broker/wire/slab.h"
 #include "broker/wire/states.h"
 
@@ -44,6 +43,8 @@ struct msg_log_state { /* how far an identity log has come */
     uint64_t key_version;
     struct hash256 version_head; /* of the entry that made this key version */
 };
+
+#include "broker/wire/messages_operator.h" /* its messages have log states */
 
 struct msg_prekey_state { /* what the relay has of a device's; ids 0 = none */
     uint64_t signed_id, last_resort_id;
@@ -454,6 +455,7 @@ struct msg_event {
     uint64_t count, value;
     struct mark account, device, message;
     struct store_id store;
+    struct mark actor;
 };
 struct msg_events { struct view cursor; uint32_t limit; }; /* empty cursor = the newest `limit` */
 struct msg_events_are {
@@ -541,7 +543,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \
     X(hint_device) X(heartbeat) X(lease) X(leased) X(woken) X(record) X(event)     \
-    X(end_device)
+    X(end_device) X(hold) X(holds_are) X(devices) X(devices_are)
 
 #define X(name) extern const struct codec_desc msg_##name##_desc;
 MESSAGE_LIST(X)
