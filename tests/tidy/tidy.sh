@@ -31,7 +31,7 @@ cut -d/ -f1 "$tmp/files" | sort -u | { grep -vE "^(($top)|\..*)$" || true; } |
 # and bytes as arguments.
 glue='^(broker/host/.*|broker/(net|zap|edge|probe|main)\.c|storage/backends/rocksdb[a-z_]*\.[ch]|workers/(link|storage/committer)\.c'
 glue="$glue|workers/[a-z]+/main\.c|workers/fanout/webhook\.c|workers/supervisor/processes\.[ch]"
-glue="$glue|clients/(transport|api_home)\.c|clients/state/sqlite[a-z_]*\.[ch]"
+glue="$glue|clients/(transport|api_(home|guest))\.c|clients/state/sqlite[a-z_]*\.[ch]"
 glue="$glue|clients/(cli|ctl|examples)/.*|tests/.*|bench/.*)\$"
 system='zmq|czmq|rocksdb/c|sqlite3|time|unistd|fcntl|poll|pthread|signal|sys/[a-z]+|curl/[a-z]+'
 { grep -vE "$glue" "$tmp/sources" || true; } |
