@@ -48,6 +48,7 @@ enum status hold_plan(struct storage *s, struct request *r)
     const struct msg_hold *m = r->meta;
     if (m->action == HOLD_LIST) {
         struct store_key all = key_single(ROW_HOLD), from = all, to = key_end(view_of(all.bytes, 1));
+        if (m->cursor.len && m->cursor.at[0] != ROW_HOLD) return STATUS_MALFORMED;
         if (m->cursor.len) from = key_after(m->cursor);
         r->plan = turn_scan(&s->turn, SPACE_IDENTITY, &from, &to, HOLD_ROWS_PER_FRAME, 1 << 20);
         return STATUS_OK;

@@ -151,3 +151,29 @@ ENGINE_TEST(vouch, a_token_that_comes_in_a_session_claims_its_handle)
     (void)said(f, KIND_CLAIM_HANDLE, &msg_claim_handle_desc, &claim);
     cr_assert(view_equal(claim.token, mine));
 }
+
+/* ---- holds (PROTOCOL 6.9) ---- */
+
+/* Nothing of ours is lost by it: what waits goes when a later connection finds us released. */
+ENGINE_TEST(hold, who_is_held_stops_is_told_and_keeps_what_it_wrote)
+{
+    struct msg_hello hello;
+    struct sent s;
+    bob_and_session(f);
+    lose_connection(f);
+    struct outbox_row row = write_to(f, "bob", "later", NULL);
+    engine_up(f->e, f->now);
+    turn(f);
+    struct frame frame = said(f, KIND_HELLO, &msg_hello_desc, &hello);
+    refuse(f, &frame, STATUS_ON_HOLD, 0);
+    cr_assert_eq(happened(f, ENGINE_STOPPED).status, STATUS_ON_HOLD);
+    cr_assert_neq(state_of(f, row.order), MESSAGE_REFUSED);
+    cr_assert_eq(row_at(f, row.order).reason, STATUS_ON_HOLD);
+    pass(f, 60000);
+    cr_assert_eq(said_count(f, KIND_HELLO), 0, "it does not knock on");
+    restart(f);
+    bind_session(f);
+    turn(f);
+    said_send(f, &s);
+    cr_assert(message_equal(s.items[0].id, row_at(f, row.order).id));
+}
