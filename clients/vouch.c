@@ -29,13 +29,24 @@ enum status state_product_keys_put(struct state *state, const struct product_key
     return state_setting_put(state, KEYS_SETTING, view_of(keys->keys, keys->count * sizeof keys->keys[0]));
 }
 
+/* Pinned already, by whatever word: it stays so, for good. */
+static enum status pinned_in(struct state *state, struct view handle, struct account_id account, bool *pinned)
+{
+    struct account_id known;
+    enum status s = state_handle_get(state, handle, &known);
+    *pinned = s == STATUS_OK && memcmp(&known, &account, sizeof known) == 0;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
 enum status state_handle_vouched(struct state *state, struct arena *a, const struct msg_found *found, struct view handle)
 {
     struct product_keys keys;
     struct state_identity me;
+    bool pinned = false;
     if (!handle_proven(found, handle, a)) return STATUS_BAD_ENTRY;
     enum status s = keys_in(state, a, &keys);
-    if (s != STATUS_OK || !keys.count) return s;
+    if (s == STATUS_OK && keys.count) s = pinned_in(state, handle, found->account, &pinned);
+    if (s != STATUS_OK || !keys.count || pinned) return s;
     s = state_identity_get(state, a, &me);
     if (s != STATUS_OK) return s;
     struct token_claim claim = {.handle = handle, .account = found->account, .relay = relay_id_of(&me.server)};
