@@ -86,6 +86,8 @@ Test(hold, a_held_account_is_cut_and_kept_out_and_its_messages_wait)
     cr_assert_gt(world_outs(e.w, KIND_END_DEVICE), cut, "every broker is told");
     cr_assert_eq(world_event(e.w, EVENT_HOLD_PLACED)->code, HOLD_TAKEOVER);
     cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_ON_HOLD);
+    struct mark knocks = mark_device(&e.w->config.mark_key, e.bob->device);
+    cr_assert_eq(memcmp(&world_event(e.w, EVENT_AUTH_REFUSED)->device, &knocks, sizeof knocks), 0, "operators see who knocks");
     cr_assert_eq(registers(&e, e.bob), STATUS_ON_HOLD);
     struct sending s = person_send_id(e.w, e.ann, e.bob, world_id(e.w), "are you there?");
     cr_assert_eq(s.status, STATUS_OK);
@@ -125,6 +127,8 @@ Test(hold, is_told_to_nobody_without_the_devices_key)
     struct transport_pk own = e.bob->record.transport;
     e.bob->record.transport = e.ann->record.transport;
     cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_UNAUTHENTICATED);
+    struct mark nobody = {{0}};
+    cr_assert_eq(memcmp(&world_event(e.w, EVENT_AUTH_REFUSED)->device, &nobody, sizeof nobody), 0, "nor accuse anybody");
     cr_assert_eq(registers(&e, e.bob), STATUS_UNAUTHENTICATED);
     e.bob->record.transport = own;
     scene_free(&e);
