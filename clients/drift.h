@@ -45,8 +45,9 @@ enum status statement_reached_in(struct engine *e, struct now now, struct contac
 /* statement_age_in: something is sealed for it: where its devices have not spoken for long the user is told. */
 enum status statement_age_in(struct engine *e, struct now now, const struct contact *c) MUST_USE;
 
-/* ---- contact.c ---- */
+/* ---- account.c ---- */
 
+/* log_grew_push: our own log is looked up where we have not all of it. */
 void log_grew_push(struct engine *e, struct now now, const struct frame *f);
 
 #endif

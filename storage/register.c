@@ -97,10 +97,27 @@ static void devices_compare(struct storage *s, const struct identity_log *before
     }
 }
 
+/* Who shall look it up: the sessions of its devices, but for the one that brought the entries. May be lost. */
+static void log_tell(struct storage *s, const struct request *r, const struct identity_log *log)
+{
+    const struct msg_log_grew meta = {.log = identity_log_state(log)};
+    struct buffer *out;
+    for (size_t i = 0; i < log->device_count; i++) {
+        const struct log_device *d = &log->devices[i];
+        const struct mailbox *m = core_mailbox_peek(s, d->id);
+        if (d->standing != STANDING_ACTIVE || !m || !mailbox_attached(m)) continue;
+        if (device_equal(d->id, r->stamp.device)) continue;
+        size_t start = push_begin(s, &m->session, d->id, &out);
+        frame_write(out, &(struct frame_header){.kind = KIND_LOG_GREW, .home = m->home}, &msg_log_grew_desc, &meta);
+        push_end(out, start);
+    }
+}
+
 /* before is all zero for a new account. */
-static enum status log_store(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
+static enum status log_store(struct storage *s, const struct request *r, const struct identity_log *before,
                              const struct identity_log *log, size_t from)
 {
+    const struct log_plan *plan = r->plan;
     enum status status = account_put(s, log);
     if (status != STATUS_OK) return STATUS_BUSY;
     if (!before->length) entry_put(s, log->account, 0, plan->first);
@@ -111,6 +128,7 @@ static enum status log_store(struct storage *s, const struct log_plan *plan, con
                                       .account = mark_account(&s->config.mark_key, log->account)});
     }
     devices_compare(s, before, log);
+    if (before->length) log_tell(s, r, log);
     return STATUS_OK;
 }
 
@@ -191,7 +209,7 @@ void register_apply(struct storage *s, struct request *r)
     if (status == STATUS_OK && !may_be_registering(r, &before)) status = STATUS_UNAUTHENTICATED;
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
-    if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
+    if (status == STATUS_OK && log.length != before.length) status = log_store(s, r, &before, &log, from);
     if (status != STATUS_OK) {
         log_refuse(s, r, plan->account, status);
         return;
@@ -223,7 +241,7 @@ void append_apply(struct storage *s, struct request *r)
     size_t from = 0;
     enum status status = log_here(s, plan, &before, &log);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
-    if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
+    if (status == STATUS_OK && log.length != before.length) status = log_store(s, r, &before, &log, from);
     if (status != STATUS_OK) {
         log_refuse(s, r, plan->account, status);
         return;

@@ -30,6 +30,7 @@ static const struct handler handlers[] = {
     HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
     HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
     HANDLER(EVENTS, true, events), NULL, events_plan, events_apply},
+    HANDLER(DRIFT, true, empty), NULL, drift_plan, drift_apply},
 };
 
 static const struct handler *handler_of(uint8_t kind)
@@ -77,6 +78,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
         storage_free(&s);
         return status;
     }
+    s->stale.since_ms = s->stale.rate_from_ms = s->store_ms;
     s->wall_base_ms = s->store_ms; /* not behind what an earlier term has seen */
     record_open(s);
     *result = s;
@@ -370,6 +372,7 @@ static void apply_turn(struct storage *s)
     apply_all(s, true);
     resend_look(s);
     expiry_apply(s);
+    drift_tick(s);
     adopt_apply(s);
     apply_all(s, false);
     claim_write(s);

@@ -201,6 +201,7 @@ struct msg_prekeys {
     size_t bundle_count;
 };
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
+struct msg_log_grew { struct msg_log_state log; }; /* of the session's own account */
 
 /* ---- sending (PROTOCOL 7) ---- */
 
@@ -457,6 +458,31 @@ struct msg_events_are {
     size_t event_count;
 };
 
+/* Sends that were stale, of one client version, since the store's process began. */
+struct msg_drift_version {
+    uint64_t client_version; /* event.h; 0 = not known here */
+    uint64_t refused;        /* stale_devices */
+    uint64_t lag_1, lag_2, lag_4; /* of them by how many key versions they were behind: 1; 2, 3; 4 and more */
+    uint64_t repaired;       /* series of refusals that ended with an acceptance */
+    uint64_t rounds;         /* refusals in those */
+    uint64_t latency_ms, latency_ms_max; /* from the first refusal to the acceptance: all together, and the longest */
+};
+struct msg_drift_pair {
+    struct mark sender, target; /* a device, an account */
+    uint64_t client_version, refused, lag; /* lag: of the last one */
+    uint64_t first_ms, last_ms;
+    bool open, stuck; /* not accepted since; and so often that it is an alarm */
+};
+struct msg_drift_is {
+    struct store_id store;
+    uint64_t since_ms, sent, refused; /* sent: items decided */
+    uint64_t forgotten; /* pairs that gave way to others while they were open */
+    struct msg_drift_version *versions;
+    size_t version_count;
+    struct msg_drift_pair *pairs;
+    size_t pair_count;
+};
+
 struct msg_explain {
     struct device_id sender;
     struct target_id target;
@@ -531,7 +557,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
-    X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
+    X(claim_prekeys) X(prekeys) X(prekeys_low) X(log_grew) X(drift_is)                                                     \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \

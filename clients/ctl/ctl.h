@@ -8,5 +8,6 @@
 int ctl_status(struct command *c);
 int ctl_events(struct command *c);
 int ctl_explain(struct command *c);
+int ctl_drift(struct command *c);
 
 #endif

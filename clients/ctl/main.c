@@ -21,6 +21,7 @@ static const struct command_rule commands[] = {
      ctl_events},
     {"explain", "REFERENCE", "what became of the message that somebody read out", explain_options,
      1, ctl_explain},
+    {"drift", NULL, "messages made for devices that their recipient has no more, by client version", NULL, 0, ctl_drift},
 };
 
 static const struct program_rule program = {

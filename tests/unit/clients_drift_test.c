@@ -320,3 +320,104 @@ ENGINE_TEST(drift, a_prekey_that_names_ours_confirms_it)
     cr_assert(has_happened(f, ENGINE_WEAK), "and had no one-time prekey beside it");
     cr_assert_eq(said_count(f, KIND_SEND), 1u);
 }
+
+/* ---- our own log ---- */
+
+/* Entries of our own account by a second device of ours, which the test plays. */
+struct second {
+    struct identity_log log;
+    struct device_id id;
+    uint8_t sk[64];
+    struct buffer entries[4];
+};
+
+static void second_does(struct fixture *f, struct second *x, const struct entry_plan *plan, const uint8_t sk[64])
+{
+    struct buffer *entry = &x->entries[x->log.length];
+    identity_log_make(&x->log, plan, sk, entry);
+    ok(identity_log_append(&x->log, buffer_view(entry), &f->arena));
+    f->my_log = identity_log_state(&x->log);
+}
+
+static void own_entries_answer(struct fixture *f, struct second *x)
+{
+    struct msg_lookup ask;
+    struct view views[4];
+    struct frame frame = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    struct msg_found found = {.account = f->me.account, .log = f->my_log, .entries = views};
+    cr_assert(memcmp(&ask.account, &f->me.account, sizeof ask.account) == 0, "of our own log");
+    for (uint64_t i = ask.first; i < x->log.length; i++)
+        views[found.entry_count++] = buffer_view(&x->entries[i]);
+    answer(f, &frame, KIND_FOUND, &msg_found_desc, &found);
+}
+
+static void second_begin(struct fixture *f, struct second *x)
+{
+    static struct device_secrets secrets;
+    struct entry_plan plan = {.operation = ENTRY_ADD, .signer = f->me.device, .record = record_of(5, x->sk)};
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_secrets_get(f->state, &secrets));
+    state_rollback(f->state);
+    ok(identity_log_open(f->me.entry, &f->arena, &x->log));
+    device_prove(f->me.account, &plan.record, x->sk, &plan.proof);
+    x->id = device_id_of(f->me.account, &plan.record.signing);
+    second_does(f, x, &plan, secrets.signing_sk);
+    bind_session(f);
+    own_entries_answer(f, x);
+    cr_assert_not(has_happened(f, ENGINE_CONTACT), "this device has signed it");
+    said_forget(f);
+}
+
+static void second_end(struct second *x)
+{
+    for (size_t i = 0; i < 4; i++)
+        buffer_fini(&x->entries[i]);
+}
+
+static void push_grew(struct fixture *f)
+{
+    struct msg_log_grew m = {.log = f->my_log};
+    push(f, KIND_LOG_GREW, &msg_log_grew_desc, &m, view_of(NULL, 0));
+}
+
+ENGINE_TEST(drift, a_device_that_another_one_of_ours_adds_is_told_with_who_did_it)
+{
+    struct second x = {.sk = {0}};
+    uint8_t sk[64];
+    second_begin(f, &x);
+    struct entry_plan plan = {.operation = ENTRY_ADD, .signer = x.id, .record = record_of(6, sk)};
+    device_prove(f->me.account, &plan.record, sk, &plan.proof);
+    second_does(f, &x, &plan, x.sk);
+    push_grew(f);
+    own_entries_answer(f, &x);
+    struct engine_event e = happened(f, ENGINE_CONTACT);
+    cr_assert_eq(memcmp(&e.sender_account, &f->me.account, sizeof f->me.account), 0);
+    cr_assert(e.operation == ENTRY_ADD && device_equal(e.sender_device, x.id));
+    cr_assert(device_equal(e.subject, device_id_of(f->me.account, &plan.record.signing)));
+    push_grew(f); /* once more: nothing is new */
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 0u);
+    second_end(&x);
+}
+
+/* The push may be lost: WELCOME says the same. */
+ENGINE_TEST(drift, welcome_tells_of_a_change_that_was_not_heard_of)
+{
+    struct second x = {.sk = {0}};
+    second_begin(f, &x);
+    lose_connection(f);
+    second_does(f, &x, &(struct entry_plan){.operation = ENTRY_SUSPEND, .signer = x.id, .subject = x.id}, x.sk);
+    bind_session(f);
+    own_entries_answer(f, &x);
+    struct engine_event e = happened(f, ENGINE_CONTACT);
+    cr_assert(e.operation == ENTRY_SUSPEND && device_equal(e.subject, x.id) && device_equal(e.sender_device, x.id));
+    second_end(&x);
+}
+
+ENGINE_TEST(drift, a_push_that_cannot_be_read_is_counted_and_asks_nothing)
+{
+    session_only(f);
+    uint64_t bad = engine_counts(f->e).frames_bad;
+    push(f, KIND_LOG_GREW, &msg_empty_desc, &(struct msg_empty){0}, view_of(NULL, 0));
+    cr_assert_eq(engine_counts(f->e).frames_bad, bad + 1);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 0u);
+}
