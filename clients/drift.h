@@ -45,6 +45,11 @@ enum status statement_reached_in(struct engine *e, struct now now, struct contac
 /* statement_age_in: something is sealed for it: where its devices have not spoken for long the user is told. */
 enum status statement_age_in(struct engine *e, struct now now, const struct contact *c) MUST_USE;
 
+/* ---- change.c ---- */
+
+/* change_is_in: whether this is the entry of ours that is on its way. */
+enum status change_is_in(struct engine *e, struct view entry, bool *is) MUST_USE;
+
 /* ---- account.c ---- */
 
 /* log_grew_push: our own log is looked up where we have not all of it. */

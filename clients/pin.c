@@ -81,13 +81,18 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
     return STATUS_OK;
 }
 
-/* What a change of our own has done, change.c tells. */
-static void news_tell(struct engine *e, const struct taken *taken)
+/* What a change of our own has done, change.c tells; an entry that this device has signed, and has not on its way, is told as
+ * anybody's: a copy of it may be at work. */
+static enum status news_tell_in(struct engine *e, const struct taken *taken)
 {
-    for (size_t i = 0; i < taken->count; i++)
-        if (entry_is_version(taken->news[i].operation) &&
-            !device_equal(taken->news[i].sender_device, e->identity.device))
-            event_put(e, &taken->news[i]);
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < taken->count && s == STATUS_OK; i++) {
+        bool own = false;
+        if (!entry_is_version(taken->news[i].operation)) continue;
+        if (device_equal(taken->news[i].sender_device, e->identity.device)) s = change_is_in(e, taken->entries[i], &own);
+        if (s == STATUS_OK && !own) event_put(e, &taken->news[i]);
+    }
+    return s;
 }
 
 /* What the new entries mean for the messages to it; *held: they wait from now on. */
@@ -95,7 +100,8 @@ static enum status judge_in(struct engine *e, struct now now, struct contact *c,
 {
     *held = false;
     if (!taken->count) return STATUS_OK;
-    if (taken->news_due) news_tell(e, taken);
+    enum status s = taken->news_due ? news_tell_in(e, taken) : STATUS_OK;
+    if (s != STATUS_OK) return s;
     if (taken->news_due && taken->founding) *held = hold_begin(e, now, c, LOSS_RECOVERY, &taken->founding_head);
     return statement_reached_in(e, now, c, held);
 }

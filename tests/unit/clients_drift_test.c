@@ -364,8 +364,11 @@ static void second_begin(struct fixture *f, struct second *x)
     second_does(f, x, &plan, secrets.signing_sk);
     bind_session(f);
     own_entries_answer(f, x);
-    cr_assert_not(has_happened(f, ENGINE_CONTACT), "this device has signed it");
+    struct engine_event e = happened(f, ENGINE_CONTACT);
+    cr_assert(e.operation == ENTRY_ADD && device_equal(e.subject, x->id), "this device's key has signed it, and not this device");
+    cr_assert(device_equal(e.sender_device, f->me.device));
     said_forget(f);
+    events_forget(f);
 }
 
 static void second_end(struct second *x)
@@ -411,6 +414,23 @@ ENGINE_TEST(drift, welcome_tells_of_a_change_that_was_not_heard_of)
     struct engine_event e = happened(f, ENGINE_CONTACT);
     cr_assert(e.operation == ENTRY_SUSPEND && device_equal(e.subject, x.id) && device_equal(e.sender_device, x.id));
     second_end(&x);
+}
+
+ENGINE_TEST(drift, a_change_of_this_device_is_no_news)
+{
+    struct msg_append m;
+    struct identity_log log;
+    session_only(f);
+    ok(engine_rotate(f->e, f->now));
+    turn(f);
+    struct frame frame = said(f, KIND_APPEND, &msg_append_desc, &m);
+    ok(identity_log_open(f->me.entry, &f->arena, &log));
+    ok(identity_log_append(&log, m.entries[0], &f->arena));
+    f->my_log = identity_log_state(&log);
+    struct msg_appended done = {.log = f->my_log};
+    answer(f, &frame, KIND_APPENDED, &msg_appended_desc, &done);
+    cr_assert_not(has_happened(f, ENGINE_CONTACT));
+    cr_assert(has_happened(f, ENGINE_IDENTITY));
 }
 
 ENGINE_TEST(drift, a_push_that_cannot_be_read_is_counted_and_asks_nothing)
