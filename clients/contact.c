@@ -399,7 +399,10 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
     } else {
         struct lookup_end end = end_of(e, &c);
         waiting_mark(e, lookup, false);
-        if (is_own(e, l->account)) change_seen(e, now);
+        if (is_own(e, l->account)) {
+            change_seen(e, now);
+            joining_seen(e, now);
+        }
         if (l->claimed && end.status == STATUS_OK)
             lookup_go_on(l, now, LOOKUP_PREKEYS, 0);
         else

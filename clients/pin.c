@@ -42,6 +42,7 @@ struct taken {
     const struct engine_event *founding; /* of them: the recovery key brings in a device */
     struct hash256 founding_head;
     bool news_due; /* we have had this log as it was before */
+    bool settles;  /* its first look-up ends with this answer */
 };
 
 static struct engine_event news_of(struct account_id account, const struct msg_entry_body *body)
@@ -112,7 +113,7 @@ static enum status keep_in(struct engine *e, struct now now, struct contact *c, 
     enum status s = STATUS_OK;
     for (size_t i = 0; i < taken->count && s == STATUS_OK; i++)
         s = state_entry_put(e->state, c->log.account, taken->first + i, taken->entries[i]);
-    if (s != STATUS_OK || (!taken->count && !c->incoming && c->checked_ms == now.wall_ms)) return s;
+    if (s != STATUS_OK || (!taken->count && !taken->settles && c->checked_ms == now.wall_ms)) return s;
     c->checked_ms = now.wall_ms;
     s = judge_in(e, now, c, taken, &held);
     if (s == STATUS_OK) s = state_contact_put(e->state, c);
@@ -143,7 +144,9 @@ enum status pin_extend_in(struct engine *e, struct now now, struct account_id ac
     if (s != STATUS_OK) return s;
     if (*verdict != PIN_FORKED) *verdict = end_compare(&out->log, said);
     if (*verdict == PIN_FORKED || out->log.length == 0) return STATUS_OK;
-    out->incoming = *verdict == PIN_MORE && !taken.news_due;
+    bool incoming = *verdict == PIN_MORE && !taken.news_due;
+    taken.settles = out->incoming && !incoming;
+    out->incoming = incoming;
     return keep_in(e, now, out, &taken);
 }
 

@@ -2,6 +2,7 @@
 #ifndef SEALMQ_STORAGE_CORE_H
 #define SEALMQ_STORAGE_CORE_H
 
+#include "storage/boxes.h"
 #include "storage/mailbox.h"
 #include "storage/newest.h"
 #include "storage/prekey_meter.h"
@@ -123,6 +124,7 @@ struct storage {
     struct table *accounts;  /* account id -> struct account */
     struct newest *newest;   /* which message ids need no look at the claims */
     struct prekey_meter *prekey_meter; /* who has claimed whose prekeys */
+    struct boxes *boxes;     /* where devices that are being linked meet */
     struct listed *listed; /* to be looked up by the next turn */
     size_t listed_count, listed_cap;
     struct mailbox *hot, *hot_last; /* to be served, first come first */
@@ -252,6 +254,12 @@ void claim_prekeys_apply(struct storage *s, struct request *r);
  * can be read. */
 void prekeys_want(struct storage *s, uint16_t home, struct device_id device);
 struct msg_prekey_state prekeys_state(struct storage *s, uint16_t home, struct device_id device);
+
+/* ---- link.c ---- */
+enum status link_put_plan(struct storage *s, struct request *r);
+void link_put_apply(struct storage *s, struct request *r);
+enum status link_get_plan(struct storage *s, struct request *r);
+void link_get_apply(struct storage *s, struct request *r);
 
 /* ---- hello.c ---- */
 enum status hello_plan(struct storage *s, struct request *r);

@@ -63,6 +63,9 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
+    X(LINK_REQUESTED, 74, "link_requested", INFO, "", "boxes", "")                                 \
+    X(LINK_OFFERED, 75, "link_offered", INFO, "", "", "")                                          \
+    X(LINK_BOXES_FULL, 76, "link_boxes_full", WARN, "", "boxes", "bytes")                          \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(DRIFT_STUCK, 98, "drift_stuck", ALARM, "", "refusals", "client_version")                     \
     X(DRIFT_RATE, 99, "drift_rate", WARN, "", "refused", "sent")                                   \

@@ -2,6 +2,7 @@
  * first, where it can be reached, so that one knows of what others have done; a change that does not reach it is kept
  * and gone on with by the next command that does. Invariant: nothing is revoked that was named ambiguously, and nothing
  * without a yes. */
+#include "clients/cli/approve.h"
 #include "clients/cli/loop.h"
 
 #include <stdio.h>
@@ -271,6 +272,7 @@ static int call_check(const struct command *c, const struct action *action)
 
 int devices_run(struct command *c)
 {
+    if (approve_is(c)) return approve_run(c);
     struct devices_call q = {.action = action_of(c)};
     long long timeout_s;
     int failed = call_check(c, q.action);
