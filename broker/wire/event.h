@@ -60,6 +60,8 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(DECRYPT_FAILED, 62, "decrypt_failed", WARN, "cause", "key_version", "client_version")        \
     X(REPORT_REFUSED, 63, "report_refused", WARN, "status", "", "client_version")                  \
     X(RESENT, 64, "resent", INFO, "", "attempt", "parts")                                          \
+    X(DELIVERIES_REVOKED, 65, "deliveries_revoked", INFO, "", "count", "since_ms")                 \
+    X(DEVICE_SWEPT, 66, "device_swept", INFO, "", "deliveries", "since_ms")                        \
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \

@@ -34,7 +34,7 @@ static const struct action {
     {"resume", "active", SEALMQ_OPERATION_RESUME, 1,
      "Messages that waited for it at the relay come now; what was sent while it was suspended does not."},
     {"revoke", "revoked", SEALMQ_OPERATION_REVOKE, 1,
-     "Messages that wait for it at the relay are given to nobody: they expire there, and their senders see that.\n"
+     "Messages that wait for it at the relay are given to nobody: they are deleted there, and their senders see that.\n"
      "What it has received already is on it and stays readable there."},
     {"rename", "renamed", SEALMQ_OPERATION_DESCRIBE, 2, NULL},
 };
