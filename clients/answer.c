@@ -1,7 +1,7 @@
 /* answer: what SENT says of each message, or that a SEND was not answered (PROTOCOL 5 and 7). Every
  * status leads to exactly one of: accepted, again with the same bytes, again repaired, given up.
  * Invariant: an answer changes a row only if the row still stands for the bytes that were sent. */
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <string.h>
 
@@ -133,7 +133,7 @@ static enum status stale_in(struct engine *e, struct now now, struct outbox_row 
     const struct msg_stale *stale = item->stale;
     enum status s = pin_extend_in(e, now, row->target, &stale->log, stale->entries, stale->entry_count, &c, &verdict);
     if (s == STATUS_OK && verdict == PIN_FORKED) {
-        s = verify_lose_in(e, now, row->target, LOSS_FORK);
+        s = hold_contact_in(e, now, row->target, LOSS_FORK, &stale->log.head);
         return s == STATUS_OK ? hold_in(e, now, row) : s;
     }
     if (s == STATUS_OK && identity_log_active(&c.log) == 0) return refuse_in(e, now, row, STATUS_REFUSED);

@@ -80,7 +80,10 @@ void events_take(struct sealmq_client *c, struct now now);
 /* prompts_open: tells those that this home has not seen. */
 enum status prompts_open(struct sealmq_client *c) MUST_USE;
 /* prompt_of_message: what its state has to say to the user. */
-enum sealmq_prompt_id prompt_of_message(enum message_state state, bool sealed);
+enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed);
+
+/* contact_event_fill: by which handle and name this home knows what the event is about. */
+void contact_event_fill(struct sealmq_client *c, const struct engine_event *e, struct sealmq_event *out);
 
 /* handle_refusal_keep: the relay refuses the handle that the home wants. */
 void handle_refusal_keep(struct sealmq_client *c);

@@ -42,10 +42,10 @@ static void message_give(struct sealmq_client *c, const struct outbox_row *row, 
                                   .state = (enum sealmq_message_state)row->state,
                                   .stage = (enum sealmq_stage)message_class_of(row->state),
                                   .reason = (enum sealmq_status)row->reason,
-                                  .prompt = prompt_of_message(row->state, sealed),
+                                  .prompt = prompt_of_message(row->state, row->reason, sealed),
                                   .created_ms = row->created_ms, .ttl_ms = row->ttl_ms, .attempt = row->attempt,
                                   .expires_ms = row->expires_ms, .accepted = row->level != 0,
-                                  .parts = c->parts, .part_count = row->part_count};
+                                  .fresh = row->fresh, .parts = c->parts, .part_count = row->part_count};
     memcpy(full.key, row->key.text, sizeof full.key);
     memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
     memcpy(full.account.bytes, row->target.bytes, sizeof full.account.bytes);
@@ -76,7 +76,8 @@ static enum status message_send(struct sealmq_client *c, const struct sealmq_sen
     memcpy(account.bytes, o->account.bytes, sizeof account.bytes);
     struct engine_message message = {.account = o->handle == NULL ? &account : NULL,
                                      .payload = view_of(o->payload, o->payload_len),
-                                     .key = o->key, .ttl_ms = o->ttl_ms, .sealed = o->kind == SEALMQ_SEALED};
+                                     .key = o->key, .ttl_ms = o->ttl_ms, .sealed = o->kind == SEALMQ_SEALED,
+                                     .fresh = o->fresh};
     if (o->handle != NULL) message.handle = view_of(o->handle, strlen(o->handle));
     return engine_send(c->engine, host_now(), &message, row);
 }

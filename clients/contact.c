@@ -3,7 +3,7 @@
  * handed over. Messages that wait for one are remembered in a bounded table; those that find no place there come
  * again by their due time. What is believed of a log is decided in pin.c. */
 #include "broker/wire/identity.h"
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <string.h>
 
@@ -105,6 +105,17 @@ enum status contact_claim_in(struct engine *e, struct now now, struct outbox_row
     return wait_in(e, now, row, l);
 }
 
+/* A message that wants the log as it is now wants it asked for since, and seen to its end. */
+static void waiting_mark(struct engine *e, size_t lookup, bool asks)
+{
+    for (size_t i = 0; i < WAITING_MAX; i++) {
+        struct waiting *w = &e->waiting[i];
+        if (!w->order || w->lookup != lookup) continue;
+        w->looked = !asks && w->asked;
+        w->asked = asks || w->asked;
+    }
+}
+
 /* ---- asking ---- */
 
 /* Where there is nothing to give, the relay claims to have as much as we and yet to be behind: it shows what it has. */
@@ -177,6 +188,7 @@ static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
         m.account = l->account;
         m.first = l->first;
         l->closed = e->closed_last;
+        if (l->stage == LOOKUP_ACCOUNT) waiting_mark(e, (size_t)(l - e->lookups), true);
     }
     if (l->stage == LOOKUP_HAND_OVER)
         r = hand_over(e, now, l);
@@ -254,6 +266,7 @@ static enum status lookup_tell_in(struct engine *e, struct now now, size_t looku
         struct outbox_row row;
         if (!e->waiting[i].order || e->waiting[i].lookup != lookup) continue;
         s = state_outbox_get(e->state, e->waiting[i].order, &row);
+        if (s == STATUS_OK && e->waiting[i].looked) row.fresh = false;
         s = s == STATUS_OK ? row_tell_in(e, now, &row, end) : s == STATUS_NOT_FOUND ? STATUS_OK : s;
     }
     return s;
@@ -272,7 +285,7 @@ static void lookup_end(struct engine *e, struct now now, size_t lookup, const st
     bool left = false;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
-        if (end == &forked) s = verify_lose_in(e, now, l.account, LOSS_FORK);
+        if (end == &forked) s = hold_contact_in(e, now, l.account, LOSS_FORK, &l.said);
         if (s == STATUS_OK) s = lookup_tell_in(e, now, lookup, end);
         s = tx_end(e, s);
     }
@@ -353,12 +366,13 @@ static struct lookup_end end_of(const struct engine *e, const struct contact *c)
     return someone ? at_last : (struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = STATUS_REFUSED};
 }
 
-/* The relay's log ends where it did, or before, though it was handed the rest: it may have lost that anew. */
-static void behind_tell(struct engine *e, struct now now, struct lookup *l)
+/* The relay's log ends where it did, or before, though it was handed the rest, or one of the account's devices has named
+ * more: it may have lost that anew. */
+static void behind_tell(struct engine *e, struct now now, struct lookup *l, const struct hash256 *seen)
 {
     if (++l->unmended < UNMENDED_MAX) return;
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, verify_lose_in(e, now, l->account, LOSS_ROLLBACK));
+    if (s == STATUS_OK) s = tx_end(e, hold_contact_in(e, now, l->account, LOSS_ROLLBACK, seen));
     (void)engine_fault(e, s);
 }
 
@@ -366,7 +380,7 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
                           const struct msg_found *m)
 {
     struct lookup *l = &e->lookups[lookup];
-    struct contact c;
+    struct contact c = {.hold = LOSS_NONE};
     enum pin_verdict verdict;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK)
@@ -375,8 +389,9 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
         lookup_later(e, now, l, 0);
         return;
     }
-    bool further = c.log.length > l->length;
+    bool further = c.log.length > l->length, less = c.stated_version > c.log.key_version;
     l->length = c.log.length;
+    l->said = m->log.head;
     if (verdict == PIN_FORKED || (verdict == PIN_MORE && !further)) {
         fork_tell(e, now, lookup); /* says that there is more, and does not give it */
     } else if (verdict == PIN_MORE) {
@@ -384,13 +399,17 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
     } else if (verdict == PIN_BEHIND) {
         bool again = m->log.length < l->handed;
         if (again)
-            behind_tell(e, now, l);
+            behind_tell(e, now, l, &l->said);
         else
             l->handed = m->log.length + 1;
         lookup_go_on(l, now, LOOKUP_HAND_OVER, m->log.length);
         if (again) lookup_later(e, now, l, 0); /* it was handed over once, and is not there */
+    } else if (less && l->unmended < UNMENDED_MAX) {
+        behind_tell(e, now, l, &c.stated_head);
+        lookup_later(e, now, l, 0);
     } else {
         struct lookup_end end = end_of(e, &c);
+        waiting_mark(e, lookup, false);
         if (is_own(e, l->account)) {
             change_seen(e, now);
             joining_seen(e, now);

@@ -86,7 +86,8 @@ struct lookup {
     uint64_t length;           /* of the log as it was held when last asked */
     uint64_t closed;           /* closed rows of the inbox up to this order number were there when it was asked */
     uint64_t handed;           /* 1 + the highest length from which entries were handed over; 0 = not yet */
-    unsigned unmended;         /* how often it has shown, after a hand-over, that it has them not */
+    unsigned unmended;         /* how often it has shown, after a hand-over, that it has them not, or less than was stated */
+    struct hash256 said;       /* the head that the relay has named last */
     uint64_t claimed;          /* 1 + the length at which PREKEYS last brought bundles that did not fit; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
@@ -96,6 +97,7 @@ struct lookup {
 struct waiting {
     uint64_t order; /* 0 = free */
     size_t lookup;
+    bool asked, looked; /* the log was asked for since it waits; and it is here as the relay has it */
 };
 
 /* A delivery that is kept (committed). */

@@ -2,7 +2,7 @@
  * share a frame, how much is under way. Looks forward through the outbox behind a cursor, and from its
  * beginning when a retry is due or another process may have written. Invariant: bytes go to the network
  * only from a row that was committed as `queued` with `submitted` set and its lease running. */
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +147,9 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
     bool known;
     enum status s = contact_find_in(e, row, &contact, &known);
     if (s != STATUS_OK) return s;
-    if (!known) return contact_wait_in(e, now, row);
+    if (!known || row->fresh) return contact_wait_in(e, now, row);
+    if (contact.hold != LOSS_NONE && !row->attempt)
+        return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, hold_reason(contact.hold));
     if (row->attempt && !resend_any(row, &contact)) return outbox_refuse_in(e, now, row, STATUS_REFUSED);
     s = outbox_seal_in(e, now, row, &contact, body, ready);
     return s == STATUS_OK && !*ready ? contact_claim_in(e, now, row) : s;

@@ -78,6 +78,7 @@ static int message_keep(struct send *s, struct view text, long long ttl_s)
     options.payload_len = bytes.len;
     options.key = command_option(c, "id");
     options.kind = command_option(c, "opaque") ? SEALMQ_OPAQUE : SEALMQ_SEALED;
+    options.fresh = command_option(c, "fresh") != NULL;
     options.ttl_ms = (uint64_t)ttl_s * 1000;
     enum sealmq_status status = sealmq_send(s->device.client, &options, &s->message);
     buffer_fini(&bytes);
@@ -127,6 +128,22 @@ static int refused_tell(const struct send *s)
                         sealmq_status_name(m->reason), sealmq_status_meaning(m->reason), remedy);
 }
 
+static const char *why_it_waits(struct send *s, struct sealmq_connection *connection)
+{
+    const struct sealmq_message *m = &s->message;
+    if (m->fresh) return "the relay has not told the recipient's keys anew yet";
+    return m->reason != SEALMQ_OK ? sealmq_status_meaning(m->reason) : device_hint(&s->device, connection);
+}
+
+static int held_tell(const struct send *s)
+{
+    struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    const char *key = s->message.key;
+    bool known = sealmq_prompt_get(s->message.prompt, &prompt) == SEALMQ_OK;
+    return command_fail(s->device.command, EXIT_FAILED, "held: %s To send it all the same: release %s",
+                        known ? prompt.text : "", key);
+}
+
 static int state_tell(struct send *s)
 {
     const struct command *c = s->device.command;
@@ -141,8 +158,7 @@ static int state_tell(struct send *s)
     case SEALMQ_MESSAGE_QUEUED:
         return command_fail(c, EXIT_QUEUED,
                             "kept, not accepted yet (%s); outbox --flush tries again",
-                            m->reason != SEALMQ_OK ? sealmq_status_meaning(m->reason)
-                                                   : device_hint(&s->device, &connection));
+                            why_it_waits(s, &connection));
     case SEALMQ_MESSAGE_REFUSED:
         return refused_tell(s);
     case SEALMQ_MESSAGE_UNKNOWN:
@@ -150,9 +166,7 @@ static int state_tell(struct send *s)
                             "it may have arrived long ago: ask the recipient before "
                             "you send it under a new id");
     case SEALMQ_MESSAGE_HELD:
-        return command_fail(c, EXIT_FAILED,
-                            "held: the relay shows another history of the recipient's keys than this home "
-                            "holds; ask the recipient, then: release %s", m->key);
+        return held_tell(s);
     }
     return command_fail(c, EXIT_FAILED, "the message is in no known state: update sealmq");
 }

@@ -166,7 +166,7 @@ enum status memory_outbox_scan(struct state *s, struct outbox_scan *scan)
         after = key_tail(key);
         struct outbox_row *row = &scan->rows[scan->row_count];
         ENSURE(row_at(m, after, row) == STATUS_OK);
-        if (is_due(row, scan->due_ms)) scan->row_count++;
+        if (is_due(row, scan->due_ms) && (!scan->held || row->state == MESSAGE_HELD)) scan->row_count++;
     }
     return STATUS_OK;
 }

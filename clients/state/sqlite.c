@@ -21,7 +21,7 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_DRIFT};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)

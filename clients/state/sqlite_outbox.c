@@ -100,6 +100,7 @@ static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *p
     bind_bytes(c, parts, parts_pack(row, parts));
     bind_u64(c, row->sealed);
     bind_u64(c, row->attempt);
+    bind_u64(c, row->fresh);
 }
 
 static void enumerations_read(struct call *c, struct outbox_row *out)
@@ -164,6 +165,7 @@ static void outbox_read(struct call *c, struct outbox_row *out)
     parts_read(c, out);
     out->sealed = column_bool(c);
     out->attempt = column_u32(c);
+    out->fresh = column_bool(c);
 }
 
 /* One row or NOT_FOUND; ends the call. */
@@ -234,13 +236,19 @@ enum status sqlite_outbox_find_id(struct state *s, struct message_id id, struct 
     return outbox_take(&c, out);
 }
 
-enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
+static struct call held_scan(struct state *s, const struct outbox_scan *scan)
+{
+    struct call c = call_begin(s, STATEMENT_OUTBOX_SCAN_HELD);
+    bind_u64(&c, scan->after);
+    bind_u64(&c, scan->row_max);
+    return c;
+}
+
+static struct call due_scan(struct state *s, const struct outbox_scan *scan)
 {
     uint64_t ahead = scan->due_ms > UINT64_MAX - OUTBOX_DUE_AHEAD_MAX_MS
                          ? UINT64_MAX
                          : scan->due_ms + OUTBOX_DUE_AHEAD_MAX_MS;
-    scan->row_count = 0;
-    if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
     struct call c =
         call_begin(s, scan->class == 0 ? STATEMENT_OUTBOX_SCAN : STATEMENT_OUTBOX_SCAN_CLASS);
     bind_u64(&c, scan->after);
@@ -249,6 +257,14 @@ enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
     bind_ordered(&c, ahead);
     bind_u64(&c, scan->row_max);
     if (scan->class != 0) bind_u64(&c, scan->class);
+    return c;
+}
+
+enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
+{
+    scan->row_count = 0;
+    if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
+    struct call c = scan->held ? held_scan(s, scan) : due_scan(s, scan);
     while (scan->row_count < scan->row_max && call_step(&c))
         outbox_read(&c, &scan->rows[scan->row_count++]);
     enum status status = call_end(&c);

@@ -110,6 +110,19 @@
     "ALTER TABLE contact ADD COLUMN loss INTEGER NOT NULL DEFAULT 0;"                              \
     "ALTER TABLE contact ADD COLUMN lost_ms INTEGER NOT NULL DEFAULT 0;"
 
+/* What is held of a contact's history beside its log: its doubts and its devices' statements; messages that wait for a look-up. */
+#define SCHEMA_DRIFT                                                                               \
+    "ALTER TABLE contact ADD COLUMN incoming INTEGER NOT NULL DEFAULT 0;"                          \
+    "ALTER TABLE contact ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE contact ADD COLUMN hold_ms INTEGER NOT NULL DEFAULT 0;"                           \
+    "ALTER TABLE contact ADD COLUMN hold_head BLOB;"                                               \
+    "ALTER TABLE contact ADD COLUMN stated_version INTEGER NOT NULL DEFAULT 0;"                    \
+    "ALTER TABLE contact ADD COLUMN stated_head BLOB;"                                             \
+    "ALTER TABLE contact ADD COLUMN stated_ms INTEGER NOT NULL DEFAULT 0;"                         \
+    "ALTER TABLE contact ADD COLUMN stated_warned_ms INTEGER NOT NULL DEFAULT 0;"                  \
+    "ALTER TABLE outbox ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;"                              \
+    "CREATE INDEX outbox_held ON outbox (ord) WHERE state = 8;"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -130,14 +143,18 @@
 #define OUTBOX_COLUMNS                                                                             \
     "caller_key, id, handle, target, state, reason, content, ttl_ms, created_ms, due_ms, ended_ms,"\
     " tries, rounds, submitted, doubtful, lost, digest, attempts, level, expires_ms, store, term," \
-    " receipt_commit, key_id, accepted_ms, mac, parts, sealed, attempt"
-#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+    " receipt_commit, key_id, accepted_ms, mac, parts, sealed, attempt, fresh"
+#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 #define OUTBOX_SELECT "SELECT ord, " OUTBOX_COLUMNS " FROM outbox "
 
 #define INBOX_COLUMNS                                                                              \
     "sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body, shown, sealed," \
     " closed, target, attempt, commitment, stamp_key, stamp, head, counter, missing"
 #define INBOX_SELECT "SELECT ord, " INBOX_COLUMNS " FROM inbox "
+
+#define CONTACT_COLUMNS                                                                            \
+    "log, checked_ms, verified_ms, loss, lost_ms, incoming, hold, hold_ms, hold_head,"             \
+    " stated_version, stated_head, stated_ms, stated_warned_ms"
 
 /* X(NAME, "text") */
 #define STATEMENT_LIST(X)                                                                          \
@@ -159,9 +176,9 @@
     X(SETTING_DROP, "DELETE FROM setting WHERE name = ?")                                          \
     X(HANDLE_GET, "SELECT account FROM handle WHERE handle = ?")                                   \
     X(HANDLE_PUT, "INSERT OR REPLACE INTO handle VALUES (?,?)")                                    \
-    X(CONTACT_GET, "SELECT log, checked_ms, verified_ms, loss, lost_ms FROM contact"               \
-                   " WHERE account = ?")                                                           \
-    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?,?,?,?)")                          \
+    X(CONTACT_GET, "SELECT " CONTACT_COLUMNS " FROM contact WHERE account = ?")                    \
+    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact (account, " CONTACT_COLUMNS ")"                 \
+                   " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)")                                        \
     X(ENTRY_PUT, "INSERT OR REPLACE INTO entry VALUES (?,?,?)")                                    \
     X(ENTRY_SCAN, "SELECT number, entry FROM entry WHERE account = ? AND number >= ?"              \
                   " ORDER BY number LIMIT ?")                                                      \
@@ -184,6 +201,7 @@
                    " ORDER BY ord LIMIT ?5")                                                       \
     X(OUTBOX_SCAN_CLASS, OUTBOX_SELECT "WHERE ord > ?1 AND (?2 OR due_ms <= ?3 OR due_ms > ?4)"    \
                          " AND class = ?6 ORDER BY ord LIMIT ?5")                                  \
+    X(OUTBOX_SCAN_HELD, OUTBOX_SELECT "WHERE state = 8 AND ord > ?1 ORDER BY ord LIMIT ?2")        \
     X(OUTBOX_RECEIPT, OUTBOX_SELECT "WHERE class = 2 AND store = ?1"                               \
                       " AND (term, receipt_commit) >= (?2, ?3)"                                    \
                       " AND NOT (term = ?2 AND receipt_commit = ?3 AND ord <= ?4)"                 \

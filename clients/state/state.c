@@ -328,6 +328,7 @@ enum status state_outbox_scan(struct state *s, struct outbox_scan *scan)
 {
     need(s, STATE_READ);
     ENSURE(scan->row_max > 0 && scan->row_max <= STATE_SCAN_MAX);
+    ENSURE(!scan->held || (scan->class == 0 && scan->due_ms == 0));
     scan->row_count = 0;
     return s->ops->outbox_scan(s, scan);
 }

@@ -68,6 +68,14 @@ struct contact {
     uint64_t verified_ms;    /* wall: when the user said that it is who it should be; 0 = not, or not any more */
     enum loss loss;
     uint64_t lost_ms;        /* wall: of the loss; else 0 */
+    bool incoming;           /* its first look-up has not come to the end: what it brings is no news */
+    enum loss hold;          /* why messages to it wait for the user (hold.c); NONE: they go */
+    uint64_t hold_ms;        /* wall: since when; 0 = they go */
+    struct hash256 hold_head; /* what was seen that holds them, or did until the user let them go: it does so once */
+    uint64_t stated_version; /* the highest key version that one of its devices has named, */
+    struct hash256 stated_head; /* and its head (statement.c) */
+    uint64_t stated_ms;      /* relay's clock: the newest word of its devices that the log we hold is theirs; 0 = none */
+    uint64_t stated_warned_ms; /* the stated_ms of which the user was told that it is old */
 };
 
 /* The signed entries of a log: number -> encoded msg_entry. */
@@ -145,6 +153,7 @@ struct outbox_row {
     bool submitted;           /* handed to the network under this id; no answer to that yet */
     bool doubtful;            /* an earlier submission under this id was never answered */
     bool lost;                /* the receipt's acceptance was lost: resend with it */
+    bool fresh;               /* its recipient's log is to be looked up anew before it is sealed */
     struct hash256 digest;    /* of the bytes kept; all zero until encrypted */
     struct hash256 attempts[STATE_ATTEMPTS_MAX]; /* of earlier bytes under this id */
     size_t attempt_count;
@@ -169,6 +178,7 @@ struct outbox_body {
 
 struct outbox_scan {
     enum message_class class; /* 0 = all */
+    bool held;                /* only held ones; class and due_ms are 0 then */
     uint64_t after;           /* rows with order > after */
     uint64_t due_ms;          /* 0 = all; else only rows with due_ms <= this, or due_ms > this +
                                * OUTBOX_DUE_AHEAD_MAX_MS */
