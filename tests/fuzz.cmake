@@ -64,6 +64,7 @@ sealmq_fuzz(safety 200000 fuzz_compare)
 
 sealmq_fuzz_library(fuzz_seal clients/seal/*.c fuzz_wire)
 sealmq_fuzz(sealed 50000 fuzz_seal)
+sealmq_fuzz(copy 200000 fuzz_seal)
 
 file(GLOB edge ${PROJECT_SOURCE_DIR}/clients/*.c ${PROJECT_SOURCE_DIR}/clients/state/memory*.c
     ${PROJECT_SOURCE_DIR}/clients/state/rows.c ${PROJECT_SOURCE_DIR}/clients/state/state.c)
