@@ -62,6 +62,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_FORKED:
     case ENGINE_UNVERIFIED:
+    case ENGINE_DEVICES:
     case ENGINE_COPIED: break; /* prompts */
     case ENGINE_MOVE: break;   /* the library's own affair */
     }
@@ -127,6 +128,8 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
     else if (e->kind == ENGINE_UNVERIFIED)
         (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, 0, e->sender_account);
+    else if (e->kind == ENGINE_DEVICES)
+        (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_DEVICES, 0, e->sender_account);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)

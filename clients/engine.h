@@ -220,6 +220,7 @@ bool engine_is_idle(const struct engine *e);
     X(FAILED, "failed")             /* the local state failed with status: free the engine */      \
     X(FORKED, "forked")             /* the relay has shown us another history of this account's keys than it has itself */ \
     X(UNVERIFIED, "unverified")     /* sender_account was verified, and is not any more: loss */   \
+    X(DEVICES, "devices")           /* sender_account, a contact, has a new device: sender_device */   \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */

@@ -38,6 +38,8 @@ struct taken {
     struct view entries[ENTRIES_PER_FRAME];
     size_t count;
     bool ends; /* one of them ends a verification */
+    struct device_id added[ENTRIES_PER_FRAME]; /* by them */
+    size_t added_count;
 };
 
 static enum status entry_take_in(struct engine *e, struct account_id account, struct view entry, struct contact *c,
@@ -62,7 +64,17 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
     }
     taken->entries[taken->count++] = entry;
     taken->ends = taken->ends || safety_ends(&body);
+    if (body.operation == ENTRY_ADD) taken->added[taken->added_count++] = c->log.devices[c->log.device_count - 1].id;
     return STATUS_OK;
+}
+
+/* Of a contact that was known before. */
+static void devices_tell(struct engine *e, const struct contact *c, const struct taken *taken)
+{
+    bool own = memcmp(&c->log.account, &e->identity.account, sizeof c->log.account) == 0;
+    for (size_t i = 0; taken->first > 0 && !own && i < taken->added_count; i++)
+        event_put(e, &(struct engine_event){.kind = ENGINE_DEVICES, .sender_account = c->log.account,
+                                            .sender_device = taken->added[i]});
 }
 
 static enum status keep_in(struct engine *e, struct now now, struct contact *c, const struct taken *taken)
@@ -73,6 +85,7 @@ static enum status keep_in(struct engine *e, struct now now, struct contact *c, 
     if (s != STATUS_OK || (!taken->count && c->checked_ms == now.wall_ms)) return s;
     c->checked_ms = now.wall_ms;
     if (taken->ends) verify_end(e, now, c, LOSS_RECOVERY);
+    devices_tell(e, c, taken);
     return state_contact_put(e->state, c);
 }
 

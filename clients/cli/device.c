@@ -40,6 +40,15 @@ static void warn(struct device *d, enum sealmq_prompt_id id)
         (void)sealmq_prompt_seen(d->client, id);
 }
 
+void device_notice(struct device *d, const struct sealmq_event *event)
+{
+    char account[SEALMQ_ACCOUNT_TEXT_LEN + 1];
+    const struct sealmq_contact contact = device_contact(d, event->account);
+    sealmq_account_text(event->account, account);
+    progress_end(&d->progress);
+    fprintf(stderr, "notice: %s: %s\n", contact.handle[0] ? contact.handle : account, event->text);
+}
+
 /* Whoever made the change has gone. */
 static void unmade_tell(const struct sealmq_event *event)
 {

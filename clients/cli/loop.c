@@ -25,6 +25,7 @@ static void event_note(struct device *d, const struct sealmq_event *event)
     if (event->kind == SEALMQ_EVENT_LEFT) d->left = true;
     if (event->kind == SEALMQ_EVENT_IDENTITY && event->operation && event->status != SEALMQ_OK) d->unmade = *event;
     if (event->kind != SEALMQ_EVENT_PROMPT) return;
+    if (event->prompt == SEALMQ_PROMPT_CONTACT_DEVICES) device_notice(d, event);
     if (event->prompt == SEALMQ_PROMPT_RELAY_FORKED || event->prompt == SEALMQ_PROMPT_CONTACT_FORKED ||
         event->prompt == SEALMQ_PROMPT_HOME_COPIED || event->prompt == SEALMQ_PROMPT_DEVICE_OUT ||
         event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED)
