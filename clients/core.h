@@ -102,6 +102,7 @@ struct waiting {
 struct delivered {
     struct position at;
     uint64_t order;          /* its inbox row; 0 = it failed */
+    uint64_t replaced;       /* the closed row of an earlier attempt, dropped for it; 0 = none */
     uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
     struct view report;      /* of one that failed: an encoded msg_report, in the engine's arena; or empty */
