@@ -29,6 +29,12 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
         "Compare with the contact again by another way."},
+    [SEALMQ_PROMPT_LINK_REQUEST] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "A device asks to join this account. It will read all messages that come from now on, can send in your name, and can "
+        "put out your other devices. Approve it only if it is in your hands and shows this very code."},
+    [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
+        "now on."},
     [SEALMQ_PROMPT_CONTACT_DEVICES] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "A new device of this contact will read what is sent from now on; what was sent before it does not get."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
