@@ -201,7 +201,7 @@ struct inbox_row {
     struct hash256 commitment;
     uint32_t stamp_key;   /* the relay's stamp, kept for a later report (PROTOCOL 10.6) */
     struct mac256 stamp;
-    struct view head;     /* of the content; empty unless sealed and opened */
+    struct view head;     /* of the content, whose payload has sent_to before it (10.9); empty unless sealed and opened */
     struct account_id sent_to; /* sealed by another device of ours: to whom; all zero in others' messages */
     uint64_t counter;     /* of the content; 0 for opaque ones */
     uint64_t missing;     /* contents between the highest counter heard before and this one; a million at most */
