@@ -16,16 +16,21 @@ FIRST="$(field device)"
 
 # copy_is PATTERN: for wait_for: what status says of the copy of message ID, sent by alice.
 copy_is() { state_is alice "$ID" "\"copy\":{$1"; }
+# said FROM TO TEXT: say, and its copy is accepted, too: a sender does not wait long for that, and whoever comes next sends it.
+said() {
+    say "$@"
+    wait_for "its copy is accepted" state_is "$1" "$ID" '"copy":{"state":"\(accepted\|settled\)"'
+}
 no_copy() { as alice 0 --json status "$ID"; out_lacks '"copy"'; }
 # shows DEVICE TEXT: its next message is this one, and was sent by another device of its account.
 shows() { take "$1" "$2"; out_has '"to":'; out_has '"from":"alice"'; out_has '"sealed":true'; }
 
 # Nothing of what was sent before, nothing without another device.
 take_none phone
-say alice bob "hello bob"
+said alice bob "hello bob"
 [ "$(as alice 0 --json outbox && grep -c "$ID" "$DIR/out")" = 1 ] || fail "a copy is no message in the outbox"
 take bob "hello bob";                             out_lacks '"to":'
-as alice 0 --json status "$ID";                   out_has "\"copy\":{"; out_has "$SECOND"
+as alice 0 --json status "$ID";                   out_has '"copy":{'; out_has "$SECOND"
 shows phone "hello bob"
 BOB="$(field to_account)"
 equal "$(field to)" "$BOB" "the name of somebody whom the phone has never met"
@@ -37,10 +42,11 @@ wait_for "support sees the copy by its reference" explained "$COPY" settled
 as alice 0 --json status "$COPY";                 out_has "\"id\":\"$ID\""
 
 # The other way, in words; the recipient sees one account, and answers reach both.
-as phone 0 send bob "from the phone"
+as phone 0 --json send bob "from the phone"; ID="$(field id)"
+wait_for "its copy is accepted" state_is phone "$ID" '"copy":{"state":"\(accepted\|settled\)"'
 as alice 0 recv --count 1 --timeout 10;           lines 1; out_has "you -> bob: from the phone"
 take bob "from the phone"
-say phone bob "again from it"
+said phone bob "again from it"
 take alice "again from it";                       out_has '"from":"alice"'; out_has '"to":"bob"'
 take bob "again from it"
 as bob 0 --json send alice "to you both"
@@ -59,7 +65,7 @@ take_none alice
 as alice 0 devices suspend "$SECOND"
 say alice bob "while suspended";                  no_copy; take bob "while suspended"
 as alice 0 devices resume "$SECOND"
-say alice bob "while resumed";                    take bob "while resumed"
+said alice bob "while resumed";                    take bob "while resumed"
 shows phone "while resumed"
 wait_for "the copy is settled" copy_is '"state":"settled"'
 take_none phone
@@ -68,11 +74,11 @@ take_none phone
 for i in 1 2 3; do
     "$BIN/sealmq" --home "$DIR/phone" --json recv --follow >> "$DIR/shown" 2> "$DIR/shown.err" &
     FOLLOW=$!
-    say alice bob "killed $i"
+    said alice bob "killed $i"
     kill -KILL "$FOLLOW"; ended "$FOLLOW" 2> /dev/null
     [ "$i" = 2 ] && { relay_kill; relay_start; }
 done
-say alice bob "while it is off"
+said alice bob "while it is off"
 wait_for "the copy waits" copy_is '"state":"accepted"'
 relay_kill; relay_start
 all_shown() {
@@ -107,12 +113,12 @@ take bob "kept"; take_none bob; take_none phone
 # The phone is set back to an older copy of its home: the copy does not open there, and is sealed anew for it alone.
 cp -r "$DIR/phone" "$DIR/older"
 for i in 1 2 3; do
-    say alice bob "before $i"; shows phone "before $i"
-    say phone bob "and $i"; shows alice "and $i"
+    said alice bob "before $i"; shows phone "before $i"
+    said phone bob "and $i"; shows alice "and $i"
 done
 as bob 0 --json recv --count 6 --timeout 10
 rm -rf "$DIR/phone"; mv "$DIR/older" "$DIR/phone"
-say alice bob "after the return"
+said alice bob "after the return"
 COPY="$(as alice 0 --json status "$ID" && grep -o '"copy":{.*' "$DIR/out" | grep -oE '"reference":"[^"]*"' | sed 's/.*:"//; s/"//')"
 take bob "after the return"
 take_none phone 2
@@ -131,7 +137,7 @@ take_none bob
 # A third device joins, and alice's home has not heard of it when she sends: the relay says so, and both get it.
 TABLET="$(second tablet)"
 as tablet 0 --json devices;                       out_has '"fresh":true'
-say alice bob "to all of mine"
+said alice bob "to all of mine"
 shows phone "to all of mine"
 shows tablet "to all of mine"
 wait_for "the copy is settled" copy_is '"state":"settled"'
@@ -140,7 +146,7 @@ take bob "to all of mine"
 
 # Revoked: never more; the other one goes on. The last one gone: none any more, and nobody is told of a failure.
 as alice 0 devices revoke "$SECOND" --yes
-say alice bob "for the tablet";                   shows tablet "for the tablet"
+said alice bob "for the tablet";                   shows tablet "for the tablet"
 as alice 0 --json status "$ID";                   out_lacks "$SECOND"
 as tablet 0 devices revoke "$TABLET" --yes
 say alice bob "for nobody else"

@@ -49,6 +49,7 @@ say alice bob "five";                    err_lacks notice
 take bob "five"; take tablet "five"
 say tablet alice "six"
 take alice "six"
+wait_for "its copy is accepted" state_is tablet "$ID" '"copy":{"state":"\(accepted\|settled\)"'
 take bob "six";                          out_has '"to":"alice"'
 say alice bob "seven";                   err_lacks notice
 take bob "seven"; take tablet "seven"
