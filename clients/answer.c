@@ -85,6 +85,7 @@ static enum status accept_in(struct engine *e, struct now now, struct outbox_row
     enum status s = state_body_get(e->state, row->order, &e->arena, &body);
     body.answer = answer;
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
+    if (s == STATUS_OK) s = copy_make_in(e, now, row, body.payload);
     if (s != STATUS_OK) return s;
     row->submitted = row->doubtful = row->lost = false;
     row->tries = row->rounds = 0; /* if this acceptance is lost, repairs begin anew */
@@ -119,6 +120,8 @@ static enum status refuse_in(struct engine *e, struct now now, struct outbox_row
 static enum status hold_in(struct engine *e, struct now now, struct outbox_row *row)
 {
     e->counts.forks++;
+    if (memcmp(&row->target, &e->identity.account, sizeof row->target) == 0)
+        event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
     return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, STATUS_BAD_ENTRY);
 }
 
@@ -160,7 +163,7 @@ static enum status behind_in(struct engine *e, struct now now, struct outbox_row
  * sure that it never had one. */
 static enum status id_time_in(struct engine *e, struct now now, struct outbox_row *row)
 {
-    if (row->attempt) return refuse_in(e, now, row, STATUS_ID_TIME);
+    if (row->attempt || row->copy_of) return refuse_in(e, now, row, STATUS_ID_TIME); /* the id is not theirs to change */
     if (row->doubtful || row->lost)
         return outbox_step_in(e, now, row, MESSAGE_EVENT_DOUBT, STATUS_ID_TIME);
     if (row->rounds++ >= ID_ROUNDS_MAX) return refuse_in(e, now, row, STATUS_ID_TIME);

@@ -15,8 +15,9 @@
 
 /* ---- rows ---- */
 
-static void message_tell(struct engine *e, const struct outbox_row *row)
+void outbox_tell(struct engine *e, const struct outbox_row *row)
 {
+    if (row->copy_of) return; /* its message is there for the user */
     event_put(e, &(struct engine_event){.kind = ENGINE_MESSAGE, .status = row->reason,
                                         .order = row->order, .key = row->key, .id = row->id,
                                         .state = row->state, .attempt = row->attempt});
@@ -29,7 +30,7 @@ static enum status bytes_drop_in(struct engine *e, const struct outbox_row *row)
     struct arena one = {0}; /* there may be thousands */
     struct outbox_body body = {0}, rest = {0};
     enum status s = STATUS_OK;
-    if (row->state != MESSAGE_SETTLED) s = state_body_get(e->state, row->order, &one, &body);
+    if (row->state != MESSAGE_SETTLED && !row->copy_of) s = state_body_get(e->state, row->order, &one, &body);
     rest.payload = body.payload;
     if (row->state == MESSAGE_HELD) rest.head = body.head;
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &rest);
@@ -42,7 +43,7 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
 {
     enum message_state to, from = row->state;
     enum status was = row->reason;
-    enum status s = message_step(from, event, &to);
+    enum status s = message_step(from, copy_event(row, event), &to);
     if (s != STATUS_OK) return s;
     row->state = to;
     row->reason = reason;
@@ -50,7 +51,7 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
     row->ended_ms = ended ? now.wall_ms : 0;
     s = state_outbox_put(e->state, row);
     if (s == STATUS_OK && ended) s = bytes_drop_in(e, row);
-    if (s == STATUS_OK && (to != from || was != reason)) message_tell(e, row);
+    if (s == STATUS_OK && (to != from || was != reason)) outbox_tell(e, row);
     return s;
 }
 
@@ -69,7 +70,7 @@ enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row 
     row->due_ms = now.wall_ms + delay_ms;
     submit_wake(e, now, delay_ms);
     enum status s = state_outbox_put(e->state, row);
-    if (s == STATUS_OK && was != reason) message_tell(e, row);
+    if (s == STATUS_OK && was != reason) outbox_tell(e, row);
     return s;
 }
 
@@ -179,7 +180,7 @@ static enum status stopped_in(struct engine *e, struct now now, struct outbox_ro
     if (row->reason == reason) return STATUS_OK;
     row->reason = reason;
     enum status s = state_outbox_put(e->state, row);
-    if (s == STATUS_OK) message_tell(e, row);
+    if (s == STATUS_OK) outbox_tell(e, row);
     return s;
 }
 
@@ -251,16 +252,18 @@ static enum status content_make_in(struct engine *e, struct now now, const struc
                                    const struct outbox_body *body, struct content *out)
 {
     struct contact own;
-    struct view key = view_of(row->target.bytes, sizeof row->target.bytes);
+    struct view key = view_of(row->target.bytes, sizeof row->target.bytes), payload;
     size_t len;
+    enum status s = copy_payload_in(e, row, body->payload, &payload);
+    if (s != STATUS_OK) return s;
     if (body->head.len) {
-        enum status read = content_head_read(body->head, out, &len);
-        out->payload = body->payload;
-        return read == STATUS_OK && len == body->payload.len ? STATUS_OK : STATUS_DAMAGED;
+        s = content_head_read(body->head, out, &len);
+        out->payload = payload;
+        return s == STATUS_OK && len == payload.len ? STATUS_OK : STATUS_DAMAGED;
     }
-    *out = (struct content){.made_ms = engine_relay_ms(e, now), .payload = body->payload};
+    *out = (struct content){.made_ms = engine_relay_ms(e, now), .payload = payload};
     random_fill(e, out->franking.bytes, sizeof out->franking.bytes);
-    enum status s = state_contact_get(e->state, e->identity.account, &own);
+    s = state_contact_get(e->state, e->identity.account, &own);
     if (s == STATUS_OK) s = state_counter_get(e->state, COUNTER_SEALED, key, &out->counter);
     out->counter++;
     out->key_version = own.log.key_version;
@@ -434,7 +437,7 @@ static enum status draft_in(struct engine *e, struct now now, const struct engin
     if (s != STATUS_OK || ready) return s;
     s = state_body_put(e->state, row->order, &body);
     if (s == STATUS_OK && waits) return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, hold_reason(contact.hold));
-    if (s == STATUS_OK) message_tell(e, row);
+    if (s == STATUS_OK) outbox_tell(e, row);
     return s;
 }
 

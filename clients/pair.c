@@ -3,6 +3,8 @@
  * made or opened, and only if that is good; secrets are in e->work, and wiped when pair_forget returns. */
 #include "broker/wire/prekey.h"
 #include "clients/drift.h"
+#include "clients/core.h"
+#include "clients/seal/copy.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -189,7 +191,7 @@ struct opening {
     enum report_cause cause; /* of the session it belongs to, as far as can be told */
 };
 
-/* In this session: CAUSE_NONE with the content, whose commitment fits; e->work->next has moved on then. */
+/* In this session: CAUSE_NONE with the content, whose commitment and payload fit; e->work->next has moved on then. */
 static enum report_cause try_session(struct opening *o, const struct message_sk *kept)
 {
     struct seal_work *w = o->e->work;
@@ -200,7 +202,8 @@ static enum report_cause try_session(struct opening *o, const struct message_sk 
     if (cause == CAUSE_NONE) cause = content_read(buffer_view(&o->e->plain), &o->content);
     if (cause != CAUSE_NONE) return cause;
     struct hash256 commitment = content_commitment(&o->content);
-    return sodium_memcmp(&commitment, &o->context->commitment, sizeof commitment) ? CAUSE_COMMITMENT : CAUSE_NONE;
+    if (sodium_memcmp(&commitment, &o->context->commitment, sizeof commitment)) return CAUSE_COMMITMENT;
+    return copy_check(o->context, &o->content);
 }
 
 static enum status fresh_keep_in(struct engine *e, uint64_t session)

@@ -1,6 +1,6 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
- * joining an account in sealmq_link.h.
+ * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -443,6 +443,10 @@ struct sealmq_received {
     const void *payload;                /* payload_len bytes; good until the next sealmq_inbox_next on this client */
     size_t payload_len;
     bool verified;                      /* whose it is the user has verified: sealmq_verify.h */
+    bool own;                           /* this account's own: another device of it has sent it. Not to be answered as if
+                                         * somebody had written: */
+    struct sealmq_account to;           /* own: to whom; this account itself: a note to oneself. Else all zero */
+    char to_handle[SEALMQ_HANDLE_MAX + 1]; /* own: by which this home knows that account; "" = by none */
 };
 
 /* sealmq_inbox_next: the first message after the order number `after` (0 = from the oldest one) that was not taken with

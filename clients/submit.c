@@ -150,7 +150,8 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
     if (!known || row->fresh) return contact_wait_in(e, now, row);
     if (contact.hold != LOSS_NONE && !row->attempt)
         return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, hold_reason(contact.hold));
-    if (row->attempt && !resend_any(row, &contact)) return outbox_refuse_in(e, now, row, STATUS_REFUSED);
+    bool vain = row->attempt ? !resend_any(row, &contact) : copy_is_vain(e, row, &contact.log);
+    if (vain) return outbox_refuse_in(e, now, row, STATUS_REFUSED);
     s = outbox_seal_in(e, now, row, &contact, body, ready);
     return s == STATUS_OK && !*ready ? contact_claim_in(e, now, row) : s;
 }
@@ -159,7 +160,7 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
 static enum status id_renew_in(struct engine *e, struct now now, struct outbox_row *row)
 {
     bool sent = row->submitted || row->doubtful || row->lost || row->attempt_count || row->attempt;
-    if (sent || id_is_timely(e, now, row->id)) return STATUS_OK;
+    if (sent || row->copy_of || id_is_timely(e, now, row->id)) return STATUS_OK;
     outbox_new_id(e, now, row);
     if (row->state == MESSAGE_DRAFTED) return STATUS_OK;
     return outbox_reseal_in(e, now, row, STATUS_OK);

@@ -101,6 +101,23 @@ static bool is_answered(void *self)
     return s->message.stage != SEALMQ_STAGE_SENDING;
 }
 
+#define COPY_MS 1000u /* the message is accepted: nobody waits long for our other devices */
+
+static bool is_copied(void *self)
+{
+    struct send *s = self;
+    struct sealmq_copy copy = SEALMQ_INIT(struct sealmq_copy);
+    return sealmq_copy_get(s->device.client, s->message.order, &copy) != SEALMQ_OK || copy.stage != SEALMQ_STAGE_SENDING;
+}
+
+/* What does not go now goes with the next command. */
+static enum loop_end copy_wait(struct send *s)
+{
+    const struct loop_watch watch = {s, NULL, is_copied};
+    enum loop_end end = loop_run(&s->device, &watch, loop_now_ms() + COPY_MS);
+    return end == LOOP_TIMEOUT ? LOOP_DONE : end;
+}
+
 /* EXIT_OK with the row as it stands in the end, or the exit status after one line. */
 static int answer_wait(struct send *s, long long timeout_s)
 {
@@ -109,6 +126,7 @@ static int answer_wait(struct send *s, long long timeout_s)
     if (failed) return failed;
     s->device.waiting = "waiting for the relay to accept the message";
     enum loop_end end = loop_run(&s->device, &watch, loop_deadline_ms(timeout_s));
+    if (end == LOOP_DONE) end = copy_wait(s);
     if (end == LOOP_STOPPED || end == LOOP_FAILED) return loop_fail(&s->device, end);
     if (end == LOOP_DONE) loop_leave(&s->device, &watch, 1000);
     progress_end(&s->device.progress);

@@ -176,7 +176,8 @@ static size_t app_new(struct device *d)
     }
     size_t n = s->message_count++, to = rng_below(&s->rng, s->device_count - 1);
     struct app_message *m = &s->messages[n];
-    *m = (struct app_message){.from = d->index, .to = to + (to >= d->index), .again_ms = SIM_NEVER};
+    to = s->devices[to + (to >= d->index)].owner;
+    *m = (struct app_message){.from = d->index, .to = to, .again_ms = SIM_NEVER};
     m->len = rng_chance(&s->rng, s->profile->large_pm)
                  ? rng_between(&s->rng, 20000, PAYLOAD_LEN_MAX)
                  : rng_between(&s->rng, 24, 600);
@@ -418,11 +419,15 @@ void device_start(struct sim *s, size_t index)
 {
     struct device *d = &s->devices[index];
     struct random_source random = {random_bytes, s};
-    *d = (struct device){.sim = s, .index = index, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER};
+    bool second = s->profile->seconds && index % 2;
+    *d = (struct device){.sim = s, .index = index, .owner = index - second, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER};
     snprintf(d->handle, sizeof d->handle, "user-%zu", index);
     d->state = memory_state_new();
     struct account_wish wish = {.handle = view_of(d->handle, strlen(d->handle))};
-    ENSURE(account_create(d->state, &random, sim_device_now(d), &wish) == STATUS_OK);
+    if (second)
+        second_make(d, &s->devices[d->owner]);
+    else
+        ENSURE(account_create(d->state, &random, sim_device_now(d), &wish) == STATUS_OK);
     identity_read(d);
     for (size_t i = 0; i < SESSION_HOSTS; i++) {
         d->sessions[i].attach_ms = SIM_NEVER;

@@ -8,6 +8,7 @@
  *   relay.c     brokers and the fan-out worker as processes
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
+ *   second.c    devices that are the second ones of their accounts
  *   rogue.c     a device without an engine that does what no honest client does
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
  *   faults.c    the seed's faults
@@ -113,6 +114,7 @@ struct profile {
     unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
+    bool seconds;             /* each device with an odd number is the second one of the account before it */
     unsigned tamper_pm;       /* of DELIVERs: a sealed ciphertext has another byte; while faults last */
     unsigned latency_ms, commit_ms; /* most */
     unsigned fault_every_ms;        /* mean; 0 = none */
@@ -294,6 +296,7 @@ struct session_host {
 struct device {
     struct sim *sim;
     size_t index;
+    size_t owner; /* the first device of its account: itself, mostly */
     struct state *state;
     struct account_id account;
     struct device_id id;
@@ -310,6 +313,10 @@ struct device {
 };
 
 void device_start(struct sim *s, size_t index);
+/* second_make: the home of a second device of the owner's account, whose home knows of it. second_of: the other device of the
+ * account; NULL = there is none. */
+void second_make(struct device *d, struct device *owner);
+const struct device *second_of(const struct sim *s, size_t index);
 uint64_t device_due_ms(const struct device *d);
 void device_step(struct device *d);
 void device_crash(struct device *d, uint64_t restart_ms);
@@ -336,7 +343,7 @@ bool rogue_device(const struct sim *s, struct account_id *account, struct device
 /* ---- the application's messages (device.c) and the oracle (watch.c, verdict.c) ---- */
 
 struct app_message {
-    size_t from, to, len;
+    size_t from, to, len; /* to: the owner of an account */
     uint64_t ttl_ms;
     char key[24];       /* "" = none */
     bool sealed;
@@ -392,7 +399,8 @@ void faults_step(struct sim *s);
     X(BEHIND, "sends ahead of the relay")      X(LIES, "lies told")                                \
     X(FORKED, "lies noticed")                  X(HELD, "messages held")                   \
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
-    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")
+    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                     \
+    X(COPIED, "copies opened")                 X(NOTED, "notes to oneself opened")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,

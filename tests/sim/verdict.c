@@ -69,14 +69,33 @@ static void unsettled_tell(struct sim *s)
 
 /* ---- inboxes ---- */
 
-/* Per message: how often it is in an inbox, and under which id. */
-struct arrivals {
-    size_t *count;
-    struct message_id *id;
+/* Per message: how often it is in the inbox of each device, and under which id. */
+struct arrival {
+    size_t count[SIM_DEVICES_MAX];
+    struct message_id id[SIM_DEVICES_MAX];
 };
 
+/* Whom the row says it was sent to: our own device's copies and notes do, others' messages do not. */
+static void sent_to_check(struct sim *s, const struct device *d, const struct inbox_row *row, const struct app_message *m)
+{
+    static const struct account_id nobody;
+    bool own = s->devices[m->from].owner == d->owner && m->sealed;
+    const struct account_id *want = own ? &s->devices[m->to].account : &nobody;
+    if (memcmp(&row->sent_to, want, sizeof *want) != 0)
+        sim_fail(s, "device %zu has a message from %zu to %zu, and takes it for another one's", d->index, m->from, m->to);
+    s->seen[SEEN_COPIED] += own && m->to != d->owner;
+    s->seen[SEEN_NOTED] += own && m->to == d->owner;
+}
+
+/* It is for the recipient's devices; sealed also for the sender's other one. */
+static bool may_have(const struct sim *s, const struct device *d, const struct app_message *m)
+{
+    bool own = s->devices[m->from].owner == d->owner && d->index != m->from;
+    return d->owner == m->to ? d->index != m->from : own && m->sealed;
+}
+
 static void row_check(struct sim *s, const struct device *d, const struct inbox_row *row,
-                      struct arrivals *a)
+                      struct arrival *arrivals)
 {
     struct buffer want = {0};
     struct reader r = reader_of(row->body);
@@ -94,19 +113,20 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
     app_payload(s, n, &want);
     if (!view_equal(buffer_view(&want), row->body))
         sim_fail(s, "message %llu has other bytes in the inbox", (unsigned long long)n);
-    if (m->to != d->index)
+    if (!may_have(s, d, m))
         sim_fail(s, "message %llu is in the inbox of device %zu", (unsigned long long)n, d->index);
+    sent_to_check(s, d, row, m);
     if (!device_equal(from->id, row->sender_device) ||
         memcmp(&from->account, &row->sender_account, sizeof from->account) != 0)
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
-    if (a->count[n]++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
-    a->id[n] = row->id;
+    if (arrivals[n].count[d->index]++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
+    arrivals[n].id[d->index] = row->id;
     s->seen[SEEN_SEALED] += m->sealed;
     if (m->sealed != row->sealed) sim_fail(s, "message %llu was sealed, or opaque", (unsigned long long)n);
     buffer_fini(&want);
 }
 
-static void inbox_check(struct sim *s, struct device *d, struct arrivals *a)
+static void inbox_check(struct sim *s, struct device *d, struct arrival *a)
 {
     struct arena arena = {0};
     struct inbox_row rows[64];
@@ -144,7 +164,48 @@ static bool has_outcome(const struct outbox_row *row, enum outcome outcome)
     return false;
 }
 
-static void message_check(struct sim *s, size_t n, const struct arrivals *a)
+static const struct device *device_by_id(const struct sim *s, struct device_id id)
+{
+    size_t n = device_number(s, id);
+    return n < s->device_count ? &s->devices[n] : NULL;
+}
+
+/* Each device that has settled it has it once, under the row's id; and some device has. */
+static bool has_arrived(const struct sim *s, const struct outbox_row *row, const struct arrival *a)
+{
+    size_t settled = 0;
+    for (size_t i = 0; i < row->part_count; i++) {
+        const struct device *d = device_by_id(s, row->parts[i].device);
+        if (!d || row->parts[i].outcome != OUTCOME_SETTLED) continue;
+        if (a->count[d->index] != 1 || !message_equal(a->id[d->index], row->id)) return false;
+        settled++;
+    }
+    return settled > 0;
+}
+
+/* What was accepted and sealed has a copy where there is another device, and that an end of its own. */
+static void copy_check(struct sim *s, size_t n, const struct outbox_row *message, const struct arrival *a)
+{
+    const struct app_message *m = &s->messages[n];
+    const struct device *from = &s->devices[m->from];
+    struct outbox_row copy;
+    ENSURE(state_begin(from->state, STATE_READ) == STATUS_OK);
+    enum status status = state_outbox_copy(from->state, message->order, &copy);
+    state_rollback(from->state);
+    bool wanted = m->sealed && message->level && second_of(s, m->from) && m->to != from->owner;
+    if (wanted != (status == STATUS_OK)) {
+        sim_fail(s, "message %zu of device %zu, %s: %s", n, m->from, message_state_name(message->state),
+                 wanted ? "it has no copy" : "it has a copy");
+        return;
+    }
+    if (!wanted) return;
+    if (copy.state == MESSAGE_SETTLED && has_arrived(s, &copy, a)) return;
+    if (copy.state == MESSAGE_REFUSED && m->ttl_ms && has_outcome(&copy, OUTCOME_EXPIRED)) return;
+    sim_fail(s, "the copy of message %zu of device %zu ends as %s (%s)", n, m->from, message_state_name(copy.state),
+             status_name(copy.reason));
+}
+
+static void message_check(struct sim *s, size_t n, const struct arrival *a)
 {
     const struct app_message *m = &s->messages[n];
     struct outbox_row row;
@@ -158,7 +219,8 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
             sim_fail(s, "message %zu to the rogue has no end", n);
         return;
     }
-    bool arrived = a->count[n] == 1 && message_equal(a->id[n], row.id);
+    bool arrived = has_arrived(s, &row, a);
+    copy_check(s, n, &row, a);
     /* A store that starts under a clock a year ahead ends what it holds: it cannot know better. */
     bool expired = (m->ttl_ms || s->leaps) && has_outcome(&row, OUTCOME_EXPIRED);
     /* The disk lost the recipient's account, which has come back since; the sender was told. */
@@ -173,10 +235,9 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
     if (doubted || nobody || lied) return;
     sim_fail(
         s,
-        "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and is in %zu inboxes%s",
+        "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and has %s",
         n, m->from, m->to, row.key.text, message_state_name(row.state), status_name(row.reason),
-        outcome_name(row.parts[0].outcome), a->count[n],
-        a->count[n] && !arrived ? " under another id" : "");
+        outcome_name(row.parts[0].outcome), arrived ? "arrived" : "not arrived, or not as its sender believes");
 }
 
 /* Every acceptance that a client was told of belongs to a message that ended. */
@@ -188,6 +249,8 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
         if (!device_equal(d->id, ref->sender)) continue;
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         enum status status = state_outbox_find_id(d->state, ref->id, &row);
+        if (status != STATUS_OK || !target_equal(target_of_account(row.target), ref->target))
+            status = state_outbox_find_copy(d->state, ref->id, &row);
         state_rollback(d->state);
         if (status != STATUS_OK)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
@@ -249,27 +312,38 @@ static void overview_check(struct sim *s)
     arena_fini(&arena);
 }
 
+/* One for each device of the target, but for the sender's own. */
+static size_t parts_of(const struct sim *s, const struct message_ref *ref)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->device_count; i++)
+        count += target_equal(target_of_account(s->devices[i].account), ref->target) &&
+                 !device_equal(s->devices[i].id, ref->sender);
+    return count ? count : 1; /* the rogue's */
+}
+
 /* explain() answers from the closed list, and not with a code that denies what was accepted (I13). */
 static void explain_check(struct sim *s, const struct message_ref *ref)
 {
     struct arena arena = {0};
-    struct msg_explained m;
+    struct msg_explained m = {.part_count = 0};
     struct msg_explain ask = {.sender = ref->sender, .target = ref->target, .id = ref->id};
     if (!admin_ask(s, KIND_EXPLAIN, &msg_explain_desc, &ask, &msg_explained_desc,
                    home_of_target(ref->target), &m, &arena)) {
         sim_fail(s, "explain gives no answer");
-    } else if (m.part_count != 1) {
+    } else if (m.part_count != parts_of(s, ref)) {
         bool old = m.code == EXPLAIN_OLDER_THAN_RETENTION && s->slept_days >= LEDGER_DAYS;
         if (!s->cuts && !s->leaps &&
             !old) /* a claim that was cut off after its end was told leaves no record */
             sim_fail(s, "explain of an accepted message gives %zu parts and code %s", m.part_count,
                      explain_name(m.code));
-    } else {
-        uint32_t code = m.parts[0].code;
+    }
+    for (size_t i = 0; i < m.part_count && !s->failed; i++) {
+        uint32_t code = m.parts[i].code;
         struct account_id account;
         struct device_id rogue;
         bool odd = rogue_device(s, &account, &rogue) &&
-                   (device_equal(rogue, m.parts[0].device) || device_equal(rogue, ref->sender));
+                   (device_equal(rogue, m.parts[i].device) || device_equal(rogue, ref->sender));
         if (code != EXPLAIN_SETTLED && code != EXPLAIN_EXPIRED && !odd)
             sim_fail(s, "explain says %s of a message that has ended", explain_name(code));
     }
@@ -296,19 +370,17 @@ static void relay_check(struct sim *s)
 
 void verdict_check(struct sim *s)
 {
-    struct arrivals a = {.count = calloc(s->message_count + 1, sizeof *a.count),
-                         .id = calloc(s->message_count + 1, sizeof *a.id)};
-    ENSURE(a.count && a.id);
+    struct arrival *a = calloc(s->message_count + 1, sizeof *a);
+    ENSURE(a);
     if (!verdict_settled(s)) unsettled_tell(s);
     for (size_t i = 0; i < s->device_count && !s->failed; i++)
-        inbox_check(s, &s->devices[i], &a);
+        inbox_check(s, &s->devices[i], a);
     for (size_t i = 0; i < s->message_count && !s->failed; i++)
-        message_check(s, i, &a);
+        message_check(s, i, &a[i]);
     for (size_t i = watch_accepted_count(s); i-- > 0 && !s->failed;) {
         struct message_ref ref = watch_accepted(s, i);
         accepted_check(s, &ref);
     }
     if (!s->failed) relay_check(s);
-    free(a.count);
-    free(a.id);
+    free(a);
 }

@@ -75,12 +75,6 @@ size_t device_number(const struct sim *s, struct device_id id)
 
 /* ---- what was sent ---- */
 
-static struct hash256 digest_of(struct view item, struct view ciphertext, struct hash256 *hash)
-{
-    *hash = digest_ciphertext(ciphertext);
-    return digest_claim(item, hash, 1);
-}
-
 static bool same_ref(const struct message_ref *a, const struct message_ref *b)
 {
     return message_equal(a->id, b->id) && device_equal(a->sender, b->sender) &&
@@ -112,13 +106,13 @@ static bool is_device_of(const struct sim *s, struct target_id target, struct de
     struct account_id account;
     struct device_id rogue;
     for (size_t i = 0; i < s->device_count; i++)
-        if (target_equal(target_of_account(s->devices[i].account), target))
-            return device_equal(s->devices[i].id, id);
+        if (target_equal(target_of_account(s->devices[i].account), target) && device_equal(s->devices[i].id, id))
+            return true;
     return rogue_device(s, &account, &rogue) && target_equal(target_of_account(account), target) &&
            device_equal(rogue, id);
 }
 
-/* One item of a SEND with one part (every account has one device in this issue). */
+/* One item of a SEND. */
 static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
                            struct reader *body, size_t *index)
 {
@@ -126,16 +120,20 @@ static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
     struct sent sent = {.ref.sender = device_of(s, c)};
     *index = SIM_NEVER;
     if (codec_decode(&msg_send_item_desc, raw, &s->watch->arena, &item) != STATUS_OK ||
-        item.part_count != 1) {
+        item.part_count == 0) {
         if (!is_rogue(s, c)) sim_fail(s, "a client sends an item that does not decode");
         return;
     }
-    if (!is_rogue(s, c) && !is_device_of(s, item.target, item.parts[0].device))
-        sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
+    for (size_t i = 0; i < item.part_count; i++) {
+        if (!is_rogue(s, c) && (!is_device_of(s, item.target, item.parts[i].device) ||
+                                device_equal(item.parts[i].device, sent.ref.sender)))
+            sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
+        sent.hashes[sent.hash_count++] = digest_ciphertext(read_view(body, item.parts[i].len));
+    }
     sent.ref.target = item.target;
     sent.ref.id = item.id;
     sent.attempt = item.attempt;
-    sent.digest = digest_of(raw, read_view(body, item.parts[0].len), &sent.hash);
+    sent.digest = digest_claim(raw, sent.hashes, sent.hash_count);
     *index = sent_add(s->watch, &sent);
 }
 
@@ -334,8 +332,8 @@ static bool was_sent(const struct watch *w, const struct msg_delivery *d, struct
     struct hash256 hash = digest_ciphertext(bytes);
     struct message_ref ref = {d->sender_device, d->target, d->id};
     for (size_t i = 0; i < w->sent_count; i++)
-        if (same_ref(&w->sent[i].ref, &ref) && memcmp(&w->sent[i].hash, &hash, sizeof hash) == 0)
-            return true;
+        for (size_t k = 0; k < w->sent[i].hash_count && same_ref(&w->sent[i].ref, &ref); k++)
+            if (memcmp(&w->sent[i].hashes[k], &hash, sizeof hash) == 0) return true;
     return false;
 }
 

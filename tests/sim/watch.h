@@ -10,7 +10,8 @@ struct sent {
     struct message_ref ref;
     uint32_t attempt;
     struct hash256 digest; /* of the claim */
-    struct hash256 hash;   /* of the ciphertext */
+    struct hash256 hashes[DEVICES_PER_ACCOUNT]; /* of the ciphertexts */
+    size_t hash_count;
     uint8_t *answer;       /* heap; the acceptance that a client was told; NULL = none */
     size_t answer_len;
 };
