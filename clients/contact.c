@@ -1,9 +1,9 @@
 /* contact: from a handle to the devices to encrypt for (PROTOCOL 6, LOOKUP; 7.2, the gate), and back: a relay that has
  * lost entries of a log gets them from us. A look-up goes through stages: handle -> account, account -> entries, entries
- * handed over. Messages that wait for one are remembered in a bounded table; those that find no place there come
- * again by their due time. What is believed of a log is decided in pin.c. */
+ * handed over, prekeys claimed (claim.c). Messages that wait for one are remembered in a bounded table; those that find no
+ * place there come again by their due time. What is believed of a log is decided in pin.c. */
 #include "broker/wire/identity.h"
-#include "clients/drift.h"
+#include "clients/lookup.h"
 
 #include <string.h>
 
@@ -133,49 +133,6 @@ static struct request *hand_over(struct engine *e, struct now now, struct lookup
     return request_make(e, now, KIND_APPEND, home_of_account(l->account), &msg_append_desc, &m);
 }
 
-/* Whether a session with it is to be begun. */
-static enum status lacks_in(struct engine *e, const struct peer *p, bool *lacks)
-{
-    bool ready = true;
-    enum status s = STATUS_OK;
-    if (p->device->standing == STANDING_ACTIVE && !device_equal(p->device->id, e->identity.device))
-        s = pair_ready_in(e, p, &ready);
-    *lacks = s == STATUS_OK && !ready;
-    return s;
-}
-
-/* The devices with which a session is to be begun. */
-static enum status missing_in(struct engine *e, struct account_id account, struct device_id_list *out, size_t *count)
-{
-    struct contact c;
-    enum status s = state_contact_get(e->state, account, &c);
-    *count = 0;
-    for (size_t i = 0; s == STATUS_OK && i < c.log.device_count && *count < DEVICES_PER_ACCOUNT; i++) {
-        const struct peer p = {account, &c.log.devices[i]};
-        bool lacks;
-        s = lacks_in(e, &p, &lacks);
-        if (lacks) out[(*count)++].device = p.device->id;
-    }
-    pair_forget(e);
-    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
-}
-
-/* Where there is nobody to ask for, the log may be another one than was thought: it is looked up. */
-static struct request *claim(struct engine *e, struct now now, struct lookup *l)
-{
-    struct device_id_list devices[DEVICES_PER_ACCOUNT];
-    struct msg_claim_prekeys m = {.account = l->account, .devices = devices};
-    struct msg_lookup ask = {.account = l->account};
-    enum status s = tx_begin(e, STATE_READ);
-    if (s == STATUS_OK) s = tx_end(e, missing_in(e, l->account, devices, &m.device_count));
-    if (!engine_fault(e, s)) return NULL;
-    if (m.device_count == 0) {
-        l->stage = LOOKUP_ACCOUNT;
-        return request_make(e, now, KIND_LOOKUP, home_of_account(l->account), &msg_lookup_desc, &ask);
-    }
-    return request_make(e, now, KIND_CLAIM_PREKEYS, home_of_account(l->account), &msg_claim_prekeys_desc, &m);
-}
-
 static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
 {
     struct msg_lookup m = {0};
@@ -193,7 +150,7 @@ static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
     if (l->stage == LOOKUP_HAND_OVER)
         r = hand_over(e, now, l);
     else if (l->stage == LOOKUP_PREKEYS)
-        r = claim(e, now, l);
+        r = claim_prekeys_ask(e, now, l);
     else
         r = request_make(e, now, KIND_LOOKUP, home, &msg_lookup_desc, &m);
     l->ask_ms = now.mono_ms + RETRY_MIN_MS;
@@ -221,15 +178,14 @@ uint64_t contact_deadline_ms(const struct engine *e)
     return deadline;
 }
 
-static void lookup_later(struct engine *e, struct now now, struct lookup *l, uint64_t min_ms)
+void lookup_later(struct engine *e, struct now now, struct lookup *l, uint64_t min_ms)
 {
     uint64_t delay = backoff_ms(e, l->tries++, RETRY_MIN_MS, RETRY_MAX_MS);
     l->asked = false;
     l->ask_ms = now.mono_ms + (delay > min_ms ? delay : min_ms);
 }
 
-/* Another question, at once. */
-static void lookup_go_on(struct lookup *l, struct now now, enum lookup_stage stage, uint64_t first)
+void lookup_go_on(struct lookup *l, struct now now, enum lookup_stage stage, uint64_t first)
 {
     l->stage = stage;
     l->first = first;
@@ -279,7 +235,7 @@ static void lookup_free(struct engine *e, size_t lookup)
     e->lookups[lookup] = (struct lookup){0};
 }
 
-static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
+static void end_with(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
     const struct lookup l = e->lookups[lookup];
     bool left = false;
@@ -303,12 +259,17 @@ static bool is_own(const struct engine *e, struct account_id account)
     return memcmp(&account, &e->identity.account, sizeof account) == 0;
 }
 
-static void fork_tell(struct engine *e, struct now now, size_t lookup)
+void lookup_forked(struct engine *e, struct now now, size_t lookup)
 {
     e->counts.forks++;
     if (is_own(e, e->lookups[lookup].account))
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
-    lookup_end(e, now, lookup, &forked);
+    end_with(e, now, lookup, &forked);
+}
+
+void lookup_done(struct engine *e, struct now now, size_t lookup)
+{
+    end_with(e, now, lookup, &at_last);
 }
 
 /* ---- handle -> account ---- */
@@ -318,9 +279,9 @@ static void fork_tell(struct engine *e, struct now now, size_t lookup)
 static void unvouched_tell(struct engine *e, struct now now, size_t lookup, enum status s)
 {
     if (s == STATUS_BAD_ENTRY)
-        fork_tell(e, now, lookup);
+        lookup_forked(e, now, lookup);
     else
-        lookup_end(e, now, lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
+        end_with(e, now, lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
 }
 
 /* The handle's account is known now, for good; its devices perhaps too, from another handle. */
@@ -348,7 +309,7 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
     if (!engine_fault(e, s)) {
         lookup_later(e, now, l, 0);
     } else if (another) {
-        fork_tell(e, now, lookup);
+        lookup_forked(e, now, lookup);
     } else if (done) {
         lookup_free(e, lookup);
     } else {
@@ -393,7 +354,7 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
     l->length = c.log.length;
     l->said = m->log.head;
     if (verdict == PIN_FORKED || (verdict == PIN_MORE && !further)) {
-        fork_tell(e, now, lookup); /* says that there is more, and does not give it */
+        lookup_forked(e, now, lookup); /* says that there is more, and does not give it */
     } else if (verdict == PIN_MORE) {
         lookup_go_on(l, now, LOOKUP_ACCOUNT, c.log.length);
     } else if (verdict == PIN_BEHIND) {
@@ -417,7 +378,7 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
         if (l->claimed && end.status == STATUS_OK)
             lookup_go_on(l, now, LOOKUP_PREKEYS, 0);
         else
-            lookup_end(e, now, lookup, &end);
+            end_with(e, now, lookup, &end);
     }
 }
 
@@ -443,84 +404,12 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
     struct lookup *l = &e->lookups[r->lookup];
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
     if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) {
-        lookup_end(e, now, r->lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
+        end_with(e, now, r->lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
     } else if (s == STATUS_GONE || s == STATUS_NO_SESSION) {
         l->asked = false;
         l->ask_ms = now.mono_ms;
     } else {
         lookup_later(e, now, l, retry_after_ms);
-    }
-}
-
-/* ---- account -> prekeys ---- */
-
-#define PREKEYS_NONE_MS 10000u /* the device has not left any yet: how often to ask */
-
-/* What PREKEYS brought. */
-struct claimed {
-    uint64_t length;   /* of the log, as we hold it */
-    size_t bad;        /* bundles that are not signed by the device that our log has */
-    size_t missing;    /* devices without a session still */
-    uint64_t again_ms; /* when there may be more */
-};
-
-/* One that nobody needs is left aside: a relay shall not push out sessions with it. */
-static enum status bundle_in(struct engine *e, struct now now, const struct peer *p, const struct msg_prekey_bundle *bundle)
-{
-    bool lacks;
-    if (!p->device) return STATUS_BAD_ENTRY;
-    enum status s = lacks_in(e, p, &lacks);
-    return lacks ? pair_begin_in(e, now, p, bundle) : s;
-}
-
-/* Good bundles are used whatever is said beside them: their one-time prekeys are spent. */
-static enum status bundles_in(struct engine *e, struct now now, const struct lookup *l, const struct msg_prekeys *m,
-                              struct claimed *out)
-{
-    struct contact c;
-    struct device_id_list missing[DEVICES_PER_ACCOUNT];
-    enum status s = state_contact_get(e->state, l->account, &c);
-    *out = (struct claimed){.length = c.log.length};
-    for (size_t i = 0; s == STATUS_OK && i < m->bundle_count; i++) {
-        const struct msg_prekey_bundle *bundle = &m->bundles[i];
-        const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
-        uint64_t wait_ms = bundle->retry_after_ms > PREKEYS_NONE_MS ? bundle->retry_after_ms : PREKEYS_NONE_MS;
-        if (bundle->status == STATUS_OK)
-            s = bundle_in(e, now, &p, bundle);
-        else if (wait_ms > out->again_ms)
-            out->again_ms = wait_ms;
-        out->bad += s == STATUS_BAD_ENTRY;
-        if (s == STATUS_BAD_ENTRY) s = STATUS_OK;
-    }
-    pair_forget(e);
-    return s == STATUS_OK ? missing_in(e, l->account, missing, &out->missing) : s;
-}
-
-void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
-{
-    struct msg_prekeys m;
-    struct lookup *l = &e->lookups[r->lookup];
-    struct claimed claimed;
-    if (l->stage != LOOKUP_PREKEYS) return;
-    if (codec_decode(&msg_prekeys_desc, f->meta, &e->arena, &m) != STATUS_OK) {
-        e->counts.frames_bad++;
-        lookup_later(e, now, l, 0);
-        return;
-    }
-    enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &claimed));
-    if (!engine_fault(e, s)) {
-        lookup_later(e, now, l, 0);
-    } else if (claimed.bad && m.log.length > claimed.length && l->claimed <= claimed.length) {
-        l->claimed = claimed.length + 1; /* the device may have other keys since: then the claim is made again */
-        l->length = claimed.length;
-        lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);
-    } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */
-        fork_tell(e, now, r->lookup);
-    } else if (claimed.missing) {
-        lookup_later(e, now, l, claimed.again_ms);
-    } else {
-        lookup_end(e, now, r->lookup, &at_last);
     }
 }
 
@@ -556,7 +445,7 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
     struct lookup *l = &e->lookups[r->lookup];
     if (l->stage != LOOKUP_HAND_OVER) return;
     if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED) {
-        fork_tell(e, now, r->lookup); /* its log is not the beginning of ours */
+        lookup_forked(e, now, r->lookup); /* its log is not the beginning of ours */
     } else if (s == STATUS_ON_HOLD) { /* for as long as its operator says so it takes nothing of theirs */
         lookup_later(e, now, l, RETRY_MAX_MS);
     } else if (s == STATUS_RELAY_BEHIND) { /* it has even less: how much? */
