@@ -99,7 +99,7 @@ static uint64_t price_of(const struct metered *frame, const struct bucket_rate *
     uint64_t price = 1;
     if (frame->kind == KIND_REGISTER) price = 1 + frame->len / 256;
     if (frame->kind == KIND_APPEND) price = 4 * (1 + frame->len / 256);
-    if (frame->kind == KIND_PUBLISH) price = 8;
+    if (frame->kind == KIND_PUBLISH || frame->kind == KIND_CONTACTS_SET || frame->kind == KIND_CONTACTS_GET) price = 8;
     return price < rate->burst ? price : rate->burst;
 }
 

@@ -95,6 +95,7 @@ enum sealmq_status {
     SEALMQ_RELAY_BEHIND = 20,    /* the relay's copy of a log is shorter than ours */
     SEALMQ_RATE_LIMITED = 21,    /* too many requests; nothing was done */
     SEALMQ_STALE_HEAD = 22,      /* an identity log has gone on */
+    SEALMQ_NOT_ACCEPTED = 23,    /* the recipient does not take it (now) */
     /* what happens here */
     SEALMQ_DAMAGED = 128,        /* stored bytes fail their check */
     SEALMQ_IO = 129,             /* the operating system reported an error */

@@ -8,8 +8,16 @@
 
 void account_want(struct storage *s, struct account_id id)
 {
-    struct store_key key = key_account(id);
-    if (!table_get(s->accounts, id.bytes)) turn_want(&s->turn, SPACE_IDENTITY, &key);
+    struct store_key key = key_account(id), policy = key_policy(id);
+    if (table_get(s->accounts, id.bytes)) return;
+    turn_want(&s->turn, SPACE_IDENTITY, &key);
+    turn_want(&s->turn, SPACE_IDENTITY, &policy);
+}
+
+void account_free(struct account *a)
+{
+    if (a) free(a->policy);
+    free(a);
 }
 
 /* The table is a cache. What a turn did not load, because it was cached when the turn was planned, must
@@ -21,12 +29,12 @@ void account_trim(struct storage *s)
     for (size_t i = 0; i < ACCOUNTS_TRIMMED; i++) {
         struct account *victim = table_next(s->accounts, &slot);
         if (!victim) return;
-        free(table_remove(s->accounts, victim->id.bytes));
+        account_free(table_remove(s->accounts, victim->id.bytes));
         slot--;
     }
 }
 
-/* In the place of what was cached. */
+/* In the place of what was cached; what the account says of others stays. */
 static enum status cache(struct storage *s, const struct identity_log *log, struct account **out)
 {
     size_t devices_len = log->device_count * sizeof log->devices[0];
@@ -35,10 +43,12 @@ static enum status cache(struct storage *s, const struct identity_log *log, stru
     *a = (struct account){.id = log->account, .log = identity_log_state(log), .has_recovery = log->has_recovery,
                           .recovery = log->recovery, .device_count = log->device_count};
     memcpy(a->devices, log->devices, devices_len);
-    free(table_remove(s->accounts, a->id.bytes));
+    struct account *was = table_remove(s->accounts, a->id.bytes);
+    a->policy = was ? was->policy : policy_load(s, a->id);
+    free(was);
     *out = a;
     if (table_put(s->accounts, a->id.bytes, a) == STATUS_OK) return STATUS_OK;
-    free(a);
+    account_free(a);
     *out = NULL;
     return STATUS_FULL;
 }

@@ -63,6 +63,10 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
+    X(CONTACT_BLOCKED, 77, "contact_blocked", INFO, "", "accounts", "kept")                        \
+    X(CONTACT_ALLOWED, 78, "contact_allowed", INFO, "", "accounts", "kept")                        \
+    X(REQUEST_REFUSED, 79, "request_refused", INFO, "stranger", "attempt", "client_version")       \
+    X(POLICY_FULL, 80, "policy_full", WARN, "", "kept", "")                                        \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
     X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \
@@ -85,6 +89,9 @@ enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
 
 /* The code of RATE_LIMITED (a device) and ADDRESS_LIMITED: what there was too much of. */
 enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };
+
+/* The code of REQUEST_REFUSED: why. Operators alone are told: the sender cannot tell one from another. */
+enum event_stranger { STRANGER_BLOCKED = 1, STRANGER_ASKED, STRANGER_TOO_MANY };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };

@@ -57,6 +57,11 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(EVENTS_ARE, 43, "events_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                   \
     X(EXPLAIN, 44, "explain", FROM_ADMIN, false, EXPLAINED, 256)                                   \
     X(EXPLAINED, 45, "explained", FROM_RELAY, false, NONE, 16384)                                  \
+    X(CONTACTS_SET, 46, "contacts_set", FROM_CLIENT, true, CONTACTS_KEPT, 4096)                    \
+    X(CONTACTS_KEPT, 47, "contacts_kept", FROM_RELAY, false, NONE, 256)                            \
+    X(CONTACTS_GET, 48, "contacts_get", FROM_CLIENT, true, CONTACTS_ARE, 256)                      \
+    X(CONTACTS_ARE, 49, "contacts_are", FROM_RELAY, false, NONE, 16384)                            \
+    X(CONTACTS_CHANGED, 52, "contacts_changed", FROM_RELAY, false, NONE, 64)                       \
     X(READY, 64, "ready", FROM_WORKER, false, NONE, 1024)                                          \
     X(PEER, 65, "peer", FROM_RELAY, false, NONE, 32768)                                            \
     X(HEARTBEAT, 66, "heartbeat", FROM_WORKER | FROM_RELAY, false, NONE, 32768)                    \

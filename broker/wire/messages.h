@@ -60,6 +60,7 @@ struct msg_welcome {
     struct msg_log_state log; /* of the own account */
     struct msg_prekey_state prekeys;
     struct view lineage; /* up to LINEAGE_MARKS marks, the oldest first */
+    uint64_t contacts_version; /* as in msg_contacts_kept; 0 = nothing was ever set */
 };
 
 struct msg_pong {
@@ -201,6 +202,28 @@ struct msg_prekeys {
     size_t bundle_count;
 };
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
+
+/* ---- whom an account lets write to it (PROTOCOL 7.6) ---- */
+
+struct msg_contact {
+    struct account_id account;
+    uint32_t verdict; /* enum contact_verdict */
+};
+struct msg_contacts_set {
+    uint32_t mode; /* enum contact_mode */
+    struct msg_contact *items;
+    size_t item_count;
+};
+struct msg_contacts_kept { uint64_t version; }; /* what there is now; grows with every change */
+struct msg_contacts_get { struct account_id after; }; /* all zero = from the first one on */
+struct msg_contacts_are { /* ascending by account */
+    uint64_t version;
+    uint32_t mode;
+    struct msg_contact *items;
+    size_t item_count;
+    bool more;
+};
+struct msg_contacts_changed { uint64_t version; };
 
 /* ---- sending (PROTOCOL 7) ---- */
 
@@ -532,6 +555,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
+    X(contacts_set) X(contacts_kept) X(contacts_get) X(contacts_are) X(contacts_changed)           \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \

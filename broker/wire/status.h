@@ -38,6 +38,7 @@ enum status_action {
     X(RELAY_BEHIND, 20, "relay_behind", REPAIR, "the relay's copy of this log is shorter")          \
     X(RATE_LIMITED, 21, "rate_limited", RETRY, "too many requests; nothing was done")              \
     X(STALE_HEAD, 22, "stale_head", REPAIR, "the identity log has gone on: make the entry anew")   \
+    X(NOT_ACCEPTED, 23, "not_accepted", GIVE_UP, "the recipient does not take it (now)")            \
     X(DAMAGED, 128, "damaged", GIVE_UP, "stored bytes fail their check")                           \
     X(IO, 129, "io", RETRY, "the operating system reported an error")                              \
     X(FULL, 130, "full", RETRY, "a bounded table or queue is full")                                \
