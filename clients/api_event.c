@@ -58,6 +58,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_SUPERSEDED: return SEALMQ_EVENT_SUPERSEDED;
     case ENGINE_STOPPED: return SEALMQ_EVENT_STOPPED;
     case ENGINE_FAILED: return SEALMQ_EVENT_FAILED;
+    case ENGINE_CONTACTS: return SEALMQ_EVENT_CONTACTS;
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_FORKED:

@@ -29,6 +29,9 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
         "Compare with the contact again by another way."},
+    [SEALMQ_PROMPT_REQUEST] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This is from somebody who is not allowed to write to this account yet. Whoever is answered, or accepted, may write on; who is "
+        "refused is blocked, and not told."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
         "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "

@@ -247,6 +247,8 @@ void engine_frame(struct engine *e, struct now now, struct view bytes)
         drain_push(e, now, &f);
     else if (f.header.kind == KIND_PREKEYS_LOW)
         prekeys_low_push(e, now, &f);
+    else if (f.header.kind == KIND_CONTACTS_CHANGED)
+        policy_push(e, now, &f);
     else if (f.header.kind == KIND_ERROR && !f.header.correlation)
         error_push(e, now, &f);
     else
@@ -265,7 +267,8 @@ void engine_tick(struct engine *e, struct now now)
     prekeys_drive(e, now);
     terms_drive(e, now);
     submit_drive(e, now);
-    contact_drive(e, now); /* after the outbox, which begins look-ups */
+    policy_drive(e, now);  /* after the outbox, which allows whom it sends to */
+    contact_drive(e, now); /* and begins look-ups */
     receipt_drive(e, now);
 }
 
@@ -280,6 +283,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, change_deadline_ms(e));
     earlier(&deadline, prekeys_deadline_ms(e));
+    earlier(&deadline, policy_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
     earlier(&deadline, submit_deadline_ms(e));

@@ -1,5 +1,6 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
- * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h.
+ * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
+ * blocking, allowing and message requests in sealmq_contacts.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -437,6 +438,7 @@ struct sealmq_received {
     const void *payload;                /* payload_len bytes; good until the next sealmq_inbox_next on this client */
     size_t payload_len;
     bool verified;                      /* whose it is the user has verified: sealmq_verify.h */
+    bool request;                       /* of somebody who is not allowed to write yet: sealmq_contacts.h */
 };
 
 /* sealmq_inbox_next: the first message after the order number `after` (0 = from the oldest one) that was not taken with
@@ -509,8 +511,10 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_LEFT = 12,          /* after sealmq_leave: now sealmq_close has nothing to break off */
     SEALMQ_EVENT_OVERFLOW = 13,      /* count events were not taken in time: read the rows */
     SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, LOCKED, TIMEOUT... */
-    SEALMQ_EVENT_PROMPT = 15         /* a user must see this: prompt; order where it is about a message of ours, account
+    SEALMQ_EVENT_PROMPT = 15,        /* a user must see this: prompt; order where it is about a message of ours, account
                                       * where about a contact */
+    SEALMQ_EVENT_CONTACTS = 80       /* the relay has what was said of others, or what it has was read (sealmq_contacts.h); else
+                                      * status says why not */
 };
 enum sealmq_gap_reason {
     SEALMQ_GAP_NONE = 0,

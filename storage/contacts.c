@@ -120,7 +120,7 @@ static enum status contacts_set(struct storage *s, const struct request *r, stru
     if (status != STATUS_OK) return status;
     const struct policy_row *policy = a->policy;
     struct setting set = setting_of(s, r, policy);
-    answer->version = policy ? policy->version : 0;
+    answer->before = answer->version = policy ? policy->version : 0;
     if (set.count > CONTACTS_MAX) {
         tell(s, r, EVENT_POLICY_FULL, CONTACTS_MAX, 0);
         return STATUS_TOO_LARGE;

@@ -243,16 +243,20 @@ struct policy_row *policy_load(struct storage *s, struct account_id id);
 struct policy_row *policy_of(const struct storage *s, struct account_id id);
 struct policy_row *policy_begin(struct storage *s, struct account_id id);
 void policy_put(struct storage *s, struct account_id id);
-/* policy_want: plans what is asked of a pair below; the account itself is wanted, too. */
+/* policy_want: plans what is asked of a pair below, beside account_want of the account. */
 void policy_want(struct storage *s, const struct contact_pair *pair);
 /* policy_verdict: what was said of the other one. OK; DAMAGED. policy_say: says it, into cache and batch. */
 enum status policy_verdict(struct storage *s, const struct contact_pair *pair, enum contact_verdict *out) MUST_USE;
 void policy_say(struct storage *s, const struct contact_pair *pair, enum contact_verdict verdict);
 /* policy_decided: the other one is no stranger with a request any more. */
 void policy_decided(struct policy_row *policy, struct account_id other);
-/* policy_check: whether the other one may send to the account now. OK; NOT_ACCEPTED with *why; BUSY. policy_note: a new message of
- * its was accepted. The account's own devices may always. */
-enum status policy_check(struct storage *s, const struct contact_pair *pair, bool resend, enum event_stranger *why) MUST_USE;
+/* policy_check: whether the other one may send to the account now. OK, and whether it would be a request; NOT_ACCEPTED, and
+ * why; BUSY. policy_note: a request was accepted. The account's own devices may always send. */
+struct policy_finding {
+    bool request;
+    enum event_stranger why;
+};
+enum status policy_check(struct storage *s, const struct contact_pair *pair, bool resend, struct policy_finding *out) MUST_USE;
 void policy_note(struct storage *s, const struct contact_pair *pair);
 /* policy_gives: whether a claim of the other one takes a one-time prekey of this device of the account. */
 bool policy_gives(struct storage *s, const struct contact_pair *pair, struct device_id device);

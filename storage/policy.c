@@ -78,17 +78,11 @@ void policy_put(struct storage *s, struct account_id id)
 /* ---- what was said of one ---- */
 
 /* Only an account that says something of somebody has rows to be looked at. */
-static bool says_something(const struct storage *s, struct account_id id)
-{
-    const struct policy_row *policy = policy_of(s, id);
-    return policy && policy->count;
-}
-
 void policy_want(struct storage *s, const struct contact_pair *pair)
 {
+    const struct account *a = cached(s, pair->account);
+    if (a && !(a->policy && a->policy->count)) return;
     struct store_key key = key_contact(pair->account, pair->other);
-    account_want(s, pair->account);
-    if (cached(s, pair->account) && !says_something(s, pair->account)) return;
     if (!table_get(s->contacts, pair)) turn_want(&s->turn, SPACE_IDENTITY, &key);
 }
 
@@ -185,13 +179,6 @@ static bool is_own(const struct contact_pair *pair)
     return memcmp(&pair->account, &pair->other, sizeof pair->other) == 0;
 }
 
-/* NULL: everybody may. */
-static struct policy_row *policy_for(struct storage *s, const struct contact_pair *pair)
-{
-    struct policy_row *policy = policy_of(s, pair->account);
-    return is_own(pair) ? NULL : policy;
-}
-
 static enum status answer_of(struct storage *s, const struct contact_pair *pair, const struct policy_row *policy,
                              enum answer *out)
 {
@@ -201,25 +188,23 @@ static enum status answer_of(struct storage *s, const struct contact_pair *pair,
     return status == STATUS_OK ? status : STATUS_BUSY;
 }
 
-enum status policy_check(struct storage *s, const struct contact_pair *pair, bool resend, enum event_stranger *why)
+enum status policy_check(struct storage *s, const struct contact_pair *pair, bool resend, struct policy_finding *out)
 {
     const struct account *a;
     enum answer answer;
-    *why = STRANGER_BLOCKED;
+    *out = (struct policy_finding){.why = STRANGER_BLOCKED};
     if (account_find(s, pair->account, &a) != STATUS_OK) return STATUS_OK; /* the gate says what is wrong */
-    struct policy_row *policy = policy_for(s, pair);
-    if (!policy) return STATUS_OK;
-    enum status status = answer_of(s, pair, policy, &answer);
+    if (!a->policy || is_own(pair)) return STATUS_OK;
+    enum status status = answer_of(s, pair, a->policy, &answer);
     if (status != STATUS_OK || answer == ANSWER_TAKE) return status;
-    if (answer == ANSWER_ASK && (resend || may_ask(policy, pair->other, s->turn.now_ms, why))) return STATUS_OK;
-    return STATUS_NOT_ACCEPTED;
+    if (answer == ANSWER_REFUSE) return STATUS_NOT_ACCEPTED;
+    out->request = !resend;
+    return resend || may_ask(a->policy, pair->other, s->turn.now_ms, &out->why) ? STATUS_OK : STATUS_NOT_ACCEPTED;
 }
 
 void policy_note(struct storage *s, const struct contact_pair *pair)
 {
-    struct policy_row *policy = policy_for(s, pair);
-    enum answer answer;
-    if (!policy || answer_of(s, pair, policy, &answer) != STATUS_OK || answer != ANSWER_ASK) return;
+    struct policy_row *policy = policy_of(s, pair->account);
     struct policy_ask *ask = ask_of(policy, pair->other);
     if (!ask) {
         ENSURE(policy->ask_count < REQUEST_SENDERS_MAX); /* policy_check was asked */
@@ -235,11 +220,11 @@ void policy_note(struct storage *s, const struct contact_pair *pair)
 bool policy_gives(struct storage *s, const struct contact_pair *pair, struct device_id device)
 {
     static const struct account_id strangers;
-    struct policy_row *policy = policy_for(s, pair);
+    struct policy_row *policy = policy_of(s, pair->account);
     enum answer answer;
     enum event_stranger why;
     uint32_t retry_after_ms;
-    if (!policy) return true;
+    if (!policy || is_own(pair)) return true;
     if (answer_of(s, pair, policy, &answer) != STATUS_OK || answer == ANSWER_REFUSE) return false;
     if (answer == ANSWER_TAKE) return true;
     return may_ask(policy, pair->other, s->turn.now_ms, &why) &&

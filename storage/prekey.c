@@ -226,6 +226,7 @@ enum status claim_prekeys_plan(struct storage *s, struct request *r)
     uint16_t home = home_of_account(m->account);
     if (!m->device_count || named_twice(m)) return STATUS_MALFORMED;
     if (!core_owns(s, home)) return STATUS_WRONG_HOME;
+    account_want(s, m->account);
     policy_want(s, &(struct contact_pair){.account = m->account, .other = r->stamp.account});
     for (size_t i = 0; i < m->device_count; i++)
         prekeys_want(s, home, m->devices[i].device);

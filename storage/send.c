@@ -72,8 +72,8 @@ static void want_item(struct storage *s, const struct request *r, struct send_it
     if (!newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id))
         claim_want(s, &it->ref, it->item.attempt, &it->claim);
     resend_want(s, it);
-    policy_want(s, &pair);
     it->since = gate_plan(s, &it->item, scans);
+    policy_want(s, &pair);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
 }
@@ -311,25 +311,25 @@ static void decide(struct storage *s, const struct request *r, const struct send
                    struct msg_sent_item *out)
 {
     struct contact_pair pair = pair_of(r, it);
-    enum event_stranger why = STRANGER_BLOCKED;
+    struct policy_finding found = {.request = false};
     struct mailbox *boxes[DEVICES_PER_ACCOUNT];
     bool room[DEVICES_PER_ACCOUNT];
     enum status status = it->early;
     if (status == STATUS_OK && claim_answers(s, it, out)) return;
     if (status == STATUS_OK) status = it->resend ? resend_check(s, it) : check_time(s, it);
     if (status == STATUS_OK && s->state == STORE_READONLY) status = STATUS_STORE_READONLY;
-    if (status == STATUS_OK) status = policy_check(s, &pair, it->resend != NULL, &why);
+    if (status == STATUS_OK) status = policy_check(s, &pair, it->resend != NULL, &found);
     if (status == STATUS_OK) status = gate(s, it->ref.sender, &it->item, it->since, out);
     if (status == STATUS_OK) status = find_room(s, it, boxes, room);
     out->status = (uint32_t)status;
     if (status == STATUS_OK) {
         accept_item(s, r, it, boxes, room, out);
-        if (!it->resend) policy_note(s, &pair);
+        if (found.request) policy_note(s, &pair);
         if (it->lost) core_event(s, &(struct event){.kind = EVENT_RESENT_AFTER_LOSS, .count = 1});
         return;
     }
     if (status_client_action(status) == ACTION_RETRY) out->retry_after_ms = 1000;
-    refuse_item(s, r, it, status, why);
+    refuse_item(s, r, it, status, found.why);
 }
 
 void send_apply(struct storage *s, struct request *r)

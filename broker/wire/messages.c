@@ -104,7 +104,7 @@ TABLE(prekeys_low, ONE(1, msg_prekeys_low, prekeys, prekey_state))
 INNER(contact, msg_contact, FIXED(1, msg_contact, account), U32(2, msg_contact, verdict))
 TABLE(contacts_set, U32(1, msg_contacts_set, mode),
       MANY(2, msg_contacts_set, items, item_count, CONTACTS_PER_SET, contact))
-TABLE(contacts_kept, U64(1, msg_contacts_kept, version))
+TABLE(contacts_kept, U64(1, msg_contacts_kept, version), U64(2, msg_contacts_kept, before))
 TABLE(contacts_get, MAYBE(1, msg_contacts_get, after))
 TABLE(contacts_are, U64(1, msg_contacts_are, version), U32(2, msg_contacts_are, mode),
       MANY(3, msg_contacts_are, items, item_count, CONTACTS_PER_PAGE, contact),

@@ -214,7 +214,10 @@ struct msg_contacts_set {
     struct msg_contact *items;
     size_t item_count;
 };
-struct msg_contacts_kept { uint64_t version; }; /* what there is now; grows with every change */
+struct msg_contacts_kept {
+    uint64_t version; /* of what there is now; grows with every change */
+    uint64_t before;  /* and before this one */
+};
 struct msg_contacts_get { struct account_id after; }; /* all zero = from the first one on */
 struct msg_contacts_are { /* ascending by account */
     uint64_t version;

@@ -20,5 +20,8 @@ int rotate_run(struct command *c);
 int devices_run(struct command *c);
 int log_run(struct command *c);
 int verify_run(struct command *c);
+int block_run(struct command *c);
+int unblock_run(struct command *c);
+int requests_run(struct command *c);
 
 #endif

@@ -46,7 +46,7 @@ among '^(broker|storage|workers|bench)/' | search '^ *# *include *["<](.*/)?seal
 # What the command line does, any product can do: it stands on sealmq.h, beside host and the byte cursor.
 among '^clients/(cli|examples)/' |
     search '^ *# *include *"(clients|storage|workers|broker)/' |
-    { grep -vE '#include "(clients/sealmq(_verify)?\.h|clients/cli/[a-z]+\.h|broker/host/[a-z]+\.h|broker/wire/bytes\.h)"' || true; } |
+    { grep -vE '#include "(clients/sealmq(_verify|_contacts)?\.h|clients/cli/[a-z]+\.h|broker/host/[a-z]+\.h|broker/wire/bytes\.h)"' || true; } |
     complain "the command line includes more of SealMQ than its public header"
 among '^clients/examples/' | search '^ *# *include *"' |
     complain "an example includes something of this tree; <sealmq.h> is what an installed one has"
