@@ -29,7 +29,7 @@ static bool device_settled(struct device *d)
     struct outbox_row row;
     const struct engine *e = d->sessions[SESSION_RECEIVER].engine;
     return !outbox_has(d, CLASS_WORK, &row) && !outbox_has(d, CLASS_OPEN, &row) && e &&
-           engine_is_bound(e) && engine_is_idle(e);
+           engine_is_bound(e) && engine_is_idle(e) && contacts_settled(d);
 }
 
 bool verdict_settled(struct sim *s)
@@ -168,7 +168,9 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
     bool lied = s->profile->lie_pm && row.state == MESSAGE_REFUSED &&
                 (row.reason == STATUS_STALE_DEVICES || row.reason == STATUS_RELAY_BEHIND);
     bool doubted = row.state == MESSAGE_UNKNOWN && s->profile->unknown_allowed;
+    contacts_accepted(s, m, &row);
     if (row.state == MESSAGE_SETTLED && arrived) return;
+    if (contacts_refused(s, m, &row)) return;
     if (row.state == MESSAGE_REFUSED && expired) return; /* it may have arrived, its ack too late */
     if (doubted || nobody || lied) return;
     sim_fail(
@@ -308,6 +310,7 @@ void verdict_check(struct sim *s)
         struct message_ref ref = watch_accepted(s, i);
         accepted_check(s, &ref);
     }
+    if (!s->failed && s->profile->contacts_every_ms) contacts_check(s);
     if (!s->failed) relay_check(s);
     free(a.count);
     free(a.id);
