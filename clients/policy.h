@@ -10,6 +10,8 @@ struct policy_sync {
     bool under_way;
     uint64_t at_ms;   /* mono: when to look what is to be said or read */
     uint64_t said;    /* the relay's version, by its last word */
+    struct term term; /* of the store that said it; all zero = none yet */
+    bool doubt;       /* it may have lost some since: it is asked, once */
     uint64_t hold_ms; /* mono: until then nobody is allowed by the way: the relay has no room for it */
     unsigned tries;
     /* The CONTACTS_SET under way. */
@@ -39,6 +41,8 @@ enum status policy_sending_in(struct engine *e, struct now now, struct account_i
 
 /* policy_welcome: what WELCOME says there is. */
 void policy_welcome(struct engine *e, struct now now, uint64_t version);
+/* policy_map: a map has come: where our home's store was opened anew it may have lost something. */
+void policy_map(struct engine *e, struct now now);
 void policy_push(struct engine *e, struct now now, const struct frame *f);
 void policy_drive(struct engine *e, struct now now);
 uint64_t policy_deadline_ms(const struct engine *e);

@@ -50,7 +50,7 @@ void policy_drive(struct engine *e, struct now now)
     if (!engine_fault(e, s)) return;
     if (p.wish != CONTACT_MODE_UNCHANGED || wishes.row_count)
         set_send(e, now, &p, &wishes);
-    else if (p.version != y->said)
+    else if (p.version != y->said || (y->doubt && p.version))
         get_send(e, now);
     else
         y->at_ms = now.mono_ms + LOOK_MS;
@@ -69,13 +69,14 @@ static void read_anew(struct policy_sync *y)
 
 /* ---- what the relay says there is ---- */
 
-/* It has lost something: all that this home has of it is said again. */
+/* It has lost something: all that this home has of it is said again, and then all read, as what was taken back may be there
+ * again, or another device have said something new. */
 static enum status say_all_in(struct engine *e, struct state_policy *p)
 {
     struct state_verdict rows[CONTACTS_PER_SET];
     struct verdict_scan scan = {.which = VERDICT_SAID, .rows = rows, .row_max = CONTACTS_PER_SET};
     enum status s;
-    p->version = e->policy.said;
+    p->version = 0;
     p->wish = policy_mode(p);
     do {
         s = state_verdict_scan(e->state, &scan);
@@ -100,6 +101,7 @@ void policy_welcome(struct engine *e, struct now now, uint64_t version)
 {
     struct state_policy p;
     e->policy.said = version;
+    e->policy.doubt = false; /* it has just looked */
     e->policy.at_ms = now.mono_ms;
     e->policy.tries = 0;
     read_anew(&e->policy);
@@ -109,6 +111,18 @@ void policy_welcome(struct engine *e, struct now now, uint64_t version)
     s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, compare_in(e));
     (void)engine_fault(e, s);
+}
+
+void policy_map(struct engine *e, struct now now)
+{
+    uint16_t home = home_of_account(e->identity.account);
+    for (size_t i = 0; i < e->map.range_count; i++) {
+        const struct msg_range *range = &e->map.ranges[i];
+        if (home < range->first || home > range->last || term_equal(range->term, e->policy.term)) continue;
+        e->policy.doubt = true;
+        e->policy.term = range->term;
+        earlier(&e->policy.at_ms, now.mono_ms);
+    }
 }
 
 void policy_push(struct engine *e, struct now now, const struct frame *f)
@@ -148,8 +162,9 @@ static enum status kept_in(struct engine *e, const struct msg_contacts_kept *m)
     if (s != STATUS_OK) return s;
     if (y->mode != CONTACT_MODE_UNCHANGED) p.mode = y->mode;
     if (p.wish == y->mode) p.wish = CONTACT_MODE_UNCHANGED;
-    if (m->before == p.version) p.version = m->version;
     event_put(e, &(struct engine_event){.kind = ENGINE_CONTACTS});
+    if (m->before < p.version) return say_all_in(e, &p);
+    if (m->before == p.version) p.version = m->version;
     return policy_put_in(e, &p);
 }
 
@@ -270,15 +285,20 @@ static enum status absent_in(struct engine *e, const struct msg_contacts_are *m)
     return s;
 }
 
-static enum status read_in(struct engine *e, const struct msg_contacts_are *m)
+/* *more: the next page is wanted. */
+static enum status read_in(struct engine *e, const struct msg_contacts_are *m, bool *more)
 {
     struct state_policy p;
     enum status s = state_policy_get(e->state, &e->arena, &p);
     enum contact_mode was = policy_mode(&p);
+    *more = false;
+    if (s == STATUS_OK && m->version < p.version) return say_all_in(e, &p);
+    if (s == STATUS_OK && m->version == p.version) return s; /* it has lost nothing */
     if (s == STATUS_OK) s = absent_in(e, m);
     for (size_t i = 0; i < m->item_count && s == STATUS_OK; i++)
         s = told_in(e, &m->items[i]);
     if (s == STATUS_OK) s = policy_hide_in(e);
+    *more = m->more;
     if (s != STATUS_OK || m->more) return s;
     p.version = m->version;
     p.mode = (enum contact_mode)m->mode;
@@ -291,6 +311,7 @@ void contacts_are_reply(struct engine *e, struct now now, struct request *r, con
 {
     struct policy_sync *y = &e->policy;
     struct msg_contacts_are m;
+    bool more = false;
     if (codec_decode(&msg_contacts_are_desc, f->meta, &e->arena, &m) != STATUS_OK || !page_is_good(e, &m)) {
         e->counts.frames_bad++;
         contacts_get_failed(e, now, r, STATUS_UNKNOWN, 0);
@@ -302,18 +323,19 @@ void contacts_are_reply(struct engine *e, struct now now, struct request *r, con
     }
     y->under_way = false;
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, read_in(e, &m));
+    if (s == STATUS_OK) s = tx_end(e, read_in(e, &m, &more));
     y->at_ms = now.mono_ms + RETRY_MIN_MS;
     if (!engine_fault(e, s)) return;
     y->at_ms = now.mono_ms;
     earlier(&e->acks.poll_ms, now.mono_ms);
     y->page_version = m.version;
-    if (m.more) {
+    if (more) {
         y->pages++;
         y->after = m.items[m.item_count - 1].account;
         return;
     }
     y->said = m.version;
+    y->doubt = false;
     y->tries = 0;
     read_anew(y);
 }

@@ -183,6 +183,7 @@ static enum status map_take(struct engine *e, struct now now, const struct msg_m
     e->map.range_count = map->range_count;
     if (map->range_count)
         memcpy(e->map.ranges, map->ranges, map->range_count * sizeof *map->ranges);
+    policy_map(e, now);
     return terms_seen(e, now);
 }
 

@@ -108,12 +108,17 @@ bool contacts_refused(struct sim *s, const struct app_message *m, const struct o
     return refused && s->devices[m->to].picky;
 }
 
+bool contacts_stuck(const struct sim *s, const struct outbox_row *row)
+{
+    return s->profile->contacts_every_ms && row->state == MESSAGE_ACCEPTED && row->attempt && row->reason == STATUS_NOT_ACCEPTED;
+}
+
 /* The receipt is that of the last acceptance; store time is the world's here. */
 void contacts_accepted(struct sim *s, const struct app_message *m, const struct outbox_row *row)
 {
     const struct device *d = &s->devices[m->to];
     uint64_t at_ms = row->receipt.accepted_ms - SIM_WALL_MS;
-    if (!row->receipt.commit) return;
+    if (!row->receipt.commit || s->cuts) return;
     for (size_t i = 0; i < d->span_count; i++)
         if (d->spans[i].other == m->from && at_ms > d->spans[i].from_ms && at_ms < d->spans[i].to_ms)
             sim_fail(s, "a message of device %zu was accepted at %llu for device %zu, which has blocked it since %llu",
@@ -187,6 +192,7 @@ static void probe(struct sim *s, size_t from, size_t to)
     ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
     ENSURE(state_outbox_get(d->state, order, &row) == STATUS_OK);
     state_rollback(d->state);
+    if (s->cuts && row.state == MESSAGE_REFUSED && row.reason == STATUS_NOT_FOUND) return; /* its account is lost */
     if (row.state != MESSAGE_REFUSED || row.reason != STATUS_NOT_ACCEPTED)
         sim_fail(s, "device %zu is blocked by device %zu, and its message is %s (%s)", from, to, message_state_name(row.state),
                  status_name(row.reason));
@@ -194,6 +200,7 @@ static void probe(struct sim *s, size_t from, size_t to)
 
 void contacts_check(struct sim *s)
 {
+    if (s->cuts) sim_run_for(s, PROBE_MS); /* a device hears of a loss with its next ping */
     for (size_t i = 0; i < s->device_count && !s->failed; i++)
         for (size_t k = 0; k < s->device_count && !s->failed; k++)
             if (i != k) compare(s, &s->devices[i], k);

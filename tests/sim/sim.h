@@ -329,13 +329,14 @@ void device_fini(struct device *d);
 void device_log(struct device *d, struct identity_log *out);
 
 /* contacts_step: the user says something, where it is time. contacts_told: ENGINE_CONTACTS. contacts_shown: within a transaction: the
- * application sees the row. contacts_refused: that the message was refused is right. contacts_accepted: so is when it was
- * accepted. contacts_settled: the relay has heard all of it. contacts_check: in the end. */
+ * application sees the row. contacts_refused: that the message was refused is right. contacts_stuck: it could not be opened, and cannot be made good: it
+ * stays so until it expires. contacts_accepted: when it was accepted is right. contacts_settled: the relay has heard all of it. contacts_check: in the end. */
 void contacts_step(struct device *d, struct session_host *by);
 void contacts_told(struct device *d);
 void contacts_shown(struct device *d, const struct inbox_row *row);
 struct app_message;
 bool contacts_refused(struct sim *s, const struct app_message *m, const struct outbox_row *row);
+bool contacts_stuck(const struct sim *s, const struct outbox_row *row);
 void contacts_accepted(struct sim *s, const struct app_message *m, const struct outbox_row *row);
 bool contacts_settled(struct device *d);
 void contacts_check(struct sim *s);

@@ -278,8 +278,47 @@ ENGINE_TEST(policy, a_relay_that_has_lost_it_is_told_all_again)
     bind_session(f); /* WELCOME says 0 */
     frame = told(f, &m, 1);
     cr_assert(m.mode == CONTACT_MODE_REQUESTS && m.items[0].verdict == CONTACT_BLOCKED);
-    kept(f, &frame, 0, 900);
+    kept(f, &frame, 400, 900);
+    /* What had been taken back is there again: better known than not. */
+    struct msg_contact items[] = {{other(1), CONTACT_BLOCKED}, {other(2), CONTACT_ALLOWED}};
+    page(f, (struct msg_contacts_are){.version = 900, .mode = CONTACT_MODE_REQUESTS, .items = items, .item_count = 2});
     cr_assert(policy(f).version == 900 && policy(f).mode == CONTACT_MODE_REQUESTS);
+    cr_assert(verdict(f, other(1)).held == CONTACT_BLOCKED && verdict(f, other(2)).held == CONTACT_ALLOWED);
+}
+
+/* Under a session that lives on. */
+ENGINE_TEST(policy, a_store_that_was_opened_anew_is_asked_whether_it_has_lost_it)
+{
+    struct msg_contacts_set m;
+    session_only(f);
+    set(f, other(1), CONTACT_BLOCKED);
+    tell_one(f, 0, 500);
+    f->range.term = fixture_term(9);
+    pass(f, 6000);
+    struct frame ping = said(f, KIND_PING, NULL, NULL);
+    struct msg_pong pong = {.relay_ms = f->now.wall_ms, .map = f->map};
+    answer(f, &ping, KIND_PONG, &msg_pong_desc, &pong);
+    page(f, (struct msg_contacts_are){.version = 500});
+    cr_assert_eq(verdict(f, other(1)).held, CONTACT_BLOCKED, "it has it, whatever it shows");
+    f->range.term = fixture_term(10);
+    pass(f, 6000);
+    ping = said(f, KIND_PING, NULL, NULL);
+    answer(f, &ping, KIND_PONG, &msg_pong_desc, &pong);
+    page(f, (struct msg_contacts_are){.version = 400});
+    (void)told(f, &m, 1);
+    cr_assert_eq(m.items[0].verdict, CONTACT_BLOCKED);
+}
+
+ENGINE_TEST(policy, so_does_one_whose_answer_shows_that_it_has_lost_it)
+{
+    struct msg_contacts_set m;
+    session_only(f);
+    set(f, other(1), CONTACT_BLOCKED);
+    tell_one(f, 0, 500);
+    set(f, other(2), CONTACT_BLOCKED);
+    tell_one(f, 0, 600);
+    struct frame frame = told(f, &m, 2);
+    (void)frame;
 }
 
 /* ---- requests ---- */
