@@ -113,7 +113,7 @@ bool contacts_stuck(const struct sim *s, const struct outbox_row *row)
     return s->profile->contacts_every_ms && row->state == MESSAGE_ACCEPTED && row->attempt && row->reason == STATUS_NOT_ACCEPTED;
 }
 
-/* The receipt is that of the last acceptance; store time is the world's here. */
+/* The receipt is that of the last acceptance; store time is the world's here. A disk that loses a block loses it. */
 void contacts_accepted(struct sim *s, const struct app_message *m, const struct outbox_row *row)
 {
     const struct device *d = &s->devices[m->to];
