@@ -92,6 +92,12 @@ static bool needs_no_session(unsigned kind)
     return kind == KIND_HELLO || kind == KIND_REGISTER || kind == KIND_CLAIM_HANDLE;
 }
 
+/* What a guest may ask costs storage something, and he has nothing to lose. */
+static bool is_strict(unsigned kind)
+{
+    return needs_no_session(kind) || kind == KIND_LINK_PUT || kind == KIND_LINK_GET;
+}
+
 /* Requests that one counts for. Where signatures are verified, each 256 bytes may hold another entry; who asks for that in
  * a session is known, and may ask ten times as often as an address. */
 static uint64_t price_of(const struct metered *frame, const struct bucket_rate *rate)
@@ -99,7 +105,8 @@ static uint64_t price_of(const struct metered *frame, const struct bucket_rate *
     uint64_t price = 1;
     if (frame->kind == KIND_REGISTER) price = 1 + frame->len / 256;
     if (frame->kind == KIND_APPEND) price = 4 * (1 + frame->len / 256);
-    if (frame->kind == KIND_PUBLISH || frame->kind == KIND_CONTACTS_SET || frame->kind == KIND_CONTACTS_GET) price = 8;
+    if (frame->kind == KIND_PUBLISH || frame->kind == KIND_LINK_PUT) price = 8;
+    if (frame->kind == KIND_CONTACTS_SET || frame->kind == KIND_CONTACTS_GET) price = 8;
     return price < rate->burst ? price : rate->burst;
 }
 
@@ -113,7 +120,7 @@ static enum status address_take(struct meter *m, uint64_t now_ms, const struct m
 {
     struct bucket_table *t = &m->addresses;
     struct bucket_key key;
-    size_t bucket = needs_no_session(frame->kind) ? STRICT : LOOSE;
+    size_t bucket = is_strict(frame->kind) ? STRICT : LOOSE;
     memcpy(key.bytes, frame->from.bytes, sizeof key.bytes);
     struct bucket_entry *e = bucket_entry_of(t, &key, now_ms);
     uint64_t price = price_of(frame, &t->rates[bucket]);

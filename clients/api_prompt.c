@@ -29,6 +29,12 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
         "Compare with the contact again by another way."},
+    [SEALMQ_PROMPT_LINK_REQUEST] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "A device asks to join this account. It will read all messages that come from now on, can send in your name, and can "
+        "put out your other devices. Approve it only if it is in your hands and shows this very code."},
+    [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
+        "now on."},
     [SEALMQ_PROMPT_REQUEST] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This is from somebody who is not allowed to write to this account yet. Whoever is answered, or accepted, may write on; who is "
         "refused is blocked, and not told."},

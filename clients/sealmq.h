@@ -1,5 +1,6 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
+ * joining an account in sealmq_link.h,
  * blocking, allowing and message requests in sealmq_contacts.h.
  * There are no other public headers.
  *
@@ -266,6 +267,7 @@ struct sealmq_identity {
     struct sealmq_public_key identity; /* with which contacts seal for this device */
     struct sealmq_public_key server;   /* the relay's */
     char endpoints[SEALMQ_ENDPOINTS_MAX + 1];
+    bool joining;        /* it has consented to join the account, and is not in it yet (sealmq_link.h) */
 };
 
 /* sealmq_identity_get: as the home has it now; another process may have registered it. Uses the disk. OK. */
@@ -513,6 +515,8 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, LOCKED, TIMEOUT... */
     SEALMQ_EVENT_PROMPT = 15,        /* a user must see this: prompt; order where it is about a message of ours, account
                                       * where about a contact */
+    SEALMQ_EVENT_LINK = 20,          /* a device asks to join, or that goes on: sealmq_approve_get (sealmq_link.h) */
+    SEALMQ_EVENT_LINKED = 21,        /* this device is in the account that it has joined; device: who has admitted it */
     SEALMQ_EVENT_CONTACTS = 80       /* the relay has what was said of others, or what it has was read (sealmq_contacts.h); else
                                       * status says why not */
 };

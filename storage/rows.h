@@ -22,7 +22,8 @@ enum row_kind {
     ROW_HANDLE = 'H',   /* identity */
     ROW_PREKEYS = 'K',  /* identity: a device's prekeys that nobody has claimed */
     ROW_POLICY = 'B',   /* identity: how an account takes what strangers send */
-    ROW_CONTACT = 'V',  /* identity: what an account has said of another one */
+    ROW_CONTACT = 'Y',  /* identity: what an account has said of another one */
+    ROW_FENCE = 'V',    /* routing: a revoked device of which something may be left */
     ROW_STORE = 'S',    /* identity: the store's own id */
     ROW_COMMIT = 'N',   /* identity: (term, commit) of the last group */
     ROW_TERM = 'T',     /* identity: ended terms */
@@ -141,6 +142,7 @@ struct device_row {
     uint64_t gaps[GAP_REASONS]; /* not yet told, by enum gap_reason */
     uint8_t lineage[LINEAGE_LEN_MAX]; /* the last marks that the device told, the oldest first; never looked into */
     size_t lineage_len;
+    uint64_t revoked_ms;       /* its fence: what is open behind it has the outcome `revoked`; 0 = none */
 };
 struct view device_row_write(struct arena *a, const struct device_row *row);
 enum status device_row_read(struct view value, struct device_row *row) MUST_USE;

@@ -22,6 +22,8 @@ static const struct handler handlers[] = {
     HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
     HANDLER(PUBLISH, false, publish), NULL, publish_plan, publish_apply},
     HANDLER(CLAIM_PREKEYS, false, claim_prekeys), NULL, claim_prekeys_plan, claim_prekeys_apply},
+    HANDLER(LINK_PUT, false, link_put), NULL, link_put_plan, link_put_apply},
+    HANDLER(LINK_GET, true, link_get), NULL, link_get_plan, link_get_apply},
     HANDLER(CONTACTS_SET, false, contacts_set), NULL, contacts_set_plan, contacts_set_apply},
     HANDLER(CONTACTS_GET, true, contacts_get), NULL, contacts_get_plan, contacts_get_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
@@ -72,6 +74,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
     s->contacts = table_new(sizeof(struct contact_pair), CONTACTS_CACHED_MAX + 64u * TURN_ITEMS_MAX, seed->table);
     s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
+    s->boxes = boxes_new(seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -102,6 +105,7 @@ static void free_tables(struct storage *s)
     table_free(&s->accounts);
     table_free(&s->contacts);
     prekey_meter_free(&s->prekey_meter);
+    boxes_free(&s->boxes);
     free(s->listed);
 }
 

@@ -7,6 +7,7 @@
 #include "broker/wire/event.h"
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
+#include "broker/wire/messages_contacts.h"
 #include "broker/wire/slab.h"
 #include "broker/wire/states.h"
 
@@ -203,30 +204,38 @@ struct msg_prekeys {
 };
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
 
-/* ---- whom an account lets write to it (PROTOCOL 7.6) ---- */
+/* ---- linking (PROTOCOL 6.5) ---- */
 
-struct msg_contact {
-    struct account_id account;
-    uint32_t verdict; /* enum contact_verdict */
+struct msg_link_put { struct link_box box; uint32_t slot; struct view bytes; };
+struct msg_link_has { uint32_t slots; }; /* a bit for each one that is filled */
+struct msg_link_get { struct link_box box; uint32_t slot; };
+struct msg_link_is {
+    uint32_t slots;
+    struct view bytes; /* of the slot asked for; empty = not filled */
 };
-struct msg_contacts_set {
-    uint32_t mode; /* enum contact_mode */
-    struct msg_contact *items;
-    size_t item_count;
+
+/* What is in the slots, once opened. */
+struct msg_link_request {
+    struct msg_device_record device;
+    struct prekey_pk ephemeral;
+    struct view name; /* device_name_check; empty = none */
+    uint64_t made_ms;
 };
-struct msg_contacts_kept {
-    uint64_t version; /* of what there is now; grows with every change */
-    uint64_t before;  /* and before this one */
+struct msg_link_offer {
+    uint32_t verdict; /* enum link_verdict */
+    uint32_t part, parts; /* from 0 */
+    struct view entry;    /* the account's first one */
+    struct view handle;   /* empty = it has none */
+    struct msg_log_state log; /* as the offering device holds it */
+    struct device_id device;  /* the offering one */
+    struct view data;     /* of this part: what the account's devices share */
 };
-struct msg_contacts_get { struct account_id after; }; /* all zero = from the first one on */
-struct msg_contacts_are { /* ascending by account */
-    uint64_t version;
-    uint32_t mode;
-    struct msg_contact *items;
-    size_t item_count;
-    bool more;
+struct msg_link_consent {
+    struct signature proof; /* of the `add` entry */
+    bool cancel;            /* instead: the new device does not want to */
 };
-struct msg_contacts_changed { uint64_t version; };
+
+/* whom an account lets write to it: messages_contacts.h */
 
 /* ---- sending (PROTOCOL 7) ---- */
 
@@ -557,7 +566,8 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
-    X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
+    X(claim_prekeys) X(prekeys) X(prekeys_low) X(link_put) X(link_has) X(link_get) X(link_is) X(link_request)    \
+    X(link_offer) X(link_consent)                                                     \
     X(contacts_set) X(contacts_kept) X(contacts_get) X(contacts_are) X(contacts_changed)           \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
