@@ -69,6 +69,8 @@ static request_handler *const handlers[] = {
     [KIND_CLAIM_PREKEYS] = request_forward,
     [KIND_LINK_PUT] = request_forward,
     [KIND_LINK_GET] = request_forward,
+    [KIND_CONTACTS_SET] = request_own_home,
+    [KIND_CONTACTS_GET] = request_own_home,
 };
 
 /* The home says when a device is revoked. A broker that has not heard it for a second may not know yet: it forwards nothing

@@ -106,6 +106,7 @@ static uint64_t price_of(const struct metered *frame, const struct bucket_rate *
     if (frame->kind == KIND_REGISTER) price = 1 + frame->len / 256;
     if (frame->kind == KIND_APPEND) price = 4 * (1 + frame->len / 256);
     if (frame->kind == KIND_PUBLISH || frame->kind == KIND_LINK_PUT) price = 8;
+    if (frame->kind == KIND_CONTACTS_SET || frame->kind == KIND_CONTACTS_GET) price = 8;
     return price < rate->burst ? price : rate->burst;
 }
 

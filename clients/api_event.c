@@ -69,6 +69,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_FAILED: return SEALMQ_EVENT_FAILED;
     case ENGINE_LINK: return SEALMQ_EVENT_LINK;
     case ENGINE_LINKED: return SEALMQ_EVENT_LINKED;
+    case ENGINE_CONTACTS: return SEALMQ_EVENT_CONTACTS;
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_CONTACT: return SEALMQ_EVENT_CONTACT;

@@ -35,6 +35,9 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
         "now on."},
+    [SEALMQ_PROMPT_REQUEST] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This is from somebody who is not allowed to write to this account yet. Whoever is answered, or accepted, may write on; who is "
+        "refused is blocked, and not told."},
     [SEALMQ_PROMPT_ON_HOLD] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "The operator of the relay has put this account or this device on hold. It sends and receives nothing until it is "
         "released; what comes for it waits, and nothing is lost here. Ask the operator why."},

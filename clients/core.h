@@ -10,6 +10,7 @@
 
 #include "broker/wire/frame.h"
 #include "clients/engine.h"
+#include "clients/policy.h"
 
 #define REQUESTS_MAX        32u  /* ours under way; the relay allows PENDING_REQUESTS_MAX */
 #define SEND_FRAMES_MAX     8u   /* SENDs under way */
@@ -108,7 +109,8 @@ struct delivered {
     uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
     struct view report;      /* of one that failed: an encoded msg_report, in the engine's arena; or empty */
-    bool taken;              /* by the application, earlier; or sealed, and opened */
+    bool taken;              /* by the application, earlier; or sealed, and opened; or hidden */
+    bool hidden;             /* opaque, and from who is blocked: nobody will take it */
 };
 
 /* A failure that the relay is to be told of. */
@@ -193,6 +195,8 @@ struct engine {
     bool prekeys_under_way, prekeys_noted; /* noted: the state has that word */
     uint64_t fills_ms;         /* mono: up to when new ones are made already (prekey.c) */
     uint64_t prekeys_ms;       /* mono: when to look what it lacks */
+
+    struct policy_sync policy;
 
     /* session */
     enum session_state session_state;
@@ -390,6 +394,11 @@ uint64_t prekeys_deadline_ms(const struct engine *e);
 enum status prekeys_renounce_in(struct engine *e) MUST_USE;
 reply_fn published_reply;
 failure_fn publish_failed;
+
+/* ---- policy_sync.c; the rest is in policy.h ---- */
+
+reply_fn contacts_kept_reply, contacts_are_reply;
+failure_fn contacts_set_failed, contacts_get_failed;
 
 /* ---- pair.c: sessions with one other device (PROTOCOL 10.5) ---- */
 

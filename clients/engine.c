@@ -251,6 +251,8 @@ void engine_frame(struct engine *e, struct now now, struct view bytes)
         prekeys_low_push(e, now, &f);
     else if (f.header.kind == KIND_LOG_GREW)
         log_grew_push(e, now, &f);
+    else if (f.header.kind == KIND_CONTACTS_CHANGED)
+        policy_push(e, now, &f);
     else if (f.header.kind == KIND_ERROR && !f.header.correlation)
         error_push(e, now, &f);
     else
@@ -270,7 +272,8 @@ void engine_tick(struct engine *e, struct now now)
     prekeys_drive(e, now);
     terms_drive(e, now);
     submit_drive(e, now);
-    contact_drive(e, now); /* after the outbox, which begins look-ups */
+    policy_drive(e, now);  /* after the outbox, which allows whom it sends to */
+    contact_drive(e, now); /* and begins look-ups */
     receipt_drive(e, now);
 }
 
@@ -286,6 +289,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, change_deadline_ms(e));
     earlier(&deadline, link_deadline_ms(e));
     earlier(&deadline, prekeys_deadline_ms(e));
+    earlier(&deadline, policy_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
     earlier(&deadline, submit_deadline_ms(e));

@@ -23,6 +23,8 @@ static const struct kind_ends ends[] = {
     {KIND_PUBLISH, published_reply, publish_failed},
     {KIND_LINK_GET, link_reply, link_failed},
     {KIND_LINK_PUT, link_reply, link_failed},
+    {KIND_CONTACTS_SET, contacts_kept_reply, contacts_set_failed},
+    {KIND_CONTACTS_GET, contacts_are_reply, contacts_get_failed},
     {KIND_SEND, sent_reply, send_failed},
     {KIND_ACK, acked_reply, ack_failed},
     {KIND_STATUS, status_reply, status_failed},

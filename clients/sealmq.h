@@ -1,6 +1,7 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
- * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h.
+ * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h,
+ * blocking, allowing and message requests in sealmq_contacts.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -96,6 +97,7 @@ enum sealmq_status {
     SEALMQ_RELAY_BEHIND = 20,    /* the relay's copy of a log is shorter than ours */
     SEALMQ_RATE_LIMITED = 21,    /* too many requests; nothing was done */
     SEALMQ_STALE_HEAD = 22,      /* an identity log has gone on */
+    SEALMQ_NOT_ACCEPTED = 23,    /* the recipient does not take it (now) */
     SEALMQ_TOKEN_REFUSED = 24,   /* no good registration token for this handle and account: sealmq_registration.h */
     SEALMQ_ON_HOLD = 25,         /* the relay's operator has put this account or device on hold */
     /* what happens here */
@@ -447,6 +449,7 @@ struct sealmq_received {
                                          * somebody had written: */
     struct sealmq_account to;           /* own: to whom; this account itself: a note to oneself. Else all zero */
     char to_handle[SEALMQ_HANDLE_MAX + 1]; /* own: by which this home knows that account; "" = by none */
+    bool request;                       /* of somebody who is not allowed to write yet: sealmq_contacts.h */
 };
 
 /* sealmq_inbox_next: the first message after the order number `after` (0 = from the oldest one) that was not taken with
@@ -523,8 +526,10 @@ enum sealmq_event_kind {
                                       * where about a contact, device where about one */
     SEALMQ_EVENT_LINK = 20,          /* a device asks to join, or that goes on: sealmq_approve_get (sealmq_link.h) */
     SEALMQ_EVENT_LINKED = 21,        /* this device is in the account that it has joined; device: who has admitted it */
-    SEALMQ_EVENT_CONTACT = 25        /* the devices of an account have changed that is a contact's, or our own and another
+    SEALMQ_EVENT_CONTACT = 25,       /* the devices of an account have changed that is a contact's, or our own and another
                                       * device did it: account, handle, operation, device, device_name, signer */
+    SEALMQ_EVENT_CONTACTS = 80       /* the relay has what was said of others, or what it has was read (sealmq_contacts.h); else
+                                      * status says why not */
 };
 enum sealmq_gap_reason {
     SEALMQ_GAP_NONE = 0,

@@ -187,6 +187,7 @@ static enum status map_take(struct engine *e, struct now now, const struct msg_m
     e->map.range_count = map->range_count;
     if (map->range_count)
         memcpy(e->map.ranges, map->ranges, map->range_count * sizeof *map->ranges);
+    policy_map(e, now);
     return terms_seen(e, now);
 }
 
@@ -232,6 +233,7 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     (void)store_of(e, home_of_account(e->identity.account), &e->home_store);
     contact_own(e, now, &w.log);
     prekeys_told(e, now, &w.prekeys);
+    policy_welcome(e, now, w.contacts_version);
     if (e->attached) opening_sweep(e, now);
     bool judged = lineage_heard(e, now, w.lineage);
     if (!judged || e->attach != e->attached) session_lost(e, now); /* or the wish has changed meanwhile */

@@ -149,6 +149,27 @@ struct store_key key_watch(struct account_id account)
     return key_beside(ROW_WATCH, account);
 }
 
+struct store_key key_policy(struct account_id account)
+{
+    return key_beside(ROW_POLICY, account);
+}
+
+struct store_key key_contact(struct account_id account, struct account_id other)
+{
+    struct store_key k = key_beside(ROW_CONTACT, account);
+    key_add(&k, other.bytes, sizeof other.bytes);
+    return k;
+}
+
+enum status key_contact_read(struct view key, struct account_id *account, struct account_id *other)
+{
+    struct reader r = reader_of(key);
+    read_view(&r, 3);
+    read_bytes(&r, account->bytes, sizeof account->bytes);
+    read_bytes(&r, other->bytes, sizeof other->bytes);
+    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
+}
+
 struct store_key key_single(enum row_kind kind)
 {
     return key_start(kind, 0);

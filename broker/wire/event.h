@@ -68,6 +68,10 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(LINK_REQUESTED, 74, "link_requested", INFO, "", "boxes", "")                                 \
     X(LINK_OFFERED, 75, "link_offered", INFO, "", "", "")                                          \
     X(LINK_BOXES_FULL, 76, "link_boxes_full", WARN, "", "boxes", "bytes")                          \
+    X(CONTACT_BLOCKED, 77, "contact_blocked", INFO, "", "accounts", "kept")                        \
+    X(CONTACT_ALLOWED, 78, "contact_allowed", INFO, "", "accounts", "kept")                        \
+    X(REQUEST_REFUSED, 79, "request_refused", INFO, "stranger", "attempt", "client_version")       \
+    X(POLICY_FULL, 80, "policy_full", WARN, "", "kept", "")                                        \
     X(REGISTRATION_OPEN, 83, "registration_open", WARN, "", "", "")                                \
     X(TOKEN_REFUSED, 84, "token_refused", WARN, "reason", "", "")                                  \
     X(HOLD_PLACED, 85, "hold_placed", WARN, "reason", "", "")                                      \
@@ -101,6 +105,9 @@ enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, ME
 
 /* IDENTITY_CHANGED is named by its code, an enum identity_change; of it and of TAKEOVER_SUSPECTED count is the set of risks
  * (states.h), and no actor is the recovery key. */
+
+/* The code of REQUEST_REFUSED: why. Operators alone are told: the sender cannot tell one from another. */
+enum event_stranger { STRANGER_BLOCKED = 1, STRANGER_ASKED, STRANGER_TOO_MANY };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };

@@ -62,6 +62,11 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(EVENTS_ARE, 43, "events_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                   \
     X(EXPLAIN, 44, "explain", FROM_ADMIN, false, EXPLAINED, 256)                                   \
     X(EXPLAINED, 45, "explained", FROM_RELAY, false, NONE, 16384)                                  \
+    X(CONTACTS_SET, 46, "contacts_set", FROM_CLIENT, true, CONTACTS_KEPT, 4096)                    \
+    X(CONTACTS_KEPT, 47, "contacts_kept", FROM_RELAY, false, NONE, 256)                            \
+    X(CONTACTS_GET, 48, "contacts_get", FROM_CLIENT, true, CONTACTS_ARE, 256)                      \
+    X(CONTACTS_ARE, 49, "contacts_are", FROM_RELAY, false, NONE, 16384)                            \
+    X(CONTACTS_CHANGED, 52, "contacts_changed", FROM_RELAY, false, NONE, 64)                       \
     X(HOLD, 54, "hold", FROM_ADMIN, false, HOLDS_ARE, 256)                                         \
     X(HOLDS_ARE, 55, "holds_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                     \
     X(DEVICES, 56, "devices", FROM_ADMIN, false, DEVICES_ARE, 256)                                 \

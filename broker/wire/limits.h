@@ -43,6 +43,12 @@
 #define PREKEY_CLAIMS_BURST    10u  /* of one account from one device at once */
 #define PREKEY_CLAIM_EVERY_MS  (10u * 60 * 1000) /* and then one in this time */
 #define PREKEY_PAIRS_MAX       65536u /* of (account, device) that a store counts at once; beyond, the least is forgotten */
+#define CONTACTS_MAX           4096u /* verdicts that an account keeps at its home */
+#define CONTACTS_PER_SET       64u
+#define CONTACTS_PER_PAGE      256u
+#define REQUEST_SENDERS_MAX    20u /* strangers with a message request at one account, none of them decided */
+#define REQUEST_MESSAGES_MAX   1u  /* of each of them, until it is decided */
+#define REQUEST_KEEP_MS        (30ull * 24 * 3600 * 1000) /* then the place is free again */
 
 /* Linking (PROTOCOL 6.5): a box, where two devices that share a code leave each other messages */
 #define LINK_CODE_LEN       20u /* characters, of 5 bits each */

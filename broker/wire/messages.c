@@ -41,7 +41,7 @@ TABLE(welcome, ONE(1, msg_welcome, session, session_id), U64(2, msg_welcome, rel
       U32(3, msg_welcome, credit_messages), U64(4, msg_welcome, credit_bytes),
       U32(5, msg_welcome, ping_ms), ONE(6, msg_welcome, map, map),
       ONE(7, msg_welcome, log, log_state), ONE(8, msg_welcome, prekeys, prekey_state),
-      BYTES(9, msg_welcome, lineage, LINEAGE_LEN_MAX))
+      BYTES(9, msg_welcome, lineage, LINEAGE_LEN_MAX), U64(12, msg_welcome, contacts_version))
 TABLE(pong, U64(1, msg_pong, relay_ms), ONE(2, msg_pong, map, map))
 TABLE(error, U32(1, msg_error, status), U32(2, msg_error, retry_after_ms),
       U32(3, msg_error, protocol_min), U32(4, msg_error, protocol_max))
@@ -120,6 +120,16 @@ TABLE(link_offer, U32(1, msg_link_offer, verdict), U32(2, msg_link_offer, part),
       ONE(6, msg_link_offer, log, log_state), MAYBE(7, msg_link_offer, device),
       BYTES(8, msg_link_offer, data, LINK_PART_LEN_MAX))
 TABLE(link_consent, MAYBE(1, msg_link_consent, proof), BOOL(2, msg_link_consent, cancel))
+
+INNER(contact, msg_contact, FIXED(1, msg_contact, account), U32(2, msg_contact, verdict))
+TABLE(contacts_set, U32(1, msg_contacts_set, mode),
+      MANY(2, msg_contacts_set, items, item_count, CONTACTS_PER_SET, contact))
+TABLE(contacts_kept, U64(1, msg_contacts_kept, version), U64(2, msg_contacts_kept, before))
+TABLE(contacts_get, MAYBE(1, msg_contacts_get, after))
+TABLE(contacts_are, U64(1, msg_contacts_are, version), U32(2, msg_contacts_are, mode),
+      MANY(3, msg_contacts_are, items, item_count, CONTACTS_PER_PAGE, contact),
+      BOOL(4, msg_contacts_are, more))
+TABLE(contacts_changed, U64(1, msg_contacts_changed, version))
 
 INNER(part, msg_part, FIXED(1, msg_part, device), U32(2, msg_part, len))
 TABLE(send_item, FIXED(1, msg_send_item, id), FIXED(2, msg_send_item, target),

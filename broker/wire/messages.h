@@ -7,6 +7,7 @@
 #include "broker/wire/event.h"
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
+#include "broker/wire/messages_contacts.h"
 #include "broker/wire/slab.h"
 #include "broker/wire/states.h"
 #include "broker/wire/messages_drift.h" /* of DRIFT */
@@ -63,6 +64,7 @@ struct msg_welcome {
     struct msg_log_state log; /* of the own account */
     struct msg_prekey_state prekeys;
     struct view lineage; /* up to LINEAGE_MARKS marks, the oldest first */
+    uint64_t contacts_version; /* as in msg_contacts_kept; 0 = nothing was ever set */
 };
 
 struct msg_pong {
@@ -239,6 +241,8 @@ struct msg_link_consent {
     struct signature proof; /* of the `add` entry */
     bool cancel;            /* instead: the new device does not want to */
 };
+
+/* whom an account lets write to it: messages_contacts.h */
 
 /* ---- sending (PROTOCOL 7) ---- */
 
@@ -573,6 +577,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(handle_claimed) X(lookup) X(found) X(token_body) X(token) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low) X(link_put) X(link_has) X(link_get) X(link_is) X(link_request)    \
     X(link_offer) X(link_consent) X(log_grew) X(drift_is)                                 \
+    X(contacts_set) X(contacts_kept) X(contacts_get) X(contacts_are) X(contacts_changed)           \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \

@@ -98,6 +98,13 @@ static const struct command_rule COMMANDS[] = {
      DEVICES_OPTIONS, COUNT_OF(DEVICES_OPTIONS), devices_run},
     {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
      log_run},
+    {"block", "[NAME]", "take nothing more of an account (its name or id); without one: who is blocked or allowed",
+     REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), block_run},
+    {"unblock", "NAME", "take back what was said of an account, blocked or allowed", REACH_OPTIONS, COUNT_OF(REACH_OPTIONS),
+     unblock_run},
+    {"requests", "[list|accept|refuse|on|off] [NAME]",
+     "strangers who have written: list, accept or refuse them; on: they have to ask; exit 3: kept, relay not reached",
+     REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), requests_run},
     {"verify", "NAME", "compare with a contact that its account is the right one; exit 3: cannot be told yet", VERIFY_OPTIONS,
      COUNT_OF(VERIFY_OPTIONS), verify_run},
 };

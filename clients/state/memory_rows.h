@@ -37,6 +37,7 @@ enum table {
     T_BODIED,   /* received_ms, order; shown and with a body */
     T_ACK,      /* term, seq -> reason */
     T_TERM,     /* store -> term */
+    T_VERDICT,  /* account -> struct state_verdict */
     T_COUNTER,  /* table -> the last order number given */
 };
 
@@ -105,6 +106,13 @@ enum status memory_prekey_last(struct state *s, enum prekey_kind kind, uint64_t 
 enum status memory_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
 enum status memory_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from);
+
+/* ---- memory_verdicts.c ---- */
+
+enum status memory_verdict_get(struct state *s, struct account_id account, struct state_verdict *out);
+enum status memory_verdict_put(struct state *s, const struct state_verdict *in);
+enum status memory_verdict_scan(struct state *s, struct verdict_scan *scan);
+enum status memory_verdict_count(struct state *s, enum verdict_which which, uint64_t *out);
 
 /* ---- memory_sessions.c ---- */
 

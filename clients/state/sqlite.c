@@ -21,7 +21,8 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_DRIFT, SCHEMA_COPIES};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5,
+                                         SCHEMA_DRIFT, SCHEMA_COPIES, SCHEMA_VERDICTS};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -148,6 +149,10 @@ static const struct state_ops sqlite_ops = {
     .inbox_find = sqlite_inbox_find,
     .inbox_open = sqlite_inbox_open,
     .inbox_drop = sqlite_inbox_drop,
+    .verdict_get = sqlite_verdict_get,
+    .verdict_put = sqlite_verdict_put,
+    .verdict_scan = sqlite_verdict_scan,
+    .verdict_count = sqlite_verdict_count,
     .outbox_put = sqlite_outbox_put,
     .outbox_get = sqlite_outbox_get,
     .outbox_find_key = sqlite_outbox_find_key,

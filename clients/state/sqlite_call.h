@@ -133,6 +133,10 @@ enum status sqlite_inbox_find(struct state *s, struct device_id sender, struct m
                              struct inbox_row *out);
 enum status sqlite_inbox_open(struct state *s, const struct inbox_row *row);
 enum status sqlite_inbox_drop(struct state *s, uint64_t order);
+enum status sqlite_verdict_get(struct state *s, struct account_id account, struct state_verdict *out);
+enum status sqlite_verdict_put(struct state *s, const struct state_verdict *in);
+enum status sqlite_verdict_scan(struct state *s, struct verdict_scan *scan);
+enum status sqlite_verdict_count(struct state *s, enum verdict_which which, uint64_t *out);
 enum status sqlite_outbox_put(struct state *s, struct outbox_row *row);
 enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
 enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,

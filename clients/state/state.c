@@ -267,6 +267,39 @@ enum status state_counter_put(struct state *s, enum state_counter kind, struct v
     return s->ops->counter_put(s, kind, key, value);
 }
 
+/* ---- verdicts ---- */
+
+enum status state_verdict_get(struct state *s, struct account_id account, struct state_verdict *out)
+{
+    need(s, STATE_READ);
+    *out = (struct state_verdict){.account = account};
+    enum status status = s->ops->verdict_get(s, account, out);
+    if (status != STATUS_OK) *out = (struct state_verdict){.account = account};
+    return status;
+}
+
+enum status state_verdict_put(struct state *s, const struct state_verdict *in)
+{
+    need(s, STATE_WRITE);
+    ENSURE(in->held < CONTACT_VERDICTS && in->wish < CONTACT_VERDICTS && (in->wished || in->wish == CONTACT_NONE));
+    return s->ops->verdict_put(s, in);
+}
+
+enum status state_verdict_scan(struct state *s, struct verdict_scan *scan)
+{
+    need(s, STATE_READ);
+    ENSURE(scan->row_max > 0 && scan->row_max <= STATE_SCAN_MAX);
+    scan->row_count = 0;
+    return s->ops->verdict_scan(s, scan);
+}
+
+enum status state_verdict_count(struct state *s, enum verdict_which which, uint64_t *out)
+{
+    need(s, STATE_READ);
+    *out = 0;
+    return s->ops->verdict_count(s, which, out);
+}
+
 /* ---- outbox ---- */
 
 static bool key_fits(const struct message_key *key)

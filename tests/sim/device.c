@@ -110,6 +110,8 @@ static enum status app_read(struct device *d, struct session_host *h)
     enum status s = state_begin(d->state, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_inbox_scan(d->state, &scan, &arena);
+    for (size_t i = 0; s == STATUS_OK && i < scan.row_count && d->sim->profile->contacts_every_ms; i++)
+        contacts_shown(d, &rows[i]);
     state_rollback(d->state);
     arena_fini(&arena);
     for (size_t i = 0; i < scan.row_count; i++)
@@ -236,6 +238,7 @@ static void app_step(struct device *d)
     struct session_host *by = is_ready(quick) ? quick : receiver;
     if (!is_ready(by)) return;
     app_rotate(d, by);
+    contacts_step(d, by);
     if (d->held && s->calm) app_release(d, by);
     if (d->next_send_ms <= s->now_ms && !s->calm) {
         d->next_send_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->send_every_ms);
@@ -286,6 +289,8 @@ static void event_take(struct device *d, struct session_host *h, const struct en
         if (!s->profile->lie_pm) sim_fail(s, "device %zu holds a message, though nobody lied", d->index);
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_ACCEPTED && e->attempt) {
         s->seen[SEEN_ANEW]++;
+    } else if (e->kind == ENGINE_CONTACTS) {
+        contacts_told(d);
     } else if (e->kind == ENGINE_OVERFLOW) {
         sim_fail(s, "engine events overflow");
     }
@@ -436,6 +441,7 @@ void device_start(struct sim *s, size_t index)
     d->sessions[SESSION_RECEIVER].wanted = true;
     d->next_send_ms = rng_below(&s->rng, 2000);
     d->rotate_ms = s->profile->rotate_every_ms ? rng_below(&s->rng, 10000) : SIM_NEVER;
+    d->contacts_ms = s->profile->contacts_every_ms ? rng_below(&s->rng, 5000) : SIM_NEVER;
 }
 
 static uint64_t session_due_ms(const struct device *d, const struct session_host *h)
@@ -461,7 +467,7 @@ uint64_t device_due_ms(const struct device *d)
         if (d->sessions[i].engine) due = sim_min(due, d->read_ms);
     if (!is_ready(&d->sessions[SESSION_RECEIVER])) return due;
     if (!d->sim->calm) due = sim_min(due, d->next_send_ms);
-    if (!d->sim->calm && d->registered) due = sim_min(due, d->rotate_ms);
+    if (!d->sim->calm && d->registered) due = sim_min(due, sim_min(d->rotate_ms, d->contacts_ms));
     if (d->sim->calm && d->held) return 0;
     return sim_min(due, d->again_ms);
 }

@@ -9,6 +9,7 @@
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
  *   second.c    devices that are the second ones of their accounts
+ *   contacts.c  users who block each other, and whether it holds
  *   rogue.c     a device without an engine that does what no honest client does
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
  *   faults.c    the seed's faults
@@ -112,6 +113,7 @@ struct profile {
     unsigned send_every_ms; /* mean, per device */
     unsigned large_pm, ttl_pm, twice_pm, quick_pm, rogue_pm; /* per mille */
     unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
+    unsigned contacts_every_ms; /* mean, per device: a word about another one, or another mode; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
     bool seconds;             /* each device with an odd number is the second one of the account before it */
@@ -293,6 +295,9 @@ struct session_host {
     uint64_t attach_ms; /* when the user takes deliveries again after SUPERSEDED */
 };
 
+#define SIM_SPANS_MAX 64u
+struct block_span { size_t other; uint64_t from_ms, to_ms; }; /* a device of the world was blocked, and the relay had it */
+
 struct device {
     struct sim *sim;
     size_t index;
@@ -306,6 +311,10 @@ struct device {
     struct session_host sessions[SESSION_HOSTS];
     uint64_t offline_until_ms, next_send_ms, again_ms, rotate_ms;
     bool held; /* it has messages that wait for the user */
+    bool picky; /* it has blocked somebody, or had requests on */
+    uint64_t contacts_ms;
+    struct block_span spans[SIM_SPANS_MAX];
+    size_t span_count;
     struct identity_log log; /* for device_log */
     uint64_t read_ms; /* when the application looks into its inbox */
     int64_t skew_ms;
@@ -325,6 +334,19 @@ void device_calm(struct device *d);
 void device_fini(struct device *d);
 /* device_log: its own log, as it holds it. */
 void device_log(struct device *d, struct identity_log *out);
+
+/* contacts_step: the user says something, where it is time. contacts_told: ENGINE_CONTACTS. contacts_shown: within a transaction: the
+ * application sees the row. contacts_refused: that the message was refused is right. contacts_stuck: it could not be opened, and cannot be made good: it
+ * stays so until it expires. contacts_accepted: when it was accepted is right. contacts_settled: the relay has heard all of it. contacts_check: in the end. */
+void contacts_step(struct device *d, struct session_host *by);
+void contacts_told(struct device *d);
+void contacts_shown(struct device *d, const struct inbox_row *row);
+struct app_message;
+bool contacts_refused(struct sim *s, const struct app_message *m, const struct outbox_row *row);
+bool contacts_stuck(const struct sim *s, const struct outbox_row *row);
+void contacts_accepted(struct sim *s, const struct app_message *m, const struct outbox_row *row);
+bool contacts_settled(struct device *d);
+void contacts_check(struct sim *s);
 
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
@@ -400,7 +422,8 @@ void faults_step(struct sim *s);
     X(FORKED, "lies noticed")                  X(HELD, "messages held")                   \
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
     X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                     \
-    X(COPIED, "copies opened")                 X(NOTED, "notes to oneself opened")
+    X(COPIED, "copies opened")                 X(NOTED, "notes to oneself opened")                 \
+    X(BLOCKED, "blocks told")                  X(NOT_ACCEPTED, "messages not accepted")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,
