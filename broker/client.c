@@ -76,6 +76,12 @@ static bool home_is_heard(struct broker *b, const struct connection *c)
     return route_owner(&b->route, home_of_account(c->account), b->now) != NULL;
 }
 
+/* LOOKUP answers a device more than somebody without a session. */
+static bool speaks_as_device(const struct connection *c, const struct kind_rule *rule)
+{
+    return rule->needs_session || (rule->kind == KIND_LOOKUP && session_bound(c));
+}
+
 static enum status request_handle(struct broker *b, const struct request *r)
 {
     const struct frame_header *header = &r->frame->header;
@@ -84,7 +90,7 @@ static enum status request_handle(struct broker *b, const struct request *r)
     if (header->correlation == 0) return STATUS_MALFORMED;
     if (b->draining && header->kind != KIND_PING) return STATUS_DRAINING;
     if (rule->needs_session && !session_bound(r->c)) return STATUS_NO_SESSION;
-    if (rule->needs_session && !home_is_heard(b, r->c)) return STATUS_BUSY;
+    if (speaks_as_device(r->c, rule) && !home_is_heard(b, r->c)) return STATUS_BUSY;
     return handlers[header->kind](b, r);
 }
 

@@ -113,7 +113,8 @@ static enum status address_take(struct meter *m, uint64_t now_ms, const struct m
 {
     struct bucket_table *t = &m->addresses;
     struct bucket_key key;
-    size_t bucket = needs_no_session(frame->kind) ? STRICT : LOOSE;
+    bool strict = needs_no_session(frame->kind) || frame->kind == KIND_LOOKUP; /* without a session: it is work for storage */
+    size_t bucket = strict ? STRICT : LOOSE;
     memcpy(key.bytes, frame->from.bytes, sizeof key.bytes);
     struct bucket_entry *e = bucket_entry_of(t, &key, now_ms);
     uint64_t price = price_of(frame, &t->rates[bucket]);

@@ -5,6 +5,7 @@
 #include "storage/mailbox.h"
 #include "storage/newest.h"
 #include "storage/prekey_meter.h"
+#include "storage/recovery_meter.h"
 #include "storage/state.h"
 #include "storage/storage.h"
 #include "storage/table.h"
@@ -122,6 +123,7 @@ struct storage {
     struct table *accounts;  /* account id -> struct account */
     struct newest *newest;   /* which message ids need no look at the claims */
     struct prekey_meter *prekey_meter; /* who has claimed whose prekeys */
+    struct recovery_meter *recovery_meter; /* whose recovery key was tried, and was another one */
     struct listed *listed; /* to be looked up by the next turn */
     size_t listed_count, listed_cap;
     struct mailbox *hot, *hot_last; /* to be served, first come first */
@@ -240,6 +242,13 @@ enum status claim_handle_plan(struct storage *s, struct request *r);
 void claim_handle_apply(struct storage *s, struct request *r);
 enum status lookup_plan(struct storage *s, struct request *r);
 void lookup_apply(struct storage *s, struct request *r);
+
+/* ---- recovery.c ---- */
+/* request_is_guest: it comes without a session. recovery_admit: whether a guest may see this log (NULL = there is none): OK;
+ * REFUSED, whatever the reason; RATE_LIMITED with *retry_after_ms: the same of too many. Told as events. */
+bool request_is_guest(const struct request *r);
+enum status recovery_admit(struct storage *s, const struct request *r, const struct identity_log *log,
+                           uint32_t *retry_after_ms) MUST_USE;
 
 /* ---- prekey.c ---- */
 enum status publish_plan(struct storage *s, struct request *r);

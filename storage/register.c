@@ -11,6 +11,7 @@ struct given {
     struct view bytes;
     uint64_t number;
     uint32_t operation;
+    bool recovers; /* the recovery key adds a device */
 };
 
 struct log_plan {
@@ -31,6 +32,7 @@ static bool is_key_of(const struct request *r, const struct msg_device_record *r
 static enum status entries_plan(struct storage *s, const struct request *r, const struct view *entries, size_t count,
                                 struct log_plan *plan)
 {
+    static const struct device_id nobody;
     struct hash256 head = {{0}};
     plan->entries = arena_array(&s->turn.arena, count, sizeof *plan->entries);
     plan->count = count;
@@ -43,7 +45,8 @@ static enum status entries_plan(struct storage *s, const struct request *r, cons
         if (i && memcmp(&body.previous, &head, sizeof head) != 0) return STATUS_BAD_ENTRY;
         head = entry_head_of(entries[i], body.number);
         plan->brings_key = plan->brings_key || (body.device_count && is_key_of(r, body.device));
-        plan->entries[i] = (struct given){entries[i], body.number, body.operation};
+        plan->entries[i] = (struct given){entries[i], body.number, body.operation,
+                                          body.operation == ENTRY_ADD && device_equal(body.signer, nobody)};
         struct store_key key = key_entry(plan->account, body.number);
         turn_want(&s->turn, SPACE_IDENTITY, &key);
     }
@@ -97,6 +100,14 @@ static void devices_compare(struct storage *s, const struct identity_log *before
     }
 }
 
+/* The account is back with somebody who had no device of it. */
+static void recovery_done(struct storage *s, const struct identity_log *log)
+{
+    core_event(s, &(struct event){.kind = EVENT_RECOVERY_DONE, .count = identity_log_active(log),
+                                  .value = log->key_version,
+                                  .account = mark_account(&s->config.mark_key, log->account)});
+}
+
 /* before is all zero for a new account. */
 static enum status log_store(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
                              const struct identity_log *log, size_t from)
@@ -109,6 +120,7 @@ static enum status log_store(struct storage *s, const struct log_plan *plan, con
         core_event(s, &(struct event){.kind = EVENT_LOG_APPENDED, .code = plan->entries[i].operation,
                                       .count = plan->entries[i].number, .value = log->key_version,
                                       .account = mark_account(&s->config.mark_key, log->account)});
+        if (plan->entries[i].recovers) recovery_done(s, log);
     }
     devices_compare(s, before, log);
     return STATUS_OK;

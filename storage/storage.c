@@ -69,6 +69,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
     s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
     s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
+    s->recovery_meter = recovery_meter_new(RECOVERY_ACCOUNTS_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -95,6 +96,7 @@ static void free_tables(struct storage *s)
     newest_free(&s->newest);
     table_free(&s->accounts);
     prekey_meter_free(&s->prekey_meter);
+    recovery_meter_free(&s->recovery_meter);
     free(s->listed);
 }
 
@@ -169,7 +171,8 @@ static size_t report_count(const struct msg_ack *m)
 static size_t weight_of(const struct request *r)
 {
     size_t weight = 1;
-    if (r->handler->kind == KIND_LOOKUP) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_LOOKUP)
+        weight = LOOKUP_WEIGHT + SIGNATURE_WEIGHT * ((const struct msg_lookup *)r->meta)->recovery_count;
     if (r->handler->kind == KIND_CLAIM_HANDLE || r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
     if (r->handler->kind == KIND_REGISTER)
         weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count);

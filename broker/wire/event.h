@@ -63,6 +63,10 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
+    X(RECOVERY_STARTED, 91, "recovery_started", WARN, "", "devices", "")                           \
+    X(RECOVERY_REFUSED, 92, "recovery_refused", WARN, "why", "tries", "")                          \
+    X(RECOVERY_DONE, 93, "recovery_done", WARN, "", "devices", "key_version")                      \
+    X(RECOVERY_GUESSED, 94, "recovery_guessed", ALARM, "", "tries", "retry_after_ms")              \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
     X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \
@@ -82,6 +86,9 @@ enum event_kind {
 
 /* The code of CLIENT_CLOCK_SKEWED. */
 enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
+
+/* The code of RECOVERY_REFUSED. */
+enum event_recovery { RECOVERY_NO_ACCOUNT, RECOVERY_NO_KEY, RECOVERY_NO_PROOF, RECOVERY_CLOCK, RECOVERY_WRONG_KEY };
 
 /* The code of RATE_LIMITED (a device) and ADDRESS_LIMITED: what there was too much of. */
 enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };

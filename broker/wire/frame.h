@@ -25,7 +25,7 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(REGISTERED, 4, "registered", FROM_RELAY, false, NONE, 1024)                                  \
     X(CLAIM_HANDLE, 5, "claim_handle", FROM_CLIENT, false, HANDLE_CLAIMED, 2048)                   \
     X(HANDLE_CLAIMED, 6, "handle_claimed", FROM_RELAY, false, NONE, 1024)                          \
-    X(LOOKUP, 7, "lookup", FROM_CLIENT, true, FOUND, 1024)                                         \
+    X(LOOKUP, 7, "lookup", FROM_CLIENT, false, FOUND, 1024)                                         \
     X(FOUND, 8, "found", FROM_RELAY, false, NONE, 131072)                                          \
     X(SEND, 9, "send", FROM_CLIENT, true, SENT, FRAME_META_LEN_MAX)                                \
     X(SENT, 10, "sent", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                               \

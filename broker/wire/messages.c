@@ -69,8 +69,10 @@ TABLE(appended, ONE(1, msg_appended, log, log_state))
 TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
       BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature))
 TABLE(handle_claimed, FIXED(1, msg_handle_claimed, account))
+INNER(recovery_proof, msg_recovery_proof, U64(1, msg_recovery_proof, made_ms),
+      FIXED(2, msg_recovery_proof, signature))
 TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account),
-      U64(3, msg_lookup, first))
+      U64(3, msg_lookup, first), MANY(4, msg_lookup, recovery, recovery_count, 1, recovery_proof))
 INNER(handle_proof, msg_handle_proof, BYTES(1, msg_handle_proof, entry, ENTRY_LEN_MAX),
       FIXED(2, msg_handle_proof, signature))
 TABLE(found, FIXED(1, msg_found, account), ONE(2, msg_found, log, log_state),

@@ -134,10 +134,16 @@ struct msg_claim_handle {
 };
 struct msg_handle_claimed { struct account_id account; };
 
+struct msg_recovery_proof { /* whoever asks has the account's recovery key (recovery.h) */
+    uint64_t made_ms;
+    struct signature signature;
+};
 struct msg_lookup { /* a handle (asked at its home), or an account (at its home) */
     struct view handle;
     struct account_id account;
     uint64_t first; /* with an account: number of the first entry wanted */
+    struct msg_recovery_proof *recovery; /* with an account and without a session: one */
+    size_t recovery_count;
 };
 struct msg_handle_proof { /* as claimed */
     struct view entry;
