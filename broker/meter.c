@@ -92,6 +92,12 @@ static bool needs_no_session(unsigned kind)
     return kind == KIND_HELLO || kind == KIND_REGISTER || kind == KIND_CLAIM_HANDLE;
 }
 
+/* What a guest may ask costs storage something, and he has nothing to lose. */
+static bool is_strict(unsigned kind)
+{
+    return needs_no_session(kind) || kind == KIND_LOOKUP;
+}
+
 /* Requests that one counts for. Where signatures are verified, each 256 bytes may hold another entry; who asks for that in
  * a session is known, and may ask ten times as often as an address. */
 static uint64_t price_of(const struct metered *frame, const struct bucket_rate *rate)
@@ -113,8 +119,7 @@ static enum status address_take(struct meter *m, uint64_t now_ms, const struct m
 {
     struct bucket_table *t = &m->addresses;
     struct bucket_key key;
-    bool strict = needs_no_session(frame->kind) || frame->kind == KIND_LOOKUP; /* without a session: it is work for storage */
-    size_t bucket = strict ? STRICT : LOOSE;
+    size_t bucket = is_strict(frame->kind) ? STRICT : LOOSE;
     memcpy(key.bytes, frame->from.bytes, sizeof key.bytes);
     struct bucket_entry *e = bucket_entry_of(t, &key, now_ms);
     uint64_t price = price_of(frame, &t->rates[bucket]);

@@ -62,6 +62,12 @@ void api_changed(struct sealmq_client *c);
 
 #define HANDLE_RULE "a handle is 1 to 64 bytes of UTF-8 without spaces, control characters or '/'"
 
+/* api_home_make: the directory, if it is not there. api_home_state_open: its state; `make`: made where there is none. One line in
+ * error after a failure. */
+enum status api_home_make(const char *home, char *error, size_t cap) MUST_USE;
+enum status api_home_state_open(const char *home, const char *passphrase_file, bool make, struct state **out, char *error,
+                                size_t cap) MUST_USE;
+
 /* ---- between the parts ---- */
 
 /* event_push: into the ring; `size` is set here; false: it is full. prompt_push: as an event; order 0 = about no message.

@@ -62,6 +62,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_FORKED:
     case ENGINE_UNVERIFIED:
+    case ENGINE_RECOVERED:
     case ENGINE_COPIED: break; /* prompts */
     case ENGINE_MOVE: break;   /* the library's own affair */
     }
@@ -117,6 +118,7 @@ static void obey(struct sealmq_client *c, struct now now, const struct engine_ev
 
 static void prompt(struct sealmq_client *c, const struct engine_event *e)
 {
+    static const struct device_id nobody;
     if (e->kind == ENGINE_MESSAGE && (e->state == MESSAGE_HELD || e->state == MESSAGE_UNKNOWN))
         prompt_push(c, prompt_of_message(e->state, true), e->order);
     else if (e->kind == ENGINE_GAP)
@@ -127,6 +129,8 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
     else if (e->kind == ENGINE_UNVERIFIED)
         (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, 0, e->sender_account);
+    else if (e->kind == ENGINE_RECOVERED)
+        prompt_push(c, device_equal(e->subject, nobody) ? SEALMQ_PROMPT_RECOVERY_CHANGED : SEALMQ_PROMPT_RECOVERY_USED, 0);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)

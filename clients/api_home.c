@@ -1,6 +1,7 @@
 /* api_home: homes: making one, opening one as a client, closing it. A home is a directory of mode 0700 with one SQLite
  * file, and with the key that opens its secrets unless a passphrase does. Invariant: no secret is read here. */
 #include "clients/api.h"
+#include "clients/api_guest.h"
 
 #include "broker/host/host.h"
 #include "broker/wire/identity.h"
@@ -19,17 +20,6 @@
 
 #define STATE_FILE "state.db"
 #define KEY_FILE   "key"
-
-static void random_fill_host(void *self, void *out, size_t len)
-{
-    (void)self;
-    host_random(out, len);
-}
-
-static struct random_source random_host(void)
-{
-    return (struct random_source){.fill = random_fill_host};
-}
 
 /* ---- the directory ---- */
 
@@ -65,7 +55,7 @@ static enum status parent_sync(const char *home)
     return result == 0 ? STATUS_OK : STATUS_IO;
 }
 
-static enum status home_make(const char *home, char *error, size_t cap)
+enum status api_home_make(const char *home, char *error, size_t cap)
 {
     if (mkdir(home, 0700) == 0) {
         if (parent_sync(home) == STATUS_OK) return STATUS_OK;
@@ -76,8 +66,8 @@ static enum status home_make(const char *home, char *error, size_t cap)
     return STATUS_IO;
 }
 
-static enum status home_state_open(const char *home, const char *passphrase_file, bool make, struct state **out,
-                                   char *error, size_t cap)
+enum status api_home_state_open(const char *home, const char *passphrase_file, bool make, struct state **out, char *error,
+                                size_t cap)
 {
     char path[PATH_MAX], key[PATH_MAX];
     struct home_lock lock = {.key_file = key, .passphrase_file = passphrase_file, .make = make};
@@ -114,7 +104,7 @@ static enum status wish_check(const struct sealmq_create_options *o, char *error
 
 static enum status account_make(struct state *state, const struct sealmq_create_options *o, char *error, size_t cap)
 {
-    struct random_source random = random_host();
+    struct random_source random = api_random();
     struct account_wish wish = {.endpoints = view_of(o->endpoints, strlen(o->endpoints))};
     if (o->handle != NULL) wish.handle = view_of(o->handle, strlen(o->handle));
     memcpy(wish.server.bytes, o->server.bytes, sizeof wish.server.bytes);
@@ -131,8 +121,8 @@ static enum status home_create(const struct sealmq_create_options *options, char
     enum status s = api_take(options, &o, sizeof o);
     if (s != STATUS_OK) return options_fail(s, error, cap);
     s = wish_check(&o, error, cap);
-    if (s == STATUS_OK) s = home_make(o.home, error, cap);
-    if (s == STATUS_OK) s = home_state_open(o.home, o.passphrase_file, true, &state, error, cap);
+    if (s == STATUS_OK) s = api_home_make(o.home, error, cap);
+    if (s == STATUS_OK) s = api_home_state_open(o.home, o.passphrase_file, true, &state, error, cap);
     if (s == STATUS_OK) s = account_make(state, &o, error, cap);
     state_close(&state);
     return s;
@@ -148,7 +138,7 @@ enum sealmq_status sealmq_create(const struct sealmq_create_options *options, ch
 
 static enum status engine_open(struct sealmq_client *c, const struct sealmq_open_options *o)
 {
-    struct engine_config config = {.random = random_host(), .ack_pace_ms = ENGINE_ACK_PACE_MS,
+    struct engine_config config = {.random = api_random(), .ack_pace_ms = ENGINE_ACK_PACE_MS,
                                    .prekeys = true, .client_version = SEALMQ_VERSION,
                                    .attach = o->receive, .credit_messages = o->receive_max};
     enum status s = engine_new(&config, c->state, &c->engine);
@@ -168,7 +158,7 @@ static enum status client_fill(struct sealmq_client *c, const struct sealmq_open
         snprintf(c->error, sizeof c->error, "no descriptor to wait on: %s", strerror(errno));
         return STATUS_IO;
     }
-    enum status s = home_state_open(o->home, o->passphrase_file, false, &c->state, c->error, sizeof c->error);
+    enum status s = api_home_state_open(o->home, o->passphrase_file, false, &c->state, c->error, sizeof c->error);
     if (s == STATUS_OK) s = engine_open(c, o);
     return s == STATUS_OK ? prompts_open(c) : s;
 }

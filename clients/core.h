@@ -195,6 +195,7 @@ struct engine {
     uint64_t session_count;    /* of WELCOMEs and connections, ever */
     bool attach;               /* config's wish until superseded */
     bool attached;             /* the present session */
+    uint64_t register_first;   /* the next REGISTER has entries from this number on: one frame's worth */
     unsigned introduced;       /* REGISTERs after `not_found` since the last session or connection */
     bool leaving, draining, move_told;
     uint64_t drain_ms;         /* mono: latest moment to move */
@@ -310,6 +311,8 @@ enum status identity_load(struct engine *e) MUST_USE;
 enum status own_log_ensure(struct engine *e) MUST_USE;
 /* secrets_new: zeros; for sodium_free. */
 struct device_secrets *secrets_new(void);
+/* device_keys_make: those of a new device, into secrets_new's memory. */
+void device_keys_make(const struct random_source *random, struct device_secrets *secrets, struct msg_device_record *out);
 void register_send(struct engine *e, struct now now);
 void claim_drive(struct engine *e, struct now now);
 uint64_t claim_deadline_ms(const struct engine *e);
@@ -358,6 +361,13 @@ void change_seen(struct engine *e, struct now now);
 void change_stopped(struct engine *e, struct now now, enum status s);
 void change_reply(struct engine *e, struct now now, const struct frame *f);
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
+
+/* ---- recovery.c ---- */
+
+/* recovery_begun_in: this device is setting this key. recovery_noticed_in: entries of our own log say that a device was
+ * added by the recovery key (added: NULL = none), or that this key was set (NULL = none): whoever has done it, the user hears of it. */
+enum status recovery_begun_in(struct engine *e, const struct signing_pk *key) MUST_USE;
+enum status recovery_noticed_in(struct engine *e, const struct device_id *added, const struct signing_pk *key) MUST_USE;
 
 /* ---- prekey.c ---- */
 

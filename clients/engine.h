@@ -148,6 +148,8 @@ struct change_wish {
     struct device_id subject;
     struct view name;               /* describe: device_name_check; empty = none any more */
     bool even_last;                 /* suspend, revoke: also the last active device */
+    struct signing_pk recovery;     /* ENTRY_SET_RECOVERY (recovery.h; without a subject): the key */
+    const uint8_t *recovery_sk;     /* where there is one already: its secret, libsodium's 64 bytes, which signs; else NULL */
 };
 
 /* engine_change: a change of one of this account's devices: what our copy of the log surely refuses is refused here, with
@@ -220,6 +222,8 @@ bool engine_is_idle(const struct engine *e);
     X(FAILED, "failed")             /* the local state failed with status: free the engine */      \
     X(FORKED, "forked")             /* the relay has shown us another history of this account's keys than it has itself */ \
     X(UNVERIFIED, "unverified")     /* sender_account was verified, and is not any more: loss */   \
+    X(RECOVERED, "recovered")       /* our account: its recovery key has added a device (subject); without one: somebody else \
+                                     * of the account has set another recovery key */               \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */

@@ -2,6 +2,7 @@
  * by one, and kept; what we hold is never given up for less or for something else (PROTOCOL 6.3). Nothing here asks or
  * sends. Invariants: a pinned length never shrinks; every entry up to it is kept and hashes to the pinned head, so that a
  * relay that has lost some gets them back. */
+#include "broker/wire/identity.h"
 #include "clients/core.h"
 
 #include <string.h>
@@ -37,8 +38,19 @@ struct taken {
     uint64_t first;
     struct view entries[ENTRIES_PER_FRAME];
     size_t count;
-    bool ends; /* one of them ends a verification */
+    bool ends; /* one of them ends a verification: the recovery key has added a device */
+    struct device_id added;      /* by it, the last one */
+    struct signing_pk recovery;  /* set by one of them; all zero = by none */
 };
+
+static void entry_note(struct account_id account, const struct msg_entry_body *body, struct taken *taken)
+{
+    if (safety_ends(body)) {
+        taken->ends = true;
+        taken->added = device_id_of(account, &body->device->signing);
+    }
+    if (body->operation == ENTRY_SET_RECOVERY) taken->recovery = body->recovery;
+}
 
 static enum status entry_take_in(struct engine *e, struct account_id account, struct view entry, struct contact *c,
                                  struct taken *taken, enum pin_verdict *verdict)
@@ -61,8 +73,17 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
         return STATUS_OK;
     }
     taken->entries[taken->count++] = entry;
-    taken->ends = taken->ends || safety_ends(&body);
+    entry_note(account, &body, taken);
     return STATUS_OK;
+}
+
+/* Of our own account the user hears what was done with its recovery key. */
+static enum status own_news_in(struct engine *e, const struct contact *c, const struct taken *taken)
+{
+    static const struct signing_pk none;
+    bool set = memcmp(&taken->recovery, &none, sizeof none) != 0;
+    if (memcmp(&c->log.account, &e->identity.account, sizeof c->log.account) != 0) return STATUS_OK;
+    return recovery_noticed_in(e, taken->ends ? &taken->added : NULL, set ? &taken->recovery : NULL);
 }
 
 static enum status keep_in(struct engine *e, struct now now, struct contact *c, const struct taken *taken)
@@ -73,7 +94,8 @@ static enum status keep_in(struct engine *e, struct now now, struct contact *c, 
     if (s != STATUS_OK || (!taken->count && c->checked_ms == now.wall_ms)) return s;
     c->checked_ms = now.wall_ms;
     if (taken->ends) verify_end(e, now, c, LOSS_RECOVERY);
-    return state_contact_put(e->state, c);
+    s = own_news_in(e, c, taken);
+    return s == STATUS_OK ? state_contact_put(e->state, c) : s;
 }
 
 /* What the relay says of the log's end, held against what we hold now. */

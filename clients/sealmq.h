@@ -1,5 +1,6 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
- * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h.
+ * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
+ * and what is left when all devices are lost in sealmq_recovery.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -194,8 +195,8 @@ SEALMQ_API void sealmq_close(struct sealmq_client **client);
  * next call on the client. */
 SEALMQ_API const char *sealmq_error(const struct sealmq_client *client);
 
-/* sealmq_prompt_seen: the user has seen it: SEALMQ_PROMPT_NO_RECOVERY does not come again in this home; the others need no
- * answer. Uses the disk. OK; after a failure it comes again. */
+/* sealmq_prompt_seen: the user has seen it: of those that come with each open until then (sealmq_prompts.h) this one does
+ * not come again in this home; the others need no answer. Uses the disk. OK; after a failure it comes again. */
 SEALMQ_API enum sealmq_status sealmq_prompt_seen(struct sealmq_client *client, enum sealmq_prompt_id id);
 
 /* ---- the loop ---- */

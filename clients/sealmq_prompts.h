@@ -14,7 +14,7 @@ enum sealmq_severity {
 
 enum sealmq_prompt_id {
     SEALMQ_PROMPT_NONE = 0,
-    SEALMQ_PROMPT_NO_RECOVERY = 1,     /* a home was made; comes with each open until sealmq_prompt_seen */
+    SEALMQ_PROMPT_NO_RECOVERY = 1,     /* the account has no recovery key; with each open until sealmq_prompt_seen */
     SEALMQ_PROMPT_NOT_SEALED = 2,      /* an opaque message; with the first one that a client sends, and in each row */
     SEALMQ_PROMPT_CONTACT_CHANGED = 3, /* a message is held: sealmq_release sends it all the same */
     SEALMQ_PROMPT_MAY_HAVE_COME = 4,   /* a message is in doubt: sealmq_release sends it once more */
@@ -23,7 +23,12 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
     SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
     SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
-    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10 /* a contact was verified and is not any more: see sealmq_verify.h */
+    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
+    SEALMQ_PROMPT_RECOVERY_USED = 20,    /* this account's recovery key has brought in a device; with each open until _seen */
+    SEALMQ_PROMPT_RECOVERY_CHANGED = 21, /* another device, or the old key, has set a recovery key; the same */
+    SEALMQ_PROMPT_RECOVERY_UNCONFIRMED = 22, /* a recovery key was set here, and nobody has shown to have it; with each open
+                                          * until sealmq_recovery_confirm */
+    SEALMQ_PROMPT_OLD_MESSAGES = 23      /* this home was made with the recovery key; with each open until _seen */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */

@@ -59,6 +59,7 @@ void session_up(struct engine *e, struct now now)
     if (!session_step(e, e->identity.registered ? ON_UP : ON_UP_NEW)) return;
     e->session_count++;
     e->introduced = 0;
+    e->register_first = 1;
     e->draining = e->leaving = e->move_told = false;
     e->ping_under_way = e->ping_wanted = false;
     e->pings_lost = e->hello_tries = 0;

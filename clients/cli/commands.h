@@ -20,5 +20,6 @@ int rotate_run(struct command *c);
 int devices_run(struct command *c);
 int log_run(struct command *c);
 int verify_run(struct command *c);
+int recovery_run(struct command *c);
 
 #endif
