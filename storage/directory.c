@@ -59,7 +59,8 @@ enum status lookup_plan(struct storage *s, struct request *r)
     } else {
         if (!core_owns(s, home_of_account(m->account))) return STATUS_WRONG_HOME;
         key = key_account(m->account);
-        r->plan = entries_scan(s, m->account, m->first, ENTRIES_PER_FRAME, ENTRIES_PER_FRAME * ENTRY_LEN_MAX);
+        bool shown = !request_is_guest(r) || m->recovery_count; /* else it is refused in any case */
+        if (shown) r->plan = entries_scan(s, m->account, m->first, ENTRIES_PER_FRAME, ENTRIES_PER_FRAME * ENTRY_LEN_MAX);
     }
     turn_want(&s->turn, SPACE_IDENTITY, &key);
     return STATUS_OK;

@@ -86,5 +86,38 @@ take bob "from the new device"
 say bob alice "to both"
 take new "to both"
 take alice "to both"
-equal "$(as new 0 --json devices; grep -c '"standing":"active"' "$DIR/out")" 1 "one line"
+
+# By the id, with everything else revoked: for who has lost it all.
+ACCOUNT="$(as new 0 --json log; field account)"
+restore last 0 --json --account "$ACCOUNT" --revoke-others; out_has '"other_devices":0'; out_has '"handle":""'
+event_wait recovery_done '"devices":1'
+as alice 1 recv --timeout 10;               err_has "suspended or revoked"
+as new 1 send bob hello;                    err_has "suspended or revoked"
+as last 0 --json devices;                   lines 1
+equal "$(grep -o '"standing":"active"' "$DIR/out" | wc -l)" 1 "active devices"
+say bob alice "to the last one"
+take last "to the last one"
+
+# Killed anywhere: the same command goes on or begins anew, and there is one more device, never two.
+relay_stop
+restore late 1 --handle alice --timeout 1;  one_error; err_has "nothing was restored yet"
+relay_start
+echo "$KEY" > "$DIR/typed"
+for ms in 004 008 016 030 045 060 080 100 130 170; do
+    "$BIN/sealmq" --home "$DIR/late" recovery restore --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" \
+        --handle alice < "$DIR/typed" > /dev/null 2>&1 &
+    sleep "0.$ms" # nothing rests on it: it only lets each die somewhere else
+    kill -KILL $! 2> /dev/null; ended $! 2> /dev/null
+done
+restore_again() {
+    timeout 20 "$BIN/sealmq" --home "$DIR/late" recovery restore --relay "tcp://127.0.0.1:$PORT" \
+        --server-key "$RELAY/server.pub" --handle alice < "$DIR/typed" > "$DIR/out" 2> "$DIR/err" ||
+        grep -q "there is an account in this home" "$DIR/err"
+}
+wait_for "the account is in the home" restore_again
+as late 0 --json devices;                   lines 1
+equal "$(grep -o '"standing":"active"' "$DIR/out" | wc -l)" 2 "active devices"
+say late bob "from the late one"
+take bob "from the late one"
+! grep -rqaF -e "$RIGHT" -e "${RIGHT//-/}" "$DIR"/{alice,new,last,late,bob} "$RELAY" "$DIR/sealmqd" || fail "the key is in a file"
 done_well
