@@ -110,6 +110,10 @@
     "ALTER TABLE contact ADD COLUMN loss INTEGER NOT NULL DEFAULT 0;"                              \
     "ALTER TABLE contact ADD COLUMN lost_ms INTEGER NOT NULL DEFAULT 0;"
 
+/* Secret keys of no device. */
+#define SCHEMA_KEPT_KEY                                                                            \
+    "CREATE TABLE kept_key (which INTEGER PRIMARY KEY, secret BLOB NOT NULL);"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -173,6 +177,10 @@
     X(PREKEY_DROP, "DELETE FROM prekey WHERE kind = ? AND id = ?")                                 \
     X(PREKEY_PRUNE, "DELETE FROM prekey WHERE kind = ? AND made_ms < ?")                           \
     X(PREKEY_FORGET, "DELETE FROM prekey WHERE kind = ? AND id < ?")                               \
+    X(CONTACT_NEXT, "SELECT account FROM contact WHERE account > ? ORDER BY account LIMIT 1")      \
+    X(KEPT_KEY_GET, "SELECT secret FROM kept_key WHERE which = ?")                                 \
+    X(KEPT_KEY_PUT, "INSERT OR REPLACE INTO kept_key VALUES (?,?)")                                \
+    X(KEPT_KEY_DROP, "DELETE FROM kept_key WHERE which = ?")                                       \
     X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
     X(OUTBOX_ADD, "INSERT INTO outbox (class, " OUTBOX_COLUMNS ") VALUES (?," OUTBOX_VALUES ")")   \
     X(OUTBOX_SET, "UPDATE outbox SET (class, " OUTBOX_COLUMNS ") = (?," OUTBOX_VALUES ")"          \

@@ -207,7 +207,7 @@ Test(state_beginning, so_does_a_home_of_version_4_and_nobody_in_it_is_verified)
     ok(state_commit(s));
     state_close(&s);
     run_sql(&p, "ALTER TABLE contact DROP COLUMN verified_ms; ALTER TABLE contact DROP COLUMN loss;"
-                "ALTER TABLE contact DROP COLUMN lost_ms; PRAGMA user_version = 4");
+                "ALTER TABLE contact DROP COLUMN lost_ms; DROP TABLE kept_key; PRAGMA user_version = 4");
     must_have_everything(&p);
     s = must_open(&p);
     ok(state_begin(s, STATE_WRITE));
