@@ -23,7 +23,7 @@ static enum status request_forward(struct broker *b, const struct request *r)
     return worker_forward(b, &stamp, &c->asked, &r->frame->header, r->bytes);
 }
 
-/* ACK, BYE, PUBLISH: only the home of the bound account knows the session. */
+/* ACK, BYE, PUBLISH, BACKUP_PUT, BACKUP_GET: only the home of the bound account knows the session. */
 static enum status request_own_home(struct broker *b, const struct request *r)
 {
     if (r->frame->header.home != home_of_account(r->c->account)) return STATUS_WRONG_HOME;
@@ -67,6 +67,8 @@ static request_handler *const handlers[] = {
     [KIND_APPEND] = request_forward,
     [KIND_PUBLISH] = request_own_home,
     [KIND_CLAIM_PREKEYS] = request_forward,
+    [KIND_BACKUP_PUT] = request_own_home,
+    [KIND_BACKUP_GET] = request_own_home,
 };
 
 /* The home says when a device is revoked. A broker that has not heard it for a second may not know yet: it forwards nothing

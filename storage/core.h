@@ -18,6 +18,7 @@
 #define ACCOUNTS_TABLE_MAX  (ACCOUNTS_CACHED_MAX + 64u * TURN_ITEMS_MAX) /* and what one turn brings */
 #define SIGNATURE_WEIGHT 16u /* of a turn's items: an entry costs up to 200 us to verify, a message some 6 */
 #define LOOKUP_WEIGHT    8u  /* up to 64 rows */
+#define BACKUP_WEIGHT    8u  /* 48 KiB */
 #define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)
@@ -249,6 +250,12 @@ void lookup_apply(struct storage *s, struct request *r);
 bool request_is_guest(const struct request *r);
 enum status recovery_admit(struct storage *s, const struct request *r, const struct identity_log *log,
                            uint32_t *retry_after_ms) MUST_USE;
+
+/* ---- backup.c ---- */
+enum status backup_put_plan(struct storage *s, struct request *r);
+void backup_put_apply(struct storage *s, struct request *r);
+enum status backup_get_plan(struct storage *s, struct request *r);
+void backup_get_apply(struct storage *s, struct request *r);
 
 /* ---- prekey.c ---- */
 enum status publish_plan(struct storage *s, struct request *r);

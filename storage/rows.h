@@ -20,6 +20,8 @@ enum row_kind {
     ROW_ENTRY = 'L',    /* identity: one entry of it, as signed */
     ROW_HANDLE = 'H',   /* identity */
     ROW_PREKEYS = 'K',  /* identity: a device's prekeys that nobody has claimed */
+    ROW_BACKUP = 'B',   /* identity: which backup an account has, and which comes in */
+    ROW_BACKUP_PART = 'b', /* identity: a part of one */
     ROW_STORE = 'S',    /* identity: the store's own id */
     ROW_COMMIT = 'N',   /* identity: (term, commit) of the last group */
     ROW_TERM = 'T',     /* identity: ended terms */
@@ -47,6 +49,8 @@ struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id 
 struct store_key key_account(struct account_id account);
 struct store_key key_entry(struct account_id account, uint64_t number);
 struct store_key key_handle(struct view handle);
+struct store_key key_backup(struct account_id account);
+struct store_key key_backup_part(struct account_id account, uint64_t version, uint32_t part);
 struct store_key key_single(enum row_kind kind);
 struct store_key key_term(struct term term);
 struct store_key key_event(uint64_t written_ms, uint64_t number); /* store time: it never goes back */
@@ -170,6 +174,15 @@ struct prekey_row {
 /* prekey_row_read: the views borrow the value. */
 struct view prekey_row_write(struct arena *a, const struct prekey_row *row);
 enum status prekey_row_read(struct view value, struct prekey_row *row) MUST_USE;
+
+struct backup_row { /* versions 0 = none; coming is not whole yet */
+    struct msg_backup_has has;
+    uint32_t coming_of;
+};
+/* part_row_read: of a part, which bytes_row_write has written: borrows the value; DAMAGED for none, too. */
+enum status part_row_read(struct view value, struct view *bytes) MUST_USE;
+struct view backup_row_write(struct arena *a, const struct backup_row *row);
+enum status backup_row_read(struct view value, struct backup_row *row) MUST_USE;
 
 /* Plain ones: store -> store id; commit -> term, commit, store time,
  * highest message id accepted; term -> end, ended_ms. */

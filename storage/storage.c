@@ -22,10 +22,12 @@ static const struct handler handlers[] = {
     HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
     HANDLER(PUBLISH, false, publish), NULL, publish_plan, publish_apply},
     HANDLER(CLAIM_PREKEYS, false, claim_prekeys), NULL, claim_prekeys_plan, claim_prekeys_apply},
+    HANDLER(BACKUP_PUT, false, backup_put), NULL, backup_put_plan, backup_put_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
     HANDLER(RECORD, false, record), NULL, record_plan, record_apply},
     HANDLER(LOOKUP, true, lookup), NULL, lookup_plan, lookup_apply},
+    HANDLER(BACKUP_GET, true, backup_get), NULL, backup_get_plan, backup_get_apply},
     HANDLER(STATUS, true, status), NULL, status_plan, status_apply},
     HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
     HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
@@ -173,6 +175,7 @@ static size_t weight_of(const struct request *r)
     size_t weight = 1;
     if (r->handler->kind == KIND_LOOKUP)
         weight = LOOKUP_WEIGHT + SIGNATURE_WEIGHT * ((const struct msg_lookup *)r->meta)->recovery_count;
+    if (r->handler->kind == KIND_BACKUP_PUT || r->handler->kind == KIND_BACKUP_GET) weight = BACKUP_WEIGHT;
     if (r->handler->kind == KIND_CLAIM_HANDLE || r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
     if (r->handler->kind == KIND_REGISTER)
         weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count);

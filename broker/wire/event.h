@@ -66,6 +66,9 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(RECOVERY_STARTED, 91, "recovery_started", WARN, "", "devices", "")                           \
     X(RECOVERY_REFUSED, 92, "recovery_refused", WARN, "why", "tries", "")                          \
     X(RECOVERY_DONE, 93, "recovery_done", WARN, "", "devices", "key_version")                      \
+    X(BACKUP_STORED, 95, "backup_stored", INFO, "", "version", "parts")                            \
+    X(BACKUP_READ, 96, "backup_read", INFO, "", "version", "parts")                                \
+    X(BACKUP_REFUSED, 97, "backup_refused", WARN, "status", "version", "parts")                    \
     X(RECOVERY_GUESSED, 94, "recovery_guessed", ALARM, "", "tries", "retry_after_ms")              \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \

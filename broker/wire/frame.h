@@ -51,6 +51,10 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(CLAIM_PREKEYS, 31, "claim_prekeys", FROM_CLIENT, true, PREKEYS, 1024)                        \
     X(PREKEYS, 32, "prekeys", FROM_RELAY, false, NONE, 32768)                                      \
     X(PREKEYS_LOW, 33, "prekeys_low", FROM_RELAY, false, NONE, 256)                                \
+    X(BACKUP_PUT, 58, "backup_put", FROM_CLIENT, true, BACKUP_HAS, 65536)                          \
+    X(BACKUP_HAS, 59, "backup_has", FROM_RELAY, false, NONE, 256)                                  \
+    X(BACKUP_GET, 60, "backup_get", FROM_CLIENT, true, BACKUP_IS, 64)                              \
+    X(BACKUP_IS, 61, "backup_is", FROM_RELAY, false, NONE, 65536)                                  \
     X(OVERVIEW, 40, "overview", FROM_ADMIN, false, OVERVIEW_IS, 64)                                \
     X(OVERVIEW_IS, 41, "overview_is", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                 \
     X(EVENTS, 42, "events", FROM_ADMIN, false, EVENTS_ARE, 256)                                    \

@@ -17,6 +17,7 @@ struct transport_pk { uint8_t bytes[32]; }; /* CURVE (X25519) */
 struct signing_pk { uint8_t bytes[32]; };   /* Ed25519 */
 struct identity_pk { uint8_t bytes[32]; };  /* X25519 */
 struct prekey_pk { uint8_t bytes[32]; };    /* X25519 */
+struct backup_id { uint8_t bytes[16]; };    /* random: tells two backups of one version apart */
 struct signature { uint8_t bytes[64]; };    /* Ed25519 */
 
 /* A store's term: opening time in ms (8 bytes, big-endian) and 8 random bytes; ordered by memcmp. */

@@ -103,6 +103,16 @@ TABLE(prekeys, ONE(1, msg_prekeys, log, log_state),
       MANY(2, msg_prekeys, bundles, bundle_count, DEVICES_PER_ACCOUNT, prekey_bundle))
 TABLE(prekeys_low, ONE(1, msg_prekeys_low, prekeys, prekey_state))
 
+TABLE(backup_put, U64(1, msg_backup_put, version), U64(2, msg_backup_put, previous),
+      FIXED(3, msg_backup_put, id), U32(4, msg_backup_put, part), U32(5, msg_backup_put, of),
+      BYTES(6, msg_backup_put, bytes, BACKUP_PART_LEN_MAX))
+TABLE(backup_has, U64(1, msg_backup_has, version), MAYBE(2, msg_backup_has, id),
+      U32(3, msg_backup_has, parts), U64(4, msg_backup_has, stored_ms),
+      U64(5, msg_backup_has, coming_version), MAYBE(6, msg_backup_has, coming_id),
+      U32(7, msg_backup_has, coming_parts))
+TABLE(backup_get, U64(1, msg_backup_get, version), U32(2, msg_backup_get, part))
+TABLE(backup_is, ONE(1, msg_backup_is, has, backup_has), BYTES(2, msg_backup_is, bytes, BACKUP_PART_LEN_MAX))
+
 INNER(part, msg_part, FIXED(1, msg_part, device), U32(2, msg_part, len))
 TABLE(send_item, FIXED(1, msg_send_item, id), FIXED(2, msg_send_item, target),
       U64(3, msg_send_item, key_version), MAYBE(4, msg_send_item, head),

@@ -208,6 +208,30 @@ struct msg_prekeys {
 };
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
 
+/* ---- backups (PROTOCOL 6.7) ---- */
+
+struct msg_backup_put { /* of the own account; parts come in order, from 0 */
+    uint64_t version; /* above the one that is there, which is `previous`; 0 = none is */
+    uint64_t previous;
+    struct backup_id id;
+    uint32_t part, of;
+    struct view bytes;
+};
+struct msg_backup_has { /* what the relay has */
+    uint64_t version; /* the whole one; 0 = none */
+    struct backup_id id;
+    uint32_t parts;
+    uint64_t stored_ms; /* relay time */
+    uint64_t coming_version; /* one that is not whole yet; 0 = none */
+    struct backup_id coming_id;
+    uint32_t coming_parts; /* that are here: the next one's number */
+};
+struct msg_backup_get { uint64_t version; uint32_t part; }; /* version 0: only what there is */
+struct msg_backup_is {
+    struct msg_backup_has has;
+    struct view bytes; /* of the part, where that version is the whole one */
+};
+
 /* ---- sending (PROTOCOL 7) ---- */
 
 struct msg_part { /* one device's ciphertext; the bytes follow in the frame's body, in order */
@@ -538,6 +562,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
+    X(backup_put) X(backup_has) X(backup_get) X(backup_is)                                         \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \
