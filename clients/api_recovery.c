@@ -1,6 +1,7 @@
 /* api_recovery: the recovery key across the border: texts become keys here, in memory that is wiped, and go no further than
  * the call. Invariant: no key is kept, and none gets into an error line. */
 #include "clients/api.h"
+#include "clients/backup.h"
 #include "clients/recovery.h"
 #include "clients/recovery_key.h"
 #include "clients/sealmq_recovery.h"
@@ -84,16 +85,21 @@ static struct key_pair *pair_new(void)
 enum sealmq_status sealmq_recovery_get(struct sealmq_client *c, struct sealmq_recovery *out)
 {
     struct recovery_facts facts;
+    struct backup_facts backup;
     arena_reset(&c->arena);
     enum status s = api_out(out);
     if (s == STATUS_OK) s = state_begin(c->state, STATE_READ);
     if (s != STATUS_OK) return api_result(c, s);
     s = state_recovery_facts(c->state, &c->arena, &facts);
+    if (s == STATUS_OK) s = state_backup_facts(c->state, &c->arena, &backup);
     state_rollback(c->state);
-    struct sealmq_recovery full = {.mode = facts.set ? SEALMQ_RECOVERY_ACCOUNT : SEALMQ_RECOVERY_NONE,
-                                   .set_ms = facts.set_ms, .uses = facts.uses, .used_ms = facts.used_ms,
+    if (s != STATUS_OK) return api_result(c, s);
+    struct sealmq_recovery full = {.mode = backup.key  ? SEALMQ_RECOVERY_BACKUP
+                                           : facts.set ? SEALMQ_RECOVERY_ACCOUNT
+                                                       : SEALMQ_RECOVERY_NONE,
+                                   .backup_ms = backup.made_ms, .set_ms = facts.set_ms, .uses = facts.uses, .used_ms = facts.used_ms,
                                    .ours = facts.ours, .confirmed = facts.confirmed};
-    if (s == STATUS_OK) api_give(out, &full, sizeof full);
+    api_give(out, &full, sizeof full);
     return api_result(c, s);
 }
 
@@ -108,7 +114,8 @@ static enum sealmq_status set(struct sealmq_client *c, const struct sealmq_recov
     s = keys_read(o->key, account, pair, &pair->new);
     if (s == STATUS_OK && o->old_key) s = keys_read(o->old_key, account, pair, &pair->old);
     if (s != STATUS_OK) return api_fail(c, s, NO_KEY);
-    s = engine_recovery_set(c->engine, host_now(), &pair->new.signing, o->old_key ? pair->old.signing_sk : NULL, why);
+    s = engine_recovery_set(c->engine, host_now(), &pair->new.signing, o->old_key ? pair->old.signing_sk : NULL,
+                            o->backup ? pair->new.backup : NULL, why);
     api_changed(c);
     if (*why == CHANGE_NOT_ALLOWED)
         return api_fail(c, s, o->old_key ? "the old key is not this account's recovery key"
@@ -144,4 +151,53 @@ enum sealmq_status sealmq_recovery_confirm(struct sealmq_client *c, const char *
     sodium_free(pair);
     if (!is_key) return api_fail(c, s, NO_KEY);
     return s == STATUS_NOT_FOUND ? api_fail(c, s, "this is not the recovery key of this account") : api_result(c, s);
+}
+
+/* ---- backups ---- */
+
+static enum sealmq_status backup_begin(struct sealmq_client *c, bool take, const char *key, struct key_pair *pair)
+{
+    struct account_id account;
+    struct contact own;
+    enum status s = account_read(c, &account);
+    if (s != STATUS_OK) return api_result(c, s);
+    s = keys_read(key, account, pair, &pair->new);
+    if (s != STATUS_OK) return api_fail(c, s, NO_KEY);
+    s = state_begin(c->state, STATE_READ);
+    if (s != STATUS_OK) return api_result(c, s);
+    s = state_contact_get(c->state, account, &own);
+    state_rollback(c->state);
+    if (s != STATUS_OK) return api_result(c, s);
+    if (!own.log.has_recovery || memcmp(&own.log.recovery, &pair->new.signing, sizeof own.log.recovery) != 0)
+        return api_fail(c, STATUS_REFUSED, "this is not the recovery key of this account");
+    return (enum sealmq_status)engine_backup(c->engine, host_now(), take, pair->new.backup);
+}
+
+enum sealmq_status sealmq_backup_begin(struct sealmq_client *c, bool take, const char *key)
+{
+    enum sealmq_status s;
+    if (key) {
+        struct key_pair *pair = pair_new();
+        s = backup_begin(c, take, key, pair);
+        sodium_free(pair);
+    } else {
+        s = (enum sealmq_status)engine_backup(c->engine, host_now(), take, NULL);
+        if (s == SEALMQ_NOT_FOUND)
+            return api_fail(c, STATUS_NOT_FOUND, "this device does not keep the account's backup key: give the recovery key");
+    }
+    api_changed(c);
+    return s == SEALMQ_STATE ? api_fail(c, STATUS_STATE, "a backup is under way already") : s;
+}
+
+enum sealmq_status sealmq_backup_get(struct sealmq_client *c, struct sealmq_backup *out)
+{
+    struct backup_view v;
+    enum status s = api_out(out);
+    if (s != STATUS_OK) return api_result(c, s);
+    engine_backup_view(c->engine, &v);
+    struct sealmq_backup full = {.stage = (enum sealmq_backup_stage)v.stage, .status = (enum sealmq_status)v.status,
+                                 .version = v.version, .made_ms = v.summary.made_ms, .contacts = (uint32_t)v.summary.contacts,
+                                 .named = (uint32_t)v.summary.named, .known = (uint32_t)v.summary.known, .older = v.older};
+    api_give(out, &full, sizeof full);
+    return SEALMQ_OK;
 }

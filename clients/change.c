@@ -4,6 +4,7 @@
  * its public key; a change that is not settled survives every end of the process. */
 #include "broker/wire/identity.h"
 #include "clients/core.h"
+#include "clients/recovery_core.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -105,7 +106,7 @@ static enum status begin_in(struct engine *e, struct now now, struct change *c)
     if (s == STATUS_OK && c->obstacle == CHANGE_NONE)
         s = state_setting_put(e->state, LAST_SETTING, view_of("1", wish->even_last ? 1 : 0));
     if (s == STATUS_OK && c->obstacle == CHANGE_NONE && wish->operation == ENTRY_SET_RECOVERY)
-        s = recovery_begun_in(e, &wish->recovery);
+        s = recovery_begun_in(e, wish);
     return s == STATUS_OK ? obstacle_status(c->obstacle) : s;
 }
 

@@ -183,6 +183,7 @@ struct engine {
     bool change_pending, change_under_way; /* an entry of ours (change.c) */
     uint64_t change_ms;        /* mono: when to send it (again) */
     enum status change_refusal; /* what ERROR said, until the log is seen without the change */
+    struct backup_job *backup; /* backup.c; NULL = none */
     struct msg_prekey_state prekeys; /* what the relay has, by its last word */
     bool prekeys_under_way, prekeys_noted; /* noted: the state has that word */
     uint64_t fills_ms;         /* mono: up to when new ones are made already (prekey.c) */
@@ -361,13 +362,6 @@ void change_seen(struct engine *e, struct now now);
 void change_stopped(struct engine *e, struct now now, enum status s);
 void change_reply(struct engine *e, struct now now, const struct frame *f);
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
-
-/* ---- recovery.c ---- */
-
-/* recovery_begun_in: this device is setting this key. recovery_noticed_in: entries of our own log say that a device was
- * added by the recovery key (added: NULL = none), or that this key was set (NULL = none): whoever has done it, the user hears of it. */
-enum status recovery_begun_in(struct engine *e, const struct signing_pk *key) MUST_USE;
-enum status recovery_noticed_in(struct engine *e, const struct device_id *added, const struct signing_pk *key) MUST_USE;
 
 /* ---- prekey.c ---- */
 

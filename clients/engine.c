@@ -3,6 +3,7 @@
  * one way to begin and end a transaction. Invariant: after IO or DAMAGED from the state (`broken`) no
  * frame is made any more: what is on disk is uncertain, the next process finds out. */
 #include "clients/core.h"
+#include "clients/recovery_core.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -168,6 +169,7 @@ void engine_free(struct engine **at)
     for (size_t i = 0; i < REQUESTS_MAX; i++)
         free(e->requests[i].batch);
     pair_forget(e);
+    backup_free(e);
     sodium_free(e->work);
     buffer_fini(&e->plain);
     buffer_fini(&e->acks.failed);
@@ -262,6 +264,7 @@ void engine_tick(struct engine *e, struct now now)
     session_drive(e, now);
     claim_drive(e, now);
     change_drive(e, now);
+    backup_drive(e, now);
     prekeys_drive(e, now);
     terms_drive(e, now);
     submit_drive(e, now);
@@ -279,6 +282,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     if (!may_ask(e)) return deadline;
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, change_deadline_ms(e));
+    earlier(&deadline, backup_deadline_ms(e));
     earlier(&deadline, prekeys_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
@@ -294,7 +298,7 @@ bool engine_is_bound(const struct engine *e)
 
 bool engine_is_idle(const struct engine *e)
 {
-    return !e->request_count && !e->frame_count && !ack_pending(e);
+    return !e->request_count && !e->frame_count && !ack_pending(e) && backup_deadline_ms(e) == NEVER;
 }
 
 struct engine_counts engine_counts(const struct engine *e)

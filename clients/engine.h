@@ -150,6 +150,7 @@ struct change_wish {
     bool even_last;                 /* suspend, revoke: also the last active device */
     struct signing_pk recovery;     /* ENTRY_SET_RECOVERY (recovery.h; without a subject): the key */
     const uint8_t *recovery_sk;     /* where there is one already: its secret, libsodium's 64 bytes, which signs; else NULL */
+    const uint8_t *backup_key;      /* which is kept here; NULL = none */
 };
 
 /* engine_change: a change of one of this account's devices: what our copy of the log surely refuses is refused here, with

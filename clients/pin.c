@@ -4,6 +4,7 @@
  * relay that has lost some gets them back. */
 #include "broker/wire/identity.h"
 #include "clients/core.h"
+#include "clients/recovery_core.h"
 
 #include <string.h>
 

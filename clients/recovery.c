@@ -2,7 +2,8 @@
  * what is remembered beside the log, and noticed in it. Invariant: what somebody did with the recovery key is kept as
  * untold in the transaction that takes the entry, so that no crash hides it from the user. */
 #include "clients/recovery.h"
-#include "clients/core.h"
+#include "clients/backup.h"
+#include "clients/recovery_core.h"
 
 #include <string.h>
 
@@ -35,9 +36,11 @@ static bool key_equal(const struct signing_pk *a, const struct signing_pk *b)
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-enum status recovery_begun_in(struct engine *e, const struct signing_pk *key)
+enum status recovery_begun_in(struct engine *e, const struct change_wish *wish)
 {
-    return own_put(e->state, key, false);
+    enum status s = own_put(e->state, &wish->recovery, false);
+    if (s != STATUS_OK || !wish->backup_key) return s;
+    return state_backup_key_put(e->state, &wish->recovery, wish->backup_key);
 }
 
 /* A key that this device has set itself is no news. */
@@ -123,9 +126,10 @@ enum status state_recovery_shown(struct state *state, const struct signing_pk *k
 }
 
 enum status engine_recovery_set(struct engine *e, struct now now, const struct signing_pk *key, const uint8_t *old_sk,
-                                enum change_obstacle *why)
+                                const uint8_t *backup_key, enum change_obstacle *why)
 {
-    struct change_wish wish = {.operation = ENTRY_SET_RECOVERY, .recovery = *key, .recovery_sk = old_sk};
+    struct change_wish wish = {.operation = ENTRY_SET_RECOVERY, .recovery = *key, .recovery_sk = old_sk,
+                               .backup_key = backup_key};
     return engine_change(e, now, &wish, why);
 }
 

@@ -22,10 +22,10 @@ enum status state_recovery_brief(struct state *state, struct arena *a, struct re
 /* state_recovery_shown: this home's user has just shown this key, which is the account's; within a transaction. */
 enum status state_recovery_shown(struct state *state, const struct signing_pk *key) MUST_USE;
 
-/* engine_recovery_set: ENTRY_SET_RECOVERY, as engine_change. engine_recovery_confirm: the user has shown this key again. OK;
+/* engine_recovery_set: ENTRY_SET_RECOVERY, as engine_change; old_sk and backup_key may be NULL. engine_recovery_confirm: the user has shown this key again. OK;
  * NOT_FOUND: the account has another one, or none (yet). */
 enum status engine_recovery_set(struct engine *e, struct now now, const struct signing_pk *key, const uint8_t *old_sk,
-                                enum change_obstacle *why) MUST_USE;
+                                const uint8_t *backup_key, enum change_obstacle *why) MUST_USE;
 enum status engine_recovery_confirm(struct engine *e, const struct signing_pk *key) MUST_USE;
 
 /* One byte each until the user has seen it. */

@@ -3,6 +3,7 @@
  * connections, and hands each end to its kind's functions; what a kind means is not known here.
  * Invariants: a correlation id is never used twice; a request ends exactly once. */
 #include "clients/core.h"
+#include "clients/recovery_core.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ static const struct kind_ends ends[] = {
     {KIND_APPEND, appended_reply, append_failed},
     {KIND_CLAIM_PREKEYS, claimed_prekeys_reply, lookup_failed},
     {KIND_PUBLISH, published_reply, publish_failed},
+    {KIND_BACKUP_PUT, backup_has_reply, backup_failed},
+    {KIND_BACKUP_GET, backup_is_reply, backup_failed},
     {KIND_SEND, sent_reply, send_failed},
     {KIND_ACK, acked_reply, ack_failed},
     {KIND_STATUS, status_reply, status_failed},

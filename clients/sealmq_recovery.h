@@ -27,6 +27,7 @@ struct sealmq_recovery {
     uint64_t used_ms; /* the last time, by the clock of who did it; 0 = never */
     bool ours;        /* this device has set the key, or its home was made with it, */
     bool confirmed;   /* and its user has shown to have it since */
+    uint64_t backup_ms; /* when this device has made its last backup; 0 = never */
 };
 /* sealmq_recovery_get: as this home knows it. Uses the disk. OK. */
 SEALMQ_API enum sealmq_status sealmq_recovery_get(struct sealmq_client *client, struct sealmq_recovery *out) SEALMQ_MUST_USE;
@@ -52,6 +53,7 @@ struct sealmq_recovery_options {
     size_t size;
     const char *key;     /* the new one: its owner has it already when this is called */
     const char *old_key; /* where the account has one: only that sets another; else NULL */
+    bool backup;         /* this device keeps the key that seals backups, and only that: sealmq_backup_begin */
 };
 /* sealmq_recovery_set: the account's recovery key is this one: kept now, sent until the relay has it, as sealmq_change;
  * SEALMQ_EVENT_IDENTITY with SEALMQ_OPERATION_SET_RECOVERY says how it ended. Until then the old one counts, or none. STALE_HEAD there:
@@ -63,6 +65,36 @@ SEALMQ_API enum sealmq_status sealmq_recovery_set(struct sealmq_client *client, 
 /* sealmq_recovery_confirm: the user has typed the key again, as a proof to have it. Uses the disk. OK; MALFORMED; NOT_FOUND: it is
  * another key than the account's. */
 SEALMQ_API enum sealmq_status sealmq_recovery_confirm(struct sealmq_client *client, const char *key) SEALMQ_MUST_USE;
+
+/* ---- backups ---- */
+
+enum sealmq_backup_stage {
+    SEALMQ_BACKUP_NONE = 0,
+    SEALMQ_BACKUP_UNDER_WAY = 1, /* also as long as the relay cannot be reached */
+    SEALMQ_BACKUP_DONE = 2,
+    SEALMQ_BACKUP_FAILED = 3     /* status says why */
+};
+struct sealmq_backup {
+    size_t size;
+    enum sealmq_backup_stage stage;
+    enum sealmq_status status; /* NOT_FOUND: there is none; BAD_ENTRY, MALFORMED: it does not open under this key: another key's, or
+                                * changed; RELAY_BEHIND: it was made when the account's own history was longer than the one that the relay shows, or
+                                * another: do not trust the relay; TOO_LARGE: over 4 MiB; STATE: another device is making one: later */
+    uint64_t version;  /* of the account's backups, from 1 */
+    uint64_t made_ms;  /* by the clock of the device that made it */
+    uint32_t contacts; /* in it */
+    uint32_t named;    /* of them those without the history of their keys, which was too long */
+    uint32_t known;    /* taken: of them those that were here already, and stay as they are */
+    bool older;        /* the relay has an older one than this home has seen: it has lost one, or hides it */
+};
+/* sealmq_backup_begin: makes a backup of the contacts that this home holds, and leaves it, sealed, at the relay; or (take) takes
+ * the one that is there: contacts that are not here come with their names, the histories of their keys and the user's marks. It holds
+ * no message, no session, and no key of a device. key: the recovery key; NULL = the key that this device keeps (`backup`). In this
+ * session or the next, in memory: a process that ends before it is done has left nothing, or all of it. Uses the disk. OK; MALFORMED (the key),
+ * REFUSED (it is not the account's), STATE (one is under way), NOT_FOUND (no key is kept here: give it).
+ * sealmq_backup_get: how it goes, or went; after each sealmq_process. */
+SEALMQ_API enum sealmq_status sealmq_backup_begin(struct sealmq_client *client, bool take, const char *key) SEALMQ_MUST_USE;
+SEALMQ_API enum sealmq_status sealmq_backup_get(struct sealmq_client *client, struct sealmq_backup *out) SEALMQ_MUST_USE;
 
 /* ---- an account comes back ---- */
 

@@ -21,5 +21,6 @@ int devices_run(struct command *c);
 int log_run(struct command *c);
 int verify_run(struct command *c);
 int recovery_run(struct command *c);
+int backup_run(struct command *c);
 
 #endif

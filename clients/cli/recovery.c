@@ -1,6 +1,7 @@
 /* recovery: what is left when all devices are lost: saying it, setting the key that does it, and, in restore.c, using it. A
  * key is shown once, before anything of it is kept, so that nobody ever has an account whose key nobody has seen; it
  * counts when the relay has it. Invariant: the key is in no file of ours, and in no line but the one that shows it. */
+#include "clients/cli/backup.h"
 #include "clients/cli/loop.h"
 #include "clients/cli/restore.h"
 #include "clients/cli/secret.h"
@@ -107,8 +108,10 @@ static void status_print(const struct recovery_call *r)
         printf("  used %llu times, last %s\n", (unsigned long long)r->now.uses, at);
     }
     printf("With the key and nothing else a new device comes into the account: recovery restore\n"
-           "It brings back the account and its name. It does not bring back messages or the list of contacts, and contacts\n"
-           "who have verified you must compare again. Whoever has the key can do it. Without it no other key can be set.\n");
+           "It brings back the account and its name%s. It does not bring back messages%s, and contacts\n"
+           "who have verified you must compare again. Whoever has the key can do it. Without it no other key can be set.\n",
+           r->now.mode == SEALMQ_RECOVERY_BACKUP ? ", and the contacts that are in its backup" : "",
+           r->now.mode == SEALMQ_RECOVERY_BACKUP ? "" : " or the list of contacts");
 }
 
 static int status_tell(struct recovery_call *r)
@@ -177,6 +180,7 @@ static int set_begin(struct recovery_call *r)
 {
     struct sealmq_recovery_options options = SEALMQ_INIT(struct sealmq_recovery_options);
     options.key = r->made.text;
+    options.backup = command_option(r->device.command, "backup") != NULL;
     options.old_key = r->now.mode == SEALMQ_RECOVERY_NONE ? NULL : r->old.text;
     enum sealmq_status s = sealmq_recovery_set(r->device.client, &options, &r->obstacle);
     r->setting = true;
@@ -206,6 +210,15 @@ static int set_publish(struct recovery_call *r, uint64_t deadline_ms)
                                                             : sealmq_status_meaning(r->status));
 }
 
+/* The key is set whatever becomes of this. */
+static void backup_first(struct recovery_call *r)
+{
+    struct sealmq_backup backup = SEALMQ_INIT(struct sealmq_backup);
+    if (sealmq_backup_begin(r->device.client, false, NULL) != SEALMQ_OK) return;
+    if (backup_wait(&r->device, loop_deadline_ms(10), &backup) == EXIT_OK && backup.stage != SEALMQ_BACKUP_DONE)
+        fprintf(stderr, "warning: no backup was made: %s\n", backup_why(&backup));
+}
+
 static int setup_do(struct recovery_call *r, uint64_t deadline_ms)
 {
     const struct loop_watch watch = {r, on_event, has_ended};
@@ -217,6 +230,7 @@ static int setup_do(struct recovery_call *r, uint64_t deadline_ms)
     if (!failed && typed && sealmq_recovery_confirm(r->device.client, r->made.text) != SEALMQ_OK)
         fprintf(stderr, "warning: that you have the key was not noted: recovery confirm does it later\n");
     if (!failed) failed = set_publish(r, typed ? loop_deadline_ms(10) : deadline_ms);
+    if (!failed && command_option(r->device.command, "backup")) backup_first(r);
     if (!failed) failed = facts_read(r);
     if (failed) return failed;
     loop_leave(&r->device, &watch, 1000);
@@ -267,6 +281,7 @@ static int call_check(const struct command *c, int action)
 {
     static const char *const of_restore[] = {"relay", "server-key", "handle", "account", "revoke-others"};
     if (action == ACTION_COUNT) return command_fail(c, EXIT_USAGE, "unknown action %.64s: see --help", c->arguments[0]);
+    if (action != SETUP && command_option(c, "backup")) return command_fail(c, EXIT_USAGE, "--backup is for recovery setup");
     for (size_t i = 0; i < sizeof of_restore / sizeof of_restore[0]; i++)
         if (action != RESTORE && command_option(c, of_restore[i]))
             return command_fail(c, EXIT_USAGE, "--%s is for recovery restore", of_restore[i]);

@@ -3,6 +3,7 @@
 #include "clients/cli/restore.h"
 
 #include "broker/host/host.h"
+#include "clients/cli/backup.h"
 #include "clients/cli/loop.h"
 #include "clients/cli/secret.h"
 #include "clients/sealmq_recovery.h"
@@ -22,6 +23,7 @@ struct restore_call {
     struct device device;
     bool registered;
     enum sealmq_status stopped; /* OK, or the relay's word */
+    struct sealmq_backup backup;
 };
 
 /* ---- what was asked ---- */
@@ -118,6 +120,16 @@ static bool is_done(void *self)
     return r->registered || r->stopped != SEALMQ_OK;
 }
 
+/* The account is back whatever becomes of this. */
+static void backup_take(struct restore_call *r)
+{
+    r->backup = (struct sealmq_backup)SEALMQ_INIT(struct sealmq_backup);
+    if (sealmq_backup_begin(r->device.client, true, r->key.text) != SEALMQ_OK) return;
+    if (backup_wait(&r->device, r->deadline_ms, &r->backup) != EXIT_OK || r->backup.stage == SEALMQ_BACKUP_DONE) return;
+    if (r->backup.status != SEALMQ_NOT_FOUND)
+        fprintf(stderr, "warning: no contacts were restored: %s\n", backup_why(&r->backup));
+}
+
 static int device_register(struct restore_call *r)
 {
     const struct loop_watch watch = {r, on_event, is_done};
@@ -134,6 +146,7 @@ static int device_register(struct restore_call *r)
         return command_fail(r->command, EXIT_FAILED, "the account has changed meanwhile: run the same again");
     if (end != LOOP_DONE) return loop_fail(&r->device, end);
     if (r->stopped != SEALMQ_OK) return command_fail(r->command, EXIT_FAILED, "%s", sealmq_error(r->device.client));
+    backup_take(r);
     loop_leave(&r->device, &watch, 1000);
     return device_identity(&r->device);
 }
@@ -154,17 +167,24 @@ static size_t others_count(const struct restore_call *r)
 static int result_print(const struct restore_call *r)
 {
     const struct sealmq_identity *me = &r->device.me;
-    char account[SEALMQ_ACCOUNT_TEXT_LEN + 1], device[SEALMQ_DEVICE_TEXT_LEN + 1];
+    char made[OUTPUT_TIME_LEN + 1], account[SEALMQ_ACCOUNT_TEXT_LEN + 1], device[SEALMQ_DEVICE_TEXT_LEN + 1];
     struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
     size_t others = others_count(r);
     sealmq_account_text(me->account, account);
     sealmq_device_text(me->device, device);
     if (r->command->json) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I}", "state", "restored", "handle", me->handle, "account",
-                                   account, "device", device, "other_devices", (json_int_t)others);
+        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I}", "state", "restored", "handle", me->handle, "account",
+                                   account, "device", device, "other_devices", (json_int_t)others, "backup",
+                                   r->backup.stage == SEALMQ_BACKUP_DONE, "contacts", (json_int_t)r->backup.contacts);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     printf("The account is back\n  handle   %s\n  account  %s\n  device   %s (this one)\n", me->handle, account, device);
+    output_time(r->backup.made_ms, made);
+    if (r->backup.stage == SEALMQ_BACKUP_DONE)
+        printf("Its contacts are those of the backup of %s: %u. A relay may give an older one than the last: look at its date.\n",
+               made, r->backup.contacts);
+    else
+        printf("There is no backup of it: its contacts are not here.\n");
     if (others)
         printf("It has %zu other device%s, which can still read what is sent to it: devices lists them, and devices revoke\n"
                "ends one that is lost. What was lost to somebody else is to be revoked now.\n", others, others > 1 ? "s" : "");
@@ -180,10 +200,11 @@ int restore_run(struct command *c, long long timeout_s)
     int failed = options_read(&r);
     if (!failed) failed = key_read(&r);
     if (!failed) failed = home_make(&r);
-    secret_wipe(&r.key, sizeof r.key);
+    if (failed) secret_wipe(&r.key, sizeof r.key);
     if (failed) return failed;
     failed = device_open(&r.device, c, false, 0);
     if (!failed) failed = device_register(&r);
+    secret_wipe(&r.key, sizeof r.key);
     if (!failed) failed = result_print(&r);
     device_close(&r.device);
     return failed;

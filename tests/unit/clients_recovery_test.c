@@ -155,7 +155,7 @@ static void own_run(struct fixture *f, void (*body)(struct own *o))
 static void set(struct own *o, const struct key *k, const struct key *old)
 {
     enum change_obstacle why;
-    ok(engine_recovery_set(o->f->e, o->f->now, &k->pk, old ? old->sk : NULL, &why));
+    ok(engine_recovery_set(o->f->e, o->f->now, &k->pk, old ? old->sk : NULL, NULL, &why));
     cr_assert_eq(why, CHANGE_NONE);
     turn(o->f);
 }
@@ -171,7 +171,7 @@ static void set_whole(struct own *o, const struct key *k, const struct key *old)
 static void refused(struct own *o, const struct key *k, const struct key *old, enum status s, enum change_obstacle why)
 {
     enum change_obstacle got;
-    cr_assert_eq(engine_recovery_set(o->f->e, o->f->now, &k->pk, old ? old->sk : NULL, &got), s);
+    cr_assert_eq(engine_recovery_set(o->f->e, o->f->now, &k->pk, old ? old->sk : NULL, NULL, &got), s);
     cr_assert_eq(got, why, "%s", change_obstacle_name(got));
     turn(o->f);
     cr_assert_eq(said_count(o->f, KIND_APPEND), 0u);
@@ -199,7 +199,7 @@ RECOVERY_TEST(only_the_old_key_sets_another)
     struct key first = key_of(1), second = key_of(2);
     struct signing_pk none = {{0}};
     enum change_obstacle why;
-    cr_assert_eq(engine_recovery_set(o->f->e, o->f->now, &none, NULL, &why), STATUS_MALFORMED);
+    cr_assert_eq(engine_recovery_set(o->f->e, o->f->now, &none, NULL, NULL, &why), STATUS_MALFORMED);
     refused(o, &second, &first, STATUS_REFUSED, CHANGE_NOT_ALLOWED); /* there is none yet */
     set_whole(o, &first, NULL);
     refused(o, &first, NULL, STATUS_STATE, CHANGE_DONE);
