@@ -172,6 +172,8 @@ static const struct {
     [KIND_REGISTERED] = {reply_take, MASK(STORAGE)},
     [KIND_HANDLE_CLAIMED] = {reply_take, MASK(STORAGE)},
     [KIND_FOUND] = {reply_take, MASK(STORAGE)},
+    [KIND_LINK_HAS] = {reply_take, MASK(STORAGE)},
+    [KIND_LINK_IS] = {reply_take, MASK(STORAGE)},
     [KIND_SENT] = {reply_take, MASK(STORAGE)},
     [KIND_ACKED] = {reply_take, MASK(STORAGE)},
     [KIND_STATUS_IS] = {reply_take, MASK(STORAGE)},

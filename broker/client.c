@@ -67,6 +67,8 @@ static request_handler *const handlers[] = {
     [KIND_APPEND] = request_forward,
     [KIND_PUBLISH] = request_own_home,
     [KIND_CLAIM_PREKEYS] = request_forward,
+    [KIND_LINK_PUT] = request_forward,
+    [KIND_LINK_GET] = request_forward,
     [KIND_BACKUP_PUT] = request_own_home,
     [KIND_BACKUP_GET] = request_own_home,
 };

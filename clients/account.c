@@ -87,12 +87,13 @@ enum status identity_load(struct engine *e)
 {
     struct arena arena = {0};
     struct state_identity identity;
-    bool pending = false;
+    bool pending = false, joining = false;
     enum status s = tx_begin(e, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_identity_get(e->state, &arena, &identity);
     if (s == STATUS_OK) s = gap_seen_load_in(e);
     if (s == STATUS_OK) s = change_pending_in(e, &pending);
+    if (s == STATUS_OK) s = state_joining(e->state, &arena, &joining);
     s = tx_end(e, s);
     if (s != STATUS_OK) {
         arena_fini(&arena);
@@ -103,6 +104,7 @@ enum status identity_load(struct engine *e)
     e->identity = identity;
     e->claim_settled = !identity.handle.len || identity.claimed;
     e->change_pending = pending;
+    e->joining = joining;
     return STATUS_OK;
 }
 

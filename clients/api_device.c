@@ -43,6 +43,7 @@ const char *sealmq_obstacle_meaning(enum sealmq_obstacle obstacle)
         [CHANGE_SIGNER] = "this device is suspended or revoked itself, and changes nothing",
         [CHANGE_LOG_FULL] = "the account's log has no more room for such a change",
         [CHANGE_NOT_ALLOWED] = "this device may not do that",
+        [CHANGE_DEVICES_FULL] = "the account has as many devices as it may have: revoke one first",
     };
     return (size_t)obstacle < sizeof meanings / sizeof meanings[0] ? meanings[obstacle] : "?";
 }

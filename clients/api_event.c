@@ -2,6 +2,7 @@
  * since some are for the library itself (leave this connection, the relay's last word), and wait in a ring for the
  * application. Invariant: what falls out of a full ring is counted, and the application is told. */
 #include "clients/api.h"
+#include "clients/approve.h"
 
 #include "broker/host/host.h"
 
@@ -58,6 +59,8 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_SUPERSEDED: return SEALMQ_EVENT_SUPERSEDED;
     case ENGINE_STOPPED: return SEALMQ_EVENT_STOPPED;
     case ENGINE_FAILED: return SEALMQ_EVENT_FAILED;
+    case ENGINE_LINK: return SEALMQ_EVENT_LINK;
+    case ENGINE_LINKED: return SEALMQ_EVENT_LINKED;
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_FORKED:
@@ -80,7 +83,8 @@ static void translate(struct sealmq_client *c, const struct engine_event *e)
     if (event.kind == SEALMQ_EVENT_NONE) return;
     memcpy(event.id.bytes, e->id.bytes, sizeof event.id.bytes);
     memcpy(event.account.bytes, e->sender_account.bytes, sizeof event.account.bytes);
-    const struct device_id *device = e->kind == ENGINE_IDENTITY ? &e->subject : &e->sender_device;
+    const struct device_id *device = e->kind == ENGINE_IDENTITY || e->kind == ENGINE_LINK || e->kind == ENGINE_LINKED
+                                           ? &e->subject : &e->sender_device;
     memcpy(event.device.bytes, device->bytes, sizeof event.device.bytes);
     memcpy(event.key, e->key.text, sizeof event.key);
     event_push(c, &event);
@@ -133,6 +137,10 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push(c, device_equal(e->subject, nobody) ? SEALMQ_PROMPT_RECOVERY_CHANGED : SEALMQ_PROMPT_RECOVERY_USED, 0);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
+    else if (e->kind == ENGINE_LINKED)
+        prompt_push(c, SEALMQ_PROMPT_LINKED, 0);
+    else if (e->kind == ENGINE_LINK && engine_link_view(c->engine).stage == APPROVAL_ASKED)
+        prompt_push(c, SEALMQ_PROMPT_LINK_REQUEST, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)
         prompt_push(c, SEALMQ_PROMPT_DEVICE_OUT, 0);
 }

@@ -31,7 +31,7 @@ static enum status identity_in(struct sealmq_client *c, struct sealmq_identity *
     api_text_copy(out->endpoints, sizeof out->endpoints, me.endpoints);
     out->registered = me.registered;
     out->handle_ours = me.claimed;
-    return STATUS_OK;
+    return state_joining(c->state, &c->arena, &out->joining);
 }
 
 enum sealmq_status sealmq_identity_get(struct sealmq_client *c, struct sealmq_identity *out)

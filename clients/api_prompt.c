@@ -30,6 +30,12 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
         "Compare with the contact again by another way."},
+    [SEALMQ_PROMPT_LINK_REQUEST] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "A device asks to join this account. It will read all messages that come from now on, can send in your name, and can "
+        "put out your other devices. Approve it only if it is in your hands and shows this very code."},
+    [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
+        "now on."},
     [SEALMQ_PROMPT_RECOVERY_USED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This account was recovered: a device was added with its recovery key. If it was not you, somebody else has that key: "
         "he can take the account from you, and you cannot stop it with your devices. Tell your contacts, and begin a new "

@@ -21,6 +21,7 @@ struct change {
     bool even_last;
     struct msg_log_state said;      /* in taken_in: what APPENDED says */
     const struct change_wish *wish; /* in begin_in */
+    const struct entry_plan *add;   /* in admit_in */
     enum change_obstacle obstacle;  /* of it */
 };
 
@@ -110,6 +111,25 @@ static enum status begin_in(struct engine *e, struct now now, struct change *c)
     return s == STATUS_OK ? obstacle_status(c->obstacle) : s;
 }
 
+/* Whom an entry is about; of one that adds, which device it makes. */
+static struct device_id subject_of(const struct change *c)
+{
+    bool adds = c->body.operation == ENTRY_ADD && c->body.device_count;
+    return adds ? device_id_of(c->identity.account, &c->body.device->signing) : c->body.subject;
+}
+
+static enum status admit_in(struct engine *e, struct now now, struct change *c)
+{
+    struct change_wish wish = {.operation = ENTRY_ADD};
+    enum status s = change_load_in(e, c);
+    if (s != STATUS_OK) return s;
+    wish.subject = device_id_of(c->identity.account, &c->add->record.signing);
+    if (c->entry.len && c->body.operation == ENTRY_ADD && device_equal(subject_of(c), wish.subject)) return STATUS_OK;
+    c->obstacle = c->entry.len ? CHANGE_UNDER_WAY : wish_obstacle(&c->own.log, c->identity.device, &wish);
+    if (c->obstacle == CHANGE_NONE) s = change_make_in(e, now, c, *c->add, &c->obstacle);
+    return s == STATUS_OK ? obstacle_status(c->obstacle) : s;
+}
+
 typedef enum status change_fn(struct engine *e, struct now now, struct change *c);
 
 /* One transaction around fn, with secrets that are wiped behind it. */
@@ -153,6 +173,15 @@ enum status engine_change(struct engine *e, struct now now, const struct change_
     *why = CHANGE_NONE;
     if (!is_wish(wish)) return STATUS_MALFORMED;
     enum status s = change_begin(e, now, &c, begin_in);
+    if (s != STATUS_OK && s == obstacle_status(c.obstacle)) *why = c.obstacle;
+    return s;
+}
+
+enum status change_admit(struct engine *e, struct now now, const struct entry_plan *add, enum change_obstacle *why)
+{
+    struct change c = {.add = add};
+    *why = CHANGE_NONE;
+    enum status s = change_begin(e, now, &c, admit_in);
     if (s != STATUS_OK && s == obstacle_status(c.obstacle)) *why = c.obstacle;
     return s;
 }
@@ -201,7 +230,7 @@ static enum status change_end_in(struct engine *e, struct change *c, enum status
     if (s == STATUS_OK) s = state_setting_put(e->state, CHANGE_SETTING, view_of(NULL, 0));
     if (s == STATUS_OK) s = state_setting_put(e->state, LAST_SETTING, view_of(NULL, 0));
     event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = how, .operation = c->body.operation,
-                                        .subject = c->body.subject, .obstacle = why});
+                                        .subject = subject_of(c), .obstacle = why});
     return s;
 }
 
@@ -220,10 +249,10 @@ static enum status change_adopt_in(struct engine *e, struct change *c)
  * is not kept. */
 static enum status change_again_in(struct engine *e, struct now now, struct change *c)
 {
-    struct change_wish wish = {.operation = (enum entry_operation)c->body.operation, .subject = c->body.subject,
+    struct change_wish wish = {.operation = (enum entry_operation)c->body.operation, .subject = subject_of(c),
                                .even_last = c->even_last, .recovery = c->body.recovery};
-    struct entry_plan plan = {.operation = wish.operation, .subject = wish.subject, .data = c->body.data,
-                              .recovery = wish.recovery};
+    struct entry_plan plan = {.operation = wish.operation, .subject = c->body.subject, .data = c->body.data,
+                              .proof = c->body.proof, .recovery = c->body.recovery};
     enum change_obstacle why = wish_obstacle(&c->own.log, c->identity.device, &wish);
     enum status s = STATUS_OK;
     if (!device_equal(c->body.signer, c->identity.device) && why != CHANGE_DONE)

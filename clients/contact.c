@@ -380,7 +380,10 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
         if (again) lookup_later(e, now, l, 0); /* it was handed over once, and is not there */
     } else {
         struct lookup_end end = end_of(e, &c);
-        if (is_own(e, l->account)) change_seen(e, now);
+        if (is_own(e, l->account)) {
+            change_seen(e, now);
+            joining_seen(e, now);
+        }
         if (l->claimed && end.status == STATUS_OK)
             lookup_go_on(l, now, LOOKUP_PREKEYS, 0);
         else

@@ -66,7 +66,7 @@ struct request {
     struct send_batch *batch; /* SEND: owned */
     struct store_id store;    /* TERMS, with since */
     struct term since;
-    uint64_t claim;           /* CLAIM_HANDLE: e->claim_count when it was made */
+    uint64_t claim;           /* CLAIM_HANDLE: e->claim_count when it was made; LINK_*: e->link_count */
 };
 
 enum lookup_stage {
@@ -183,6 +183,9 @@ struct engine {
     bool change_pending, change_under_way; /* an entry of ours (change.c) */
     uint64_t change_ms;        /* mono: when to send it (again) */
     enum status change_refusal; /* what ERROR said, until the log is seen without the change */
+    struct approval *approval; /* approve.c; NULL = none */
+    uint64_t link_count;       /* of them, ever */
+    bool joining;              /* this device has consented to join the account, and was not seen in its log yet */
     struct backup_job *backup; /* backup.c; NULL = none */
     struct msg_prekey_state prekeys; /* what the relay has, by its last word */
     bool prekeys_under_way, prekeys_noted; /* noted: the state has that word */
@@ -339,7 +342,8 @@ enum status pin_entries_in(struct engine *e, struct account_id account, uint64_t
 
 /* ---- wish.c ---- */
 
-/* wish_obstacle: what is in the way of it behind what this log has, signed by this device; also of ENTRY_REPLACE, of itself. */
+/* wish_obstacle: what is in the way of it behind what this log has, signed by this device; also of ENTRY_REPLACE, of itself,
+ * and of ENTRY_ADD, of the device that its keys will be. */
 enum change_obstacle wish_obstacle(const struct identity_log *log, struct device_id signer,
                                    const struct change_wish *wish);
 enum status obstacle_status(enum change_obstacle why);
@@ -353,6 +357,9 @@ enum status verify_lose_in(struct engine *e, struct now now, struct account_id a
 
 /* ---- change.c ---- */
 
+/* change_admit: an entry that adds a device, with its consent: as engine_change. */
+enum status change_admit(struct engine *e, struct now now, const struct entry_plan *add,
+                         enum change_obstacle *why) MUST_USE;
 /* change_pending_in: an entry of ours is on its way. change_seen: our log has gone on. change_stopped: the relay will not
  * have this device. */
 enum status change_pending_in(struct engine *e, bool *pending) MUST_USE;
@@ -362,6 +369,16 @@ void change_seen(struct engine *e, struct now now);
 void change_stopped(struct engine *e, struct now now, enum status s);
 void change_reply(struct engine *e, struct now now, const struct frame *f);
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
+
+/* ---- approve.c, joining.c: linking (PROTOCOL 6.5) ---- */
+
+void link_drive(struct engine *e, struct now now);
+uint64_t link_deadline_ms(const struct engine *e);
+reply_fn link_reply;
+failure_fn link_failed;
+/* joining_waits: HELLO was refused so because the log has not come so far yet. joining_seen: our log has gone on. */
+bool joining_waits(const struct engine *e, enum status s);
+void joining_seen(struct engine *e, struct now now);
 
 /* ---- prekey.c ---- */
 

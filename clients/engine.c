@@ -2,6 +2,7 @@
  * driven, events and frames come out. The parts know the protocol; this file knows their order and the
  * one way to begin and end a transaction. Invariant: after IO or DAMAGED from the state (`broken`) no
  * frame is made any more: what is on disk is uncertain, the next process finds out. */
+#include "clients/approve.h"
 #include "clients/core.h"
 #include "clients/recovery_core.h"
 
@@ -169,6 +170,7 @@ void engine_free(struct engine **at)
     for (size_t i = 0; i < REQUESTS_MAX; i++)
         free(e->requests[i].batch);
     pair_forget(e);
+    engine_link_drop(e);
     backup_free(e);
     sodium_free(e->work);
     buffer_fini(&e->plain);
@@ -264,6 +266,7 @@ void engine_tick(struct engine *e, struct now now)
     session_drive(e, now);
     claim_drive(e, now);
     change_drive(e, now);
+    if (may_ask(e)) link_drive(e, now);
     backup_drive(e, now);
     prekeys_drive(e, now);
     terms_drive(e, now);
@@ -282,6 +285,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     if (!may_ask(e)) return deadline;
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, change_deadline_ms(e));
+    earlier(&deadline, link_deadline_ms(e));
     earlier(&deadline, backup_deadline_ms(e));
     earlier(&deadline, prekeys_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));

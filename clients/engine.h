@@ -133,7 +133,8 @@ enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
     X(RECOVERY, 6, REFUSED, "recovery")      /* the recovery key has suspended it: only that resumes it */              \
     X(SIGNER, 7, REFUSED, "signer")          /* this device is suspended or revoked itself */                           \
     X(LOG_FULL, 8, TOO_LARGE, "log_full")    /* the log has no more room for it */                                      \
-    X(NOT_ALLOWED, 9, REFUSED, "not_allowed") /* the log does not take it from this device */
+    X(NOT_ALLOWED, 9, REFUSED, "not_allowed") /* the log does not take it from this device */                           \
+    X(DEVICES_FULL, 10, TOO_LARGE, "devices_full") /* as many devices as an account may have */
 
 enum change_obstacle {
 #define X(NAME, code, status, text) CHANGE_##NAME = code,
@@ -170,6 +171,12 @@ struct device_facts {
 /* state_device_facts: of all devices of a log that is held, in its order; within a transaction. */
 enum status state_device_facts(struct state *state, struct arena *a, const struct identity_log *log,
                                struct device_facts out[DEVICES_EVER_MAX]) MUST_USE;
+
+/* state_joining_put: what this device was offered and has consented to (PROTOCOL 6.5), and what it wants to be called: the engine of this
+ * home says HELLO until the account's device has admitted it, and ENGINE_LINKED follows. Within a transaction. */
+enum status state_joining_put(struct state *state, const struct msg_link_offer *offer, struct view name) MUST_USE;
+/* state_joining: whether that is still so; within a transaction. */
+enum status state_joining(struct state *state, struct arena *a, bool *joining) MUST_USE;
 
 /* state_prekeys_relay: what the relay has of this device's prekeys, as last heard (of one_time_highest the highest ever
  * heard); within a transaction. NOT_FOUND: never heard. */
@@ -226,6 +233,8 @@ bool engine_is_idle(const struct engine *e);
     X(RECOVERED, "recovered")       /* our account: its recovery key has added a device (subject); without one: somebody else \
                                      * of the account has set another recovery key */               \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
+    X(LINK, "link")                 /* a device asks to join, or that goes on: engine_link_view */  \
+    X(LINKED, "linked")             /* this device is in the account that it has joined; subject: who has admitted it */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */
 

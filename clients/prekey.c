@@ -294,7 +294,7 @@ void prekeys_drive(struct engine *e, struct now now)
 
 uint64_t prekeys_deadline_ms(const struct engine *e)
 {
-    return e->config.prekeys && !e->prekeys_under_way ? e->prekeys_ms : NEVER;
+    return e->config.prekeys && !e->prekeys_under_way && !e->joining ? e->prekeys_ms : NEVER;
 }
 
 void published_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)

@@ -22,6 +22,8 @@ static const struct kind_ends ends[] = {
     {KIND_APPEND, appended_reply, append_failed},
     {KIND_CLAIM_PREKEYS, claimed_prekeys_reply, lookup_failed},
     {KIND_PUBLISH, published_reply, publish_failed},
+    {KIND_LINK_GET, link_reply, link_failed},
+    {KIND_LINK_PUT, link_reply, link_failed},
     {KIND_BACKUP_PUT, backup_has_reply, backup_failed},
     {KIND_BACKUP_GET, backup_is_reply, backup_failed},
     {KIND_SEND, sent_reply, send_failed},

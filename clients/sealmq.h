@@ -1,6 +1,6 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
- * and what is left when all devices are lost in sealmq_recovery.h.
+ * joining an account in sealmq_link.h, what is left when all devices are lost in sealmq_recovery.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -265,6 +265,7 @@ struct sealmq_identity {
     struct sealmq_public_key identity; /* with which contacts seal for this device */
     struct sealmq_public_key server;   /* the relay's */
     char endpoints[SEALMQ_ENDPOINTS_MAX + 1];
+    bool joining;        /* it has consented to join the account, and is not in it yet (sealmq_link.h) */
 };
 
 /* sealmq_identity_get: as the home has it now; another process may have registered it. Uses the disk. OK. */
@@ -509,8 +510,10 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_LEFT = 12,          /* after sealmq_leave: now sealmq_close has nothing to break off */
     SEALMQ_EVENT_OVERFLOW = 13,      /* count events were not taken in time: read the rows */
     SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, LOCKED, TIMEOUT... */
-    SEALMQ_EVENT_PROMPT = 15         /* a user must see this: prompt; order where it is about a message of ours, account
+    SEALMQ_EVENT_PROMPT = 15,        /* a user must see this: prompt; order where it is about a message of ours, account
                                       * where about a contact */
+    SEALMQ_EVENT_LINK = 20,          /* a device asks to join, or that goes on: sealmq_approve_get (sealmq_link.h) */
+    SEALMQ_EVENT_LINKED = 21         /* this device is in the account that it has joined; device: who has admitted it */
 };
 enum sealmq_gap_reason {
     SEALMQ_GAP_NONE = 0,

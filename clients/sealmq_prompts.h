@@ -23,6 +23,8 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
     SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
     SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
+    SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
     SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
     SEALMQ_PROMPT_RECOVERY_USED = 20,    /* this account's recovery key has brought in a device; with each open until _seen */
     SEALMQ_PROMPT_RECOVERY_CHANGED = 21, /* another device, or the old key, has set a recovery key; the same */

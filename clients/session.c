@@ -154,6 +154,10 @@ void hello_failed(struct engine *e, struct now now, struct request *r, enum stat
     (void)r;
     if (e->session_state != SESSION_GREETING && e->session_state != SESSION_REGISTERING) return;
     if (s == STATUS_GONE) return;
+    if (joining_waits(e, s)) {
+        hello_later(e, now, retry_after_ms);
+        return;
+    }
     if (s == STATUS_NOT_FOUND && e->introduced < INTRODUCTIONS_MAX &&
         session_step(e, ON_UNKNOWN)) {
         e->introduced++;

@@ -44,19 +44,30 @@ static enum change_obstacle recovery_obstacle(const struct identity_log *log, co
     return by && by->standing == STANDING_ACTIVE ? CHANGE_NONE : CHANGE_SIGNER;
 }
 
+/* Of the bounds of PROTOCOL 6.2 the one that people meet. */
+static enum change_obstacle add_obstacle(const struct identity_log *log, const struct log_device *subject)
+{
+    size_t here = 0;
+    for (size_t i = 0; i < log->device_count; i++)
+        here += log->devices[i].standing != STANDING_REVOKED;
+    if (subject) return subject->standing == STANDING_REVOKED ? CHANGE_REVOKED : CHANGE_DONE;
+    return here >= DEVICES_PER_ACCOUNT || log->device_count >= DEVICES_EVER_ADDED ? CHANGE_DEVICES_FULL : CHANGE_NONE;
+}
+
 /* What is so already is done, whoever asks. */
 enum change_obstacle wish_obstacle(const struct identity_log *log, struct device_id signer,
                                    const struct change_wish *wish)
 {
     const struct log_device *subject = identity_log_device(log, wish->subject), *by = identity_log_device(log, signer);
+    bool adds = wish->operation == ENTRY_ADD;
     ENSURE((size_t)wish->operation < sizeof by_standing / sizeof by_standing[0]);
     if (wish->operation == ENTRY_SET_RECOVERY) return recovery_obstacle(log, by, wish);
-    if (!subject) return CHANGE_NO_DEVICE;
-    enum change_obstacle why = by_standing[wish->operation][subject->standing];
+    if (!subject && !adds) return CHANGE_NO_DEVICE;
+    enum change_obstacle why = adds ? add_obstacle(log, subject) : by_standing[wish->operation][subject->standing];
     if (why != CHANGE_NONE) return why;
     if (!by || by->standing != STANDING_ACTIVE) return CHANGE_SIGNER;
     if (wish->operation == ENTRY_RESUME && subject->held_by_recovery) return CHANGE_RECOVERY;
-    return ends_the_account(log, wish, subject) && !wish->even_last ? CHANGE_LAST : CHANGE_NONE;
+    return !adds && ends_the_account(log, wish, subject) && !wish->even_last ? CHANGE_LAST : CHANGE_NONE;
 }
 
 enum status obstacle_status(enum change_obstacle why)

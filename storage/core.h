@@ -2,6 +2,7 @@
 #ifndef SEALMQ_STORAGE_CORE_H
 #define SEALMQ_STORAGE_CORE_H
 
+#include "storage/boxes.h"
 #include "storage/mailbox.h"
 #include "storage/newest.h"
 #include "storage/prekey_meter.h"
@@ -22,6 +23,7 @@
 #define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)
+#define SWEEPS           4u
 #define CLOCK_JUMP_MS    (3600u * 1000u) /* more than this is a jump */
 
 /* What an account's log says, as long as its devices are many (identity_log.h). */
@@ -124,6 +126,7 @@ struct storage {
     struct table *accounts;  /* account id -> struct account */
     struct newest *newest;   /* which message ids need no look at the claims */
     struct prekey_meter *prekey_meter; /* who has claimed whose prekeys */
+    struct boxes *boxes;     /* where devices that are being linked meet */
     struct recovery_meter *recovery_meter; /* whose recovery key was tried, and was another one */
     struct listed *listed; /* to be looked up by the next turn */
     size_t listed_count, listed_cap;
@@ -145,8 +148,8 @@ struct storage {
     struct store_key event_keys[64]; /* of the newest persisted ones, a ring */
     uint64_t event_keys_written;
 
-    struct store_key sweep_payload, sweep_ledger, sweep_events;
-    struct store_scan *sweep_scans[3];
+    struct store_key sweep_payload, sweep_ledger, sweep_events, sweep_fences;
+    struct store_scan *sweep_scans[SWEEPS];
     uint64_t sweep_next_ms;
     bool sweep_due;
     size_t sweep_turn;
@@ -267,6 +270,12 @@ void claim_prekeys_apply(struct storage *s, struct request *r);
 void prekeys_want(struct storage *s, uint16_t home, struct device_id device);
 struct msg_prekey_state prekeys_state(struct storage *s, uint16_t home, struct device_id device);
 
+/* ---- link.c ---- */
+enum status link_put_plan(struct storage *s, struct request *r);
+void link_put_apply(struct storage *s, struct request *r);
+enum status link_get_plan(struct storage *s, struct request *r);
+void link_get_apply(struct storage *s, struct request *r);
+
 /* ---- hello.c ---- */
 enum status hello_plan(struct storage *s, struct request *r);
 void hello_apply(struct storage *s, struct request *r);
@@ -288,6 +297,15 @@ void adopt_apply(struct storage *s);
 /* ---- reoffer.c: parked `held` deliveries come back ---- */
 void reoffer_plan(struct storage *s);
 void reoffer_apply(struct storage *s);
+
+/* ---- fence.c ---- */
+/* fence_check: the devices that the log has revoked since `before` have mailboxes at hand (core_mailbox_want): OK; BUSY.
+ * fences_set: they get their fences, behind a fence_check. */
+enum status fence_check(struct storage *s, const struct identity_log *before, const struct identity_log *log) MUST_USE;
+void fences_set(struct storage *s, const struct identity_log *before, const struct identity_log *log);
+/* fence_plan, fence_sweep: one of the sweeps of expiry.c. */
+struct store_scan *fence_plan(struct storage *s, const struct store_key *cursor);
+void fence_sweep(struct storage *s, struct store_scan *scan);
 
 /* ---- gate.c ---- */
 /* gate_plan: what the gate will ask for; NULL = no entries. *scans counts those of one frame.

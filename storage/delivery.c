@@ -129,6 +129,19 @@ static void answer_of_row(struct delivery_ask *ask, const struct outcome_row *ro
     ask->client_version = row->client_version;
 }
 
+/* What is open, or parked, of a device that was revoked. */
+static bool fence_answers(struct storage *s, struct delivery_ask *ask)
+{
+    struct mailbox *m;
+    if (ask->answer.outcome != OUTCOME_OPEN || core_mailbox(s, ask->home, ask->device, &m) != STATUS_OK ||
+        !m->row.revoked_ms)
+        return false;
+    ask->answer = (struct msg_part_state){.device = ask->device, .outcome = OUTCOME_REVOKED, .at_ms = m->row.revoked_ms,
+                                          .attempt = ask->answer.attempt};
+    ask->parked = false;
+    return true;
+}
+
 /* Fills the answer; true when the delivery was moved and must be looked up again. */
 static bool probe_answer(struct storage *s, struct probe *p)
 {
@@ -141,7 +154,10 @@ static bool probe_answer(struct storage *s, struct probe *p)
             return true;
         }
         answer_of_row(ask, &row);
+        (void)fence_answers(s, ask);
     } else if (run_covers(p, &ask->answer)) {
+        return false;
+    } else if (fence_answers(s, ask)) {
         return false;
     } else if (p->run->damaged || p->open->damaged || (own.at && !own.len)) {
         ask->answer.state = DELIVERY_FAILED; /* what is known cannot be read */

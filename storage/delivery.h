@@ -1,5 +1,5 @@
 /* delivery: one envelope for one device: its states as a table, and the one place that says what has
- * become of it (design: "the outcome is the first of: claim, own row, settling run; else open while
+ * become of it (design: "the outcome is the first of: claim, own row, settling run, revocation fence; else open while
  * the envelope row exists; else lost"). */
 #ifndef SEALMQ_STORAGE_DELIVERY_H
 #define SEALMQ_STORAGE_DELIVERY_H

@@ -1,5 +1,5 @@
-/* expiry: three slow sweeps, a bounded piece per turn: envelopes past their time, claims, runs and
- * outcomes past the ledger's, events past theirs. Suspended while the clock is in doubt. They run
+/* expiry: four slow sweeps, a bounded piece per turn: envelopes past their time, claims, runs and
+ * outcomes past the ledger's, events past theirs, what is left of revoked devices (fence.c). Suspended while the clock is in doubt. They run
  * before the turn's own changes, so what they see is exactly what the store holds. */
 #include "storage/delivery.h"
 
@@ -11,7 +11,8 @@
 #define SWEEP_FASTER    10u /* times, while a pass has more to see: the ledger grows with the load */
 #define OFFERED_KEEP_MS (3600u * 1000u)
 
-enum { SWEEP_PAYLOAD, SWEEP_LEDGER, SWEEP_EVENTS };
+enum { SWEEP_PAYLOAD, SWEEP_LEDGER, SWEEP_EVENTS, SWEEP_FENCES };
+_Static_assert(SWEEP_FENCES + 1 == SWEEPS, "core.h");
 
 /* Continues after the last row seen, starts over at the end. */
 static struct store_scan *plan_sweep(struct storage *s, enum store_space space,
@@ -46,13 +47,15 @@ void expiry_plan(struct storage *s)
 {
     memset(s->sweep_scans, 0, sizeof s->sweep_scans);
     if (!s->sweep_due || !core_may_expire(s)) return;
-    s->sweep_turn = (s->sweep_turn + 1) % 3;
+    s->sweep_turn = (s->sweep_turn + 1) % SWEEPS;
     if (s->sweep_turn == SWEEP_PAYLOAD)
         s->sweep_scans[SWEEP_PAYLOAD] = plan_sweep(s, SPACE_PAYLOAD, &s->sweep_payload);
     else if (s->sweep_turn == SWEEP_LEDGER)
         s->sweep_scans[SWEEP_LEDGER] = plan_sweep(s, SPACE_ROUTING, &s->sweep_ledger);
-    else
+    else if (s->sweep_turn == SWEEP_EVENTS)
         s->sweep_scans[SWEEP_EVENTS] = plan_sweep(s, SPACE_EVENTS, &s->sweep_events);
+    else
+        s->sweep_scans[SWEEP_FENCES] = fence_plan(s, &s->sweep_fences);
 }
 
 /* An offered delivery stays while its session lives, for an hour at most. */
@@ -79,13 +82,16 @@ void expiry_end(struct storage *s, struct mailbox *m, enum row_kind kind, struct
 {
     struct store_key own = key_position(ROW_OUTCOME, m->home, m->device, at);
     struct store_key held = key_position(kind, m->home, m->device, at);
-    struct outcome_row outcome = {.outcome = OUTCOME_EXPIRED, .at_ms = s->turn.now_ms};
+    bool revoked = m->row.revoked_ms != 0; /* it has had that outcome since then */
+    struct outcome_row outcome = {.outcome = revoked ? OUTCOME_REVOKED : OUTCOME_EXPIRED,
+                                  .at_ms = revoked ? m->row.revoked_ms : s->turn.now_ms};
     turn_remove(&s->turn, SPACE_PAYLOAD, &held);
     turn_put(&s->turn, SPACE_ROUTING, &own, outcome_row_write(&s->turn.arena, &outcome));
     leave_queue(s, m, kind, at, len);
-    struct msg_part_state part = {.device = m->device, .outcome = OUTCOME_EXPIRED,
-                                  .at_ms = s->turn.now_ms, .attempt = row->attempt};
+    struct msg_part_state part = {.device = m->device, .outcome = outcome.outcome,
+                                  .at_ms = outcome.at_ms, .attempt = row->attempt};
     hint_add(s, row->sender_device, row->target, row->id, &part);
+    if (revoked) return;
     core_event(s, &(struct event){.kind = EVENT_DELIVERY_EXPIRED, .count = 1,
                                   .device = mark_device(&s->config.mark_key, m->device),
                                   .message = mark_message(&s->config.mark_key, row->id)});
@@ -260,10 +266,10 @@ void expiry_apply(struct storage *s)
 {
     static void (*const sweeps[])(struct storage *, struct store_scan *) = {
         [SWEEP_PAYLOAD] = sweep_payload, [SWEEP_LEDGER] = sweep_ledger,
-        [SWEEP_EVENTS] = sweep_events};
-    struct store_key *cursors[] = {&s->sweep_payload, &s->sweep_ledger, &s->sweep_events};
+        [SWEEP_EVENTS] = sweep_events, [SWEEP_FENCES] = fence_sweep};
+    struct store_key *cursors[] = {&s->sweep_payload, &s->sweep_ledger, &s->sweep_events, &s->sweep_fences};
     uint64_t every_ms = s->config.sweep_every_ms ? s->config.sweep_every_ms : SWEEP_EVERY_MS;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < SWEEPS; i++) {
         if (!s->sweep_scans[i]) continue;
         sweeps[i](s, s->sweep_scans[i]);
         move_cursor(cursors[i], s->sweep_scans[i]);

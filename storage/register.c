@@ -44,6 +44,7 @@ static enum status entries_plan(struct storage *s, const struct request *r, cons
         if (body.number == 0 || (i && body.number != plan->entries[i - 1].number + 1)) return STATUS_BAD_ENTRY;
         if (i && memcmp(&body.previous, &head, sizeof head) != 0) return STATUS_BAD_ENTRY;
         head = entry_head_of(entries[i], body.number);
+        if (body.operation == ENTRY_REVOKE) core_mailbox_want(s, home_of_account(plan->account), body.subject);
         plan->brings_key = plan->brings_key || (body.device_count && is_key_of(r, body.device));
         plan->entries[i] = (struct given){entries[i], body.number, body.operation,
                                           body.operation == ENTRY_ADD && device_equal(body.signer, nobody)};
@@ -112,8 +113,10 @@ static void recovery_done(struct storage *s, const struct identity_log *log)
 static enum status log_store(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
                              const struct identity_log *log, size_t from)
 {
-    enum status status = account_put(s, log);
+    enum status status = fence_check(s, before, log);
+    if (status == STATUS_OK) status = account_put(s, log);
     if (status != STATUS_OK) return STATUS_BUSY;
+    fences_set(s, before, log);
     if (!before->length) entry_put(s, log->account, 0, plan->first);
     for (size_t i = from; i < plan->count; i++) {
         entry_put(s, log->account, plan->entries[i].number, plan->entries[i].bytes);

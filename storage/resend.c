@@ -87,6 +87,7 @@ static enum status check_part(struct storage *s, const struct delivery_ask *ask,
 {
     struct store_key own = own_key(ask);
     enum delivery_state next;
+    if (ask->answer.outcome == OUTCOME_REVOKED) return STATUS_OK; /* the gate names it, and the others can go without it */
     if (turn_changed(&s->turn, SPACE_ROUTING, &own)) return STATUS_BUSY;
     if (delivery_step((enum delivery_state)ask->answer.state, EVENT_REPLACE, &next) != STATUS_OK) return STATUS_REFUSED;
     if (!ask->parked) return STATUS_BUSY; /* it cannot be read at present */

@@ -20,6 +20,7 @@ enum row_kind {
     ROW_ENTRY = 'L',    /* identity: one entry of it, as signed */
     ROW_HANDLE = 'H',   /* identity */
     ROW_PREKEYS = 'K',  /* identity: a device's prekeys that nobody has claimed */
+    ROW_FENCE = 'V',    /* routing: a revoked device of which something may be left */
     ROW_BACKUP = 'B',   /* identity: which backup an account has, and which comes in */
     ROW_BACKUP_PART = 'b', /* identity: a part of one */
     ROW_STORE = 'S',    /* identity: the store's own id */
@@ -138,6 +139,7 @@ struct device_row {
     uint64_t gaps[GAP_REASONS]; /* not yet told, by enum gap_reason */
     uint8_t lineage[LINEAGE_LEN_MAX]; /* the last marks that the device told, the oldest first; never looked into */
     size_t lineage_len;
+    uint64_t revoked_ms;       /* its fence: what is open behind it has the outcome `revoked`; 0 = none */
 };
 struct view device_row_write(struct arena *a, const struct device_row *row);
 enum status device_row_read(struct view value, struct device_row *row) MUST_USE;

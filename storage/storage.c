@@ -22,6 +22,8 @@ static const struct handler handlers[] = {
     HANDLER(CLAIM_HANDLE, false, claim_handle), NULL, claim_handle_plan, claim_handle_apply},
     HANDLER(PUBLISH, false, publish), NULL, publish_plan, publish_apply},
     HANDLER(CLAIM_PREKEYS, false, claim_prekeys), NULL, claim_prekeys_plan, claim_prekeys_apply},
+    HANDLER(LINK_PUT, false, link_put), NULL, link_put_plan, link_put_apply},
+    HANDLER(LINK_GET, true, link_get), NULL, link_get_plan, link_get_apply},
     HANDLER(BACKUP_PUT, false, backup_put), NULL, backup_put_plan, backup_put_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
@@ -71,6 +73,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
     s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
     s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
+    s->boxes = boxes_new(seed->table);
     s->recovery_meter = recovery_meter_new(RECOVERY_ACCOUNTS_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
@@ -98,6 +101,7 @@ static void free_tables(struct storage *s)
     newest_free(&s->newest);
     table_free(&s->accounts);
     prekey_meter_free(&s->prekey_meter);
+    boxes_free(&s->boxes);
     recovery_meter_free(&s->recovery_meter);
     free(s->listed);
 }

@@ -60,9 +60,14 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(DECRYPT_FAILED, 62, "decrypt_failed", WARN, "cause", "key_version", "client_version")        \
     X(REPORT_REFUSED, 63, "report_refused", WARN, "status", "", "client_version")                  \
     X(RESENT, 64, "resent", INFO, "", "attempt", "parts")                                          \
+    X(DELIVERIES_REVOKED, 65, "deliveries_revoked", INFO, "", "count", "since_ms")                 \
+    X(DEVICE_SWEPT, 66, "device_swept", INFO, "", "deliveries", "since_ms")                        \
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \
+    X(LINK_REQUESTED, 74, "link_requested", INFO, "", "boxes", "")                                 \
+    X(LINK_OFFERED, 75, "link_offered", INFO, "", "", "")                                          \
+    X(LINK_BOXES_FULL, 76, "link_boxes_full", WARN, "", "boxes", "bytes")                          \
     X(RECOVERY_STARTED, 91, "recovery_started", WARN, "", "devices", "")                           \
     X(RECOVERY_REFUSED, 92, "recovery_refused", WARN, "why", "tries", "")                          \
     X(RECOVERY_DONE, 93, "recovery_done", WARN, "", "devices", "key_version")                      \

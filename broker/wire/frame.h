@@ -51,6 +51,10 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(CLAIM_PREKEYS, 31, "claim_prekeys", FROM_CLIENT, true, PREKEYS, 1024)                        \
     X(PREKEYS, 32, "prekeys", FROM_RELAY, false, NONE, 32768)                                      \
     X(PREKEYS_LOW, 33, "prekeys_low", FROM_RELAY, false, NONE, 256)                                \
+    X(LINK_PUT, 34, "link_put", FROM_CLIENT, false, LINK_HAS, 65536)                               \
+    X(LINK_HAS, 35, "link_has", FROM_RELAY, false, NONE, 64)                                       \
+    X(LINK_GET, 36, "link_get", FROM_CLIENT, false, LINK_IS, 256)                                  \
+    X(LINK_IS, 37, "link_is", FROM_RELAY, false, NONE, 65536)                                      \
     X(BACKUP_PUT, 58, "backup_put", FROM_CLIENT, true, BACKUP_HAS, 65536)                          \
     X(BACKUP_HAS, 59, "backup_has", FROM_RELAY, false, NONE, 256)                                  \
     X(BACKUP_GET, 60, "backup_get", FROM_CLIENT, true, BACKUP_IS, 64)                              \

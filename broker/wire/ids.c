@@ -126,6 +126,14 @@ uint16_t home_of_account(struct account_id a)
     return home_of_target(target_of_account(a));
 }
 
+uint16_t home_of_link(struct link_box box)
+{
+    struct target_id id;
+    _Static_assert(sizeof id == sizeof box, "both are hashes");
+    memcpy(&id, &box, sizeof id);
+    return home_of_target(id);
+}
+
 uint16_t home_of_handle(struct view handle)
 {
     struct hash256 h = hash_bytes("sealmq handle home 1", handle, view_of(NULL, 0),

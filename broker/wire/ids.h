@@ -20,6 +20,8 @@ struct prekey_pk { uint8_t bytes[32]; };    /* X25519 */
 struct backup_id { uint8_t bytes[16]; };    /* random: tells two backups of one version apart */
 struct signature { uint8_t bytes[64]; };    /* Ed25519 */
 
+struct link_box { uint8_t bytes[32]; };     /* where two devices meet: linking, PROTOCOL 6.5 */
+
 /* A store's term: opening time in ms (8 bytes, big-endian) and 8 random bytes; ordered by memcmp. */
 struct term { uint8_t bytes[16]; };
 
@@ -66,9 +68,10 @@ void message_id_text(struct message_id id, char out[MESSAGE_ID_TEXT_LEN + 1]);
 /* message_id_parse: OK, or MALFORMED with *out all zero. */
 enum status message_id_parse(const char *text, struct message_id *out) MUST_USE;
 
-/* home_of: the partition of an account or conversation id: its first 12 bits. */
+/* home_of: the partition of an account, conversation or box id: its first 12 bits. */
 uint16_t home_of_target(struct target_id t);
 uint16_t home_of_account(struct account_id a);
+uint16_t home_of_link(struct link_box box);
 /* home_of_handle: the first 12 bits of the handle's BLAKE2b-256. */
 uint16_t home_of_handle(struct view handle);
 

@@ -45,6 +45,16 @@
 #define PREKEY_CLAIM_EVERY_MS  (10u * 60 * 1000) /* and then one in this time */
 #define PREKEY_PAIRS_MAX       65536u /* of (account, device) that a store counts at once; beyond, the least is forgotten */
 
+/* Linking (PROTOCOL 6.5): a box, where two devices that share a code leave each other messages */
+#define LINK_CODE_LEN       20u /* characters, of 5 bits each */
+#define LINK_SLOTS          16u /* of a box: what the new device says, and then what the other one does */
+#define LINK_SLOTS_GUEST    2u  /* those that need no session */
+#define LINK_GUEST_LEN_MAX  1024u
+#define LINK_PART_LEN_MAX   49152u
+#define LINK_LIFE_MS        (15u * 60 * 1000)
+#define LINK_BOXES_MAX      4096u /* of a store */
+#define LINK_BYTES_MAX      (16u * 1024 * 1024) /* in all of them */
+
 /* One frame at the edge */
 #define FRAME_META_LEN_MAX (256u * 1024u)
 #define FRAME_LEN_MAX      (24u + FRAME_META_LEN_MAX + DEVICES_PER_ACCOUNT * CIPHERTEXT_LEN_MAX)

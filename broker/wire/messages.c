@@ -103,6 +103,18 @@ TABLE(prekeys, ONE(1, msg_prekeys, log, log_state),
       MANY(2, msg_prekeys, bundles, bundle_count, DEVICES_PER_ACCOUNT, prekey_bundle))
 TABLE(prekeys_low, ONE(1, msg_prekeys_low, prekeys, prekey_state))
 
+TABLE(link_put, FIXED(1, msg_link_put, box), U32(2, msg_link_put, slot),
+      BYTES(3, msg_link_put, bytes, LINK_PART_LEN_MAX))
+TABLE(link_has, U32(1, msg_link_has, slots))
+TABLE(link_get, FIXED(1, msg_link_get, box), U32(2, msg_link_get, slot))
+TABLE(link_is, U32(1, msg_link_is, slots), BYTES(2, msg_link_is, bytes, LINK_PART_LEN_MAX))
+TABLE(link_request, ONE(1, msg_link_request, device, device_record), FIXED(2, msg_link_request, ephemeral),
+      BYTES(3, msg_link_request, name, DEVICE_NAME_LEN_MAX), U64(4, msg_link_request, made_ms))
+TABLE(link_offer, U32(1, msg_link_offer, verdict), U32(2, msg_link_offer, part), U32(3, msg_link_offer, parts),
+      BYTES(4, msg_link_offer, entry, ENTRY_LEN_MAX), BYTES(5, msg_link_offer, handle, HANDLE_LEN_MAX),
+      ONE(6, msg_link_offer, log, log_state), MAYBE(7, msg_link_offer, device),
+      BYTES(8, msg_link_offer, data, LINK_PART_LEN_MAX))
+TABLE(link_consent, MAYBE(1, msg_link_consent, proof), BOOL(2, msg_link_consent, cancel))
 TABLE(backup_put, U64(1, msg_backup_put, version), U64(2, msg_backup_put, previous),
       FIXED(3, msg_backup_put, id), U32(4, msg_backup_put, part), U32(5, msg_backup_put, of),
       BYTES(6, msg_backup_put, bytes, BACKUP_PART_LEN_MAX))

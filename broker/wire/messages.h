@@ -7,6 +7,7 @@
 #include "broker/wire/event.h"
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
+#include "broker/wire/messages_recovery.h"
 #include "broker/wire/slab.h"
 #include "broker/wire/states.h"
 
@@ -134,10 +135,6 @@ struct msg_claim_handle {
 };
 struct msg_handle_claimed { struct account_id account; };
 
-struct msg_recovery_proof { /* whoever asks has the account's recovery key (recovery.h) */
-    uint64_t made_ms;
-    struct signature signature;
-};
 struct msg_lookup { /* a handle (asked at its home), or an account (at its home) */
     struct view handle;
     struct account_id account;
@@ -208,28 +205,35 @@ struct msg_prekeys {
 };
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
 
-/* ---- backups (PROTOCOL 6.7) ---- */
+/* ---- linking (PROTOCOL 6.5) ---- */
 
-struct msg_backup_put { /* of the own account; parts come in order, from 0 */
-    uint64_t version; /* above the one that is there, which is `previous`; 0 = none is */
-    uint64_t previous;
-    struct backup_id id;
-    uint32_t part, of;
-    struct view bytes;
+struct msg_link_put { struct link_box box; uint32_t slot; struct view bytes; };
+struct msg_link_has { uint32_t slots; }; /* a bit for each one that is filled */
+struct msg_link_get { struct link_box box; uint32_t slot; };
+struct msg_link_is {
+    uint32_t slots;
+    struct view bytes; /* of the slot asked for; empty = not filled */
 };
-struct msg_backup_has { /* what the relay has */
-    uint64_t version; /* the whole one; 0 = none */
-    struct backup_id id;
-    uint32_t parts;
-    uint64_t stored_ms; /* relay time */
-    uint64_t coming_version; /* one that is not whole yet; 0 = none */
-    struct backup_id coming_id;
-    uint32_t coming_parts; /* that are here: the next one's number */
+
+/* What is in the slots, once opened. */
+struct msg_link_request {
+    struct msg_device_record device;
+    struct prekey_pk ephemeral;
+    struct view name; /* device_name_check; empty = none */
+    uint64_t made_ms;
 };
-struct msg_backup_get { uint64_t version; uint32_t part; }; /* version 0: only what there is */
-struct msg_backup_is {
-    struct msg_backup_has has;
-    struct view bytes; /* of the part, where that version is the whole one */
+struct msg_link_offer {
+    uint32_t verdict; /* enum link_verdict */
+    uint32_t part, parts; /* from 0 */
+    struct view entry;    /* the account's first one */
+    struct view handle;   /* empty = it has none */
+    struct msg_log_state log; /* as the offering device holds it */
+    struct device_id device;  /* the offering one */
+    struct view data;     /* of this part: what the account's devices share */
+};
+struct msg_link_consent {
+    struct signature proof; /* of the `add` entry */
+    bool cancel;            /* instead: the new device does not want to */
 };
 
 /* ---- sending (PROTOCOL 7) ---- */
@@ -561,8 +565,8 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
-    X(claim_prekeys) X(prekeys) X(prekeys_low)                                                     \
-    X(backup_put) X(backup_has) X(backup_get) X(backup_is)                                         \
+    X(claim_prekeys) X(prekeys) X(prekeys_low) X(link_put) X(link_has) X(link_get) X(link_is) X(link_request)    \
+    X(link_offer) X(link_consent) X(backup_put) X(backup_has) X(backup_get) X(backup_is)                                                     \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \

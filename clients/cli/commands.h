@@ -18,6 +18,7 @@ int outbox_run(struct command *c);
 int release_run(struct command *c);
 int rotate_run(struct command *c);
 int devices_run(struct command *c);
+int link_run(struct command *c);
 int log_run(struct command *c);
 int verify_run(struct command *c);
 int recovery_run(struct command *c);

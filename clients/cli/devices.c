@@ -2,6 +2,7 @@
  * first, where it can be reached, so that one knows of what others have done; a change that does not reach it is kept
  * and gone on with by the next command that does. Invariant: nothing is revoked that was named ambiguously, and nothing
  * without a yes. */
+#include "clients/cli/approve.h"
 #include "clients/cli/loop.h"
 
 #include <stdio.h>
@@ -33,7 +34,7 @@ static const struct action {
     {"resume", "active", SEALMQ_OPERATION_RESUME, 1,
      "Messages that waited for it at the relay come now; what was sent while it was suspended does not."},
     {"revoke", "revoked", SEALMQ_OPERATION_REVOKE, 1,
-     "Messages that wait for it at the relay are given to nobody: they expire there, and their senders see that.\n"
+     "Messages that wait for it at the relay are given to nobody: they are deleted there, and their senders see that.\n"
      "What it has received already is on it and stays readable there."},
     {"rename", "renamed", SEALMQ_OPERATION_DESCRIBE, 2, NULL},
 };
@@ -271,6 +272,7 @@ static int call_check(const struct command *c, const struct action *action)
 
 int devices_run(struct command *c)
 {
+    if (approve_is(c)) return approve_run(c);
     struct devices_call q = {.action = action_of(c)};
     long long timeout_s;
     int failed = call_check(c, q.action);

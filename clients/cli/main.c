@@ -45,8 +45,15 @@ static const struct option_rule REACH_OPTIONS[] = {
     {"timeout", "S", "how long to try to reach the relay (10)", false},
 };
 
+static const struct option_rule LINK_OPTIONS[] = {
+    {"relay", "tcp://HOST:PORT[,...]", "the relay's address; several: tried in turn", true},
+    {"server-key", "FILE", "the relay's public key (its server.pub)", true},
+    {"name", "NAME", "what this device is to be called", false},
+    {"timeout", "S", "how long to wait for it all (900, as long as the code is good)", false},
+};
+
 static const struct option_rule DEVICES_OPTIONS[] = {
-    {"yes", NULL, "revoke without asking", false},
+    {"yes", NULL, "revoke, or approve, without asking", false},
     {"last", NULL, "revoke or suspend also the last active device", false},
     {"timeout", "S", "how long to try to reach the relay (10)", false},
 };
@@ -90,8 +97,10 @@ static const struct command_rule COMMANDS[] = {
      COUNT_OF(REACH_OPTIONS), release_run},
     {"rotate", "", "give this device another identity key; exit 3: kept, relay not reached",
      REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), rotate_run},
-    {"devices", "[list|suspend|resume|revoke|rename] [DEVICE] [NAME]",
-     "list this account's devices, or change one (its id, the beginning of it, or its name)",
+    {"link", "", "make this a device of an account: shows a code for devices approve on one that is in it; exit 3: not yet",
+     LINK_OPTIONS, COUNT_OF(LINK_OPTIONS), link_run},
+    {"devices", "[list|approve|reject|suspend|resume|revoke|rename] [DEVICE|CODE] [NAME]",
+     "list this account's devices, let one join (the code that its link shows), or change one (its id, or name)",
      DEVICES_OPTIONS, COUNT_OF(DEVICES_OPTIONS), devices_run},
     {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
      log_run},

@@ -128,6 +128,18 @@ json_t *show_json(const struct sealmq_message *m, const struct sealmq_identity *
 
 /* ---- words ---- */
 
+/* What will become of it. */
+static const char *failure_text(enum sealmq_fail_reason reason)
+{
+    switch (reason) {
+    case SEALMQ_FAIL_NONE: break;
+    case SEALMQ_FAIL_HELD: return "it waits there until that device's app has its update, or is unlocked";
+    case SEALMQ_FAIL_BROKEN: return "that device could not open it; it is sealed for it anew, three times at most";
+    case SEALMQ_FAIL_DAMAGED: return "the relay's copy is damaged; it is sent again";
+    }
+    return "";
+}
+
 static void parts_print(const struct sealmq_message *m)
 {
     for (size_t i = 0; i < m->part_count; i++) {
@@ -139,6 +151,7 @@ static void parts_print(const struct sealmq_message *m)
         printf("  device %s  %s%s%s %s\n", device,
                open ? sealmq_delivery_state_name(part->state) : sealmq_outcome_name(part->outcome),
                failed ? ": " : "", failed ? sealmq_fail_reason_name(part->reason) : "", at);
+        if (failed) printf("    %s\n", failure_text(part->reason));
     }
 }
 

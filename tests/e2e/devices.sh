@@ -90,7 +90,7 @@ as alice 0 devices resume "$SECOND"
 # Revoked while connected, for ever.
 follow "before the end"
 as alice 2 devices revoke "$SECOND";        one_error; err_has "--yes"
-as alice 0 devices revoke "$SECOND" --yes;  out_has "revoked"; out_has "given to nobody"
+as alice 0 devices revoke "$SECOND" --yes;  out_has "revoked"; out_has "deleted there"
 put_out
 as phone 1 recv --timeout 5;                err_has "suspended or revoked"
 as alice 1 devices resume "$SECOND";        one_error; err_has "for ever"

@@ -15,12 +15,12 @@ MAN="$(find "$PREFIX" -name sealmq.3)"
 # The header alone, in C and in C++.
 flags=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$PREFIX/include")
 echo '#include <sealmq.h>' > "$DIR/alone.c"
-printf '#include <sealmq_verify.h>\n#include <sealmq_recovery.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
+printf '#include <sealmq_link.h>\n#include <sealmq_recovery.h>\n#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "the header alone in C"
-echo '#include <sealmq_verify.h>' > "$DIR/alone.c"
-cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_verify.h alone in C"
-echo '#include <sealmq_recovery.h>' > "$DIR/alone.c"
-cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_recovery.h alone in C"
+for part in link recovery verify; do
+    echo "#include <sealmq_$part.h>" > "$DIR/alone.c"
+    cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_$part.h alone in C"
+done
 CXX="$(command -v g++ || command -v clang++)" || fail "no C++ compiler: broker/packages --tests"
 "$CXX" -std=c++11 "${flags[@]}" "$DIR/alone.cc" 2> "$DIR/err" || fail "the header alone in C++"
 

@@ -31,7 +31,7 @@ cut -d/ -f1 "$tmp/files" | sort -u | { grep -vE "^(($top)|\..*)$" || true; } |
 # and bytes as arguments.
 glue='^(broker/host/.*|broker/(net|zap|edge|probe|main)\.c|storage/backends/rocksdb[a-z_]*\.[ch]|workers/(link|storage/committer)\.c'
 glue="$glue|workers/[a-z]+/main\.c|workers/fanout/webhook\.c|workers/supervisor/processes\.[ch]"
-glue="$glue|clients/(transport|api_home|api_guest)\.c|clients/state/sqlite[a-z_]*\.[ch]"
+glue="$glue|clients/(transport|api_(home|guest))\.c|clients/state/sqlite[a-z_]*\.[ch]"
 glue="$glue|clients/(cli|ctl|examples)/.*|tests/.*|bench/.*)\$"
 system='zmq|czmq|rocksdb/c|sqlite3|time|unistd|fcntl|poll|pthread|signal|sys/[a-z]+|curl/[a-z]+'
 { grep -vE "$glue" "$tmp/sources" || true; } |
@@ -46,7 +46,7 @@ among '^(broker|storage|workers|bench)/' | search '^ *# *include *["<](.*/)?seal
 # What the command line does, any product can do: it stands on sealmq.h, beside host and the byte cursor.
 among '^clients/(cli|examples)/' |
     search '^ *# *include *"(clients|storage|workers|broker)/' |
-    { grep -vE '#include "(clients/sealmq(_verify|_recovery)?\.h|clients/cli/[a-z]+\.h|broker/host/[a-z]+\.h|broker/wire/bytes\.h)"' || true; } |
+    { grep -vE '#include "(clients/sealmq(_[a-z]+)?\.h|clients/cli/[a-z]+\.h|broker/host/[a-z]+\.h|broker/wire/bytes\.h)"' || true; } |
     complain "the command line includes more of SealMQ than its public header"
 among '^clients/examples/' | search '^ *# *include *"' |
     complain "an example includes something of this tree; <sealmq.h> is what an installed one has"

@@ -5,7 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#define ENTRIES_MAX 100u
+#define ENTRIES_MAX 160u
 
 /* The relay's copy of our log, and what the second device signs with. */
 struct own {

@@ -184,7 +184,7 @@ Test(damage, sweeps_step_over_partition_by_partition_and_never_back)
     damage_put(&d, SPACE_PAYLOAD, key_mailbox(ROW_ENVELOPE, home, d.bob->device));
     d.w->core->sweep_payload =
         (struct store_key){.bytes = {ROW_ENVELOPE, (uint8_t)(block - 1), 0xfe}, .len = 3};
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 16; i++) {
         world_pass(d.w, 500);
         cr_assert_geq(cursor->bytes[1], block - 1);
     }

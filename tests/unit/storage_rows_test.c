@@ -112,6 +112,10 @@ Test(rows, every_value_comes_back)
                         envelope_back;
     struct view ciphertext, head = envelope_row_write(&a, &envelope);
     cr_assert_eq(device_row_read(device_row_write(&a, &device), &device_back), STATUS_OK);
+    cr_assert_eq(device_back.revoked_ms, 0u);
+    device.revoked_ms = 77;
+    cr_assert_eq(device_row_read(device_row_write(&a, &device), &device_back), STATUS_OK);
+    cr_assert_eq(device_back.revoked_ms, 77u);
     cr_assert_eq(memcmp(&device, &device_back, sizeof device), 0);
     cr_assert_eq(outcome_row_read(outcome_row_write(&a, &outcome), &outcome_back), STATUS_OK);
     cr_assert_eq(outcome_back.moved_to.seq, 9);

@@ -1,0 +1,105 @@
+/* joining: the first sessions of a device that has consented to join an account (PROTOCOL 6.5): it knows the account by what the
+ * offering device has said, and says HELLO until the relay's log has it. Then the log is fetched, and must go on from what was
+ * offered: else the relay shows another history than the account's own device. Invariant: what was offered is kept until that
+ * is decided. */
+#include "clients/core.h"
+
+#include <string.h>
+
+#define JOINING_SETTING "link.joining"
+#define JOINING_HEAD    56u /* length, head, offering device; then the name that it wants */
+
+struct offered {
+    uint64_t length;
+    struct hash256 head;
+    struct device_id by;
+    struct view name;
+};
+
+enum status state_joining_put(struct state *state, const struct msg_link_offer *offer, struct view name)
+{
+    struct buffer b = {0};
+    write_u64(&b, offer->log.length);
+    write_bytes(&b, offer->log.head.bytes, sizeof offer->log.head.bytes);
+    write_bytes(&b, offer->device.bytes, sizeof offer->device.bytes);
+    write_view(&b, name);
+    enum status s = state_setting_put(state, JOINING_SETTING, buffer_view(&b));
+    buffer_fini(&b);
+    return s;
+}
+
+/* NOT_FOUND: it has joined. */
+static enum status offered_get_in(struct state *state, struct arena *a, struct offered *out)
+{
+    struct view value;
+    *out = (struct offered){0};
+    enum status s = state_setting_get(state, JOINING_SETTING, a, &value);
+    if (s != STATUS_OK) return s;
+    if (value.len < JOINING_HEAD) return STATUS_DAMAGED;
+    out->length = get_u64(value.at);
+    memcpy(out->head.bytes, value.at + 8, sizeof out->head.bytes);
+    memcpy(out->by.bytes, value.at + 40, sizeof out->by.bytes);
+    out->name = view_of(value.at + JOINING_HEAD, value.len - JOINING_HEAD);
+    return STATUS_OK;
+}
+
+enum status state_joining(struct state *state, struct arena *a, bool *joining)
+{
+    struct offered offered;
+    enum status s = offered_get_in(state, a, &offered);
+    *joining = s == STATUS_OK;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+bool joining_waits(const struct engine *e, enum status s)
+{
+    return e->joining && (s == STATUS_UNAUTHENTICATED || s == STATUS_NOT_FOUND);
+}
+
+/* What we hold is the account's log as it was offered, and goes on to where this device is in it. */
+static enum status log_judge_in(struct engine *e, const struct contact *own, const struct offered *offered, bool *good)
+{
+    struct view *entries;
+    size_t count;
+    const struct log_device *d = identity_log_device(&own->log, e->identity.device);
+    *good = false;
+    if (own->log.length < offered->length || !d ||
+        memcmp(&d->record, &e->identity.record, sizeof d->record) != 0)
+        return STATUS_OK;
+    enum status s = pin_entries_in(e, own->log.account, offered->length - 1, &entries, &count);
+    if (s != STATUS_OK || !count) return s;
+    struct hash256 head = entry_head_of(entries[0], offered->length - 1);
+    *good = memcmp(&head, &offered->head, sizeof head) == 0;
+    return STATUS_OK;
+}
+
+static enum status seen_in(struct engine *e, struct offered *offered, bool *good)
+{
+    struct contact own;
+    enum status s = offered_get_in(e->state, &e->arena, offered);
+    if (s == STATUS_OK) s = state_contact_get(e->state, e->identity.account, &own);
+    if (s == STATUS_OK) s = log_judge_in(e, &own, offered, good);
+    if (s == STATUS_OK && *good) s = state_setting_put(e->state, JOINING_SETTING, view_of(NULL, 0));
+    return s;
+}
+
+void joining_seen(struct engine *e, struct now now)
+{
+    struct offered offered;
+    enum change_obstacle why;
+    bool good = false;
+    if (!e->joining) return;
+    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_end(e, seen_in(e, &offered, &good));
+    if (s == STATUS_NOT_FOUND) good = true; /* another process of this home was first */
+    if (s != STATUS_NOT_FOUND && !engine_fault(e, s)) return;
+    if (!good) {
+        event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
+        return;
+    }
+    struct change_wish wish = {.operation = ENTRY_DESCRIBE, .subject = e->identity.device, .name = offered.name};
+    e->joining = false;
+    e->prekeys_ms = now.mono_ms;
+    event_put(e, &(struct engine_event){.kind = ENGINE_LINKED, .subject = offered.by});
+    if (offered.name.len) (void)engine_fault(e, engine_change(e, now, &wish, &why)); /* without a name it is a device, too */
+}
