@@ -36,6 +36,12 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
         "now on."},
+    [SEALMQ_PROMPT_ON_HOLD] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "The operator of the relay has put this account or this device on hold. It sends and receives nothing until it is "
+        "released; what comes for it waits, and nothing is lost here. Ask the operator why."},
+    [SEALMQ_PROMPT_TOKEN_WANTED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "This relay takes only accounts that its product vouches for: get a registration token there, for this account and "
+        "its handle."},
     [SEALMQ_PROMPT_RECOVERY_USED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This account was recovered: a device was added with its recovery key. If it was not you, somebody else has that key: "
         "he can take the account from you, and you cannot stop it with your devices. Tell your contacts, and begin a new "

@@ -26,6 +26,8 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
     SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
     SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
+    SEALMQ_PROMPT_ON_HOLD = 18,        /* the relay's operator has put this account or device on hold: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_TOKEN_WANTED = 19,   /* the relay wants a token: with SEALMQ_EVENT_STOPPED or _HANDLE_REFUSED: sealmq_registration.h */
     SEALMQ_PROMPT_RECOVERY_USED = 20,    /* this account's recovery key has brought in a device; with each open until _seen */
     SEALMQ_PROMPT_RECOVERY_CHANGED = 21, /* another device, or the old key, has set a recovery key; the same */
     SEALMQ_PROMPT_RECOVERY_UNCONFIRMED = 22, /* a recovery key was set here, and nobody has shown to have it; with each open

@@ -47,6 +47,7 @@ sealmq_fuzz(founding 200000 fuzz_wire)
 sealmq_fuzz(log 3000 fuzz_wire)
 sealmq_fuzz(prekey 200000 fuzz_wire)
 sealmq_fuzz(report 200000 fuzz_wire)
+sealmq_fuzz(token 200000 fuzz_wire)
 
 sealmq_fuzz_library(fuzz_storage storage/row*.c fuzz_wire)
 sealmq_fuzz(rows 200000 fuzz_storage)

@@ -68,6 +68,12 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(LINK_REQUESTED, 74, "link_requested", INFO, "", "boxes", "")                                 \
     X(LINK_OFFERED, 75, "link_offered", INFO, "", "", "")                                          \
     X(LINK_BOXES_FULL, 76, "link_boxes_full", WARN, "", "boxes", "bytes")                          \
+    X(REGISTRATION_OPEN, 83, "registration_open", WARN, "", "", "")                                \
+    X(TOKEN_REFUSED, 84, "token_refused", WARN, "reason", "", "")                                  \
+    X(HOLD_PLACED, 85, "hold_placed", WARN, "reason", "", "")                                      \
+    X(HOLD_RELEASED, 86, "hold_released", WARN, "", "", "")                                        \
+    X(IDENTITY_CHANGED, 87, "identity_changed", INFO, "", "", "key_version")                       \
+    X(TAKEOVER_SUSPECTED, 88, "takeover_suspected", WARN, "", "", "key_version")                   \
     X(RECOVERY_STARTED, 91, "recovery_started", WARN, "", "devices", "")                           \
     X(RECOVERY_REFUSED, 92, "recovery_refused", WARN, "why", "tries", "")                          \
     X(RECOVERY_DONE, 93, "recovery_done", WARN, "", "devices", "key_version")                      \
@@ -101,6 +107,9 @@ enum event_recovery { RECOVERY_NO_ACCOUNT, RECOVERY_NO_KEY, RECOVERY_NO_PROOF, R
 /* The code of RATE_LIMITED (a device) and ADDRESS_LIMITED: what there was too much of. */
 enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };
 
+/* IDENTITY_CHANGED is named by its code, an enum identity_change; of it and of TAKEOVER_SUSPECTED count is the set of risks
+ * (states.h), and no actor is the recovery key. */
+
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };
 
@@ -117,6 +126,7 @@ struct event {
     struct mark device;
     struct mark message; /* of the message id */
     struct store_id store;
+    struct mark actor;   /* who did it: a device, where that is another one */
 };
 
 struct mark mark_account(const struct mark_key *key, struct account_id id);
