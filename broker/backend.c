@@ -193,6 +193,8 @@ static const struct {
     [KIND_WAKES_WAITING] = {on_wakes_waiting, MASK(STORAGE)},
     [KIND_APPENDED] = {reply_take, MASK(STORAGE)},
     [KIND_PUBLISHED] = {reply_take, MASK(STORAGE)},
+    [KIND_BACKUP_HAS] = {reply_take, MASK(STORAGE)},
+    [KIND_BACKUP_IS] = {reply_take, MASK(STORAGE)},
     [KIND_PREKEYS] = {reply_take, MASK(STORAGE)},
     [KIND_PREKEYS_LOW] = {on_news, MASK(STORAGE)},
     [KIND_LOG_GREW] = {on_news, MASK(STORAGE)},

@@ -95,7 +95,7 @@ static bool needs_no_session(unsigned kind)
 /* What a guest may ask costs storage something, and he has nothing to lose. */
 static bool is_strict(unsigned kind)
 {
-    return needs_no_session(kind) || kind == KIND_LINK_PUT || kind == KIND_LINK_GET;
+    return needs_no_session(kind) || kind == KIND_LOOKUP || kind == KIND_LINK_PUT || kind == KIND_LINK_GET;
 }
 
 /* Requests that one counts for. Where signatures are verified, each 256 bytes may hold another entry; who asks for that in

@@ -114,7 +114,7 @@ enum status engine_release(struct engine *e, struct now now,
                            const struct message_key *key) MUST_USE;
 
 /* engine_register: wants this handle (another one than account_create's, or after `handle_taken`). The
- * answer is an event. OK, MALFORMED; as state_begin. */
+ * answer is an event. OK, MALFORMED; REFUSED: another device founded the account, and only that claims; as state_begin. */
 enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
 
 /* ---- the product's word (vouch.c; PROTOCOL 6.8) ---- */
@@ -162,6 +162,9 @@ struct change_wish {
     struct device_id subject;
     struct view name;               /* describe: device_name_check; empty = none any more */
     bool even_last;                 /* suspend, revoke: also the last active device */
+    struct signing_pk recovery;     /* ENTRY_SET_RECOVERY (recovery.h; without a subject): the key */
+    const uint8_t *recovery_sk;     /* where there is one already: its secret, libsodium's 64 bytes, which signs; else NULL */
+    const uint8_t *backup_key;      /* which is kept here; NULL = none */
 };
 
 /* engine_change: a change of one of this account's devices: what our copy of the log surely refuses is refused here, with
@@ -268,6 +271,8 @@ bool engine_is_idle(const struct engine *e);
                                      * operation, subject, sender_device (all zero: the recovery key signed it) */ \
     X(SILENT, "silent")             /* sender_account's devices have not spoken of the log that we hold since count (Unix ms) */ \
     X(WEAK, "weak")                 /* a session with sender_device began without a one-time prekey */ \
+    X(RECOVERED, "recovered")       /* our account: its recovery key has added a device (subject); without one: somebody else \
+                                     * of the account has set another recovery key */               \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LINK, "link")                 /* a device asks to join, or that goes on: engine_link_view */  \
     X(LINKED, "linked")             /* this device is in the account that it has joined; subject: who has admitted it */ \

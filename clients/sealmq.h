@@ -1,7 +1,8 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
  * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h,
- * blocking, allowing and message requests in sealmq_contacts.h.
+ * blocking, allowing and message requests in sealmq_contacts.h,
+ * what is left when all devices are lost in sealmq_recovery.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -199,8 +200,8 @@ SEALMQ_API void sealmq_close(struct sealmq_client **client);
  * next call on the client. */
 SEALMQ_API const char *sealmq_error(const struct sealmq_client *client);
 
-/* sealmq_prompt_seen: the user has seen it: SEALMQ_PROMPT_NO_RECOVERY does not come again in this home; the others need no
- * answer. Uses the disk. OK; after a failure it comes again. */
+/* sealmq_prompt_seen: the user has seen it: of those that come with each open until then (sealmq_prompts.h) this one does
+ * not come again in this home; the others need no answer. Uses the disk. OK; after a failure it comes again. */
 SEALMQ_API enum sealmq_status sealmq_prompt_seen(struct sealmq_client *client, enum sealmq_prompt_id id);
 
 /* ---- the loop ---- */
@@ -274,7 +275,7 @@ struct sealmq_identity {
 
 /* sealmq_identity_get: as the home has it now; another process may have registered it. Uses the disk. OK. */
 SEALMQ_API enum sealmq_status sealmq_identity_get(struct sealmq_client *client, struct sealmq_identity *out) SEALMQ_MUST_USE;
-/* sealmq_handle_claim: wants this handle; SEALMQ_EVENT_REGISTERED or _HANDLE_REFUSED answers. Uses the disk. OK; MALFORMED. */
+/* sealmq_handle_claim: wants this handle; SEALMQ_EVENT_REGISTERED or _HANDLE_REFUSED answers. Uses the disk. OK; MALFORMED; REFUSED (another device founded the account). */
 SEALMQ_API enum sealmq_status sealmq_handle_claim(struct sealmq_client *client, const char *handle) SEALMQ_MUST_USE;
 /* sealmq_rotate: another identity key for this device: made and kept now, in use when the relay has it;
  * SEALMQ_EVENT_IDENTITY says how it ended. Uses the disk. OK; STATE (an earlier one is on its way, and goes on); FULL

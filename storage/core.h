@@ -6,6 +6,7 @@
 #include "storage/mailbox.h"
 #include "storage/newest.h"
 #include "storage/prekey_meter.h"
+#include "storage/recovery_meter.h"
 #include "storage/stale_table.h"
 #include "storage/state.h"
 #include "storage/storage.h"
@@ -22,6 +23,7 @@
 #define SIGNATURE_WEIGHT 16u /* of a turn's items: an entry costs up to 200 us to verify, a message some 6 */
 #define LOOKUP_WEIGHT    8u  /* up to 64 rows */
 #define CONTACTS_WEIGHT  16u /* up to 256 */
+#define BACKUP_WEIGHT    8u  /* 48 KiB */
 #define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)
@@ -138,6 +140,7 @@ struct storage {
     struct newest *newest;   /* which message ids need no look at the claims */
     struct prekey_meter *prekey_meter; /* who has claimed whose prekeys */
     struct boxes *boxes;     /* where devices that are being linked meet */
+    struct recovery_meter *recovery_meter; /* whose recovery key was tried, and was another one */
     struct listed *listed; /* to be looked up by the next turn */
     size_t listed_count, listed_cap;
     struct mailbox *hot, *hot_last; /* to be served, first come first */
@@ -319,6 +322,19 @@ enum status claim_handle_plan(struct storage *s, struct request *r);
 void claim_handle_apply(struct storage *s, struct request *r);
 enum status lookup_plan(struct storage *s, struct request *r);
 void lookup_apply(struct storage *s, struct request *r);
+
+/* ---- recovery.c ---- */
+/* request_is_guest: it comes without a session. recovery_admit: whether a guest may see this log (NULL = there is none): OK;
+ * REFUSED, whatever the reason; RATE_LIMITED with *retry_after_ms: the same of too many. Told as events. */
+bool request_is_guest(const struct request *r);
+enum status recovery_admit(struct storage *s, const struct request *r, const struct identity_log *log,
+                           uint32_t *retry_after_ms) MUST_USE;
+
+/* ---- backup.c ---- */
+enum status backup_put_plan(struct storage *s, struct request *r);
+void backup_put_apply(struct storage *s, struct request *r);
+enum status backup_get_plan(struct storage *s, struct request *r);
+void backup_get_apply(struct storage *s, struct request *r);
 
 /* ---- prekey.c ---- */
 enum status publish_plan(struct storage *s, struct request *r);

@@ -117,6 +117,22 @@ struct store_key key_entry(struct account_id account, uint64_t number)
     return k;
 }
 
+struct store_key key_backup(struct account_id account)
+{
+    struct store_key k = key_start(ROW_BACKUP, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    return k;
+}
+
+struct store_key key_backup_part(struct account_id account, uint64_t version, uint32_t part)
+{
+    struct store_key k = key_start(ROW_BACKUP_PART, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    key_add_u64(&k, version);
+    key_add_u64(&k, part);
+    return k;
+}
+
 struct store_key key_handle(struct view handle)
 {
     struct store_key k = key_start(ROW_HANDLE, home_of_handle(handle));

@@ -26,10 +26,12 @@ static const struct handler handlers[] = {
     HANDLER(LINK_GET, true, link_get), NULL, link_get_plan, link_get_apply},
     HANDLER(CONTACTS_SET, false, contacts_set), NULL, contacts_set_plan, contacts_set_apply},
     HANDLER(CONTACTS_GET, true, contacts_get), NULL, contacts_get_plan, contacts_get_apply},
+    HANDLER(BACKUP_PUT, false, backup_put), NULL, backup_put_plan, backup_put_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
     HANDLER(RECORD, false, record), NULL, record_plan, record_apply},
     HANDLER(LOOKUP, true, lookup), NULL, lookup_plan, lookup_apply},
+    HANDLER(BACKUP_GET, true, backup_get), NULL, backup_get_plan, backup_get_apply},
     HANDLER(STATUS, true, status), NULL, status_plan, status_apply},
     HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
     HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
@@ -78,6 +80,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->contacts = table_new(sizeof(struct contact_pair), CONTACTS_CACHED_MAX + 64u * TURN_ITEMS_MAX, seed->table);
     s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
     s->boxes = boxes_new(seed->table);
+    s->recovery_meter = recovery_meter_new(RECOVERY_ACCOUNTS_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -111,6 +114,7 @@ static void free_tables(struct storage *s)
     table_free(&s->contacts);
     prekey_meter_free(&s->prekey_meter);
     boxes_free(&s->boxes);
+    recovery_meter_free(&s->recovery_meter);
     free(s->listed);
 }
 
@@ -191,7 +195,10 @@ static size_t token_weight(struct view token)
 static size_t weight_of(const struct request *r)
 {
     size_t weight = 1;
-    if (r->handler->kind == KIND_LOOKUP || r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_LOOKUP)
+        weight = LOOKUP_WEIGHT + SIGNATURE_WEIGHT * ((const struct msg_lookup *)r->meta)->recovery_count;
+    if (r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_BACKUP_PUT || r->handler->kind == KIND_BACKUP_GET) weight = BACKUP_WEIGHT;
     if (r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
     if (r->handler->kind == KIND_CLAIM_HANDLE)
         weight = SIGNATURE_WEIGHT * (2 + token_weight(((const struct msg_claim_handle *)r->meta)->token));

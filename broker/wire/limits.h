@@ -34,6 +34,12 @@
 #define LINEAGE_MARK_LEN       88u /* count, random, signature (PROTOCOL 4.1) */
 #define LINEAGE_MARKS          4u  /* of a device, at the relay */
 #define LINEAGE_LEN_MAX        (LINEAGE_MARKS * LINEAGE_MARK_LEN)
+#define RECOVERY_PROOF_AGE_MAX_MS (10u * 60 * 1000) /* and as much ahead */
+#define RECOVERY_TRIES_BURST   10u /* wrong ones of an account that are refused at once, */
+#define RECOVERY_TRY_EVERY_MS  60000u /* and then one in this time */
+#define RECOVERY_ACCOUNTS_MAX  4096u /* whose tries a store counts at once; beyond, who has the fewest is forgotten */
+#define BACKUP_PART_LEN_MAX    49152u
+#define BACKUP_PARTS_MAX       86u /* 4 MiB of an account; while a new one comes in the old one stays beside it */
 #define PREKEY_BODY_LEN_MAX    256u
 #define PREKEY_LEN_MAX         384u /* with its signature */
 #define ONE_TIME_PREKEYS_MAX   100u /* of a device */

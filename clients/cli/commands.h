@@ -25,5 +25,7 @@ int verify_run(struct command *c);
 int block_run(struct command *c);
 int unblock_run(struct command *c);
 int requests_run(struct command *c);
+int recovery_run(struct command *c);
+int backup_run(struct command *c);
 
 #endif

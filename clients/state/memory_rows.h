@@ -14,6 +14,7 @@ enum table {
     T_ENTRY,    /* account, number -> entry */
     T_PREKEY,   /* kind, id -> struct state_prekey */
     T_PREKEY_LAST, /* kind -> id */
+    T_KEPT,     /* which -> 32 bytes */
     T_SESSION,  /* number -> struct state_session */
     T_PEER,     /* peer, ~rank, ~number -> number */
     T_SKIPPED,  /* session, ratchet key, number -> order */
@@ -100,6 +101,9 @@ void prune_outbox_row(struct memory *m, uint64_t order);
 
 enum status memory_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry);
 enum status memory_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan);
+enum status memory_contact_next(struct state *s, struct account_id after, struct account_id *out);
+enum status memory_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32]);
+enum status memory_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key);
 enum status memory_prekey_put(struct state *s, const struct state_prekey *in);
 enum status memory_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out);
 enum status memory_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);

@@ -22,7 +22,7 @@
 
 /* Text n brings a file of version n to version n + 1. */
 static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5,
-                                         SCHEMA_DRIFT, SCHEMA_COPIES, SCHEMA_VERDICTS};
+                                         SCHEMA_DRIFT, SCHEMA_COPIES, SCHEMA_VERDICTS, SCHEMA_KEPT_KEY};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -125,6 +125,9 @@ static const struct state_ops sqlite_ops = {
     .contact_get = sqlite_contact_get,
     .contact_put = sqlite_contact_put,
     .contact_handle = sqlite_contact_handle,
+    .contact_next = sqlite_contact_next,
+    .kept_key_get = sqlite_kept_key_get,
+    .kept_key_put = sqlite_kept_key_put,
     .entry_put = sqlite_entry_put,
     .entry_scan = sqlite_entry_scan,
     .prekey_put = sqlite_prekey_put,

@@ -105,6 +105,9 @@ enum status sqlite_handle_get(struct state *s, struct view handle, struct accoun
 enum status sqlite_handle_put(struct state *s, struct view handle, struct account_id account);
 enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out);
 enum status sqlite_contact_put(struct state *s, const struct contact *in);
+enum status sqlite_contact_next(struct state *s, struct account_id after, struct account_id *out);
+enum status sqlite_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32]);
+enum status sqlite_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key);
 enum status sqlite_contact_handle(struct state *s, struct account_id account, struct arena *a,
                                   struct view *out);
 enum status sqlite_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry);

@@ -138,6 +138,10 @@
     "CREATE INDEX verdict_wished ON verdict (account) WHERE wished = 1;"                           \
     "CREATE INDEX verdict_asked ON verdict (account) WHERE said = 0 AND asked_ms <> 0;"
 
+/* Version 9: secret keys of no device. */
+#define SCHEMA_KEPT_KEY                                                                            \
+    "CREATE TABLE kept_key (which INTEGER PRIMARY KEY, secret BLOB NOT NULL);"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -207,6 +211,10 @@
     X(PREKEY_DROP, "DELETE FROM prekey WHERE kind = ? AND id = ?")                                 \
     X(PREKEY_PRUNE, "DELETE FROM prekey WHERE kind = ? AND made_ms < ?")                           \
     X(PREKEY_FORGET, "DELETE FROM prekey WHERE kind = ? AND id < ?")                               \
+    X(CONTACT_NEXT, "SELECT account FROM contact WHERE account > ? ORDER BY account LIMIT 1")      \
+    X(KEPT_KEY_GET, "SELECT secret FROM kept_key WHERE which = ?")                                 \
+    X(KEPT_KEY_PUT, "INSERT OR REPLACE INTO kept_key VALUES (?,?)")                                \
+    X(KEPT_KEY_DROP, "DELETE FROM kept_key WHERE which = ?")                                       \
     X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
     X(VERDICT_GET, VERDICT_SELECT "WHERE account = ?")                                             \
     X(VERDICT_PUT, "INSERT OR REPLACE INTO verdict VALUES (?,?,?,?,?,?)")                          \

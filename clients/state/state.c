@@ -125,6 +125,28 @@ enum status state_contact_handle(struct state *s, struct account_id account, str
     return s->ops->contact_handle(s, account, a, out);
 }
 
+enum status state_contact_next(struct state *s, struct account_id after, struct account_id *out)
+{
+    need(s, STATE_READ);
+    memset(out, 0, sizeof *out);
+    return s->ops->contact_next(s, after, out);
+}
+
+enum status state_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32])
+{
+    need(s, STATE_READ);
+    ENSURE(which == KEPT_BACKUP);
+    memset(out, 0, 32);
+    return s->ops->kept_key_get(s, which, out);
+}
+
+enum status state_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key)
+{
+    need(s, STATE_WRITE);
+    ENSURE(which == KEPT_BACKUP);
+    return s->ops->kept_key_put(s, which, key);
+}
+
 enum status state_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry)
 {
     need(s, STATE_WRITE);

@@ -87,6 +87,9 @@ struct entry_scan {
     size_t count;        /* out */
 };
 
+/* Secret keys of 32 bytes that belong to no device. */
+enum kept_key { KEPT_BACKUP = 1 /* seals backups (PROTOCOL 6.7) */ };
+
 enum prekey_kind { PREKEY_SIGNED = 1, PREKEY_LAST_RESORT, PREKEY_ONE_TIME };
 
 /* A prekey of ours. Unique by (kind, id). Holds a secret: the caller keeps and wipes it as device_secrets. */
@@ -338,6 +341,11 @@ struct state_ops {
     enum status (*handle_put)(struct state *s, struct view handle, struct account_id account);
     enum status (*contact_get)(struct state *s, struct account_id account, struct contact *out);
     enum status (*contact_put)(struct state *s, const struct contact *in);
+    /* contact_next: the account with the smallest id above `after`, of those that contact_put has kept; NOT_FOUND. */
+    enum status (*contact_next)(struct state *s, struct account_id after, struct account_id *out);
+    /* kept_key_get: into the caller's sodium_malloc memory; NOT_FOUND with it zero. put: NULL removes. */
+    enum status (*kept_key_get)(struct state *s, enum kept_key which, uint8_t out[32]);
+    enum status (*kept_key_put)(struct state *s, enum kept_key which, const uint8_t *key);
     /* entry_put: the entry with this number; the same one again is fine. entry_scan fills its out fields; fewer than
      * max where the next number is not kept. */
     enum status (*entry_put)(struct state *s, struct account_id account, uint64_t number, struct view entry);
@@ -441,6 +449,9 @@ enum status state_handle_put(struct state *s, struct view handle,
 enum status state_contact_get(struct state *s, struct account_id account,
                               struct contact *out) MUST_USE;
 enum status state_contact_put(struct state *s, const struct contact *in) MUST_USE;
+enum status state_contact_next(struct state *s, struct account_id after, struct account_id *out) MUST_USE;
+enum status state_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32]) MUST_USE;
+enum status state_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key) MUST_USE;
 enum status state_contact_handle(struct state *s, struct account_id account, struct arena *a,
                                  struct view *out) MUST_USE;
 enum status state_entry_put(struct state *s, struct account_id account, uint64_t number,

@@ -71,7 +71,7 @@ static void headers(struct scene *x)
 
 static void strangers(struct scene *x)
 {
-    static const enum frame_kind kinds[] = {KIND_LOOKUP, KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS, KIND_BYE,
+    static const enum frame_kind kinds[] = {KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS, KIND_BYE,
                                             KIND_APPEND, KIND_PUBLISH, KIND_CLAIM_PREKEYS, KIND_CONTACTS_SET,
                                             KIND_CONTACTS_GET};
     struct party *m = &x->mallory;
@@ -79,6 +79,8 @@ static void strangers(struct scene *x)
         party_says_bare(m, kinds[i], m->founding.account);
         party_is_refused(m, STATUS_NO_SESSION, kind_name(kinds[i]));
     }
+    party_says_bare(m, KIND_LOOKUP, m->founding.account);
+    party_is_refused(m, STATUS_REFUSED, "a stranger's look-up of an account");
     party_says_hello(m, &x->alice);
     party_is_refused(m, STATUS_UNAUTHENTICATED, "HELLO as another's device");
     party_says_register(m, &x->alice);
