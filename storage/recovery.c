@@ -37,13 +37,14 @@ static bool is_refused(const struct storage *s, const struct request *r, const s
     return !is_timely(s, m->recovery->made_ms);
 }
 
-static enum status refuse(struct storage *s, struct event e, struct account_id account, uint32_t *retry_after_ms)
+/* counts: a proof that does not verify, also of an account that is not there: who is slowed down knows nothing by it. */
+static enum status refuse(struct storage *s, struct event e, struct account_id account, bool counts, uint32_t *retry_after_ms)
 {
     enum status status = STATUS_REFUSED;
-    bool counts = e.code == RECOVERY_WRONG_KEY || e.code == RECOVERY_NO_KEY;
+    bool alarms = e.code == RECOVERY_WRONG_KEY || e.code == RECOVERY_NO_KEY;
     if (counts) status = recovery_meter_wrong(s->recovery_meter, account, s->mono_ms, retry_after_ms, &e.count);
     if (status == STATUS_REFUSED) core_event(s, &e);
-    if (e.count > RECOVERY_TRIES_BURST && (e.count == RECOVERY_TRIES_BURST + 1 || e.count % ALARM_EVERY == 0))
+    if (alarms && e.count > RECOVERY_TRIES_BURST && (e.count == RECOVERY_TRIES_BURST + 1 || e.count % ALARM_EVERY == 0))
         core_event(s, &(struct event){.kind = EVENT_RECOVERY_GUESSED, .count = e.count, .value = *retry_after_ms,
                                       .account = e.account});
     return status;
@@ -58,7 +59,7 @@ enum status recovery_admit(struct storage *s, const struct request *r, const str
     *retry_after_ms = 0;
     if (is_refused(s, r, log, &why)) {
         e.code = why;
-        return refuse(s, e, m->account, retry_after_ms);
+        return refuse(s, e, m->account, m->recovery_count && why != RECOVERY_CLOCK, retry_after_ms);
     }
     recovery_meter_right(s->recovery_meter, m->account);
     e.kind = EVENT_RECOVERY_STARTED;

@@ -93,10 +93,10 @@ static enum status log_extend(struct storage *s, const struct log_plan *plan, st
             continue;
         }
         if (*from == plan->count) *from = i;
-        if (signer_held(s, plan->account, g->signer)) return STATUS_ON_HOLD;
         enum status status = identity_log_append(log, g->bytes, &s->turn.arena);
         if (status == STATUS_STATE) return STATUS_STALE_HEAD;
         if (status != STATUS_OK) return status;
+        if (signer_held(s, plan->account, g->signer)) return STATUS_ON_HOLD; /* said of what is signed only */
     }
     return STATUS_OK;
 }
@@ -289,14 +289,13 @@ static enum status may_come(struct storage *s, const struct request *r, const st
     return admission_check(s, plan->account, view_of(NULL, 0), m->token, &vouched);
 }
 
-/* As its HELLO would be answered. */
-static enum status is_held(const struct storage *s, const struct request *r, const struct identity_log *before)
+/* As the HELLO of the connection's device would be answered. Whose key is in no log is told nothing. */
+static enum status is_held(const struct storage *s, const struct request *r, const struct identity_log *log)
 {
-    const struct account *a = account_peek(s, before->account);
-    struct device_id device = {{0}};
-    for (size_t i = 0; i < before->device_count; i++)
-        if (is_key_of(r, &before->devices[i].record)) device = before->devices[i].id;
-    return a && account_held(a, device) ? STATUS_ON_HOLD : STATUS_OK;
+    const struct account *a = account_peek(s, log->account);
+    for (size_t i = 0; a && i < log->device_count; i++)
+        if (is_key_of(r, &log->devices[i].record) && account_held(a, log->devices[i].id)) return STATUS_ON_HOLD;
+    return STATUS_OK;
 }
 
 void register_apply(struct storage *s, struct request *r)
@@ -309,6 +308,7 @@ void register_apply(struct storage *s, struct request *r)
     if (status == STATUS_OK) status = before.length ? is_held(s, r, &before) : may_come(s, r, plan);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
+    if (status == STATUS_OK) status = is_held(s, r, &log); /* a device that these entries bring in */
     if (status == STATUS_OK && log.length != before.length) status = log_store(s, r, &before, &log, from);
     if (status != STATUS_OK) {
         log_refuse(s, r, plan->account, status);

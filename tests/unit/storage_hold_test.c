@@ -134,6 +134,44 @@ Test(hold, is_told_to_nobody_without_the_devices_key)
     scene_free(&e);
 }
 
+static struct buffer spoilt(struct buffer entry)
+{
+    struct arena a = {0};
+    struct msg_entry e;
+    cr_assert_eq(codec_decode(&msg_entry_desc, buffer_view(&entry), &a, &e), STATUS_OK);
+    struct buffer out = {0};
+    e.signature.bytes[0] ^= 1;
+    codec_encode(&msg_entry_desc, &e, &out);
+    arena_fini(&a);
+    buffer_fini(&entry);
+    return out;
+}
+
+/* Nor by entries that nobody has signed: they are answered as where nobody is held. */
+Test(hold, is_told_to_nobody_who_makes_entries_up)
+{
+    struct scene e = scene_new(true);
+    struct person stranger = {.broker = 0};
+    stranger.record = keys_make(800, stranger.signing_sk);
+    struct msg_device_record record = stranger.record;
+    struct entry_plan plan = {.operation = ENTRY_ADD, .signer = e.bob->device, .record = record};
+    for (unsigned held = 0; held < 2; held++) {
+        struct buffer entry = {0};
+        if (held) hold(&e, whole);
+        cr_assert_eq(appends(&e, e.ann, spoilt(revoked_by(e.bob, &e.bob->log, e.bob->device))), STATUS_BAD_ENTRY);
+        device_prove(e.bob->account, &record, stranger.signing_sk, &plan.proof);
+        identity_log_make(&e.bob->log, &plan, stranger.signing_sk, &entry);
+        struct view view = buffer_view(&entry);
+        struct stamp stamp = {.origin = ORIGIN_EDGE, .conn = 4712, .transport = record.transport};
+        struct msg_register m = {.entry = buffer_view(&e.bob->entry), .entries = &view, .entry_count = 1};
+        uint64_t c = world_ask(e.w, 0, &stamp, KIND_REGISTER, &msg_register_desc, &m, view_of(NULL, 0));
+        world_run(e.w);
+        cr_assert_eq(world_status(e.w, c), STATUS_BAD_ENTRY, "held: %u", held);
+        buffer_fini(&entry);
+    }
+    scene_free(&e);
+}
+
 /* The worker died between the hold's commit and the broker's hearing of it: the session is listed, and ends. */
 Test(hold, a_session_that_a_broker_brings_along_ends)
 {

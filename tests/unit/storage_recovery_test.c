@@ -70,6 +70,14 @@ static enum status wrong(struct lost *l)
     return world_status(l->e.w, ask_log(l, l->e.bob->account, &proof));
 }
 
+/* For an account that is not there. */
+static enum status vain(struct lost *l, struct msg_recovery_proof *proof)
+{
+    struct account_id none = l->e.bob->account;
+    none.bytes[31] ^= 1; /* at the same home */
+    return world_status(l->e.w, ask_log(l, none, proof));
+}
+
 static void right(struct lost *l)
 {
     struct msg_recovery_proof proof = proof_of(l);
@@ -194,6 +202,19 @@ Test(recovery, wrong_keys_are_limited_and_an_alarm_and_never_hold_up_the_right_o
     right(&l);
     cr_assert_eq(wrong(&l), STATUS_REFUSED, "it has begun anew");
     cr_assert_eq(world_event(l.e.w, EVENT_RECOVERY_REFUSED)->count, 1);
+    lost_free(&l);
+}
+
+/* Else whoever is slowed down would know that there is such an account. */
+Test(recovery, an_account_that_is_not_there_is_limited_as_one_that_is)
+{
+    struct lost l = lost_new();
+    struct msg_recovery_proof proof = proof_of(&l);
+    for (unsigned i = 0; i < RECOVERY_TRIES_BURST; i++)
+        cr_assert_eq(vain(&l, &proof), STATUS_REFUSED);
+    cr_assert_eq(vain(&l, &proof), STATUS_RATE_LIMITED);
+    cr_assert_eq(world_events(l.e.w, EVENT_RECOVERY_GUESSED), 0, "nobody's key is guessed");
+    cr_assert_eq(vain(&l, NULL), STATUS_REFUSED, "without a proof no account counts");
     lost_free(&l);
 }
 
