@@ -52,6 +52,16 @@ enum status state_joining(struct state *state, struct arena *a, bool *joining)
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 
+enum status joining_history_in(struct engine *e, struct account_id account, uint64_t *length)
+{
+    struct offered offered;
+    *length = 0;
+    if (!e->joining || memcmp(&account, &e->identity.account, sizeof account) != 0) return STATUS_OK;
+    enum status s = offered_get_in(e->state, &e->arena, &offered);
+    *length = offered.length;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
 bool joining_waits(const struct engine *e, enum status s)
 {
     return e->joining && (s == STATUS_UNAUTHENTICATED || s == STATUS_NOT_FOUND);

@@ -14,5 +14,8 @@ failure_fn link_failed;
 bool joining_waits(const struct engine *e, enum status s);
 void joining_seen(struct engine *e, struct now now);
 void joining_welcome(struct engine *e, struct now now, const struct msg_log_state *said);
+/* joining_history_in: how many entries of the account's log had been there when it was offered: they are no news. 0 where it is
+ * not our own, or we have joined. */
+enum status joining_history_in(struct engine *e, struct account_id account, uint64_t *length) MUST_USE;
 
 #endif

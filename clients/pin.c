@@ -4,6 +4,7 @@
  * relay that has lost some gets them back. */
 #include "broker/wire/identity_log.h"
 #include "clients/drift.h"
+#include "clients/linking_core.h"
 #include "clients/recovery_core.h"
 
 #include <string.h>
@@ -42,6 +43,7 @@ struct taken {
     struct engine_event news[ENTRIES_PER_FRAME]; /* what each of them is to the user */
     const struct engine_event *founding; /* of them: the recovery key brings in a device */
     struct hash256 founding_head;
+    uint64_t history;    /* entries that are no news, as a device of ours was linked behind them */
     bool news_due; /* we have had this log as it was before */
     bool settles;  /* its first look-up ends with this answer */
     struct signing_pk recovery; /* set by one of them; all zero = by none */
@@ -75,12 +77,13 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
         *verdict = PIN_FORKED;
         return STATUS_OK;
     }
+    bool is_news = body.number >= taken->history;
     taken->news[taken->count] = news_of(account, &body);
-    if (safety_ends(&body)) {
+    if (is_news && safety_ends(&body)) {
         taken->founding = &taken->news[taken->count];
         taken->founding_head = entry_head_of(entry, body.number);
     }
-    if (body.operation == ENTRY_SET_RECOVERY) taken->recovery = body.recovery;
+    if (is_news && body.operation == ENTRY_SET_RECOVERY) taken->recovery = body.recovery;
     taken->entries[taken->count++] = entry;
     return STATUS_OK;
 }
@@ -152,6 +155,7 @@ enum status pin_extend_in(struct engine *e, struct now now, struct account_id ac
     if (s == STATUS_NOT_FOUND) s = STATUS_OK;
     struct taken taken = {.first = out->log.length, .news_due = out->log.length && !out->incoming};
     ENSURE(count <= ENTRIES_PER_FRAME);
+    if (s == STATUS_OK) s = joining_history_in(e, account, &taken.history);
     for (size_t i = 0; i < count && s == STATUS_OK && *verdict != PIN_FORKED; i++)
         s = entry_take_in(e, account, entries[i], out, &taken, verdict);
     if (s != STATUS_OK) return s;

@@ -293,6 +293,44 @@ RECOVERY_TEST(a_device_that_the_key_adds_is_told_and_stays_untold_until_seen)
     cr_assert(untold(o, RECOVERY_USED_SETTING));
 }
 
+/* This home is that of a device which has just been linked, and was offered the log as it is now. */
+static void is_joining(struct own *o)
+{
+    struct msg_link_offer offer = {.log = o->f->my_log, .device = o->f->me.device};
+    struct contact own;
+    ok(state_begin(o->f->state, STATE_WRITE));
+    ok(state_contact_get(o->f->state, o->f->me.account, &own));
+    own.incoming = true;
+    ok(state_contact_put(o->f->state, &own));
+    ok(state_joining_put(o->f->state, &offer, view_of(NULL, 0)));
+    ok(state_commit(o->f->state));
+}
+
+RECOVERY_TEST(what_a_linked_device_was_offered_is_no_news)
+{
+    struct key k = key_of(1);
+    says(o, (struct entry_plan){.operation = ENTRY_SET_RECOVERY, .signer = o->f->me.device, .recovery = k.pk}, o->sk.signing_sk);
+    (void)recovered(o, &k, 1);
+    is_joining(o);
+    reads_on(o);
+    cr_assert(has_happened(o->f, ENGINE_LINKED));
+    cr_assert_not(has_happened(o->f, ENGINE_RECOVERED), "it was so before");
+    cr_assert_not(untold(o, RECOVERY_CHANGED_SETTING) || untold(o, RECOVERY_USED_SETTING));
+}
+
+RECOVERY_TEST(what_comes_while_a_device_is_being_linked_is_told)
+{
+    struct key k = key_of(1);
+    says(o, (struct entry_plan){.operation = ENTRY_SET_RECOVERY, .signer = o->f->me.device, .recovery = k.pk}, o->sk.signing_sk);
+    is_joining(o);
+    struct device_id added = recovered(o, &k, 1);
+    reads_on(o);
+    cr_assert(has_happened(o->f, ENGINE_LINKED));
+    cr_assert(device_equal(happened(o->f, ENGINE_RECOVERED).subject, added));
+    cr_assert(untold(o, RECOVERY_USED_SETTING));
+    cr_assert_not(untold(o, RECOVERY_CHANGED_SETTING));
+}
+
 RECOVERY_TEST(a_key_that_somebody_else_sets_is_told)
 {
     static const struct device_id nobody;
