@@ -36,7 +36,7 @@ static enum status offered_get_in(struct state *state, struct arena *a, struct o
     *out = (struct offered){0};
     enum status s = state_setting_get(state, JOINING_SETTING, a, &value);
     if (s != STATUS_OK) return s;
-    if (value.len < JOINING_HEAD) return STATUS_DAMAGED;
+    if (value.len < JOINING_HEAD || value.len > JOINING_HEAD + DEVICE_NAME_LEN_MAX) return STATUS_DAMAGED;
     out->length = get_u64(value.at);
     memcpy(out->head.bytes, value.at + 8, sizeof out->head.bytes);
     memcpy(out->by.bytes, value.at + 40, sizeof out->by.bytes);
@@ -97,6 +97,7 @@ static enum status seen_in(struct engine *e, struct offered *offered, bool *good
 void joining_seen(struct engine *e, struct now now)
 {
     struct offered offered;
+    char name[DEVICE_NAME_LEN_MAX]; /* a change begins with an arena of its own */
     enum change_obstacle why;
     bool good = false;
     if (!e->joining) return;
@@ -108,7 +109,9 @@ void joining_seen(struct engine *e, struct now now)
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
         return;
     }
-    struct change_wish wish = {.operation = ENTRY_DESCRIBE, .subject = e->identity.device, .name = offered.name};
+    struct change_wish wish = {.operation = ENTRY_DESCRIBE, .subject = e->identity.device,
+                               .name = view_of(name, offered.name.len)};
+    if (offered.name.len) memcpy(name, offered.name.at, offered.name.len);
     e->joining = false;
     e->prekeys_ms = now.mono_ms;
     event_put(e, &(struct engine_event){.kind = ENGINE_LINKED, .subject = offered.by});

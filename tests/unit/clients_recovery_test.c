@@ -294,7 +294,7 @@ RECOVERY_TEST(a_device_that_the_key_adds_is_told_and_stays_untold_until_seen)
 }
 
 /* This home is that of a device which has just been linked, and was offered the log as it is now. */
-static void is_joining(struct own *o)
+static void is_joining(struct own *o, const char *name)
 {
     struct msg_link_offer offer = {.log = o->f->my_log, .device = o->f->me.device};
     struct contact own;
@@ -302,7 +302,7 @@ static void is_joining(struct own *o)
     ok(state_contact_get(o->f->state, o->f->me.account, &own));
     own.incoming = true;
     ok(state_contact_put(o->f->state, &own));
-    ok(state_joining_put(o->f->state, &offer, view_of(NULL, 0)));
+    ok(state_joining_put(o->f->state, &offer, view_of(name, strlen(name))));
     ok(state_commit(o->f->state));
 }
 
@@ -311,7 +311,7 @@ RECOVERY_TEST(what_a_linked_device_was_offered_is_no_news)
     struct key k = key_of(1);
     says(o, (struct entry_plan){.operation = ENTRY_SET_RECOVERY, .signer = o->f->me.device, .recovery = k.pk}, o->sk.signing_sk);
     (void)recovered(o, &k, 1);
-    is_joining(o);
+    is_joining(o, "");
     reads_on(o);
     cr_assert(has_happened(o->f, ENGINE_LINKED));
     cr_assert_not(has_happened(o->f, ENGINE_RECOVERED), "it was so before");
@@ -322,13 +322,48 @@ RECOVERY_TEST(what_comes_while_a_device_is_being_linked_is_told)
 {
     struct key k = key_of(1);
     says(o, (struct entry_plan){.operation = ENTRY_SET_RECOVERY, .signer = o->f->me.device, .recovery = k.pk}, o->sk.signing_sk);
-    is_joining(o);
+    is_joining(o, "");
     struct device_id added = recovered(o, &k, 1);
     reads_on(o);
     cr_assert(has_happened(o->f, ENGINE_LINKED));
     cr_assert(device_equal(happened(o->f, ENGINE_RECOVERED).subject, added));
     cr_assert(untold(o, RECOVERY_USED_SETTING));
     cr_assert_not(untold(o, RECOVERY_CHANGED_SETTING));
+}
+
+static void is_called(struct own *o, const char *name)
+{
+    struct msg_append given;
+    struct msg_entry entry;
+    struct msg_entry_body body;
+    struct msg_description d;
+    (void)said(o->f, KIND_APPEND, &msg_append_desc, &given);
+    ok(entry_open(given.entries[0], &o->f->arena, &entry, &body));
+    ok(codec_decode(&msg_description_desc, body.data, &o->f->arena, &d));
+    cr_assert(view_equal(d.name, view_of(name, strlen(name))), "%.*s", (int)d.name.len, (const char *)d.name.at);
+}
+
+RECOVERY_TEST(a_linked_device_is_called_as_it_wanted_to_be)
+{
+    is_joining(o, "telephone");
+    lose_connection(o->f);
+    pass(o->f, 6000);
+    bind_session(o->f);
+    cr_assert(has_happened(o->f, ENGINE_LINKED));
+    is_called(o, "telephone");
+}
+
+RECOVERY_TEST(a_linked_device_that_reads_on_is_called_as_it_wanted_to_be)
+{
+    struct key k = key_of(1);
+    says(o, (struct entry_plan){.operation = ENTRY_SET_RECOVERY, .signer = o->f->me.device, .recovery = k.pk}, o->sk.signing_sk);
+    is_joining(o, "telephone");
+    lose_connection(o->f);
+    pass(o->f, 6000);
+    bind_session(o->f);
+    relay_found(o);
+    cr_assert(has_happened(o->f, ENGINE_LINKED));
+    is_called(o, "telephone");
 }
 
 RECOVERY_TEST(a_key_that_somebody_else_sets_is_told)
