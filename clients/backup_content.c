@@ -37,9 +37,10 @@ static enum status contact_write(struct state *state, struct arena *a, struct ac
     s = state_contact_handle(state, account, a, &handle);
     if (s == STATUS_NOT_FOUND) handle = view_of(NULL, 0);
     write_bytes(out, account.bytes, sizeof account.bytes);
+    bool waits = c.hold != LOSS_NONE; /* in doubt, whether it was verified or not */
     write_u64(out, c.verified_ms);
-    write_u8(out, (uint8_t)c.loss);
-    write_u64(out, c.lost_ms);
+    write_u8(out, (uint8_t)(waits ? c.hold : c.loss));
+    write_u64(out, waits ? c.hold_ms : c.lost_ms);
     write_u8(out, (uint8_t)handle.len);
     write_view(out, handle);
     size_t at = out->len;
@@ -143,6 +144,10 @@ static enum status contact_take(struct state *state, struct reader *r, struct ar
     if (r->failed || !ascends || loss > LOSS_ROLLBACK || count > LOG_LENGTH_MAX) return STATUS_MALFORMED;
     *before = account;
     c.loss = (enum loss)loss;
+    if (c.loss != LOSS_NONE && !c.verified_ms) { /* of what was released there nothing is known here: the user is asked anew */
+        c.hold = c.loss;
+        c.hold_ms = c.lost_ms;
+    }
     enum status s = history_read(r, account, count, a, &c.log, entries);
     if (s != STATUS_OK) return s;
     summary->contacts++;

@@ -34,10 +34,19 @@ static void parts_remove(struct storage *s, struct account_id account, uint64_t 
 
 /* ---- BACKUP_PUT ---- */
 
+#define FIRST_MAX (UINT64_C(1) << 62) /* below this is the first version, */
+#define STEP_MAX  (UINT64_C(1) << 32) /* and so far above the one before at most the next: behind each there is room for all to come */
+
+static bool version_good(const struct msg_backup_put *m)
+{
+    if (m->version <= m->previous) return false;
+    return m->previous ? m->version - m->previous <= STEP_MAX : m->version < FIRST_MAX;
+}
+
 enum status backup_put_plan(struct storage *s, struct request *r)
 {
     const struct msg_backup_put *m = r->meta;
-    bool shaped = m->version && m->previous < m->version && m->of && m->of <= BACKUP_PARTS_MAX && m->part < m->of && m->bytes.len;
+    bool shaped = version_good(m) && m->of && m->of <= BACKUP_PARTS_MAX && m->part < m->of && m->bytes.len;
     if (!core_owns(s, home_of_account(r->stamp.account))) return STATUS_WRONG_HOME;
     if (m->of > BACKUP_PARTS_MAX) return STATUS_TOO_LARGE;
     if (!shaped) return STATUS_MALFORMED;
@@ -129,10 +138,7 @@ void backup_get_apply(struct storage *s, struct request *r)
     struct msg_backup_is answer = {.bytes = view_of(NULL, 0)};
     struct backup_row row;
     struct store_key key = key_backup_part(r->stamp.account, m->version, m->part);
-    if (row_find(s, r->stamp.account, &row) != STATUS_OK) {
-        request_fail(s, r, STATUS_BUSY, 1000);
-        return;
-    }
+    if (row_find(s, r->stamp.account, &row) != STATUS_OK) memset(&row, 0, sizeof row); /* as for BACKUP_PUT */
     answer.has = row.has;
     bool wanted = m->version && m->version == row.has.version && m->part < row.has.parts;
     if (wanted && part_row_read(turn_get(&s->turn, SPACE_IDENTITY, &key), &answer.bytes) != STATUS_OK) {

@@ -271,6 +271,44 @@ BACKUP_TEST(a_contact_comes_with_its_history_its_name_and_its_mark)
     state_close(&home);
 }
 
+/* bob as the home holds him, after a backup of him as he is here has been taken there. */
+static struct contact back_from(struct fixture *f, const struct contact *bob)
+{
+    struct contact back;
+    struct backup_summary summary;
+    ok(state_begin(f->state, STATE_WRITE));
+    ok(state_contact_put(f->state, bob));
+    ok(state_commit(f->state));
+    struct buffer content = written(f);
+    struct state *home = home_of(f);
+    ok(taken(home, buffer_view(&content), &summary));
+    ok(state_begin(home, STATE_READ));
+    ok(state_contact_get(home, bob->log.account, &back));
+    state_rollback(home);
+    buffer_fini(&content);
+    state_close(&home);
+    return back;
+}
+
+BACKUP_TEST(a_contact_in_doubt_comes_back_in_doubt)
+{
+    struct contact bob = bob_as_held(sh->f), back;
+    bob.hold = LOSS_FORK;
+    bob.hold_ms = 4321;
+    back = back_from(sh->f, &bob);
+    cr_assert(back.hold == LOSS_FORK && back.hold_ms == 4321u, "its messages wait there, too");
+    bob.hold = LOSS_NONE;
+    bob.loss = LOSS_RECOVERY;
+    bob.lost_ms = 55;
+    back = back_from(sh->f, &bob);
+    cr_assert(back.hold == LOSS_RECOVERY && back.loss == LOSS_RECOVERY && back.lost_ms == 55u);
+    bob.loss = LOSS_NONE;
+    bob.lost_ms = 0;
+    cr_assert_eq(back_from(sh->f, &bob).hold, LOSS_NONE);
+    bob.verified_ms = 7;
+    cr_assert_eq(back_from(sh->f, &bob).hold, LOSS_NONE);
+}
+
 BACKUP_TEST(what_does_not_follow_the_format_is_taken_nowhere)
 {
     struct fixture *f = sh->f;

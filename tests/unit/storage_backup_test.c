@@ -144,6 +144,47 @@ Test(backup, what_is_no_part_is_refused)
     scene_free(&e);
 }
 
+/* Else a device that is revoked afterwards could leave a version that none comes behind. */
+Test(backup, no_version_leaves_no_room_behind_it)
+{
+    struct scene e = scene_new(false);
+    const uint64_t far = 1ull << 62, step = 1ull << 32;
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, UINT64_MAX, 1, 0, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, far, 1, 0, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put(e.w, e.ann, part_of(0, far - 1, 1, 0, 1)).version, far - 1);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(far - 1, UINT64_MAX, 1, 0, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(far - 1, far + step, 1, 0, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put(e.w, e.ann, part_of(far - 1, far - 1 + step, 1, 0, 1)).version, far - 1 + step);
+    scene_free(&e);
+}
+
+static void damage(struct scene *e, struct store_key key)
+{
+    struct arena a = {0};
+    struct store_batch batch = {0};
+    world_close(e->w);
+    cr_assert_eq(memory_open(e->w->disk, &e->w->store), STATUS_OK);
+    store_batch_put(&batch, &a, SPACE_IDENTITY, key_view(&key), view_of("\x03?", 2), view_of(NULL, 0));
+    cr_assert_eq(store_write(e->w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    store_close(&e->w->store);
+    arena_fini(&a);
+    world_open(e->w);
+    world_serve(e->w);
+    cr_assert_eq(person_hello(e->w, e->ann, 0), STATUS_OK);
+}
+
+/* A client asks what there is before it makes one. */
+Test(backup, one_that_cannot_be_read_any_more_is_as_good_as_none)
+{
+    struct scene e = scene_new(false);
+    put_whole(e.w, e.ann, 0, 1, 2);
+    damage(&e, key_backup(e.ann->account));
+    cr_assert_eq(get(e.w, e.ann, 0, 0).has.version, 0u);
+    put_whole(e.w, e.ann, 0, 2, 1);
+    is_there(e.w, e.ann, 2, 1);
+    scene_free(&e);
+}
+
 Test(backup, it_is_each_accounts_own)
 {
     struct scene e = scene_new(true);
