@@ -120,9 +120,10 @@ enum status policy_received_in(struct engine *e, struct now now, const struct in
     *hidden = false;
     if (same_account(row->sender_account, e->identity.account)) return STATUS_OK;
     enum status s = verdict_in(e->state, row->sender_account, &v);
-    if (s != STATUS_OK || verdict_now(&v) == CONTACT_ALLOWED || v.asked_ms) return s;
+    if (s != STATUS_OK || verdict_now(&v) == CONTACT_ALLOWED) return s;
     *hidden = verdict_now(&v) == CONTACT_BLOCKED;
     if (*hidden) return state_inbox_show(e->state, row->order);
+    if (v.asked_ms) return s;
     s = state_policy_get(e->state, &e->arena, &p);
     return s == STATUS_OK && policy_mode(&p) == CONTACT_MODE_REQUESTS ? ask_note_in(e, now, &v) : s;
 }

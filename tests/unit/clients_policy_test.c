@@ -463,6 +463,28 @@ ENGINE_TEST(policy, a_strangers_message_is_noted_as_a_request)
     cr_assert_eq(verdict(f, f->bob.account).asked_ms, 0);
 }
 
+/* His request was noted here, and another device has decided it. */
+ENGINE_TEST(policy, a_request_that_another_device_has_refused_hides_what_comes_after)
+{
+    struct msg_contacts_set m;
+    struct msg_contact item = {f->bob.account, CONTACT_BLOCKED};
+    session_only(f);
+    mode(f, CONTACT_MODE_REQUESTS);
+    struct frame frame = told(f, &m, 0);
+    kept(f, &frame, 0, 5);
+    struct incoming in = deliveries(f, 1, 1);
+    deliver(f, &in);
+    cr_assert_gt(verdict(f, f->bob.account).asked_ms, 0);
+    changed(f, 6);
+    turn(f);
+    page(f, (struct msg_contacts_are){.version = 6, .mode = CONTACT_MODE_REQUESTS, .items = &item, .item_count = 1});
+    cr_assert_eq(verdict(f, f->bob.account).held, CONTACT_BLOCKED);
+    events_forget(f);
+    in = deliveries(f, 2, 1); /* the relay had accepted it before */
+    deliver_only(f, &in);
+    cr_assert_not(has_happened(f, ENGINE_RECEIVED));
+}
+
 ENGINE_TEST(policy, a_relay_makes_no_home_remember_strangers_without_end)
 {
     uint64_t count;
