@@ -202,7 +202,8 @@ enum sealmq_status sealmq_link_answer(struct sealmq_link *l, bool join)
 static enum sealmq_link_stage stage_of_join(enum join_stage stage)
 {
     static const enum sealmq_link_stage stages[JOIN_STAGE_COUNT] = {
-        [JOIN_ASKING] = SEALMQ_LINK_STARTING, [JOIN_WAITING] = SEALMQ_LINK_CODE, [JOIN_OFFERED] = SEALMQ_LINK_OFFERED,
+        [JOIN_ASKING] = SEALMQ_LINK_STARTING, [JOIN_WAITING] = SEALMQ_LINK_CODE,
+        [JOIN_CHECKING] = SEALMQ_LINK_CODE, [JOIN_OFFERED] = SEALMQ_LINK_OFFERED,
         [JOIN_CONSENTING] = SEALMQ_LINK_ANSWERED, [JOIN_DONE] = SEALMQ_LINK_DONE, [JOIN_REJECTED] = SEALMQ_LINK_REJECTED,
         [JOIN_EXPIRED] = SEALMQ_LINK_EXPIRED, [JOIN_FAILED] = SEALMQ_LINK_FAILED};
     return stages[stage];
@@ -213,7 +214,8 @@ static void failure_hint(const struct sealmq_link *l, enum status s, char *out, 
     if (l->failure != STATUS_OK)
         snprintf(out, cap, "%s", l->error);
     else if (s == STATUS_BAD_ENTRY)
-        snprintf(out, cap, "an answer came that was not made with this code: begin anew, and show the code to nobody else");
+        snprintf(out, cap, "an answer came that was not made with this code, or names an account that is another's: begin anew, and show the code "
+                           "to nobody else");
     else
         snprintf(out, cap, "the relay refuses it (%s): %s", status_name(s), status_meaning(s));
 }

@@ -1,6 +1,6 @@
 /* join: one table of stages and what each asks of the relay. A box that the relay has lost (it started anew) gets the
- * request again. Invariants: nothing is believed that does not open under the code; the consent leaves only after the owner
- * has kept what it is for. */
+ * request again. Invariants: nothing is believed that does not open under the code, and no handle without its account's own
+ * claim; the consent leaves only after the owner has kept what it is for. */
 #include "clients/join.h"
 
 #include "broker/wire/identity.h"
@@ -159,7 +159,7 @@ static void part_came(struct join *j, struct view bytes)
     if (s == STATUS_OK && j->part < j->offer.first.parts) return;
     if (s == STATUS_OK) s = rest_open(j);
     if (s == STATUS_OK)
-        j->stage = JOIN_OFFERED;
+        j->stage = j->offer.first.handle.len ? JOIN_CHECKING : JOIN_OFFERED;
     else
         end(j, JOIN_FAILED, s);
 }
@@ -215,6 +215,27 @@ static enum status ask_consent(struct join *j, struct now now, struct guest *g)
     return j->lost ? ask_request(j, now, g) : put(j, now, g, LINK_SLOT_CONSENT, &j->consent);
 }
 
+/* The user is shown this name, and says yes to it: whoever has seen the code may have made it up. */
+static enum status ask_handle(struct join *j, struct now now, struct guest *g)
+{
+    struct msg_lookup m = {.handle = j->offer.first.handle};
+    return guest_ask(g, now, KIND_LOOKUP, home_of_handle(m.handle), &msg_lookup_desc, &m);
+}
+
+static void handle_found(struct join *j, struct now now, const struct frame *f)
+{
+    struct arena a = {0};
+    struct msg_found m;
+    (void)now;
+    bool proven = codec_decode(&msg_found_desc, f->meta, &a, &m) == STATUS_OK && handle_proven(&m, j->offer.first.handle, &a) &&
+                  memcmp(&m.account, &j->offer.founding.account, sizeof m.account) == 0;
+    arena_fini(&a);
+    if (proven)
+        j->stage = JOIN_OFFERED;
+    else
+        end(j, JOIN_FAILED, STATUS_BAD_ENTRY);
+}
+
 static void put_done(struct join *j, struct now now, const struct frame *f)
 {
     (void)f;
@@ -241,12 +262,16 @@ static void got(struct join *j, struct now now, const struct frame *f)
 static void lost(struct join *j, struct now now, enum status s)
 {
     j->poll_ms = now.mono_ms + JOIN_POLL_MS;
-    if (s != STATUS_NOT_FOUND)
+    if (s != STATUS_NOT_FOUND) {
         end(j, JOIN_FAILED, s);
-    else if (j->stage == JOIN_WAITING)
+    } else if (j->stage == JOIN_CHECKING) {
+        j->offer.first.handle = view_of(NULL, 0); /* a name for nobody here */
+        j->stage = JOIN_OFFERED;
+    } else if (j->stage == JOIN_WAITING) {
         j->stage = JOIN_ASKING;
-    else
+    } else {
         j->lost = true;
+    }
 }
 
 static const struct {
@@ -255,6 +280,7 @@ static const struct {
 } stages[JOIN_STAGE_COUNT] = {
     [JOIN_ASKING] = {ask_request, put_done},
     [JOIN_WAITING] = {ask_offer, got},
+    [JOIN_CHECKING] = {ask_handle, handle_found},
     [JOIN_CONSENTING] = {ask_consent, put_done},
 };
 

@@ -13,18 +13,20 @@
 enum join_stage {
     JOIN_ASKING,    /* the request is on its way: the code must not be shown yet */
     JOIN_WAITING,   /* it is there: the code is to be shown */
+    JOIN_CHECKING,  /* approved; the relay is asked whose the handle is that came with it */
     JOIN_OFFERED,   /* approved; join_offer says what it is: keep it, then join_consent */
     JOIN_CONSENTING,
     JOIN_DONE,      /* the account's device has the consent */
     JOIN_REJECTED,
     JOIN_EXPIRED,   /* nobody has answered within LINK_LIFE_MS */
-    JOIN_FAILED,    /* join_status says why: BAD_ENTRY: an answer that is none (somebody else has the code); or the relay's refusal */
+    JOIN_FAILED,    /* join_status says why: BAD_ENTRY: an answer that is none, or under another account's handle (somebody else
+                     * has the code); or the relay's refusal */
     JOIN_STAGE_COUNT,
 };
 
 struct join;
 
-/* What was offered. Everything borrows from the join. */
+/* What was offered. Everything borrows from the join. handle: empty where it has none, or the relay does not know it. */
 struct join_offer {
     struct msg_link_offer first; /* its first part: account, handle, log, offering device */
     struct founding founding;    /* what its entry says */

@@ -82,6 +82,8 @@ Test(link, every_digit_makes_another_box)
 
 /* ---- messages: a relay, and a device of the account, played by hand ---- */
 
+enum claim { CLAIM_OURS, CLAIM_NONE, CLAIM_FALSE, CLAIM_OTHERS };
+
 struct table {
     struct join *join;
     struct guest *guest;
@@ -97,6 +99,8 @@ struct table {
     struct msg_link_request request;
     struct buffer entry;
     struct founding founding;
+    enum claim claimed; /* what the relay says of the handle */
+    void (*other)(struct table *t, struct msg_found *found, struct view handle);
 };
 
 static void fill(void *self, void *out, size_t len)
@@ -174,6 +178,22 @@ static void relay_get(struct table *t, const struct frame *f)
               &(struct msg_link_is){.bytes = buffer_view(&t->slots[m.slot])});
 }
 
+/* The handle is alice's, or what the test says of it. */
+static void relay_lookup(struct table *t, const struct frame *f)
+{
+    struct msg_lookup m;
+    struct msg_handle_proof proof = {.entry = buffer_view(&t->entry)};
+    struct msg_found found = {.account = t->founding.account, .proof = &proof, .proof_count = 1};
+    ok(codec_decode(&msg_lookup_desc, f->meta, &t->arena, &m));
+    handle_sign(t->founding.account, m.handle, t->signing_sk, &proof.signature);
+    if (t->claimed == CLAIM_FALSE) proof.signature.bytes[0] ^= 1;
+    if (t->claimed == CLAIM_OTHERS) t->other(t, &found, m.handle);
+    if (t->claimed == CLAIM_NONE)
+        reply(t, f->header.correlation, KIND_ERROR, &msg_error_desc, &(struct msg_error){.status = STATUS_NOT_FOUND});
+    else
+        reply(t, f->header.correlation, KIND_FOUND, &msg_found_desc, &found);
+}
+
 /* The new device and the relay, for so long. */
 static void pass(struct table *t, uint64_t ms)
 {
@@ -184,7 +204,7 @@ static void pass(struct table *t, uint64_t ms)
         join_drive(t->join, t->now, t->guest);
         while (guest_next_frame(t->guest, t->now, &bytes)) {
             ok(frame_check(bytes, FROM_CLIENT, &f));
-            (f.header.kind == KIND_LINK_PUT ? relay_put : relay_get)(t, &f);
+            (f.header.kind == KIND_LINK_PUT ? relay_put : f.header.kind == KIND_LOOKUP ? relay_lookup : relay_get)(t, &f);
             join_drive(t->join, t->now, t->guest);
         }
     }
@@ -370,5 +390,62 @@ Test(link, an_answer_to_another_request_does_not_open)
     offer(&t, &first);
     pass(&t, 5000);
     cr_assert_eq(join_stage(t.join), JOIN_FAILED);
+    table_fini(&t);
+}
+
+/* ---- the handle ---- */
+
+static enum join_stage stage_with(struct table *t, enum claim claimed)
+{
+    asked(t);
+    t->claimed = claimed;
+    struct msg_link_offer first = offer_of(t, 0, 1, "");
+    offer(t, &first);
+    pass(t, 5000);
+    return join_stage(t->join);
+}
+
+Test(link, the_handle_that_comes_with_an_offer_is_the_accounts_own)
+{
+    struct table t;
+    cr_assert_eq(stage_with(&t, CLAIM_OURS), JOIN_OFFERED);
+    cr_assert(view_equal(join_offer(t.join)->first.handle, view_of("alice", 5)));
+    table_fini(&t);
+    cr_assert_eq(stage_with(&t, CLAIM_NONE), JOIN_OFFERED);
+    cr_assert_eq(join_offer(t.join)->first.handle.len, 0u, "a name for nobody is none");
+    table_fini(&t);
+}
+
+/* Alice's account has the handle, and the offer is of somebody's who has seen the code. */
+static void alices(struct table *t, struct msg_found *found, struct view handle)
+{
+    static struct buffer entry;
+    struct msg_device_record record = t->founding.record;
+    struct founding alice;
+    uint8_t seed[32] = {77}, sk[64], salt[16] = {5};
+    crypto_sign_seed_keypair(record.signing.bytes, sk, seed);
+    buffer_clear(&entry);
+    founding_make(&record, sk, 1, salt, &entry);
+    ok(founding_check(buffer_view(&entry), &t->arena, &alice));
+    found->account = alice.account;
+    found->proof->entry = arena_copy(&t->arena, buffer_view(&entry));
+    buffer_fini(&entry);
+    handle_sign(alice.account, handle, sk, &found->proof->signature);
+}
+
+Test(link, an_offer_under_anothers_handle_ends_it)
+{
+    struct table t;
+    cr_assert_eq(stage_with(&t, CLAIM_FALSE), JOIN_FAILED);
+    table_fini(&t);
+    asked(&t);
+    t.other = alices;
+    t.claimed = CLAIM_OTHERS;
+    struct msg_link_offer first = offer_of(&t, 0, 1, "");
+    offer(&t, &first);
+    pass(&t, 5000);
+    cr_assert_eq(join_stage(t.join), JOIN_FAILED);
+    cr_assert_eq(join_status(t.join), STATUS_BAD_ENTRY);
+    cr_assert_eq(t.slots[LINK_SLOT_CONSENT].len, 0u);
     table_fini(&t);
 }
