@@ -193,6 +193,7 @@ enum sealmq_status sealmq_link_process(struct sealmq_link *l)
 
 enum sealmq_status sealmq_link_answer(struct sealmq_link *l, bool join)
 {
+    join_drive(l->join, host_now(), l->guest.guest); /* its user may have thought for long */
     if (join_stage(l->join) != JOIN_OFFERED || l->failure != STATUS_OK) return SEALMQ_STATE;
     if (join)
         consent(l, host_now());

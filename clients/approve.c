@@ -266,6 +266,13 @@ void link_reply(struct engine *e, struct now now, struct request *r, const struc
         stages[p->stage].came(e, now, m.bytes);
 }
 
+/* What this side has put into a box that is gone is put there again, all of it. */
+static void offer_again(struct approval *p)
+{
+    p->part = 0;
+    if (p->stage == APPROVAL_AWAITING) p->stage = APPROVAL_OFFERING;
+}
+
 /* A box that is gone comes again with the new device's next look, if that is still there. */
 void link_failed(struct engine *e, struct now now, struct request *r, enum status s, uint32_t retry_after_ms)
 {
@@ -274,6 +281,7 @@ void link_failed(struct engine *e, struct now now, struct request *r, enum statu
     p->under_way = false;
     p->ask_ms = now.mono_ms + (retry_after_ms > POLL_MS ? retry_after_ms : POLL_MS);
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
+    if (s == STATUS_NOT_FOUND && p->stage != APPROVAL_FETCHING) offer_again(p);
     bool looks = s == STATUS_NOT_FOUND && (p->stage != APPROVAL_FETCHING || ++p->tries < FETCH_TRIES);
     if (!looks && status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) stage_set(e, APPROVAL_FAILED, s);
 }

@@ -289,6 +289,7 @@ void join_drive(struct join *j, struct now now, struct guest *g)
     enum status how;
     struct frame reply;
     bool ended = guest_answer(g, &how, &reply);
+    if (j->stage == JOIN_OFFERED && now.mono_ms >= j->expires_ms) end(j, JOIN_EXPIRED, STATUS_TIMEOUT);
     if (!stages[j->stage].ask) return;
     if (ended && how == STATUS_OK) stages[j->stage].done(j, now, &reply);
     if (ended && how != STATUS_OK) lost(j, now, how);
@@ -304,6 +305,7 @@ void join_drive(struct join *j, struct now now, struct guest *g)
 
 uint64_t join_deadline_ms(const struct join *j)
 {
+    if (j->stage == JOIN_OFFERED) return j->expires_ms;
     if (!stages[j->stage].ask) return NEVER;
     return j->poll_ms < j->expires_ms ? j->poll_ms : j->expires_ms;
 }

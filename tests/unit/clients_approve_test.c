@@ -278,3 +278,24 @@ ENGINE_TEST(approve, one_change_at_a_time)
     ok(engine_link_answer(f->e, f->now, false));
     done(&n);
 }
+
+/* The relay has started anew between the offer and the consent: the new device finds nothing of it. */
+ENGINE_TEST(approve, an_offer_that_the_relay_has_lost_is_left_again)
+{
+    struct newcomer n;
+    struct msg_link_get m;
+    struct msg_link_put again;
+    asks(&n, f);
+    says_yes(&n);
+    struct frame ask = said(f, KIND_LINK_GET, &msg_link_get_desc, &m);
+    cr_assert_eq(m.slot, LINK_SLOT_CONSENT);
+    refuse(f, &ask, STATUS_NOT_FOUND, 0);
+    pass(f, 1500);
+    ask = said(f, KIND_LINK_PUT, &msg_link_put_desc, &again);
+    cr_assert_eq(again.slot, LINK_SLOT_OFFER);
+    answer(f, &ask, KIND_LINK_HAS, &msg_link_has_desc, &(struct msg_link_has){.slots = 5});
+    cr_assert_eq(stage(&n), APPROVAL_AWAITING);
+    consents(&n, false);
+    cr_assert_eq(stage(&n), APPROVAL_ADMITTING);
+    done(&n);
+}

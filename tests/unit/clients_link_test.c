@@ -325,6 +325,15 @@ Test(link, a_code_ends)
     pass(&t, LINK_LIFE_MS + 1000);
     cr_assert_eq(join_stage(t.join), JOIN_EXPIRED);
     table_fini(&t);
+
+    asked(&t);
+    struct msg_link_offer yes = offer_of(&t, 0, 1, "");
+    offer(&t, &yes);
+    pass(&t, 3000);
+    cr_assert_eq(join_stage(t.join), JOIN_OFFERED);
+    pass(&t, LINK_LIFE_MS);
+    cr_assert_eq(join_stage(t.join), JOIN_EXPIRED, "nobody waits for the consent any more");
+    table_fini(&t);
 }
 
 /* ---- lies ---- */
