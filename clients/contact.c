@@ -329,10 +329,14 @@ static struct lookup_end end_of(const struct engine *e, const struct contact *c)
 }
 
 /* The relay's log ends where it did, or before, though it was handed the rest, or one of the account's devices has named
- * more: it may have lost that anew. */
+ * more: it may have lost that anew. Of our own log the user hears it, as no message waits for that. */
 static void behind_tell(struct engine *e, struct now now, struct lookup *l, const struct hash256 *seen)
 {
     if (++l->unmended < UNMENDED_MAX) return;
+    if (is_own(e, l->account)) {
+        if (l->unmended == UNMENDED_MAX) event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
+        return;
+    }
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, hold_contact_in(e, now, l->account, LOSS_ROLLBACK, seen));
     (void)engine_fault(e, s);

@@ -61,10 +61,20 @@ static enum status head_of_in(struct engine *e, const struct identity_log *log, 
 
 /* ---- one statement ---- */
 
+/* Of our own log our devices say it, in copies: the relay shows us another one. */
+static void fork_tell(struct engine *e, struct account_id account)
+{
+    bool own = memcmp(&account, &e->identity.account, sizeof account) == 0;
+    e->counts.forks++;
+    if (own)
+        event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
+    else
+        event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = account});
+}
+
 static enum status fork_in(struct engine *e, struct now now, struct account_id account, const struct hash256 *seen)
 {
-    e->counts.forks++;
-    event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = account});
+    fork_tell(e, account);
     return hold_contact_in(e, now, account, LOSS_FORK, seen);
 }
 
@@ -110,8 +120,7 @@ enum status statement_reached_in(struct engine *e, struct now now, struct contac
     if (s != STATUS_OK) return s;
     c->stated_version = 0;
     if (head_equal(&head, &c->stated_head)) return STATUS_OK;
-    e->counts.forks++;
-    event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = c->log.account});
+    fork_tell(e, c->log.account);
     *held = hold_begin(e, now, c, LOSS_FORK, &c->stated_head) || *held;
     return STATUS_OK;
 }

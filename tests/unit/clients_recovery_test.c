@@ -1,5 +1,6 @@
 /* The recovery key as the engine has it: set by a change like any other, replaced by itself alone, and noticed where somebody
  * else uses or sets it (PROTOCOL 6.6). */
+#include "clients/drift.h"
 #include "clients/recovery.h"
 #include "tests/unit/clients_fixture.h"
 
@@ -377,4 +378,43 @@ RECOVERY_TEST(a_key_that_somebody_else_sets_is_told)
     cr_assert(untold(o, RECOVERY_CHANGED_SETTING));
     cr_assert_not(untold(o, RECOVERY_USED_SETTING));
     cr_assert_not(facts(o).ours);
+}
+
+/* ---- what our own devices say of our log ---- */
+
+/* In what it has sealed: a copy for us. */
+static void states(struct own *o, uint64_t key_version, struct hash256 head)
+{
+    struct engine *e = o->f->e;
+    const struct statement said = {.key_version = key_version, .head = head, .made_ms = o->f->now.wall_ms};
+    struct contact own;
+    ok(tx_begin(e, STATE_WRITE));
+    ok(state_contact_get(e->state, o->f->me.account, &own));
+    ok(tx_end(e, statement_in(e, o->f->now, &own, &said)));
+    turn(o->f);
+}
+
+RECOVERY_TEST(another_history_of_ours_is_the_relays_and_no_contacts)
+{
+    states(o, 1, (struct hash256){{9}});
+    cr_assert_eq(happened(o->f, ENGINE_IDENTITY).status, STATUS_BAD_ENTRY);
+    cr_assert_not(has_happened(o->f, ENGINE_FORKED));
+}
+
+RECOVERY_TEST(what_the_relay_does_not_show_of_ours_is_told)
+{
+    states(o, 2, (struct hash256){{9}});
+    for (unsigned i = 0; i < 6 && said_count(o->f, KIND_LOOKUP); i++) {
+        relay_found(o);
+        pass(o->f, 10000);
+    }
+    cr_assert_eq(happened(o->f, ENGINE_IDENTITY).status, STATUS_BAD_ENTRY);
+}
+
+RECOVERY_TEST(what_the_relay_does_show_of_ours_is_no_news)
+{
+    struct identity_log log = o->log;
+    states(o, log.key_version, log.version_head);
+    pass(o->f, 10000);
+    cr_assert_not(has_happened(o->f, ENGINE_IDENTITY) || has_happened(o->f, ENGINE_FORKED));
 }
