@@ -202,17 +202,28 @@ static enum status send_in(struct engine *e, struct now now, struct change *c)
     return STATUS_OK;
 }
 
+/* What another process of this home has begun, and has not settled before it ended. */
+static void change_look(struct engine *e, struct now now)
+{
+    e->change_ms = now.mono_ms + e->config.poll_ms;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, change_pending_in(e, &e->change_pending));
+    (void)engine_fault(e, s);
+}
+
 void change_drive(struct engine *e, struct now now)
 {
     struct change c = {.said = {0}};
     if (!may_ask(e) || change_deadline_ms(e) > now.mono_ms) return;
+    if (!e->change_pending) change_look(e, now);
+    if (!e->change_pending) return;
     e->change_ms = now.mono_ms + RETRY_MIN_MS;
     (void)engine_fault(e, change_do(e, now, &c, send_in));
 }
 
 uint64_t change_deadline_ms(const struct engine *e)
 {
-    return e->change_pending && !e->change_under_way ? e->change_ms : NEVER;
+    return e->change_under_way ? NEVER : e->change_ms;
 }
 
 /* ---- settled ---- */

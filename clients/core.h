@@ -513,7 +513,7 @@ failure_fn status_failed;
 /* ---- resend.c ---- */
 
 /* resend_wanted_in: whether a part's failure is one to seal anew for: `damaged`; `broken` by a report of its device's own. */
-enum status resend_wanted_in(struct engine *e, const struct outbox_row *row, const struct msg_part_state *news,
+enum status resend_wanted_in(struct engine *e, struct now now, const struct outbox_row *row, const struct msg_part_state *news,
                              bool *wanted) MUST_USE;
 /* resend_in: sealed anew for the devices marked, in new sessions; an accepted row becomes a draft. */
 enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,

@@ -4,7 +4,8 @@
  * retention: everything off for days, past the age of claims and ids, not of payloads.
  * backpressure: tiny credits, queues and mailboxes, and readers that take their time.
  * metered: a relay that allows in a second what a person does, all behind one address.
- * sealed: messages sealed end to end, over all of `faults`, and a relay that alters some of them. */
+ * sealed: messages sealed end to end, over all of `faults`, and a relay that alters some of them.
+ * churn: accounts of several devices, which join, suspend, resume, name and revoke each other, over all of `faults`. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
@@ -83,6 +84,14 @@ static const struct profile profiles[] = {
      .commit_ms = 20, .fault_every_ms = 800, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
      .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(SEALED) | SEEN(TAMPERED) | SEEN(ANEW) | SEEN(AGAIN) | SEEN(ROTATED) | SEEN(STATE_FAILED)},
+    {.name = "churn", .devices_min = 2, .devices_max = 4, .siblings_max = 2, .brokers_max = 2, .stores_max = 2,
+     .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 1500, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
+     .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 4000, .sealed_pm = 400, .latency_ms = 100,
+     .commit_ms = 20, .fault_every_ms = 800, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
+     .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(LINKED) | SEEN(UNLINKED) | SEEN(REJECTED) | SEEN(CHANGED) | SEEN(RACED) | SEEN(REBUILT) |
+                 SEEN(POINTLESS) | SEEN(SUSPENDED) | SEEN(RESUMED) | SEEN(REVOKED) | SEEN(OUT) | SEEN(REVOKED_MAIL) |
+                 SEEN(SWEPT) | SEEN(MANY) | SEEN(STALE) | SEEN(SEALED) | SEEN(AGAIN)},
     {.name = "metered", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 20000, .settle_ms = 400000, .send_every_ms = 100, .large_pm = 30, .twice_pm = 100,
      .quick_pm = 100, .rogue_pm = 500, .latency_ms = 30, .commit_ms = 8, .fault_every_ms = 1500,

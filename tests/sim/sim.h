@@ -9,9 +9,13 @@
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
  *   rogue.c     a device without an engine that does what no honest client does
+ *   joiner.c    a device that joins somebody's account, and the person who carries its code to another one
+ *   people.c    what people do with the devices of their accounts
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
  *   faults.c    the seed's faults
  *   watch.c, slabs.c  the oracle that sees every frame and slab
+ *   truth.c     what the relay's disks say of every account's devices, and whether everybody keeps to it
+ *   parts.c     what became of every part, as senders are told
  *   verdict.c   the oracle's last word, when everything must have come to its end
  *   trace.c     what happened, as a hash and as the last lines before a failure
  *
@@ -22,6 +26,7 @@
 
 #include "broker/broker.h"
 #include "broker/wire/identity_log.h"
+#include "broker/wire/slab.h"
 #include "clients/engine.h"
 #include "storage/backends/memory.h"
 #include "storage/storage.h"
@@ -63,7 +68,9 @@ void rng_fill(struct rng *r, void *out, size_t len);
     X(ENGINE_EVENT, "engine event device/kind/state") X(APP_SEND, "app sends device/message/to, status") \
     X(STATE_FAIL, "client disk will fail device/call") X(OFFLINE, "offline device/until")          \
     X(CLOCK, "relay clock moves by") X(SKEW, "device clock moves device/by")                       \
-    X(ROGUE, "rogue does") X(ERROR, "error device/kind/status") \
+    X(ROGUE, "rogue does") X(ERROR, "error device/kind/status")                                    \
+    X(JOIN, "joiner device/stage/status") X(CHANGE, "change device/operation/of, status")          \
+    X(LOG, "log of account/length/version") X(FENCE, "revoked device/commit") X(STRAY, "left by device") \
     X(OFFER, "store offers device/first/last") X(BOUNCE, "broker could not hand over device/seq/gone") \
     X(ARRIVE, "deliveries arrive device/first/last") X(ACK, "ack device/settled/failed")           \
     X(ECHO, "echo device/settled") X(WINTER, "everything sleeps for days")                         \
@@ -111,6 +118,8 @@ struct profile {
     unsigned send_every_ms; /* mean, per device */
     unsigned large_pm, ttl_pm, twice_pm, quick_pm, rogue_pm; /* per mille */
     unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
+    unsigned siblings_max;    /* further devices that join an account; 0 = each has one, for good */
+    unsigned change_every_ms; /* mean, per device: something about its account's devices; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
     unsigned tamper_pm;       /* of DELIVERs: a sealed ciphertext has another byte; while faults last */
@@ -162,7 +171,7 @@ struct conn {
     struct stream streams[2];   /* by sending end */
 };
 
-/* device_number: for the trace; SIM_DEVICES_MAX for the rogue. */
+/* device_number: for the trace; SIM_DEVICES_MAX for the rogue, one more for a device that nobody has. */
 size_t device_number(const struct sim *s, struct device_id id);
 
 /* net_connect: NULL when nobody listens there or no way leads there now. */
@@ -291,9 +300,19 @@ struct session_host {
     uint64_t attach_ms; /* when the user takes deliveries again after SUPERSEDED */
 };
 
+/* The first device of an account is there from the beginning; the others join it. */
+struct joiner;
 struct device {
     struct sim *sim;
     size_t index;
+    size_t first;           /* the index of its account's first device; messages go to that */
+    struct joiner *joiner;  /* NULL: it is not joining now */
+    uint64_t join_ms;       /* when it begins to (again); SIM_NEVER = it has keys and an account */
+    uint64_t patience_ms;   /* until when it waits to be let in, once it has consented */
+    uint64_t change_ms;     /* when somebody does something with it about the account's devices */
+    unsigned lives;         /* of its receiver's processes */
+    bool has_id;            /* of an account that it is in, or may be let into */
+    bool raced;             /* another entry was before its change */
     struct state *state;
     struct account_id account;
     struct device_id id;
@@ -316,8 +335,32 @@ void device_crash(struct device *d, uint64_t restart_ms);
 void device_offline(struct device *d, uint64_t until_ms);
 void device_calm(struct device *d);
 void device_fini(struct device *d);
+/* device_prepare: everything but an identity. device_enter: it has one now, and lives. */
+void device_prepare(struct sim *s, size_t index, size_t first);
+void device_enter(struct device *d);
+/* device_is_in: it has an account, as far as it knows. */
+static inline bool device_is_in(const struct device *d) { return d->join_ms == SIM_NEVER; }
+/* device_at_work: its receiver, with a session; NULL = it has none. */
+struct session_host *device_at_work(struct device *d);
+struct random_source device_random(struct sim *s);
 /* device_log: its own log, as it holds it. */
 void device_log(struct device *d, struct identity_log *out);
+
+/* joiner_plan: device `index` will join the account of device `first`. joiner_doubt: it has consented long ago, and nobody has
+ * let it in: it begins anew. joiner_end: what it was about is gone; it begins anew after a while. */
+void joiner_plan(struct sim *s, size_t index, size_t first);
+uint64_t joiner_due_ms(const struct device *d);
+void joiner_step(struct device *d);
+void joiner_end(struct device *d);
+void joiner_doubt(struct device *d);
+
+/* people_step: whoever has this device in hand changes something, when it is time. */
+void people_step(struct device *d, struct session_host *h);
+uint64_t people_due_ms(const struct device *d);
+/* people_calm: from now on they put things in order. */
+void people_calm(struct device *d);
+/* people_event: ENGINE_IDENTITY about a change. */
+void people_event(struct device *d, const struct engine_event *e);
 
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
@@ -360,9 +403,41 @@ void watch_storage_says(struct store_process *p, size_t broker, struct view slab
 void watch_storage_got(struct store_process *p, size_t broker, struct view slab);
 void watch_storage_died(struct store_process *p);
 void watch_event(struct sim *s, const struct event *e);
+void watch_broker_got(struct sim *s, size_t broker, struct view slab);
 /* watch_accepted_count, watch_accepted: what clients have been told is accepted. */
 size_t watch_accepted_count(const struct sim *s);
 struct message_ref watch_accepted(const struct sim *s, size_t n);
+
+
+/* ---- the truth about accounts (truth.c) ---- */
+
+void truth_start(struct sim *s);
+void truth_fini(struct sim *s);
+/* truth_committed: a store has written a group, and nothing of it was said yet. */
+void truth_committed(struct store_process *p);
+/* truth_log: of the account of this first device, as it is on the disk; all zero before it is there. */
+const struct identity_log *truth_log(const struct sim *s, size_t first);
+/* truth_standing: 0 = it never was in its account. truth_was_out: it was once suspended, or is revoked. */
+unsigned truth_standing(const struct sim *s, size_t first, struct device_id device);
+bool truth_was_out(const struct sim *s, struct device_id device);
+/* truth_revoked_ms: SIM_NEVER = it is not. */
+uint64_t truth_revoked_ms(const struct sim *s, struct device_id device);
+/* truth_left: a device that was let in, or may be yet, and that nobody has: its account's people put it out. truth_stray: one of
+ * them that is in the account now; false = none. */
+void truth_left(struct sim *s, size_t first, struct device_id device);
+bool truth_was_left(const struct sim *s, struct device_id device);
+bool truth_stray(const struct sim *s, size_t first, struct device_id *out);
+/* What must not happen: mail is accepted for, or given to, a device behind the commit that revoked it. */
+void truth_accepted(struct sim *s, const struct msg_accepted *m);
+void truth_offered(struct sim *s, struct device_id device);
+void truth_ended(struct sim *s, size_t broker, const struct slab_header *header, struct device_id device);
+void truth_given(struct sim *s, const struct conn *c, struct view frame);
+void truth_broker_died(struct sim *s, size_t broker);
+/* truth_told: a change was reported as done. */
+void truth_told(struct sim *s, size_t first, unsigned operation, struct device_id subject);
+/* truth_settled: everybody holds the same logs, and nobody is left suspended. truth_check: and they say what they should. */
+bool truth_settled(struct sim *s);
+void truth_check(struct sim *s);
 
 /* verdict_settled: nothing more has to happen. verdict_check: whether all that happened is right. */
 bool verdict_settled(struct sim *s);
@@ -392,7 +467,15 @@ void faults_step(struct sim *s);
     X(BEHIND, "sends ahead of the relay")      X(LIES, "lies told")                                \
     X(FORKED, "lies noticed")                  X(HELD, "messages held")                   \
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
-    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")
+    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                    \
+    X(LINKED, "devices linked")                X(UNLINKED, "linkings begun anew")                  \
+    X(REJECTED, "linkings rejected")           X(STRAYED, "devices left by their owner")           \
+    X(CHANGED, "changes of devices")           X(RACED, "changes behind another one")              \
+    X(REBUILT, "changes made anew")            X(POINTLESS, "changes without a point any more")    \
+    X(SUSPENDED, "devices suspended")          X(RESUMED, "devices resumed")                       \
+    X(REVOKED, "devices revoked")              X(OUT, "devices turned away")                       \
+    X(REVOKED_MAIL, "messages revoked")        X(SWEPT, "revoked devices swept")                   \
+    X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,
@@ -422,7 +505,9 @@ struct sim {
     size_t store_count;
     struct fanout_host fanout;
     struct device devices[SIM_DEVICES_MAX];
-    size_t device_count;
+    size_t device_count;  /* those that are still to join, too */
+    size_t account_count; /* the first so many devices are the first ones of their accounts */
+    struct truth *truth;  /* NULL: every account has one device */
     struct rogue *rogue;
     struct watch *watch;
     uint64_t fault_ms;

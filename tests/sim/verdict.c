@@ -10,6 +10,7 @@
 #define REPLY_LATE_MS 35000u /* the broker itself answers `unknown` after 30 s */
 #define LEDGER_DAYS   8u
 #define EXPLAINED_MAX 12u
+#define EXPLAINED_ALL 60u /* where accounts have several devices, nearly all */
 #define ADMIN_TRIES   8 /* a worker may be on its way back to this broker */
 
 /* ---- settled ---- */
@@ -32,12 +33,19 @@ static bool device_settled(struct device *d)
            engine_is_bound(e) && engine_is_idle(e);
 }
 
+/* It was revoked: nothing more is to be expected of it. */
+static bool is_gone(const struct sim *s, size_t device)
+{
+    return truth_revoked_ms(s, s->devices[device].id) != SIM_NEVER;
+}
+
 bool verdict_settled(struct sim *s)
 {
+    if (!truth_settled(s)) return false;
     for (size_t i = 0; i < s->message_count; i++)
-        if (!s->messages[i].kept && !s->messages[i].maybe) return false;
+        if (!s->messages[i].kept && !s->messages[i].maybe && !is_gone(s, s->messages[i].from)) return false;
     for (size_t i = 0; i < s->device_count; i++)
-        if (!device_settled(&s->devices[i])) return false;
+        if (!is_gone(s, i) && !device_settled(&s->devices[i])) return false;
     return rogue_settled(s);
 }
 
@@ -45,11 +53,13 @@ bool verdict_settled(struct sim *s)
 static void unsettled_tell(struct sim *s)
 {
     struct outbox_row row;
+    truth_check(s);
     for (size_t i = 0; i < s->message_count; i++)
-        if (!s->messages[i].kept && !s->messages[i].maybe)
+        if (!s->messages[i].kept && !s->messages[i].maybe && !is_gone(s, s->messages[i].from))
             sim_fail(s, "message %zu of device %zu was never kept", i, s->messages[i].from);
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
+        if (is_gone(s, i)) continue;
         if (outbox_has(d, CLASS_WORK, &row) || outbox_has(d, CLASS_OPEN, &row))
             sim_fail(s,
                      "not settled in time: device %zu, order %llu, key %s, state %s, reason %s, "
@@ -60,7 +70,7 @@ static void unsettled_tell(struct sim *s)
     }
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
-        if (!device_settled(d))
+        if (!is_gone(s, i) && !device_settled(d))
             sim_fail(s, "not settled in time: device %zu has no session, or an answer is missing",
                      i);
     }
@@ -69,10 +79,9 @@ static void unsettled_tell(struct sim *s)
 
 /* ---- inboxes ---- */
 
-/* Per message: how often it is in an inbox, and under which id. */
+/* Per message and device: how often it is in the inbox, and under which id. */
 struct arrivals {
-    size_t *count;
-    struct message_id *id;
+    struct { uint8_t count; struct message_id id; } (*in)[SIM_DEVICES_MAX];
 };
 
 static void row_check(struct sim *s, const struct device *d, const struct inbox_row *row,
@@ -94,13 +103,13 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
     app_payload(s, n, &want);
     if (!view_equal(buffer_view(&want), row->body))
         sim_fail(s, "message %llu has other bytes in the inbox", (unsigned long long)n);
-    if (m->to != d->index)
+    if (m->to != d->first)
         sim_fail(s, "message %llu is in the inbox of device %zu", (unsigned long long)n, d->index);
     if (!device_equal(from->id, row->sender_device) ||
         memcmp(&from->account, &row->sender_account, sizeof from->account) != 0)
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
-    if (a->count[n]++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
-    a->id[n] = row->id;
+    if (a->in[n][d->index].count++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
+    a->in[n][d->index].id = row->id;
     s->seen[SEEN_SEALED] += m->sealed;
     if (m->sealed != row->sealed) sim_fail(s, "message %llu was sealed, or opaque", (unsigned long long)n);
     buffer_fini(&want);
@@ -121,7 +130,8 @@ static void inbox_check(struct sim *s, struct device *d, struct arrivals *a)
     } while (scan.row_count == scan.row_max && !s->failed);
     scan = (struct inbox_scan){.which = INBOX_CLOSED, .rows = rows, .row_max = 64};
     ENSURE(state_inbox_scan(d->state, &scan, &arena) == STATUS_OK);
-    if (scan.row_count) sim_fail(s, "device %zu has messages that it never opened", d->index);
+    if (scan.row_count && !is_gone(s, d->index))
+        sim_fail(s, "device %zu has messages that it never opened", d->index);
     state_rollback(d->state);
     arena_fini(&arena);
 }
@@ -135,6 +145,70 @@ static enum status outbox_row_of(struct sim *s, const struct app_message *m, str
     enum status status = state_outbox_get(d->state, m->order, row);
     state_rollback(d->state);
     return status;
+}
+
+static bool has_arrived(const struct arrivals *a, size_t n, size_t device, struct message_id id)
+{
+    return a->in[n][device].count == 1 && message_equal(a->in[n][device].id, id);
+}
+
+/* Every part has one end, and what its device holds agrees. NULL, or what is wrong. */
+static const char *parts_wrong(struct sim *s, size_t n, const struct arrivals *a, const struct outbox_row *row)
+{
+    for (size_t i = 0; i < row->part_count; i++) {
+        const struct msg_part_state *part = &row->parts[i];
+        size_t device = device_number(s, part->device);
+        bool revoked = truth_revoked_ms(s, part->device) != SIM_NEVER;
+        if (device == SIM_NEVER) return "a part is for nobody";
+        if (part->outcome == OUTCOME_OPEN) return "a part is open";
+        if (part->outcome == OUTCOME_SETTLED && (device >= SIM_DEVICES_MAX || !has_arrived(a, n, device, row->id)))
+            return "a part is settled, and not in the inbox";
+        if (part->outcome == OUTCOME_REVOKED && !revoked) return "a part is revoked, its device is not";
+        if (part->outcome == OUTCOME_EXPIRED && !s->messages[n].ttl_ms && !s->leaps) return "a part has expired early";
+    }
+    return NULL;
+}
+
+/* Nobody has it who was not sent it. */
+static const char *strangers_have(struct sim *s, size_t n, const struct arrivals *a, const struct outbox_row *row)
+{
+    for (size_t d = 0; d < s->device_count; d++) {
+        bool part = false;
+        for (size_t i = 0; i < row->part_count; i++)
+            part = part || device_equal(row->parts[i].device, s->devices[d].id);
+        if (a->in[n][d].count && !part) return "a device has it that it was not sent to";
+    }
+    return NULL;
+}
+
+/* All of it went to devices that were revoked, or expired. */
+static bool all_ended_so(const struct outbox_row *row)
+{
+    for (size_t i = 0; i < row->part_count; i++)
+        if (row->parts[i].outcome != OUTCOME_REVOKED && row->parts[i].outcome != OUTCOME_EXPIRED) return false;
+    return row->part_count > 0;
+}
+
+/* Accounts of several devices. */
+static void churned_check(struct sim *s, size_t n, const struct arrivals *a, const struct outbox_row *row)
+{
+    const struct app_message *m = &s->messages[n];
+    const char *wrong = NULL;
+    /* Three rounds, and each time the recipient had other devices again. */
+    bool given_up = row->state == MESSAGE_REFUSED && !row->receipt.commit &&
+                    (row->reason == STATUS_STALE_DEVICES || row->reason == STATUS_RELAY_BEHIND);
+    bool lately = truth_log(s, m->to)->key_version > 3 || s->profile->lie_pm;
+    if (is_gone(s, m->from)) return; /* it was told nothing more: parts.c and explain see the rest */
+    s->seen[SEEN_GIVEN_UP] += given_up;
+    if (given_up && lately) return;
+    if (row->state == MESSAGE_SETTLED || (row->state == MESSAGE_REFUSED && all_ended_so(row)))
+        wrong = parts_wrong(s, n, a, row);
+    else
+        wrong = "that is no end";
+    if (!wrong && row->state == MESSAGE_SETTLED) wrong = strangers_have(s, n, a, row);
+    if (wrong)
+        sim_fail(s, "message %zu (device %zu to %zu, key %s) ends as %s (%s): %s", n, m->from, m->to, row->key.text,
+                 message_state_name(row->state), status_name(row->reason), wrong);
 }
 
 static bool has_outcome(const struct outbox_row *row, enum outcome outcome)
@@ -158,7 +232,11 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
             sim_fail(s, "message %zu to the rogue has no end", n);
         return;
     }
-    bool arrived = a->count[n] == 1 && message_equal(a->id[n], row.id);
+    if (s->truth) {
+        churned_check(s, n, a, &row);
+        return;
+    }
+    bool arrived = has_arrived(a, n, m->to, row.id);
     /* A store that starts under a clock a year ahead ends what it holds: it cannot know better. */
     bool expired = (m->ttl_ms || s->leaps) && has_outcome(&row, OUTCOME_EXPIRED);
     /* The disk lost the recipient's account, which has come back since; the sender was told. */
@@ -175,8 +253,8 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
         s,
         "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and is in %zu inboxes%s",
         n, m->from, m->to, row.key.text, message_state_name(row.state), status_name(row.reason),
-        outcome_name(row.parts[0].outcome), a->count[n],
-        a->count[n] && !arrived ? " under another id" : "");
+        outcome_name(row.parts[0].outcome), (size_t)a->in[n][m->to].count,
+        a->in[n][m->to].count && !arrived ? " under another id" : "");
 }
 
 /* Every acceptance that a client was told of belongs to a message that ended. */
@@ -185,7 +263,7 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
     struct outbox_row row;
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
-        if (!device_equal(d->id, ref->sender)) continue;
+        if (!device_equal(d->id, ref->sender) || is_gone(s, i)) continue;
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         enum status status = state_outbox_find_id(d->state, ref->id, &row);
         state_rollback(d->state);
@@ -250,6 +328,20 @@ static void overview_check(struct sim *s)
 }
 
 /* explain() answers from the closed list, and not with a code that denies what was accepted (I13). */
+/* What support reads of a part that has ended, beside what its device has and its sender was told. */
+static void explained_check(struct sim *s, const struct message_ref *ref, const struct msg_explained_part *part)
+{
+    size_t device = device_number(s, part->device);
+    bool revoked = truth_revoked_ms(s, part->device) != SIM_NEVER;
+    const struct part_end *told = parts_find(s, ref, part->device, part->attempt);
+    bool ended = part->code == EXPLAIN_SETTLED || part->code == EXPLAIN_EXPIRED || (part->code == EXPLAIN_REVOKED && revoked);
+    /* Who could seal it anew was revoked: it lies there until its time is over. */
+    ended = ended || (part->state == DELIVERY_FAILED && truth_revoked_ms(s, ref->sender) != SIM_NEVER);
+    if (!ended) sim_fail(s, "explain says %s of a part for device %zu", explain_name(part->code), device);
+    if (told && told->outcome != part->outcome)
+        sim_fail(s, "explain says %s, and the sender was told %s", outcome_name(part->outcome), outcome_name(told->outcome));
+}
+
 static void explain_check(struct sim *s, const struct message_ref *ref)
 {
     struct arena arena = {0};
@@ -258,6 +350,9 @@ static void explain_check(struct sim *s, const struct message_ref *ref)
     if (!admin_ask(s, KIND_EXPLAIN, &msg_explain_desc, &ask, &msg_explained_desc,
                    home_of_target(ref->target), &m, &arena)) {
         sim_fail(s, "explain gives no answer");
+    } else if (s->truth && m.part_count) {
+        for (size_t i = 0; i < m.part_count; i++)
+            explained_check(s, ref, &m.parts[i]);
     } else if (m.part_count != 1) {
         bool old = m.code == EXPLAIN_OLDER_THAN_RETENTION && s->slept_days >= LEDGER_DAYS;
         if (!s->cuts && !s->leaps &&
@@ -281,7 +376,8 @@ static void relay_check(struct sim *s)
     size_t count = watch_accepted_count(s);
     sim_run_for(s, 3000); /* device rows and heartbeats catch up */
     overview_check(s);
-    for (size_t i = 0; i < EXPLAINED_MAX && count && !s->failed; i++) {
+    truth_check(s);
+    for (size_t i = 0; i < (s->truth ? EXPLAINED_ALL : EXPLAINED_MAX) && count && !s->failed; i++) {
         struct message_ref ref = watch_accepted(s, rng_below(&s->rng, count));
         explain_check(s, &ref);
     }
@@ -296,12 +392,11 @@ static void relay_check(struct sim *s)
 
 void verdict_check(struct sim *s)
 {
-    struct arrivals a = {.count = calloc(s->message_count + 1, sizeof *a.count),
-                         .id = calloc(s->message_count + 1, sizeof *a.id)};
-    ENSURE(a.count && a.id);
+    struct arrivals a = {.in = calloc(s->message_count + 1, sizeof *a.in)};
+    ENSURE(a.in);
     if (!verdict_settled(s)) unsettled_tell(s);
     for (size_t i = 0; i < s->device_count && !s->failed; i++)
-        inbox_check(s, &s->devices[i], &a);
+        if (device_is_in(&s->devices[i])) inbox_check(s, &s->devices[i], &a);
     for (size_t i = 0; i < s->message_count && !s->failed; i++)
         message_check(s, i, &a);
     for (size_t i = watch_accepted_count(s); i-- > 0 && !s->failed;) {
@@ -309,6 +404,5 @@ void verdict_check(struct sim *s)
         accepted_check(s, &ref);
     }
     if (!s->failed) relay_check(s);
-    free(a.count);
-    free(a.id);
+    free(a.in);
 }

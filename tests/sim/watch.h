@@ -10,7 +10,8 @@ struct sent {
     struct message_ref ref;
     uint32_t attempt;
     struct hash256 digest; /* of the claim */
-    struct hash256 hash;   /* of the ciphertext */
+    struct { struct device_id device; struct hash256 hash; } parts[DEVICES_PER_ACCOUNT]; /* hash: of the ciphertext */
+    size_t part_count;
     uint8_t *answer;       /* heap; the acceptance that a client was told; NULL = none */
     size_t answer_len;
 };
@@ -42,7 +43,16 @@ struct credit {
     size_t count, cap;
 };
 
+/* What a sender was told of one part (parts.c). */
+struct part_end {
+    struct message_ref ref;
+    struct device_id device;
+    uint32_t attempt, outcome;
+};
+
 struct watch {
+    struct part_end *ends;
+    size_t end_count, end_cap;
     struct arena arena; /* one observation */
     struct sent *sent;
     size_t sent_count, sent_cap;
@@ -56,5 +66,8 @@ bool watch_has_canary(struct view bytes);
 /* watch_unanswered: a request on a living connection that waits for so long; NULL = none. */
 const struct asked *watch_unanswered(const struct sim *s, uint64_t older_than_ms);
 void credit_fini(struct watch *w);
+/* parts_said: a sender hears an outcome, in HINT or STATUS_IS: it is the one that it heard before. parts_find: NULL = none. */
+void parts_said(struct sim *s, const struct conn *c, const struct frame *f);
+const struct part_end *parts_find(const struct sim *s, const struct message_ref *ref, struct device_id device, uint32_t attempt);
 
 #endif
