@@ -160,6 +160,7 @@ static struct request *claim(struct engine *e, struct now now, struct lookup *l)
     if (!engine_fault(e, s)) return NULL;
     if (m.device_count == 0) {
         l->stage = LOOKUP_ACCOUNT;
+        l->claimed = 0; /* nobody is missing (any more) */
         return request_make(e, now, KIND_LOOKUP, home_of_account(l->account), &msg_lookup_desc, &ask);
     }
     return request_make(e, now, KIND_CLAIM_PREKEYS, home_of_account(l->account), &msg_claim_prekeys_desc, &m);
@@ -481,8 +482,8 @@ void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, 
     if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &claimed));
     if (!engine_fault(e, s)) {
         lookup_later(e, now, l, 0);
-    } else if (claimed.bad && m.log.length > claimed.length && l->claimed <= claimed.length) {
-        l->claimed = claimed.length + 1; /* the device may have other keys since: then the claim is made again */
+    } else if ((claimed.bad || claimed.missing) && m.log.length > claimed.length && l->claimed <= claimed.length) {
+        l->claimed = claimed.length + 1; /* the device may have other keys since, or be no recipient: then it is claimed again */
         l->length = claimed.length;
         lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);
     } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */

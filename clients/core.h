@@ -182,6 +182,7 @@ struct engine {
     uint64_t claim_ms;
     bool change_pending, change_under_way; /* an entry of ours (change.c) */
     uint64_t change_ms;        /* mono: when to send it (again) */
+    struct hash256 change_sent; /* the hash of the entry that was sent last */
     enum status change_refusal; /* what ERROR said, until the log is seen without the change */
     struct approval *approval; /* approve.c; NULL = none */
     uint64_t link_count;       /* of them, ever */

@@ -183,6 +183,7 @@ static size_t app_new(struct device *d)
     size_t n = s->message_count++, to = rng_below(&s->rng, s->account_count - 1);
     struct app_message *m = &s->messages[n];
     *m = (struct app_message){.from = d->index, .to = to + (to >= d->first), .again_ms = SIM_NEVER};
+    if (s->truth && rng_chance(&s->rng, 60)) m->to = d->first; /* to the other devices of its own account */
     m->len = rng_chance(&s->rng, s->profile->large_pm)
                  ? rng_between(&s->rng, 20000, PAYLOAD_LEN_MAX)
                  : rng_between(&s->rng, 24, 600);

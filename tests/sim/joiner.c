@@ -23,9 +23,6 @@ struct joiner {
     struct conn *conn;
     size_t endpoint;
     uint64_t connect_ms, due_ms, next_ms, give_up_ms; /* next: no step before it */
-    bool told;     /* the code, to device `by` in its process `life` */
-    size_t by;
-    unsigned life;
     char name[24];
 };
 
@@ -82,9 +79,20 @@ static bool has_consented(const struct joiner *j)
 /* The person leaves the other screen. */
 static void approver_drop(struct device *d)
 {
-    struct device *by = &d->sim->devices[d->joiner->by];
+    struct device *by = &d->sim->devices[d->told_by];
     struct session_host *h = &by->sessions[SESSION_RECEIVER];
-    if (h->engine && by->lives == d->joiner->life) engine_link_drop(h->engine);
+    if (h->engine && by->lives == d->told_life) engine_link_drop(h->engine);
+    d->told_life = 0;
+}
+
+/* It has what it needs: from here on it says HELLO until it is let in. */
+static void joiner_done(struct device *d)
+{
+    joiner_free(d);
+    memory_state_crash(d->state);
+    memory_state_fail(d->state, 0, false); /* what follows is the simulator's own look */
+    device_enter(d);
+    d->patience_ms = d->sim->now_ms + PATIENCE_MS;
 }
 
 /* What it has kept is of no use to it any more. */
@@ -102,10 +110,25 @@ static void begin_anew(struct device *d)
 
 void joiner_end(struct device *d)
 {
-    if (d->joiner->told) approver_drop(d);
-    if (has_consented(d->joiner)) truth_left(d->sim, d->first, d->id);
+    if (has_consented(d->joiner)) {
+        joiner_done(d);
+        return;
+    }
+    approver_drop(d);
     joiner_free(d);
     begin_anew(d);
+}
+
+/* Somebody has an entry that may be the one that lets it in. */
+static bool may_be_let_in(const struct device *d)
+{
+    struct sim *s = d->sim;
+    for (size_t i = 0; i < s->device_count; i++) {
+        struct device *other = &s->devices[i];
+        if (other == d || other->first != d->first || !device_is_in(other)) continue;
+        if (truth_revoked_ms(s, other->id) == SIM_NEVER && people_have_change(other)) return true;
+    }
+    return false;
 }
 
 void joiner_doubt(struct device *d)
@@ -113,6 +136,8 @@ void joiner_doubt(struct device *d)
     struct sim *s = d->sim;
     d->patience_ms = s->now_ms + PATIENCE_MS;
     if (truth_standing(s, d->first, d->id)) return; /* it is only slow to hear of it */
+    approver_drop(d);
+    if (may_be_let_in(d)) return;
     truth_left(s, d->first, d->id);
     device_crash(d, SIM_NEVER);
     for (size_t i = 0; i < SESSION_HOSTS; i++)
@@ -217,14 +242,12 @@ static struct device *approver_choose(struct device *d)
 
 static bool code_tell(struct device *d)
 {
-    struct joiner *j = d->joiner;
     struct device *by = approver_choose(d);
     if (!by) return false;
     struct session_host *h = device_at_work(by);
-    if (engine_link(h->engine, sim_device_now(by), join_code(j->join)) != STATUS_OK) return false;
-    j->told = true;
-    j->by = by->index;
-    j->life = by->lives;
+    if (engine_link(h->engine, sim_device_now(by), join_code(d->joiner->join)) != STATUS_OK) return false;
+    d->told_by = by->index;
+    d->told_life = by->lives;
     h->due_ms = d->sim->now_ms;
     return true;
 }
@@ -233,9 +256,9 @@ static bool code_tell(struct device *d)
 static bool approver_look(struct device *d)
 {
     struct sim *s = d->sim;
-    struct device *by = &s->devices[d->joiner->by];
+    struct device *by = &s->devices[d->told_by];
     struct session_host *h = &by->sessions[SESSION_RECEIVER];
-    if (!h->engine || by->lives != d->joiner->life) return false;
+    if (!h->engine || by->lives != d->told_life) return false;
     struct approval_view v = engine_link_view(h->engine);
     if (v.stage == APPROVAL_ASKED) {
         bool yes = rng_chance(&s->rng, 950);
@@ -250,14 +273,6 @@ static bool approver_look(struct device *d)
     return v.stage != APPROVAL_FAILED && v.stage != APPROVAL_REJECTED;
 }
 
-/* It has what it needs: from here on it says HELLO until it is let in. */
-static void joiner_done(struct device *d)
-{
-    joiner_free(d);
-    device_enter(d);
-    d->patience_ms = d->sim->now_ms + PATIENCE_MS;
-}
-
 /* false: the joiner is no more. */
 static bool stage_look(struct device *d)
 {
@@ -265,7 +280,7 @@ static bool stage_look(struct device *d)
     struct joiner *j = d->joiner;
     switch (join_stage(j->join)) {
     case JOIN_WAITING:
-        if (!j->told) (void)code_tell(d);
+        if (!d->told_life) (void)code_tell(d);
         break;
     case JOIN_OFFERED:
         if (offer_keep(d) != STATUS_OK) {
@@ -293,7 +308,7 @@ static bool stage_look(struct device *d)
     case JOIN_STAGE_COUNT:
         break;
     }
-    bool waits = join_stage(j->join) == JOIN_WAITING && j->told;
+    bool waits = join_stage(j->join) == JOIN_WAITING && d->told_life;
     if ((!waits || approver_look(d)) && j->give_up_ms > s->now_ms) return true;
     joiner_end(d);
     return false;

@@ -30,7 +30,7 @@ static void others_wake(struct device *d)
 static enum entry_operation any_operation(struct sim *s)
 {
     uint64_t at = rng_below(&s->rng, 1000);
-    if (at < 60) return ENTRY_REVOKE;
+    if (at < 100) return ENTRY_REVOKE;
     if (at < 400) return ENTRY_SUSPEND;
     return at < 750 ? ENTRY_RESUME : ENTRY_DESCRIBE;
 }
@@ -119,4 +119,17 @@ void people_event(struct device *d, const struct engine_event *e)
     else if (!pointless && !out)
         sim_fail(s, "a change (%s) of device %zu ends as %s", entry_operation_name(e->operation), d->index,
                  status_name(e->status));
+}
+
+bool people_have_change(struct device *d)
+{
+    struct arena a = {0};
+    struct view entry;
+    enum status s = state_begin(d->state, STATE_READ);
+    if (s == STATUS_OK) {
+        s = state_setting_get(d->state, "identity.change", &a, &entry);
+        state_rollback(d->state);
+    }
+    arena_fini(&a);
+    return s != STATUS_NOT_FOUND;
 }

@@ -85,8 +85,8 @@ static const struct profile profiles[] = {
      .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(SEALED) | SEEN(TAMPERED) | SEEN(ANEW) | SEEN(AGAIN) | SEEN(ROTATED) | SEEN(STATE_FAILED)},
     {.name = "churn", .devices_min = 2, .devices_max = 4, .siblings_max = 2, .brokers_max = 2, .stores_max = 2,
-     .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 1500, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
-     .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 4000, .sealed_pm = 400, .latency_ms = 100,
+     .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 1000, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
+     .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 3000, .sealed_pm = 400, .latency_ms = 100,
      .commit_ms = 20, .fault_every_ms = 800, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
      .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(LINKED) | SEEN(UNLINKED) | SEEN(REJECTED) | SEEN(CHANGED) | SEEN(RACED) | SEEN(REBUILT) |

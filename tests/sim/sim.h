@@ -310,6 +310,8 @@ struct device {
     uint64_t join_ms;       /* when it begins to (again); SIM_NEVER = it has keys and an account */
     uint64_t patience_ms;   /* until when it waits to be let in, once it has consented */
     uint64_t change_ms;     /* when somebody does something with it about the account's devices */
+    size_t told_by;         /* who was given the code of its linking, in that process; 0 = nobody */
+    unsigned told_life;
     unsigned lives;         /* of its receiver's processes */
     bool has_id;            /* of an account that it is in, or may be let into */
     bool raced;             /* another entry was before its change */
@@ -346,8 +348,9 @@ struct random_source device_random(struct sim *s);
 /* device_log: its own log, as it holds it. */
 void device_log(struct device *d, struct identity_log *out);
 
-/* joiner_plan: device `index` will join the account of device `first`. joiner_doubt: it has consented long ago, and nobody has
- * let it in: it begins anew. joiner_end: what it was about is gone; it begins anew after a while. */
+/* joiner_plan: device `index` will join the account of device `first`. joiner_end: the process ends; what has consented waits
+ * to be let in, else it begins anew after a while. joiner_doubt: it has consented long ago, and nobody has let it in: it begins
+ * anew, if nobody will. */
 void joiner_plan(struct sim *s, size_t index, size_t first);
 uint64_t joiner_due_ms(const struct device *d);
 void joiner_step(struct device *d);
@@ -359,6 +362,8 @@ void people_step(struct device *d, struct session_host *h);
 uint64_t people_due_ms(const struct device *d);
 /* people_calm: from now on they put things in order. */
 void people_calm(struct device *d);
+/* people_have_change: one of this device's is kept, and not settled, as far as its disk tells. */
+bool people_have_change(struct device *d);
 /* people_event: ENGINE_IDENTITY about a change. */
 void people_event(struct device *d, const struct engine_event *e);
 
@@ -469,7 +474,7 @@ void faults_step(struct sim *s);
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
     X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                    \
     X(LINKED, "devices linked")                X(UNLINKED, "linkings begun anew")                  \
-    X(REJECTED, "linkings rejected")           X(STRAYED, "devices left by their owner")           \
+    X(REJECTED, "linkings rejected")                                                               \
     X(CHANGED, "changes of devices")           X(RACED, "changes behind another one")              \
     X(REBUILT, "changes made anew")            X(POINTLESS, "changes without a point any more")    \
     X(SUSPENDED, "devices suspended")          X(RESUMED, "devices resumed")                       \

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define LEFT_MAX     64u
-#define TOLD_MAX     2048u
+#define TOLD_MAX     512u
 #define GIVEN_MAX_MS 20000u /* what was under way on a stalled connection */
 #define SWEPT_TRIES  40
 
@@ -162,6 +162,8 @@ bool truth_stray(const struct sim *s, size_t first, struct device_id *out)
 void truth_told(struct sim *s, size_t first, unsigned operation, struct device_id subject)
 {
     struct truth *t = s->truth;
+    for (size_t i = 0; i < t->told_count; i++)
+        if (t->told[i].first == first && t->told[i].operation == operation && device_equal(t->told[i].subject, subject)) return;
     ENSURE(t->told_count < TOLD_MAX);
     t->told[t->told_count].first = first;
     t->told[t->told_count].operation = operation;
@@ -226,18 +228,6 @@ static bool log_agrees(struct device *d)
     return own.length == log->length && memcmp(&own.head, &log->head, sizeof own.head) == 0;
 }
 
-static bool has_change(struct device *d)
-{
-    struct arena a = {0};
-    struct view entry;
-    ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
-    enum status s = state_setting_get(d->state, "identity.change", &a, &entry);
-    state_rollback(d->state);
-    arena_fini(&a);
-    ENSURE(s == STATUS_OK || s == STATUS_NOT_FOUND);
-    return s == STATUS_OK;
-}
-
 static const char *open_of(struct device *d)
 {
     unsigned standing = device_is_in(d) ? truth_standing(d->sim, d->first, d->id) : 0;
@@ -245,7 +235,7 @@ static const char *open_of(struct device *d)
     if (standing == STANDING_REVOKED) return NULL;
     if (standing != STANDING_ACTIVE) return "is not active";
     if (!d->registered) return "does not know that it is in";
-    if (has_change(d)) return "has a change that is not settled";
+    if (people_have_change(d)) return "has a change that is not settled";
     return log_agrees(d) ? NULL : "holds another log than the relay";
 }
 

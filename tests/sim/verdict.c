@@ -199,7 +199,9 @@ static void churned_check(struct sim *s, size_t n, const struct arrivals *a, con
                     (row->reason == STATUS_STALE_DEVICES || row->reason == STATUS_RELAY_BEHIND);
     bool lately = truth_log(s, m->to)->key_version > 3 || s->profile->lie_pm;
     if (is_gone(s, m->from)) return; /* it was told nothing more: parts.c and explain see the rest */
+    bool alone = row->state == MESSAGE_REFUSED && row->reason == STATUS_REFUSED && !row->receipt.commit;
     s->seen[SEEN_GIVEN_UP] += given_up;
+    if (alone && m->to == s->devices[m->from].first) return; /* no other device of its own account was there */
     if (given_up && lately) return;
     if (row->state == MESSAGE_SETTLED || (row->state == MESSAGE_REFUSED && all_ended_so(row)))
         wrong = parts_wrong(s, n, a, row);

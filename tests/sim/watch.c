@@ -136,7 +136,7 @@ static void parts_check(struct sim *s, const struct conn *c, const struct msg_se
             sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
 }
 
-/* One item of a SEND. */
+/* One item of a SEND. To its own account, where nobody else is in it, a device makes none (PROTOCOL 7.2). */
 static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
                            struct reader *body, size_t *index)
 {
@@ -144,7 +144,7 @@ static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
     struct sent sent = {.ref.sender = device_of(s, c)};
     *index = SIM_NEVER;
     if (codec_decode(&msg_send_item_desc, raw, &s->watch->arena, &item) != STATUS_OK ||
-        item.part_count < 1 || item.part_count > (s->truth ? DEVICES_PER_ACCOUNT : 1)) {
+        (!item.part_count && !s->truth) || item.part_count > (s->truth ? DEVICES_PER_ACCOUNT : 1)) {
         if (!is_rogue(s, c)) sim_fail(s, "a client sends an item that does not decode");
         return;
     }
