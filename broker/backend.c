@@ -182,6 +182,8 @@ static const struct {
     [KIND_ERROR] = {on_error, MASK(STORAGE)},
     [KIND_EVENTS_ARE] = {reply_take, MASK(STORAGE)},
     [KIND_EXPLAINED] = {reply_take, MASK(STORAGE)},
+    [KIND_HOLDS_ARE] = {reply_take, MASK(STORAGE)},
+    [KIND_DEVICES_ARE] = {reply_take, MASK(STORAGE)},
     [KIND_LEASED] = {reply_take, MASK(STORAGE)},
     [KIND_WOKEN_OK] = {reply_take, MASK(STORAGE)},
     [KIND_DELIVER] = {on_deliver, MASK(STORAGE)},

@@ -158,11 +158,17 @@ static void identity_mark(struct engine *e, enum identity_flag flag)
 
 /* ---- REGISTER ---- */
 
+static enum status register_in(struct engine *e, struct msg_register *m)
+{
+    enum status s = pin_entries_in(e, e->identity.account, 1, &m->entries, &m->entry_count);
+    return s == STATUS_OK ? own_token_in(e, &m->token) : s;
+}
+
 void register_send(struct engine *e, struct now now)
 {
     struct msg_register m = {.entry = e->identity.entry};
     enum status s = tx_begin(e, STATE_READ);
-    if (s == STATUS_OK) s = tx_end(e, pin_entries_in(e, e->identity.account, 1, &m.entries, &m.entry_count));
+    if (s == STATUS_OK) s = tx_end(e, register_in(e, &m));
     bool sent = engine_fault(e, s) &&
                 request_make(e, now, KIND_REGISTER, home_of_account(e->identity.account),
                              &msg_register_desc, &m) != NULL;
@@ -191,11 +197,17 @@ void register_failed(struct engine *e, struct now now, struct request *r, enum s
 
 /* ---- CLAIM_HANDLE ---- */
 
+static enum status claim_in(struct engine *e, struct device_secrets *secrets, struct msg_claim_handle *m)
+{
+    enum status s = state_secrets_get(e->state, secrets);
+    return s == STATUS_OK ? own_token_in(e, &m->token) : s;
+}
+
 static enum status claim_sign(struct engine *e, struct msg_claim_handle *m)
 {
     struct device_secrets *secrets = secrets_new();
     enum status s = tx_begin(e, STATE_READ);
-    if (s == STATUS_OK) s = tx_end(e, state_secrets_get(e->state, secrets));
+    if (s == STATUS_OK) s = tx_end(e, claim_in(e, secrets, m));
     if (s == STATUS_OK)
         handle_sign(e->identity.account, m->handle, secrets->signing_sk, &m->signature);
     sodium_free(secrets);

@@ -98,6 +98,10 @@ static void stop(struct sealmq_client *c, struct now now, enum status s)
     if (s == STATUS_REFUSED)
         snprintf(c->error, sizeof c->error,
                  "this device was suspended or revoked by its account: the relay takes nothing from it (refused)");
+    else if (s == STATUS_ON_HOLD)
+        snprintf(c->error, sizeof c->error,
+                 "the operator of the relay has put this account or device on hold (on_hold): what comes for it waits until "
+                 "it is released: ask the operator");
     else
         snprintf(c->error, sizeof c->error, "the relay refuses this device (%s): %s", status_name(s), status_meaning(s));
 }
@@ -139,6 +143,10 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push(c, SEALMQ_PROMPT_LINK_REQUEST, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)
         prompt_push(c, SEALMQ_PROMPT_DEVICE_OUT, 0);
+    else if (e->kind == ENGINE_STOPPED && e->status == STATUS_ON_HOLD)
+        prompt_push(c, SEALMQ_PROMPT_ON_HOLD, 0);
+    else if ((e->kind == ENGINE_STOPPED || e->kind == ENGINE_HANDLE_REFUSED) && e->status == STATUS_TOKEN_REFUSED)
+        prompt_push_once(c, SEALMQ_PROMPT_TOKEN_WANTED, 0);
 }
 
 void events_take(struct sealmq_client *c, struct now now)

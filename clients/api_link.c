@@ -21,6 +21,7 @@ struct sealmq_link {
     char endpoints[STATE_ENDPOINTS_LEN_MAX + 1];
     char name[DEVICE_NAME_LEN_MAX + 1];
     struct transport_pk server;
+    bool ask;
     enum status failure; /* of keeping what was offered */
     char error[SEALMQ_ERROR_MAX];
 };
@@ -28,7 +29,7 @@ struct sealmq_link {
 const char *sealmq_link_stage_name(enum sealmq_link_stage stage)
 {
     static const char *const names[] = {"none", "starting", "code", "request", "answered", "done", "rejected", "expired",
-                                        "failed"};
+                                        "failed", "offered"};
     return (size_t)stage < sizeof names / sizeof names[0] ? names[stage] : "?";
 }
 
@@ -81,6 +82,7 @@ static enum status link_fill(struct sealmq_link *l, const struct sealmq_link_opt
     api_text_copy(l->endpoints, sizeof l->endpoints, view_of(o->endpoints, strlen(o->endpoints)));
     if (o->name) api_text_copy(l->name, sizeof l->name, view_of(o->name, strlen(o->name)));
     memcpy(l->server.bytes, o->server.bytes, sizeof l->server.bytes);
+    l->ask = o->ask;
     enum status s = api_home_make(o->home, error, cap);
     if (s == STATUS_OK) s = api_home_state_open(o->home, o->passphrase_file, true, &l->state, error, cap);
     if (s == STATUS_OK) s = home_is_free(l->state, error, cap);
@@ -163,28 +165,44 @@ static enum status offer_keep(struct sealmq_link *l)
     return s;
 }
 
+static void consent(struct sealmq_link *l, struct now now)
+{
+    l->failure = offer_keep(l);
+    if (l->failure == STATUS_OK)
+        join_consent(l->join, now);
+    else
+        api_state_explain(l->state, l->failure, l->error, sizeof l->error);
+}
+
 enum sealmq_status sealmq_link_process(struct sealmq_link *l)
 {
     struct now now = host_now();
     if (l->failure != STATUS_OK) return (enum sealmq_status)l->failure;
     api_guest_turn(&l->guest, now);
     join_drive(l->join, now, l->guest.guest);
-    if (join_stage(l->join) == JOIN_OFFERED) {
-        l->failure = offer_keep(l);
-        if (l->failure != STATUS_OK)
-            api_state_explain(l->state, l->failure, l->error, sizeof l->error);
-        else
-            join_consent(l->join, now);
+    if (join_stage(l->join) == JOIN_OFFERED && !l->ask) {
+        consent(l, now);
         join_drive(l->join, now, l->guest.guest);
     }
     api_guest_turn(&l->guest, now);
     return (enum sealmq_status)l->failure;
 }
 
+enum sealmq_status sealmq_link_answer(struct sealmq_link *l, bool join)
+{
+    if (join_stage(l->join) != JOIN_OFFERED || l->failure != STATUS_OK) return SEALMQ_STATE;
+    if (join)
+        consent(l, host_now());
+    else
+        join_refuse(l->join, host_now());
+    l->guest.again = true;
+    return (enum sealmq_status)l->failure;
+}
+
 static enum sealmq_link_stage stage_of_join(enum join_stage stage)
 {
     static const enum sealmq_link_stage stages[JOIN_STAGE_COUNT] = {
-        [JOIN_ASKING] = SEALMQ_LINK_STARTING, [JOIN_WAITING] = SEALMQ_LINK_CODE, [JOIN_OFFERED] = SEALMQ_LINK_ANSWERED,
+        [JOIN_ASKING] = SEALMQ_LINK_STARTING, [JOIN_WAITING] = SEALMQ_LINK_CODE, [JOIN_OFFERED] = SEALMQ_LINK_OFFERED,
         [JOIN_CONSENTING] = SEALMQ_LINK_ANSWERED, [JOIN_DONE] = SEALMQ_LINK_DONE, [JOIN_REJECTED] = SEALMQ_LINK_REJECTED,
         [JOIN_EXPIRED] = SEALMQ_LINK_EXPIRED, [JOIN_FAILED] = SEALMQ_LINK_FAILED};
     return stages[stage];
@@ -212,7 +230,7 @@ enum sealmq_status sealmq_link_get(struct sealmq_link *l, struct sealmq_link_vie
         link_code_text(join_code(l->join), full.code);
         link_code_qr(join_code(l->join), full.qr);
     }
-    if (full.stage == SEALMQ_LINK_DONE || full.stage == SEALMQ_LINK_ANSWERED) {
+    if (full.stage == SEALMQ_LINK_DONE || full.stage == SEALMQ_LINK_ANSWERED || full.stage == SEALMQ_LINK_OFFERED) {
         const struct join_offer *offer = join_offer(l->join);
         memcpy(full.account.bytes, offer->founding.account.bytes, sizeof full.account.bytes);
         api_text_copy(full.handle, sizeof full.handle, offer->first.handle);

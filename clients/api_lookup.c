@@ -37,8 +37,18 @@ static enum status handle_keep(struct sealmq_client *c, struct view handle, stru
     return s;
 }
 
+static enum status found_check(struct sealmq_client *c, struct arena *a, const struct msg_found *found, struct view handle)
+{
+    enum status s = state_begin(c->state, STATE_READ);
+    if (s != STATUS_OK) return s;
+    s = state_handle_vouched(c->state, a, found, handle);
+    state_rollback(c->state);
+    return s;
+}
+
 /* FOUND or ERROR. */
-static enum status answer_read(const struct frame *f, struct view handle, struct account_id *account)
+static enum status answer_read(struct sealmq_client *c, const struct frame *f, struct view handle,
+                               struct account_id *account)
 {
     struct arena a = {0};
     enum status s = STATUS_MALFORMED;
@@ -46,7 +56,7 @@ static enum status answer_read(const struct frame *f, struct view handle, struct
         struct msg_found found;
         s = codec_decode(&msg_found_desc, f->meta, &a, &found);
         *account = found.account;
-        if (s == STATUS_OK && !handle_proven(&found, handle, &a)) s = STATUS_BAD_ENTRY;
+        if (s == STATUS_OK) s = found_check(c, &a, &found, handle);
     } else if (f->header.kind == KIND_ERROR) {
         struct msg_error error;
         if (codec_decode(&msg_error_desc, f->meta, &a, &error) == STATUS_OK) s = status_from_wire(error.status);
@@ -64,7 +74,7 @@ bool lookup_answer(struct sealmq_client *c, struct view bytes)
     for (size_t i = 0; i < SEALMQ_LOOKUPS_MAX; i++) {
         struct api_lookup *l = &c->lookups[i];
         if (l->correlation != f.header.correlation) continue;
-        enum status s = answer_read(&f, handle_of(l), &account);
+        enum status s = answer_read(c, &f, handle_of(l), &account);
         if (s == STATUS_OK) s = handle_keep(c, handle_of(l), account);
         if (s == STATUS_OK) engine_learn(c->engine, host_now(), account);
         finish(c, l, s, account);

@@ -35,6 +35,12 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
         "now on."},
+    [SEALMQ_PROMPT_ON_HOLD] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "The operator of the relay has put this account or this device on hold. It sends and receives nothing until it is "
+        "released; what comes for it waits, and nothing is lost here. Ask the operator why."},
+    [SEALMQ_PROMPT_TOKEN_WANTED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "This relay takes only accounts that its product vouches for: get a registration token there, for this account and "
+        "its handle."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
         "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "

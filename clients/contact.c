@@ -301,6 +301,16 @@ static void fork_tell(struct engine *e, struct now now, size_t lookup)
 
 /* ---- handle -> account ---- */
 
+/* Not proven: a lie. Proven, but not by our product's word: it may be somebody else's account, so it is no answer to
+ * the question who that is, and the message goes to nobody. */
+static void unvouched_tell(struct engine *e, struct now now, size_t lookup, enum status s)
+{
+    if (s == STATUS_BAD_ENTRY)
+        fork_tell(e, now, lookup);
+    else
+        lookup_end(e, now, lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
+}
+
 /* The handle's account is known now, for good; its devices perhaps too, from another handle. */
 static void found_handle(struct engine *e, struct now now, size_t lookup,
                          const struct msg_found *m)
@@ -308,11 +318,12 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
     struct lookup *l = &e->lookups[lookup];
     struct contact known = {0};
     bool done = false, another = false;
-    if (!handle_proven(m, view_of(l->handle, l->handle_len), &e->arena)) {
-        fork_tell(e, now, lookup);
+    enum status s = handle_vouched(e, m, view_of(l->handle, l->handle_len));
+    if (s == STATUS_BAD_ENTRY || s == STATUS_TOKEN_REFUSED) {
+        unvouched_tell(e, now, lookup, s);
         return;
     }
-    enum status s = tx_begin(e, STATE_WRITE);
+    if (s == STATUS_OK) s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
         s = state_handle_pin(e->state, view_of(l->handle, l->handle_len), m->account);
         another = s == STATUS_BAD_ENTRY;
@@ -528,6 +539,8 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
     if (l->stage != LOOKUP_HAND_OVER) return;
     if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED) {
         fork_tell(e, now, r->lookup); /* its log is not the beginning of ours */
+    } else if (s == STATUS_ON_HOLD) { /* for as long as its operator says so it takes nothing of theirs */
+        lookup_later(e, now, l, RETRY_MAX_MS);
     } else if (s == STATUS_RELAY_BEHIND) { /* it has even less: how much? */
         lookup_go_on(l, now, LOOKUP_ACCOUNT, l->first);
         lookup_later(e, now, l, retry_after_ms);

@@ -438,6 +438,12 @@ bool lineage_next(struct engine *e, struct now now, struct view *out) MUST_USE;
 bool lineage_due(struct engine *e, struct now now, struct view *out) MUST_USE;
 bool lineage_heard(struct engine *e, struct now now, struct view said) MUST_USE;
 
+/* ---- vouch.c ---- */
+
+/* handle_vouched: state_handle_vouched in a transaction of its own. own_token_in: ours, in the engine's arena; or empty. */
+enum status handle_vouched(struct engine *e, const struct msg_found *found, struct view handle) MUST_USE;
+enum status own_token_in(struct engine *e, struct view *out) MUST_USE;
+
 /* ---- contact.c ---- */
 
 /* contact_find_in: the contact that a row's handle names, where we know it; sets row->target. */

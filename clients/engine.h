@@ -12,6 +12,7 @@
 #define SEALMQ_CLIENTS_ENGINE_H
 
 #include "broker/wire/now.h"
+#include "broker/wire/token.h"
 #include "clients/random.h"
 #include "clients/safety.h"
 #include "clients/state/state.h"
@@ -114,6 +115,17 @@ enum status engine_release(struct engine *e, struct now now,
 /* engine_register: wants this handle (another one than account_create's, or after `handle_taken`). The
  * answer is an event. OK, MALFORMED; as state_begin. */
 enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
+
+/* ---- the product's word (vouch.c; PROTOCOL 6.8) ---- */
+
+/* engine_token: ours, an encoded msg_token: kept, and shown to the relay with account and handle. OK; TOO_LARGE;
+ * TOKEN_REFUSED with *fault: FORM, ACCOUNT, RELAY, HANDLE; as state_begin. */
+enum status engine_token(struct engine *e, struct now now, struct view token, enum token_fault *fault) MUST_USE;
+/* state_product_keys_put: whose tokens a handle needs to be believed; none = it needs none. state_handle_vouched: whether
+ * FOUND may be believed: OK; BAD_ENTRY (not proven), TOKEN_REFUSED (no good token). Both within a transaction. */
+enum status state_product_keys_put(struct state *state, const struct product_keys *keys) MUST_USE;
+enum status state_handle_vouched(struct state *state, struct arena *a, const struct msg_found *found,
+                                 struct view handle) MUST_USE;
 
 /* engine_rotate: another identity key for this device: made and kept here, in use when our log has it; ENGINE_IDENTITY
  * says how it ended. Contacts notice with their next message. OK; STATE (an earlier one is on its way), FULL (another

@@ -96,6 +96,8 @@ enum sealmq_status {
     SEALMQ_RELAY_BEHIND = 20,    /* the relay's copy of a log is shorter than ours */
     SEALMQ_RATE_LIMITED = 21,    /* too many requests; nothing was done */
     SEALMQ_STALE_HEAD = 22,      /* an identity log has gone on */
+    SEALMQ_TOKEN_REFUSED = 24,   /* no good registration token for this handle and account: sealmq_registration.h */
+    SEALMQ_ON_HOLD = 25,         /* the relay's operator has put this account or device on hold */
     /* what happens here */
     SEALMQ_DAMAGED = 128,        /* stored bytes fail their check */
     SEALMQ_IO = 129,             /* the operating system reported an error */

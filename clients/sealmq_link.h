@@ -23,7 +23,8 @@ enum sealmq_link_stage {
                                * is one to be opened: SEALMQ_EVENT_LINKED follows in a client of it */
     SEALMQ_LINK_REJECTED = 6, /* by a person, on one side */
     SEALMQ_LINK_EXPIRED = 7,  /* the time of the code is over: begin anew */
-    SEALMQ_LINK_FAILED = 8    /* status, and obstacle, say why */
+    SEALMQ_LINK_FAILED = 8,   /* status, and obstacle, say why */
+    SEALMQ_LINK_OFFERED = 9   /* new device, where it is to be asked: account and handle are those that it may join: sealmq_link_answer */
 };
 /* sealmq_link_stage_name: "code"; static text; "?" outside the list. */
 SEALMQ_API const char *sealmq_link_stage_name(enum sealmq_link_stage stage);
@@ -40,7 +41,7 @@ struct sealmq_link_view {
     uint64_t expires_ms;           /* new device: Unix ms: when the code ends */
     struct sealmq_device device;   /* account's device, from REQUEST on: the new one */
     char name[SEALMQ_DEVICE_NAME_MAX + 1]; /* as the new one calls itself; "" = not at all */
-    struct sealmq_account account; /* new device, DONE */
+    struct sealmq_account account; /* new device, OFFERED, ANSWERED, DONE */
     char handle[SEALMQ_HANDLE_MAX + 1]; /* of that account; "" = it has none */
     char hint[SEALMQ_ERROR_MAX];   /* STARTING, and FAILED: one line for a person */
 };
@@ -56,6 +57,8 @@ struct sealmq_link_options {
     struct sealmq_public_key server;
     const char *passphrase_file;
     const char *name;      /* what the device is to be called; NULL = nothing */
+    bool ask;              /* a person is to see which account it is, and say yes, before it joins: who has seen the code
+                            * elsewhere could have answered with an account of his own */
 };
 
 /* sealmq_link_start: makes the home, keys in memory, and a code, and begins to connect. Where the process ends before DONE nothing of
@@ -70,6 +73,8 @@ SEALMQ_API void sealmq_link_close(struct sealmq_link **link);
 SEALMQ_API int sealmq_link_fd(const struct sealmq_link *link);
 SEALMQ_API int sealmq_link_deadline_ms(const struct sealmq_link *link);
 SEALMQ_API enum sealmq_status sealmq_link_process(struct sealmq_link *link) SEALMQ_MUST_USE;
+/* sealmq_link_answer: the person's word in OFFERED. OK; STATE. */
+SEALMQ_API enum sealmq_status sealmq_link_answer(struct sealmq_link *link, bool join) SEALMQ_MUST_USE;
 SEALMQ_API enum sealmq_status sealmq_link_get(struct sealmq_link *link, struct sealmq_link_view *out) SEALMQ_MUST_USE;
 
 /* ---- a device of the account ---- */

@@ -25,7 +25,9 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
     SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
     SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
-    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10 /* a contact was verified and is not any more: see sealmq_verify.h */
+    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
+    SEALMQ_PROMPT_ON_HOLD = 18,        /* the relay's operator has put this account or device on hold: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_TOKEN_WANTED = 19    /* the relay wants a token: with SEALMQ_EVENT_STOPPED or _HANDLE_REFUSED: sealmq_registration.h */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */

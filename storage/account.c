@@ -8,8 +8,38 @@
 
 void account_want(struct storage *s, struct account_id id)
 {
-    struct store_key key = key_account(id);
-    if (!table_get(s->accounts, id.bytes)) turn_want(&s->turn, SPACE_IDENTITY, &key);
+    struct store_key key = key_account(id), hold = key_hold(id);
+    if (table_get(s->accounts, id.bytes)) return;
+    turn_want(&s->turn, SPACE_IDENTITY, &key);
+    turn_want(&s->turn, SPACE_IDENTITY, &hold);
+}
+
+const struct account *account_peek(const struct storage *s, struct account_id id)
+{
+    return table_get(s->accounts, id.bytes);
+}
+
+void account_free(struct account *a)
+{
+    if (a) free(a->holds);
+    free(a);
+}
+
+static void holds_set(struct account *a, const struct hold *holds, size_t count)
+{
+    struct hold *copy = count ? malloc(count * sizeof *copy) : NULL;
+    ENSURE(copy || !count);
+    if (count) memcpy(copy, holds, count * sizeof *copy);
+    free(a->holds);
+    a->holds = copy;
+    a->hold_count = count;
+}
+
+void account_holds_set(struct storage *s, struct account_id id, const struct hold_row *row)
+{
+    struct account *a = table_get(s->accounts, id.bytes);
+    ENSURE(a);
+    holds_set(a, row->holds, row->count);
 }
 
 /* The table is a cache. What a turn did not load, because it was cached when the turn was planned, must
@@ -21,13 +51,14 @@ void account_trim(struct storage *s)
     for (size_t i = 0; i < ACCOUNTS_TRIMMED; i++) {
         struct account *victim = table_next(s->accounts, &slot);
         if (!victim) return;
-        free(table_remove(s->accounts, victim->id.bytes));
+        account_free(table_remove(s->accounts, victim->id.bytes));
         slot--;
     }
 }
 
 /* In the place of what was cached. */
-static enum status cache(struct storage *s, const struct identity_log *log, struct account **out)
+static enum status cache(struct storage *s, const struct identity_log *log, const struct hold_row *row,
+                         struct account **out)
 {
     size_t devices_len = log->device_count * sizeof log->devices[0];
     struct account *a = calloc(1, sizeof *a + devices_len);
@@ -35,10 +66,11 @@ static enum status cache(struct storage *s, const struct identity_log *log, stru
     *a = (struct account){.id = log->account, .log = identity_log_state(log), .has_recovery = log->has_recovery,
                           .recovery = log->recovery, .device_count = log->device_count};
     memcpy(a->devices, log->devices, devices_len);
-    free(table_remove(s->accounts, a->id.bytes));
+    holds_set(a, row->holds, row->count);
+    account_free(table_remove(s->accounts, a->id.bytes));
     *out = a;
     if (table_put(s->accounts, a->id.bytes, a) == STATUS_OK) return STATUS_OK;
-    free(a);
+    account_free(a);
     *out = NULL;
     return STATUS_FULL;
 }
@@ -47,6 +79,7 @@ enum status account_find(struct storage *s, struct account_id id, const struct a
 {
     struct account *a = table_get(s->accounts, id.bytes);
     struct identity_log log;
+    struct hold_row holds;
     *out = a;
     if (a) return STATUS_OK;
     struct store_key key = key_account(id);
@@ -54,7 +87,8 @@ enum status account_find(struct storage *s, struct account_id id, const struct a
     if (!value.at) return STATUS_NOT_FOUND;
     if (account_row_read(value, &log) != STATUS_OK || memcmp(&log.account, &id, sizeof id) != 0)
         return STATUS_DAMAGED;
-    enum status status = cache(s, &log, &a);
+    holds_read(s, id, &holds);
+    enum status status = cache(s, &log, &holds, &a);
     *out = a;
     return status;
 }
@@ -83,8 +117,12 @@ void account_log(const struct account *a, struct identity_log *log)
 enum status account_put(struct storage *s, const struct identity_log *log)
 {
     struct store_key key = key_account(log->account);
-    struct account *a;
-    enum status status = cache(s, log, &a);
+    struct account *a = table_get(s->accounts, log->account.bytes);
+    struct hold_row holds = {.count = 0};
+    if (!a) holds_read(s, log->account, &holds);
+    if (a && a->hold_count) memcpy(holds.holds, a->holds, a->hold_count * sizeof *a->holds);
+    if (a) holds.count = a->hold_count;
+    enum status status = cache(s, log, &holds, &a);
     if (status == STATUS_OK)
         turn_put(&s->turn, SPACE_IDENTITY, &key, account_row_write(&s->turn.arena, log));
     return status;

@@ -30,6 +30,8 @@ struct account {
     struct msg_log_state log;
     bool has_recovery;
     struct signing_pk recovery;
+    struct hold *holds; /* an operator's; NULL = none */
+    size_t hold_count;
     size_t device_count;
     struct log_device devices[]; /* revoked ones included */
 };
@@ -224,8 +226,36 @@ const struct log_device *account_device(const struct account *a, struct device_i
  * batch; pointers from account_find are dead. OK; FULL: nothing was changed. */
 void account_log(const struct account *a, struct identity_log *log);
 enum status account_put(struct storage *s, const struct identity_log *log) MUST_USE;
+/* account_peek: NULL when not in the cache. account_holds_set: of one that is there, from now on. account_free: one of the
+ * cache's, NULL-safe. */
+const struct account *account_peek(const struct storage *s, struct account_id id);
+void account_holds_set(struct storage *s, struct account_id id, const struct hold_row *row);
+void account_free(struct account *a);
 /* account_trim: makes room in the cache, between turns. */
 void account_trim(struct storage *s);
+
+/* ---- hold.c ---- */
+/* account_held: an operator denies this device the relay, or the whole account. account_hold: that of the device itself, or
+ * (all zero) of the account; NULL = none. holds_read: as stored; account_want must have been said. */
+bool account_held(const struct account *a, struct device_id device);
+const struct hold *account_hold(const struct account *a, struct device_id device);
+void holds_read(struct storage *s, struct account_id id, struct hold_row *out);
+enum status hold_plan(struct storage *s, struct request *r);
+void hold_apply(struct storage *s, struct request *r);
+
+/* ---- account_devices.c ---- */
+enum status devices_plan(struct storage *s, struct request *r);
+void devices_apply(struct storage *s, struct request *r);
+
+/* ---- admission.c ---- */
+/* admission_check: a new account, or (with a handle) a new claim. OK, *vouched: a good token came with it; TOKEN_REFUSED,
+ * told as an event. admission_token: the verdict alone; ABSENT also where no keys are known. admission_open: tells where
+ * anybody may come. */
+enum status admission_check(struct storage *s, struct account_id account, struct view handle, struct view token,
+                            bool *vouched) MUST_USE;
+enum token_fault admission_token(struct storage *s, struct account_id account, struct view handle,
+                                 struct view token) MUST_USE;
+void admission_open(struct storage *s);
 
 /* ---- register.c ---- */
 enum status register_plan(struct storage *s, struct request *r);

@@ -22,24 +22,47 @@ enum status claim_handle_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
+/* A token that came later takes its place beside the claim: so handles from the days without tokens get theirs. */
+static void handle_vouch(struct storage *s, const struct msg_claim_handle *m, const struct store_key *key,
+                         struct handle_row *row)
+{
+    if (!m->token.len || view_equal(row->token, m->token)) return;
+    if (s->state == STORE_READONLY || admission_token(s, row->account, m->handle, m->token) != TOKEN_NONE) return;
+    row->token = m->token;
+    turn_put(&s->turn, SPACE_IDENTITY, key, handle_row_write(&s->turn.arena, row));
+}
+
+static enum status handle_claim(struct storage *s, const struct msg_claim_handle *m, const struct founding *f,
+                                const struct store_key *key)
+{
+    struct handle_row row = {.account = f->account, .signature = m->signature, .entry = m->entry};
+    bool vouched;
+    if (s->state == STORE_READONLY) return STATUS_STORE_READONLY;
+    enum status status = admission_check(s, f->account, m->handle, m->token, &vouched);
+    if (status != STATUS_OK) return status;
+    if (vouched) row.token = m->token;
+    turn_put(&s->turn, SPACE_IDENTITY, key, handle_row_write(&s->turn.arena, &row));
+    core_event(s, &(struct event){.kind = EVENT_HANDLE_CLAIMED,
+                                  .account = mark_account(&s->config.mark_key, f->account)});
+    return STATUS_OK;
+}
+
 void claim_handle_apply(struct storage *s, struct request *r)
 {
     const struct msg_claim_handle *m = r->meta;
     const struct founding *f = r->plan;
     struct store_key key = key_handle(m->handle);
     struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
-    struct handle_row row = {.account = f->account, .signature = m->signature, .entry = m->entry};
-    if (!value.at) {
-        if (s->state == STORE_READONLY) {
-            request_fail(s, r, STATUS_STORE_READONLY, 1000);
-            return;
-        }
-        turn_put(&s->turn, SPACE_IDENTITY, &key, handle_row_write(&s->turn.arena, &row));
-        core_event(s, &(struct event){.kind = EVENT_HANDLE_CLAIMED,
-                                      .account = mark_account(&s->config.mark_key, f->account)});
-    } else if (handle_row_read(value, &row) != STATUS_OK ||
-               memcmp(&row.account, &f->account, sizeof row.account) != 0) {
-        request_fail(s, r, STATUS_HANDLE_TAKEN, 0);
+    struct handle_row row;
+    enum status status = STATUS_OK;
+    if (!value.at)
+        status = handle_claim(s, m, f, &key);
+    else if (handle_row_read(value, &row) != STATUS_OK || memcmp(&row.account, &f->account, sizeof row.account) != 0)
+        status = STATUS_HANDLE_TAKEN;
+    else
+        handle_vouch(s, m, &key, &row);
+    if (status != STATUS_OK) {
+        request_fail(s, r, status, status == STATUS_STORE_READONLY ? 1000 : 0);
         return;
     }
     struct msg_handle_claimed answer = {.account = f->account};
@@ -90,7 +113,8 @@ static enum status lookup_handle(struct storage *s, struct view handle, struct m
     if (status != STATUS_OK) return status;
     found->account = row.account;
     found->proof = arena_array(&s->turn.arena, 1, sizeof *found->proof);
-    found->proof[0] = (struct msg_handle_proof){.entry = row.entry, .signature = row.signature};
+    found->proof[0] = (struct msg_handle_proof){.entry = row.entry, .signature = row.signature,
+                                                .token = row.token};
     found->proof_count = 1;
     return STATUS_OK;
 }

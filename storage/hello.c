@@ -20,12 +20,13 @@ enum status hello_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
-/* Whether this key is the device's; UNAUTHENTICATED: it is nobody's, REFUSED: the device may not speak. */
+/* Whether this key is the device's; UNAUTHENTICATED: it is nobody's, REFUSED: the device may not speak, ON_HOLD: not now. */
 static enum status device_check(const struct account *a, struct device_id id, const struct transport_pk *key)
 {
     const struct log_device *d = account_device(a, id);
     if (!d || memcmp(&d->record.transport, key, sizeof *key) != 0) return STATUS_UNAUTHENTICATED;
-    return d->standing == STANDING_ACTIVE ? STATUS_OK : STATUS_REFUSED;
+    if (d->standing != STANDING_ACTIVE) return STATUS_REFUSED;
+    return account_held(a, id) ? STATUS_ON_HOLD : STATUS_OK;
 }
 
 static enum status authenticate(struct storage *s, const struct request *r, struct msg_log_state *log)
@@ -199,6 +200,14 @@ static enum status admit(struct storage *s, const struct request *r, struct mail
     return status;
 }
 
+/* Who it was is told where it is proven: else a stranger could name anybody. */
+static void refusal_tell(struct storage *s, const struct msg_hello *hello, enum status status)
+{
+    struct event e = {.kind = EVENT_AUTH_REFUSED, .code = (uint32_t)status};
+    if (status == STATUS_ON_HOLD || status == STATUS_REFUSED) e.device = mark_device(&s->config.mark_key, hello->device);
+    core_event(s, &e);
+}
+
 void hello_apply(struct storage *s, struct request *r)
 {
     const struct msg_hello *hello = r->meta;
@@ -206,7 +215,7 @@ void hello_apply(struct storage *s, struct request *r)
     struct msg_log_state log;
     enum status status = admit(s, r, &m, &log);
     if (status != STATUS_OK) {
-        core_event(s, &(struct event){.kind = EVENT_AUTH_REFUSED, .code = (uint32_t)status});
+        refusal_tell(s, hello, status);
         request_fail(s, r, status, status > STATUS_WIRE_MAX ? 1000 : 0);
         return;
     }

@@ -45,7 +45,8 @@ static void say_heartbeat(struct storage *s, size_t broker)
                 .turns = s->counters.turns, .items = s->counters.items,
                 .state = (uint32_t)s->state, .disk_free_percent = s->disk_free_percent,
                 .accepted = s->counters.accepted, .settled = s->counters.settled,
-                .repeated = s->counters.repeated, .skewed = s->counters.skewed}};
+                .repeated = s->counters.repeated, .skewed = s->counters.skewed,
+                .registration = s->config.token_wanted ? RULE_TOKEN : RULE_OPEN}};
     say(s, broker, KIND_HEARTBEAT, &msg_heartbeat_desc, &beat);
 }
 

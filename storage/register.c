@@ -3,7 +3,9 @@
  * entries are taken or none. Entries that the log has already are passed over, so a repeated request is answered as
  * the first one was. */
 #include "storage/core.h"
+#include "storage/risk.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* An entry of the request. */
@@ -11,6 +13,8 @@ struct given {
     struct view bytes;
     uint64_t number;
     uint32_t operation;
+    struct device_id signer; /* all zero: the recovery key */
+    struct device_id device; /* that it is about; all zero = none */
 };
 
 struct log_plan {
@@ -26,14 +30,21 @@ static bool is_key_of(const struct request *r, const struct msg_device_record *r
     return memcmp(&record->transport, &r->stamp.transport, sizeof record->transport) == 0;
 }
 
+static struct device_id device_of(struct account_id account, const struct msg_entry_body *body)
+{
+    return body->operation == ENTRY_ADD && body->device_count ? device_id_of(account, &body->device->signing) : body->subject;
+}
+
 /* What an entry says of its place is wanted before it is verified: the log may have one there. And what costs little is
  * looked at first: a signature costs more than all of this. */
 static enum status entries_plan(struct storage *s, const struct request *r, const struct view *entries, size_t count,
                                 struct log_plan *plan)
 {
     struct hash256 head = {{0}};
+    struct store_key watch = key_watch(plan->account);
     plan->entries = arena_array(&s->turn.arena, count, sizeof *plan->entries);
     plan->count = count;
+    if (count) turn_want(&s->turn, SPACE_IDENTITY, &watch);
     for (size_t i = 0; i < count; i++) {
         struct msg_entry e;
         struct msg_entry_body body;
@@ -44,7 +55,8 @@ static enum status entries_plan(struct storage *s, const struct request *r, cons
         head = entry_head_of(entries[i], body.number);
         if (body.operation == ENTRY_REVOKE) core_mailbox_want(s, home_of_account(plan->account), body.subject);
         plan->brings_key = plan->brings_key || (body.device_count && is_key_of(r, body.device));
-        plan->entries[i] = (struct given){entries[i], body.number, body.operation};
+        plan->entries[i] = (struct given){entries[i], body.number, body.operation, body.signer,
+                                          device_of(plan->account, &body)};
         struct store_key key = key_entry(plan->account, body.number);
         turn_want(&s->turn, SPACE_IDENTITY, &key);
     }
@@ -61,6 +73,13 @@ static enum status entry_compare(struct storage *s, struct account_id account, c
     return view_equal(entry, g->bytes) ? STATUS_OK : STATUS_STALE_HEAD;
 }
 
+/* Who is held signs nothing. The recovery key does: it is in no device, so that its owner may put things right. */
+static bool signer_held(const struct storage *s, struct account_id account, struct device_id signer)
+{
+    const struct account *a = account_peek(s, account);
+    return a && sodium_is_zero(signer.bytes, sizeof signer.bytes) != 1 && account_held(a, signer);
+}
+
 /* *from: the first entry of the plan that is new. */
 static enum status log_extend(struct storage *s, const struct log_plan *plan, struct identity_log *log, size_t *from)
 {
@@ -74,6 +93,7 @@ static enum status log_extend(struct storage *s, const struct log_plan *plan, st
             continue;
         }
         if (*from == plan->count) *from = i;
+        if (signer_held(s, plan->account, g->signer)) return STATUS_ON_HOLD;
         enum status status = identity_log_append(log, g->bytes, &s->turn.arena);
         if (status == STATUS_STATE) return STATUS_STALE_HEAD;
         if (status != STATUS_OK) return status;
@@ -98,6 +118,53 @@ static void devices_compare(struct storage *s, const struct identity_log *before
     }
 }
 
+static void change_tell(struct storage *s, struct watch_row *watch, const struct identity_log *log,
+                        const struct risk_step *step)
+{
+    static const struct device_id none;
+    uint32_t risks = risk_of(watch, step, s->turn.now_ms);
+    struct event e = {.kind = EVENT_IDENTITY_CHANGED, .code = step->change, .count = risks, .value = log->key_version,
+                      .account = mark_account(&s->config.mark_key, log->account)};
+    if (!device_equal(step->device, none)) e.device = mark_device(&s->config.mark_key, step->device);
+    if (!device_equal(step->signer, none)) e.actor = mark_device(&s->config.mark_key, step->signer);
+    core_event(s, &e);
+    if (risk_level(risks) == RISK_HIGH) {
+        e.kind = EVENT_TAKEOVER_SUSPECTED;
+        e.code = 0;
+        core_event(s, &e);
+    }
+    watch_step(watch, step, s->turn.now_ms);
+}
+
+static enum identity_change change_of(uint32_t operation)
+{
+    static const enum identity_change changes[] = {
+        [ENTRY_ADD] = CHANGED_ENROLLED, [ENTRY_REVOKE] = CHANGED_REVOKED, [ENTRY_SUSPEND] = CHANGED_SUSPENDED,
+        [ENTRY_RESUME] = CHANGED_RESUMED, [ENTRY_REPLACE] = CHANGED_REPLACED,
+        [ENTRY_SET_RECOVERY] = CHANGED_RECOVERY_SET};
+    return operation < sizeof changes / sizeof changes[0] ? changes[operation] : CHANGED_NONE;
+}
+
+/* Of an account that comes with its whole log nothing is told: when all of that was, only its signers say. */
+static void changes_tell(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
+                         const struct identity_log *log, size_t from)
+{
+    struct watch_row watch = {0};
+    struct store_key key = key_watch(log->account);
+    if (!before->length || from == plan->count) return;
+    struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
+    if (value.at && watch_row_read(value, &watch) != STATUS_OK) watch = (struct watch_row){0};
+    for (size_t i = from; i < plan->count; i++) {
+        const struct given *g = &plan->entries[i];
+        struct risk_step step = {change_of(g->operation), g->signer, g->device};
+        if (step.change != CHANGED_NONE) change_tell(s, &watch, log, &step);
+        if (sodium_is_zero(g->signer.bytes, sizeof g->signer.bytes) != 1) continue;
+        step.change = CHANGED_RECOVERY_USED;
+        change_tell(s, &watch, log, &step);
+    }
+    turn_put(&s->turn, SPACE_IDENTITY, &key, watch_row_write(&s->turn.arena, &watch));
+}
+
 /* before is all zero for a new account. */
 static enum status log_store(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
                              const struct identity_log *log, size_t from)
@@ -114,13 +181,14 @@ static enum status log_store(struct storage *s, const struct log_plan *plan, con
                                       .account = mark_account(&s->config.mark_key, log->account)});
     }
     devices_compare(s, before, log);
+    changes_tell(s, plan, before, log, from);
     return STATUS_OK;
 }
 
 /* A refusal that says something about an account's keys is on record; that another was first is not. */
 static void log_refuse(struct storage *s, struct request *r, struct account_id account, enum status status)
 {
-    if (status == STATUS_REFUSED || status == STATUS_BAD_ENTRY || status == STATUS_STALE_HEAD)
+    if (status == STATUS_REFUSED || status == STATUS_BAD_ENTRY || status == STATUS_STALE_HEAD || status == STATUS_ON_HOLD)
         core_event(s, &(struct event){.kind = EVENT_LOG_REFUSED, .code = (uint32_t)status,
                                       .account = mark_account(&s->config.mark_key, account)});
     request_fail(s, r, status, status > STATUS_WIRE_MAX || status == STATUS_BUSY ? 1000 : 0);
@@ -185,6 +253,24 @@ static enum status log_here(struct storage *s, const struct log_plan *plan, stru
     return status > STATUS_WIRE_MAX ? STATUS_BUSY : status;
 }
 
+/* Whoever has an account may send to everybody: where a handle wants a token, so does it. */
+static enum status may_come(struct storage *s, const struct request *r, const struct log_plan *plan)
+{
+    const struct msg_register *m = r->meta;
+    bool vouched;
+    return admission_check(s, plan->account, view_of(NULL, 0), m->token, &vouched);
+}
+
+/* As its HELLO would be answered. */
+static enum status is_held(const struct storage *s, const struct request *r, const struct identity_log *before)
+{
+    const struct account *a = account_peek(s, before->account);
+    struct device_id device = {{0}};
+    for (size_t i = 0; i < before->device_count; i++)
+        if (is_key_of(r, &before->devices[i].record)) device = before->devices[i].id;
+    return a && account_held(a, device) ? STATUS_ON_HOLD : STATUS_OK;
+}
+
 void register_apply(struct storage *s, struct request *r)
 {
     const struct log_plan *plan = r->plan;
@@ -192,6 +278,7 @@ void register_apply(struct storage *s, struct request *r)
     size_t from = 0;
     enum status status = log_here(s, plan, &before, &log);
     if (status == STATUS_OK && !may_be_registering(r, &before)) status = STATUS_UNAUTHENTICATED;
+    if (status == STATUS_OK) status = before.length ? is_held(s, r, &before) : may_come(s, r, plan);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
     if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);

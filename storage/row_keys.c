@@ -124,6 +124,31 @@ struct store_key key_handle(struct view handle)
     return k;
 }
 
+static struct store_key key_beside(enum row_kind kind, struct account_id account)
+{
+    struct store_key k = key_start(kind, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    return k;
+}
+
+struct store_key key_hold(struct account_id account)
+{
+    return key_beside(ROW_HOLD, account);
+}
+
+enum status key_hold_read(struct view key, struct account_id *account)
+{
+    struct reader r = reader_of(key);
+    read_view(&r, 3);
+    read_bytes(&r, account->bytes, sizeof account->bytes);
+    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
+}
+
+struct store_key key_watch(struct account_id account)
+{
+    return key_beside(ROW_WATCH, account);
+}
+
 struct store_key key_single(enum row_kind kind)
 {
     return key_start(kind, 0);

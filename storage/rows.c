@@ -352,11 +352,20 @@ enum status entry_row_read(struct view value, struct view *entry)
     return row_done(&r);
 }
 
+/* What stands before a token. An entry without one follows the signature at once: it begins with its first field's tag. */
+#define HANDLE_TOKEN 1u
+
 struct view handle_row_write(struct arena *a, const struct handle_row *row)
 {
-    struct row_writer w = row_begin(a, 32 + 64 + row->entry.len);
+    struct row_writer w = row_begin(a, 32 + 64 + 2 + row->token.len + row->entry.len);
+    uint8_t head[2] = {HANDLE_TOKEN, (uint8_t)row->token.len};
+    ENSURE(row->token.len <= TOKEN_LEN_MAX);
     row_bytes(&w, row->account.bytes, 32);
     row_bytes(&w, row->signature.bytes, 64);
+    if (row->token.len) {
+        row_bytes(&w, head, sizeof head);
+        row_bytes(&w, row->token.at, row->token.len);
+    }
     row_bytes(&w, row->entry.at, row->entry.len);
     return row_end(&w);
 }
@@ -364,9 +373,19 @@ struct view handle_row_write(struct arena *a, const struct handle_row *row)
 enum status handle_row_read(struct view value, struct handle_row *row)
 {
     struct reader r = row_open(value);
+    memset(row, 0, sizeof *row);
     read_bytes(&r, row->account.bytes, 32);
     read_bytes(&r, row->signature.bytes, 64);
-    row->entry = read_view(&r, reader_left(&r));
+    struct view rest = read_view(&r, reader_left(&r));
+    if (rest.len && rest.at[0] == HANDLE_TOKEN) {
+        struct reader behind = reader_of(rest);
+        read_u8(&behind);
+        size_t len = read_u8(&behind);
+        row->token = read_view(&behind, len);
+        rest = read_view(&behind, reader_left(&behind));
+        if (behind.failed || !len || len > TOKEN_LEN_MAX) r.failed = true;
+    }
+    row->entry = rest;
     return row_done(&r);
 }
 

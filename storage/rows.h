@@ -5,6 +5,7 @@
 #define SEALMQ_STORAGE_ROWS_H
 
 #include "broker/wire/identity_log.h"
+#include "broker/wire/states.h"
 #include "storage/store.h"
 
 enum row_kind {
@@ -19,6 +20,8 @@ enum row_kind {
     ROW_ACCOUNT = 'A',  /* identity: what an account's log says */
     ROW_ENTRY = 'L',    /* identity: one entry of it, as signed */
     ROW_HANDLE = 'H',   /* identity */
+    ROW_HOLD = 'X',     /* identity: what of an account an operator holds */
+    ROW_WATCH = 'J',    /* identity: when an account's devices changed, as far as that is near */
     ROW_PREKEYS = 'K',  /* identity: a device's prekeys that nobody has claimed */
     ROW_FENCE = 'V',    /* routing: a revoked device of which something may be left */
     ROW_STORE = 'S',    /* identity: the store's own id */
@@ -48,6 +51,9 @@ struct store_key key_device(enum row_kind kind, uint16_t home, struct device_id 
 struct store_key key_account(struct account_id account);
 struct store_key key_entry(struct account_id account, uint64_t number);
 struct store_key key_handle(struct view handle);
+struct store_key key_hold(struct account_id account);
+enum status key_hold_read(struct view key, struct account_id *account) MUST_USE;
+struct store_key key_watch(struct account_id account);
 struct store_key key_single(enum row_kind kind);
 struct store_key key_term(struct term term);
 struct store_key key_event(uint64_t written_ms, uint64_t number); /* store time: it never goes back */
@@ -158,9 +164,33 @@ struct handle_row { /* as claimed */
     struct account_id account;
     struct signature signature;
     struct view entry; /* the account's first one */
+    struct view token; /* the product's word for it, an encoded msg_token; or empty */
 };
 struct view handle_row_write(struct arena *a, const struct handle_row *row);
 enum status handle_row_read(struct view value, struct handle_row *row) MUST_USE;
+
+#define HOLDS_MAX (DEVICES_EVER_MAX + 1u) /* of an account: it, and each device */
+struct hold {
+    struct device_id device; /* all zero = the whole account */
+    uint32_t reason;         /* enum hold_reason */
+    uint64_t since_ms;
+};
+struct hold_row { /* at least one; none = no row */
+    struct hold holds[HOLDS_MAX];
+    size_t count;
+};
+struct view hold_row_write(struct arena *a, const struct hold_row *row);
+enum status hold_row_read(struct view value, struct hold_row *row) MUST_USE;
+
+struct watch_row { /* store time; 0 = never */
+    uint64_t ended_ms;      /* a device was suspended or revoked */
+    uint64_t recovered_ms;  /* the recovery key signed something */
+    uint64_t changed_ms[2]; /* recipients came or went: the last time, and the one before */
+    struct { struct device_id device; uint64_t at_ms; } joined[DEVICES_EVER_MAX]; /* not long ago, the oldest first */
+    size_t joined_count;
+};
+struct view watch_row_write(struct arena *a, const struct watch_row *row);
+enum status watch_row_read(struct view value, struct watch_row *row) MUST_USE;
 
 struct prekey_row {
     uint64_t signed_id, last_resort_id; /* 0 = none */

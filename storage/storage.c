@@ -32,6 +32,8 @@ static const struct handler handlers[] = {
     HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
     HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
     HANDLER(EVENTS, true, events), NULL, events_plan, events_apply},
+    HANDLER(HOLD, false, hold), NULL, hold_plan, hold_apply},
+    HANDLER(DEVICES, true, devices), NULL, devices_plan, devices_apply},
 };
 
 static const struct handler *handler_of(uint8_t kind)
@@ -82,6 +84,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     }
     s->wall_base_ms = s->store_ms; /* not behind what an earlier term has seen */
     record_open(s);
+    admission_open(s);
     *result = s;
     return STATUS_OK;
 }
@@ -93,7 +96,7 @@ static void free_tables(struct storage *s)
         mailbox_free(&m);
     slot = 0;
     for (struct account *a; (a = table_next(s->accounts, &slot));)
-        free(a);
+        account_free(a);
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);
@@ -169,14 +172,23 @@ static size_t report_count(const struct msg_ack *m)
     return count;
 }
 
+/* It may be held against each key. */
+static size_t token_weight(struct view token)
+{
+    return token.len ? PRODUCT_KEYS_MAX : 0;
+}
+
 /* What a request may cost a turn, from what it holds and not from what its header says. */
 static size_t weight_of(const struct request *r)
 {
     size_t weight = 1;
-    if (r->handler->kind == KIND_LOOKUP) weight = LOOKUP_WEIGHT;
-    if (r->handler->kind == KIND_CLAIM_HANDLE || r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
+    if (r->handler->kind == KIND_LOOKUP || r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
+    if (r->handler->kind == KIND_CLAIM_HANDLE)
+        weight = SIGNATURE_WEIGHT * (2 + token_weight(((const struct msg_claim_handle *)r->meta)->token));
     if (r->handler->kind == KIND_REGISTER)
-        weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count);
+        weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count +
+                                     token_weight(((const struct msg_register *)r->meta)->token));
     if (r->handler->kind == KIND_APPEND)
         weight = SIGNATURE_WEIGHT * ((const struct msg_append *)r->meta)->entry_count;
     if (r->handler->kind == KIND_ACK) weight = 1 + SIGNATURE_WEIGHT * report_count(r->meta);

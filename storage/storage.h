@@ -20,6 +20,7 @@
 #include "broker/wire/now.h"
 #include "broker/wire/receipt.h"
 #include "broker/wire/stamp.h"
+#include "broker/wire/token.h"
 #include "storage/store.h"
 
 #define STORAGE_BROKERS_MAX 16u
@@ -37,6 +38,9 @@ struct storage_config {
     const struct receipt_key *receipt_keys; /* borrowed for the core's life */
     size_t receipt_key_count;
     const struct stamp_key *stamp_key; /* borrowed too */
+    bool token_wanted;   /* nobody comes in without a token that one of these keys has signed for this relay */
+    struct product_keys product_keys;
+    struct relay_id relay;
     uint64_t sweep_every_ms; /* expiry sweeps; 0 = 500 */
     uint64_t recovery_ms;    /* what opening the store has taken; told with its opening */
 };

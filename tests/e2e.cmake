@@ -45,7 +45,7 @@ sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract rotate devices idempotency relay_away ticket superseded memory loss damaged one_owner
             log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open embed
-            copied sealed canary client_memory verify link drill_revoked drill_old_app)
+            copied sealed canary client_memory verify link drill_revoked drill_old_app token hold)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)

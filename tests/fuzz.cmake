@@ -47,6 +47,7 @@ sealmq_fuzz(founding 200000 fuzz_wire)
 sealmq_fuzz(log 3000 fuzz_wire)
 sealmq_fuzz(prekey 200000 fuzz_wire)
 sealmq_fuzz(report 200000 fuzz_wire)
+sealmq_fuzz(token 200000 fuzz_wire)
 
 sealmq_fuzz_library(fuzz_storage storage/row*.c fuzz_wire)
 sealmq_fuzz(rows 200000 fuzz_storage)
@@ -64,6 +65,9 @@ sealmq_fuzz(safety 200000 fuzz_compare)
 
 sealmq_fuzz_library(fuzz_seal clients/seal/*.c fuzz_wire)
 sealmq_fuzz(sealed 50000 fuzz_seal)
+
+sealmq_fuzz_library(fuzz_join clients/link.c fuzz_seal)
+sealmq_fuzz(link 20000 fuzz_join)
 
 file(GLOB edge ${PROJECT_SOURCE_DIR}/clients/*.c ${PROJECT_SOURCE_DIR}/clients/state/memory*.c
     ${PROJECT_SOURCE_DIR}/clients/state/rows.c ${PROJECT_SOURCE_DIR}/clients/state/state.c)

@@ -13,6 +13,7 @@
 #define CONFIG_URL_MAX  512
 
 enum config_backend { BACKEND_MEMORY, BACKEND_ROCKSDB };
+enum registration_mode { REGISTRATION_OPEN, REGISTRATION_TOKEN };
 
 /* All paths are absolute after loading (relative ones are taken from the file's folder). */
 struct config {
@@ -58,6 +59,10 @@ struct config {
     uint64_t write_buffer_bytes;     /* storage.write_buffer_bytes: rows before a flush: 16 MiB */
     bool accept_damaged;             /* storage.accept_damaged: operator's command, default no */
     uint32_t credit;                 /* storage.credit: requests pending at once: 4096 */
+    /* registration: registration.h reads what key names */
+    enum registration_mode registration;   /* registration.mode: open | token */
+    char registration_key[CONFIG_PATH_MAX]; /* registration.key: the product's public keys, or the path of a file
+                                             * of them; "" = none */
     /* fanout */
     char webhook_url[CONFIG_URL_MAX]; /* fanout.webhook: http(s)://...; "" = wake-ups become events */
     uint32_t wake_retry_ms;           /* fanout.retry_ms: first back-off: 1000 */

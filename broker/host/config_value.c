@@ -164,6 +164,26 @@ static bool set_webhook(const struct config_rule *r, const char *text, const cha
     return true;
 }
 
+static bool set_registration(const struct config_rule *r, const char *text, const char *base,
+                             struct config *c)
+{
+    bool token = strcmp(text, "token") == 0;
+    (void)base;
+    if (!token && strcmp(text, "open") != 0) return false;
+    *(enum registration_mode *)field_of(r, c) = token ? REGISTRATION_TOKEN : REGISTRATION_OPEN;
+    return true;
+}
+
+/* Keys stand here as they are, or in a file; what they are worth registration.c says. */
+static bool set_product_keys(const struct config_rule *r, const char *text, const char *base,
+                             struct config *c)
+{
+    if (strspn(text, "0123456789abcdefABCDEF, ") != strlen(text)) return set_path(r, text, base, c);
+    if (strlen(text) >= CONFIG_PATH_MAX) return false;
+    memcpy(field_of(r, c), text, strlen(text) + 1);
+    return true;
+}
+
 #define AT(field) offsetof(struct config, field)
 #define PATH      "a path of less than 512 bytes"
 #define IPC       "ipc://PATH of a socket in a folder of mode 0700, PATH at most 107 bytes"
@@ -214,6 +234,9 @@ const struct config_rule config_rules[] = {
      1, NULL},
     {"storage", "accept_damaged", set_bool, AT(accept_damaged), "no", 0, 0, 0, 0, "yes or no"},
     {"storage", "credit", set_u32, AT(credit), "4096", 0, 1, 65536, 1, NULL},
+    {"registration", "mode", set_registration, AT(registration), "open", 0, 0, 0, 0, "open or token"},
+    {"registration", "key", set_product_keys, AT(registration_key), "", 0, 0, 0, 0,
+     "the product's public keys, 64 hexadecimal digits each, or the path of a file of them"},
     {"fanout", "webhook", set_webhook, AT(webhook_url), "", 0, 0, 0, 0,
      "http://… or https://…, or nothing"},
     {"fanout", "retry_ms", set_u32, AT(wake_retry_ms), "1000", 0, 10, 3600000, 1, NULL},

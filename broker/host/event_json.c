@@ -5,6 +5,7 @@
 #include "broker/host/journal.h"
 #include "broker/wire/identity_log.h"
 #include "broker/wire/states.h"
+#include "broker/wire/token.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -74,6 +75,8 @@ static const struct {
     {"cause", 0, report_cause_name},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"reason", EVENT_CONNECTION_CUT, cut_reason_name},
+    {"reason", EVENT_TOKEN_REFUSED, token_fault_name},
+    {"reason", EVENT_HOLD_PLACED, hold_reason_name},
     {"state", EVENT_TRANSITION_REFUSED, delivery_state_name},
 };
 
@@ -128,13 +131,44 @@ static json_t *time_json(uint64_t at_ms)
     return json_sprintf("%s.%03uZ", day, (unsigned)(at_ms % 1000));
 }
 
+static bool is_change(const struct event *e)
+{
+    return e->kind == EVENT_IDENTITY_CHANGED || e->kind == EVENT_TAKEOVER_SUSPECTED;
+}
+
+/* The kinds of change are told as events of their own: who watches for enrolled devices looks for that word. */
+static const char *name_of(const struct event *e)
+{
+    return e->kind == EVENT_IDENTITY_CHANGED ? identity_change_name(e->code) : event_name((uint64_t)e->kind);
+}
+
+/* What operators weigh of a change: who signed it, and what is odd about it. */
+static void put_change(json_t *object, const struct event *e)
+{
+    static const uint8_t none[8];
+    bool enrolled = e->kind == EVENT_IDENTITY_CHANGED && e->code == CHANGED_ENROLLED;
+    const char *by = enrolled ? "approved_by" : "by";
+    json_t *risks = json_array();
+    for (unsigned i = 0; i < RISKS; i++)
+        if (e->count >> i & 1) json_array_append_new(risks, json_string(risk_name(i)));
+    if (memcmp(e->actor.bytes, none, sizeof none) == 0)
+        put(object, by, json_string("recovery_key"));
+    else
+        put_hex(object, by, e->actor.bytes);
+    put(object, "risk_level", json_string(risk_level_name(risk_level(e->count))));
+    if (json_array_size(risks) > 0)
+        put(object, "risks", risks);
+    else
+        json_decref(risks);
+}
+
 void event_json_of(const struct event *e, const char *process, char *out, size_t cap)
 {
     struct event_words words = event_words((uint64_t)e->kind);
     json_t *object = json_object();
     put(object, "at", time_json(e->at_ms));
     if (process) put(object, "process", json_string(process));
-    put(object, "event", json_string(event_name((uint64_t)e->kind)));
+    put(object, "event", json_string(name_of(e)));
     put(object, "level", json_string(level_names[event_level((uint64_t)e->kind)]));
     if (*words.code) put(object, words.code, code_json(e->kind, words.code, e->code));
     if (*words.count) put(object, words.count, json_integer((json_int_t)e->count));
@@ -143,6 +177,7 @@ void event_json_of(const struct event *e, const char *process, char *out, size_t
     put_hex(object, "device", e->device.bytes);
     put_hex(object, "message", e->message.bytes);
     put_hex(object, "store", e->store.bytes);
+    if (is_change(e)) put_change(object, e);
     size_t len = json_dumpb(object, out, cap ? cap - 1 : 0, JSON_COMPACT);
     if (cap) out[len && len < cap ? len : 0] = '\0'; /* never a part of a line */
     json_decref(object);

@@ -109,6 +109,19 @@ enum status curve_server_keys_load(const struct config *c, struct curve_server_k
     return status;
 }
 
+enum status server_public_load(const struct config *c, struct transport_pk *out, char *error,
+                               size_t error_cap)
+{
+    char *text;
+    memset(out, 0, sizeof *out);
+    enum status status = key_text(c->dir, SERVER_PUB_FILE, FILE_READABLE, &text, error, error_cap);
+    if (status != STATUS_OK) return status;
+    if (!z85_decode(text, out->bytes))
+        status = key_bad(c->dir, SERVER_PUB_FILE, "a Z85 key", error, error_cap);
+    sodium_free(text);
+    return status;
+}
+
 void curve_server_keys_fini(struct curve_server_keys *k)
 {
     sodium_free(k->secret_key);

@@ -24,6 +24,9 @@ enum status keys_check(const struct config *c, char *error, size_t error_cap) MU
 
 enum status curve_server_keys_load(const struct config *c, struct curve_server_keys *out,
                                    char *error, size_t error_cap) MUST_USE;
+/* server_public_load: the public half, as server.pub has it. OK, CONFIG, IO. */
+enum status server_public_load(const struct config *c, struct transport_pk *out, char *error,
+                               size_t error_cap) MUST_USE;
 void curve_server_keys_fini(struct curve_server_keys *k);
 enum status receipt_keys_load(const struct config *c, struct receipt_keys *out, char *error,
                               size_t error_cap) MUST_USE;

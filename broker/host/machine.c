@@ -6,6 +6,7 @@
 #include "broker/host/file.h"
 #include "broker/host/host.h"
 #include "broker/host/keys.h"
+#include "broker/host/registration.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -71,11 +72,13 @@ enum status machine_load(const char *file, struct config *out, char *error, size
 {
     struct machine machine;
     struct config config;
+    struct registration registration;
     memset(out, 0, sizeof *out);
     machine_read(&machine);
     enum status status = config_load(file, &config, error, error_cap);
     if (status == STATUS_OK) status = machine_check(&config, &machine, error, error_cap);
     if (status == STATUS_OK) status = keys_check(&config, error, error_cap);
+    if (status == STATUS_OK) status = registration_load(&config, &registration, error, error_cap);
     if (status != STATUS_OK) return status;
     status = host_cores(config.allow_core ? CORES_ALLOWED : CORES_NEVER);
     if (status != STATUS_OK)

@@ -68,6 +68,12 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(LINK_REQUESTED, 74, "link_requested", INFO, "", "boxes", "")                                 \
     X(LINK_OFFERED, 75, "link_offered", INFO, "", "", "")                                          \
     X(LINK_BOXES_FULL, 76, "link_boxes_full", WARN, "", "boxes", "bytes")                          \
+    X(REGISTRATION_OPEN, 83, "registration_open", WARN, "", "", "")                                \
+    X(TOKEN_REFUSED, 84, "token_refused", WARN, "reason", "", "")                                  \
+    X(HOLD_PLACED, 85, "hold_placed", WARN, "reason", "", "")                                      \
+    X(HOLD_RELEASED, 86, "hold_released", WARN, "", "", "")                                        \
+    X(IDENTITY_CHANGED, 87, "identity_changed", INFO, "", "", "key_version")                       \
+    X(TAKEOVER_SUSPECTED, 88, "takeover_suspected", WARN, "", "", "key_version")                   \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
     X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \
@@ -91,6 +97,9 @@ enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
 /* The code of RATE_LIMITED (a device) and ADDRESS_LIMITED: what there was too much of. */
 enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };
 
+/* IDENTITY_CHANGED is named by its code, an enum identity_change; of it and of TAKEOVER_SUSPECTED count is the set of risks
+ * (states.h), and no actor is the recovery key. */
+
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };
 
@@ -107,6 +116,7 @@ struct event {
     struct mark device;
     struct mark message; /* of the message id */
     struct store_id store;
+    struct mark actor;   /* who did it: a device, where that is another one */
 };
 
 struct mark mark_account(const struct mark_key *key, struct account_id id);

@@ -61,6 +61,10 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(EVENTS_ARE, 43, "events_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                   \
     X(EXPLAIN, 44, "explain", FROM_ADMIN, false, EXPLAINED, 256)                                   \
     X(EXPLAINED, 45, "explained", FROM_RELAY, false, NONE, 16384)                                  \
+    X(HOLD, 54, "hold", FROM_ADMIN, false, HOLDS_ARE, 256)                                         \
+    X(HOLDS_ARE, 55, "holds_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                     \
+    X(DEVICES, 56, "devices", FROM_ADMIN, false, DEVICES_ARE, 256)                                 \
+    X(DEVICES_ARE, 57, "devices_are", FROM_RELAY, false, NONE, 16384)                              \
     X(READY, 64, "ready", FROM_WORKER, false, NONE, 1024)                                          \
     X(PEER, 65, "peer", FROM_RELAY, false, NONE, 32768)                                            \
     X(HEARTBEAT, 66, "heartbeat", FROM_WORKER | FROM_RELAY, false, NONE, 32768)                    \

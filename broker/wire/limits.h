@@ -25,6 +25,9 @@
 #define LOG_LENGTH_CHANGED     896u  /* and from here on devices only revoke */
 #define LOG_LENGTH_DESCRIBED   768u  /* side data ends here */
 #define ENTRIES_PER_FRAME      64u
+#define TOKEN_BODY_LEN_MAX     160u /* of a registration token */
+#define TOKEN_LEN_MAX          240u /* with its signature */
+#define PRODUCT_KEYS_MAX       4u   /* whose tokens are good at one relay: more than one while a key is changed */
 #define REPORT_BODY_LEN_MAX    160u /* of a device that could not open a message */
 #define REPORT_LEN_MAX         240u /* with its signature */
 #define RESENDS_MAX            3u   /* attempts after the first */
@@ -62,6 +65,8 @@
 #define TERMS_PER_FRAME    64u
 #define WAKES_PER_LEASE    64u
 #define EVENTS_PER_FRAME   64u
+#define HOLD_ROWS_PER_FRAME 32u /* accounts; each may have a hold on every device */
+#define HOLD_CURSOR_LEN_MAX 64u
 
 /* One session */
 #define CREDIT_MESSAGES_MAX     1024u

@@ -60,22 +60,28 @@ TABLE(entry_body, U32(1, msg_entry_body, operation), U64(2, msg_entry_body, numb
 TABLE(description, BYTES(1, msg_description, name, DEVICE_NAME_LEN_MAX))
 TABLE(entry, BYTES(1, msg_entry, body, ENTRY_LEN_MAX), FIXED(2, msg_entry, signature))
 TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX),
-      VIEWS(2, msg_register, entries, entry_count, ENTRIES_PER_FRAME))
+      VIEWS(2, msg_register, entries, entry_count, ENTRIES_PER_FRAME),
+      BYTES(3, msg_register, token, TOKEN_LEN_MAX))
 TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),
       ONE(3, msg_registered, log, log_state))
 TABLE(append, FIXED(1, msg_append, account),
       VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME))
 TABLE(appended, ONE(1, msg_appended, log, log_state))
 TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
-      BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature))
+      BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature),
+      BYTES(4, msg_claim_handle, token, TOKEN_LEN_MAX))
 TABLE(handle_claimed, FIXED(1, msg_handle_claimed, account))
 TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account),
       U64(3, msg_lookup, first))
 INNER(handle_proof, msg_handle_proof, BYTES(1, msg_handle_proof, entry, ENTRY_LEN_MAX),
-      FIXED(2, msg_handle_proof, signature))
+      FIXED(2, msg_handle_proof, signature), BYTES(3, msg_handle_proof, token, TOKEN_LEN_MAX))
 TABLE(found, FIXED(1, msg_found, account), ONE(2, msg_found, log, log_state),
       VIEWS(3, msg_found, entries, entry_count, ENTRIES_PER_FRAME),
       MANY(4, msg_found, proof, proof_count, 1, handle_proof))
+
+TABLE(token_body, BYTES(1, msg_token_body, handle, HANDLE_LEN_MAX), FIXED(2, msg_token_body, account),
+      U64(3, msg_token_body, expires_ms), FIXED(4, msg_token_body, relay))
+TABLE(token, BYTES(1, msg_token, body, TOKEN_BODY_LEN_MAX), FIXED(2, msg_token, signature))
 
 TABLE(prekey_body, FIXED(1, msg_prekey_body, device), U64(2, msg_prekey_body, id),
       FIXED(3, msg_prekey_body, key), U64(4, msg_prekey_body, made_ms),
@@ -199,7 +205,8 @@ INNER(worker_row, msg_worker_row, U32(1, msg_worker_row, role), FIXED(2, msg_wor
       U64(15, msg_worker_row, turns), U64(16, msg_worker_row, items),
       U32(17, msg_worker_row, state), U64(18, msg_worker_row, disk_free_percent),
       U64(19, msg_worker_row, accepted), U64(20, msg_worker_row, settled),
-      U64(21, msg_worker_row, repeated), U64(22, msg_worker_row, skewed))
+      U64(21, msg_worker_row, repeated), U64(22, msg_worker_row, skewed),
+      U32(23, msg_worker_row, registration))
 INNER(cut_row, msg_cut_row, U32(1, msg_cut_row, reason), U64(2, msg_cut_row, connections))
 TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(3, msg_overview, connections), U64(4, msg_overview, sessions),
@@ -214,7 +221,8 @@ TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(20, msg_overview, limited), U64(21, msg_overview, cut))
 TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
       U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),
-      MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store))
+      MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store),
+      MAYBE(10, msg_event, actor))
 TABLE(events, BYTES(1, msg_events, cursor, 32), U32(2, msg_events, limit))
 TABLE(events_are, BYTES(1, msg_events_are, cursor, 32),
       MANY(2, msg_events_are, events, event_count, EVENTS_PER_FRAME, event))
@@ -230,6 +238,25 @@ INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
 TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
       ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
       MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))
+
+TABLE(hold, MAYBE(1, msg_hold, account), MAYBE(2, msg_hold, device), U32(3, msg_hold, action),
+      U32(4, msg_hold, reason), BYTES(5, msg_hold, cursor, HOLD_CURSOR_LEN_MAX))
+INNER(hold_row, msg_hold_row, FIXED(1, msg_hold_row, account), MAYBE(2, msg_hold_row, device),
+      U32(3, msg_hold_row, reason), U64(4, msg_hold_row, since_ms))
+TABLE(holds_are, BOOL(1, msg_holds_are, changed),
+      MANY(2, msg_holds_are, holds, hold_count, HOLD_ROWS_PER_FRAME * (DEVICES_EVER_MAX + 1), hold_row),
+      BYTES(3, msg_holds_are, cursor, HOLD_CURSOR_LEN_MAX), BOOL(4, msg_holds_are, more))
+TABLE(devices, BYTES(1, msg_devices, handle, HANDLE_LEN_MAX), MAYBE(2, msg_devices, account))
+INNER(device_row, msg_device_row, FIXED(1, msg_device_row, device), U32(2, msg_device_row, standing),
+      U64(3, msg_device_row, key_version), U64(4, msg_device_row, added_number),
+      U64(5, msg_device_row, added_ms), U64(6, msg_device_row, last_seen_ms),
+      U64(7, msg_device_row, client_version), BOOL(8, msg_device_row, attached),
+      U64(9, msg_device_row, waiting), U64(10, msg_device_row, waiting_bytes),
+      U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms))
+TABLE(devices_are, FIXED(1, msg_devices_are, account), ONE(2, msg_devices_are, log, log_state),
+      BOOL(3, msg_devices_are, has_recovery), U32(4, msg_devices_are, hold),
+      U64(5, msg_devices_are, held_ms),
+      MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row))
 
 TABLE(ready, U32(1, msg_ready, role), FIXED(2, msg_ready, boot), MAYBE(3, msg_ready, store),
       MAYBE(4, msg_ready, term), U64(5, msg_ready, commit), U32(6, msg_ready, first),
@@ -280,12 +307,12 @@ struct msg_event msg_event_of(const struct event *e)
 {
     return (struct msg_event){.at_ms = e->at_ms, .kind = (uint32_t)e->kind, .code = e->code,
                               .count = e->count, .value = e->value, .account = e->account,
-                              .device = e->device, .message = e->message, .store = e->store};
+                              .device = e->device, .message = e->message, .store = e->store, .actor = e->actor};
 }
 
 struct event event_of_msg(const struct msg_event *m)
 {
     return (struct event){.at_ms = m->at_ms, .kind = (enum event_kind)m->kind, .code = m->code,
                           .count = m->count, .value = m->value, .account = m->account,
-                          .device = m->device, .message = m->message, .store = m->store};
+                          .device = m->device, .message = m->message, .store = m->store, .actor = m->actor};
 }

@@ -44,6 +44,8 @@ struct msg_log_state { /* how far an identity log has come */
     struct hash256 version_head; /* of the entry that made this key version */
 };
 
+#include "broker/wire/messages_operator.h" /* its messages have log states */
+
 struct msg_prekey_state { /* what the relay has of a device's; ids 0 = none */
     uint64_t signed_id, last_resort_id;
     uint64_t one_time_highest; /* ever taken */
@@ -113,6 +115,7 @@ struct msg_register {
     struct view entry;    /* the first one */
     struct view *entries; /* of those that follow */
     size_t entry_count;
+    struct view token; /* an encoded msg_token, or empty */
 };
 struct msg_registered {
     struct account_id account;
@@ -131,6 +134,7 @@ struct msg_claim_handle {
     struct view handle;
     struct view entry;          /* the account's first entry */
     struct signature signature; /* by its device over label, account and handle */
+    struct view token;          /* an encoded msg_token, or empty */
 };
 struct msg_handle_claimed { struct account_id account; };
 
@@ -142,6 +146,7 @@ struct msg_lookup { /* a handle (asked at its home), or an account (at its home)
 struct msg_handle_proof { /* as claimed */
     struct view entry;
     struct signature signature;
+    struct view token; /* an encoded msg_token; or empty, where none was given */
 };
 struct msg_found {
     struct account_id account;
@@ -452,6 +457,7 @@ struct msg_worker_row {
     uint64_t accepted, settled;
     uint64_t repeated; /* sends answered again from their claim */
     uint64_t skewed;   /* HELLOs of clients whose clock was too far off to make ids */
+    uint32_t registration; /* enum registration_rule */
 };
 struct msg_cut_row { uint32_t reason; uint64_t connections; }; /* enum cut_reason */
 struct msg_overview {
@@ -480,6 +486,7 @@ struct msg_event {
     uint64_t count, value;
     struct mark account, device, message;
     struct store_id store;
+    struct mark actor;
 };
 struct msg_events { struct view cursor; uint32_t limit; }; /* empty cursor = the newest `limit` */
 struct msg_events_are {
@@ -561,14 +568,14 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
 #define MESSAGE_LIST(X)                                                                            \
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
-    X(handle_claimed) X(lookup) X(found) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
+    X(handle_claimed) X(lookup) X(found) X(token_body) X(token) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low) X(link_put) X(link_has) X(link_get) X(link_is) X(link_request)    \
     X(link_offer) X(link_consent)                                                     \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \
     X(hint_device) X(heartbeat) X(lease) X(leased) X(woken) X(record) X(event)     \
-    X(end_device)
+    X(end_device) X(hold) X(holds_are) X(devices) X(devices_are)
 
 #define X(name) extern const struct codec_desc msg_##name##_desc;
 MESSAGE_LIST(X)

@@ -36,6 +36,22 @@ const char *report_cause_name(uint64_t code)
     }
 }
 
+const char *hold_reason_name(uint64_t code)
+{
+    switch (code) {
+        HOLD_REASON_LIST(X)
+    default: return "?";
+    }
+}
+
+const char *identity_change_name(uint64_t code)
+{
+    switch (code) {
+        IDENTITY_CHANGE_LIST(X)
+    default: return "?";
+    }
+}
+
 const char *gap_reason_name(uint64_t code)
 {
     switch (code) {
@@ -98,4 +114,33 @@ const char *explain_meaning(uint64_t code)
 #undef X
     default: return "?";
     }
+}
+
+static const struct {
+    const char *name;
+    enum risk_level level;
+} risks[RISKS] = {
+#undef X
+#define X(NAME, bit, text, level) [bit] = {text, RISK_##level},
+    RISK_LIST(X)
+#undef X
+};
+
+const char *risk_name(uint64_t bit)
+{
+    return bit < RISKS ? risks[bit].name : "?";
+}
+
+enum risk_level risk_level(uint64_t set)
+{
+    enum risk_level level = RISK_LOW;
+    for (unsigned i = 0; i < RISKS; i++)
+        if ((set >> i & 1) && risks[i].level > level) level = risks[i].level;
+    return level;
+}
+
+const char *risk_level_name(enum risk_level level)
+{
+    static const char *const names[] = {[RISK_LOW] = "low", [RISK_ELEVATED] = "elevated", [RISK_HIGH] = "high"};
+    return level <= RISK_HIGH ? names[level] : "?";
 }

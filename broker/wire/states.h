@@ -45,6 +45,35 @@
     X(AUTHENTICATION, 9, "authentication") /* does not open under its key */                       \
     X(COMMITMENT, 10, "commitment") /* opens, and is not what the commitment says */
 
+/* Why an operator holds an account or a device; UNREADABLE is the relay's own: what it has cannot be read. */
+#define HOLD_REASON_LIST(X)                                                                        \
+    X(NONE, 0, "none")                                                                             \
+    X(OTHER, 1, "other")                                                                           \
+    X(TAKEOVER, 2, "takeover")                                                                     \
+    X(ABUSE, 3, "abuse")                                                                           \
+    X(LEGAL, 4, "legal")                                                                           \
+    X(UNREADABLE, 5, "unreadable")
+
+/* What an entry of an identity log did, as operators are told. */
+#define IDENTITY_CHANGE_LIST(X)                                                                    \
+    X(NONE, 0, "identity_changed")                                                                 \
+    X(ENROLLED, 1, "device_enrolled")                                                              \
+    X(SUSPENDED, 2, "device_suspended")                                                            \
+    X(RESUMED, 3, "device_resumed")                                                                \
+    X(REVOKED, 4, "device_revoked")                                                                \
+    X(REPLACED, 5, "device_replaced")                                                              \
+    X(RECOVERY_SET, 6, "recovery_set")                                                             \
+    X(RECOVERY_USED, 7, "recovery_used")
+
+/* What may be odd about it (storage/risk.c): a bit of a set. X(NAME, bit, "name", level) */
+#define RISK_LIST(X)                                                                               \
+    X(SIGNER_NEW, 0, "signer_is_new", ELEVATED)         /* signed by a device of less than an hour */ \
+    X(THIRD_CHANGE, 1, "third_change_in_a_day", ELEVATED)                                          \
+    X(AFTER_RECOVERY, 2, "after_recovery", ELEVATED)    /* a device joins within a day of it */    \
+    X(BESIDE_AN_END, 3, "another_was_ended", HIGH)      /* a device joins within an hour of that */ \
+    X(ENDED_BY_NEW, 4, "ended_by_a_new_device", HIGH)   /* that has been there for less than an hour */ \
+    X(RECOVERY_REPLACED, 5, "recovery_replaced", ELEVATED)
+
 #define GAP_REASON_LIST(X)                                                                         \
     X(NONE, 0, "none")                                                                             \
     X(QUOTA, 1, "over_quota")                                                                      \
@@ -105,6 +134,23 @@ enum report_cause {
     REPORT_CAUSE_LIST(X)
 #undef X
 };
+enum hold_reason {
+#define X(NAME, code, text) HOLD_##NAME = code,
+    HOLD_REASON_LIST(X)
+#undef X
+};
+enum identity_change {
+#define X(NAME, code, text) CHANGED_##NAME = code,
+    IDENTITY_CHANGE_LIST(X)
+#undef X
+};
+enum risk_level { RISK_LOW, RISK_ELEVATED, RISK_HIGH };
+enum risk {
+#define X(NAME, bit, text, level) RISK_##NAME = bit,
+    RISK_LIST(X)
+#undef X
+    RISKS
+};
 enum gap_reason {
 #define X(NAME, code, text) GAP_##NAME = code,
     GAP_REASON_LIST(X)
@@ -152,6 +198,12 @@ const char *report_cause_name(uint64_t code);
 /* report_cause_meaning: for support; "" for none and outside the list. */
 const char *report_cause_meaning(uint64_t code);
 const char *gap_reason_name(uint64_t code);
+const char *hold_reason_name(uint64_t code);
+const char *identity_change_name(uint64_t code);
+const char *risk_name(uint64_t bit);
+/* risk_level: the highest of the rules in the set. risk_level_name: "low", "elevated", "high". */
+enum risk_level risk_level(uint64_t risks);
+const char *risk_level_name(enum risk_level level);
 const char *store_state_name(uint64_t code);
 const char *cut_reason_name(uint64_t code);
 const char *explain_name(uint64_t code);

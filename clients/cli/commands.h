@@ -11,6 +11,7 @@
 #define NOT_SEALED "not sealed: the relay has this text as it is, readable there"
 
 int init_run(struct command *c);
+int register_run(struct command *c);
 int send_run(struct command *c);
 int recv_run(struct command *c);
 int status_run(struct command *c);

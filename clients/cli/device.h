@@ -5,6 +5,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/output.h"
 #include "clients/sealmq.h"
+#include "clients/sealmq_registration.h"
 #include "clients/sealmq_verify.h"
 
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct device {
     bool connected;      /* device_connect was called */
     bool signalled;      /* one of them came; it is not taken a second time */
     bool left;
+    char stopped[SEALMQ_ERROR_MAX]; /* the relay's last word: other calls have lines of their own since */
     uint32_t warnings;   /* a bit for each prompt that came and is told at the end */
     struct sealmq_event unmade; /* so is a change, kept by an earlier command, that came to nothing; kind NONE = none */
     struct sealmq_account unverified; /* of the last SEALMQ_PROMPT_CONTACT_UNVERIFIED */

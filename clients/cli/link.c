@@ -48,10 +48,26 @@ static int ended(struct link_call *q)
     progress_end(&q->progress);
     if (q->view.stage == SEALMQ_LINK_DONE) return EXIT_OK;
     if (q->view.stage == SEALMQ_LINK_REJECTED)
-        return command_fail(c, EXIT_FAILED, "the account's device has refused: nothing was joined");
+        return command_fail(c, EXIT_FAILED, "refused, here or on the account's device: nothing was joined");
     if (q->view.stage == SEALMQ_LINK_EXPIRED)
         return command_fail(c, EXIT_FAILED, "nobody has answered within the code's time: call link again for a new one");
     return command_fail(c, EXIT_FAILED, "%s", q->view.hint);
+}
+
+/* A person sees whose account it is; a script has said yes by calling. */
+static int offer_answer(struct link_call *q)
+{
+    char account[SEALMQ_ACCOUNT_TEXT_LEN + 1], answer[16] = "";
+    sealmq_account_text(q->view.account, account);
+    progress_end(&q->progress);
+    fprintf(stderr, "Join the account of %s (%s)? Type yes: ", q->view.handle[0] ? q->view.handle : "somebody without a handle",
+            account);
+    fflush(stderr);
+    bool join = fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0;
+    enum sealmq_status s = sealmq_link_answer(q->link, join);
+    return s == SEALMQ_OK || q->view.stage == SEALMQ_LINK_FAILED ? EXIT_OK
+                                                                 : command_fail(q->command, EXIT_FAILED, "linking cannot go on (%s)",
+                                                                                sealmq_status_name(s));
 }
 
 static bool wait(struct link_call *q, uint64_t deadline_ms)
@@ -72,7 +88,8 @@ static int consent(struct link_call *q, uint64_t deadline_ms)
         q->view = (struct sealmq_link_view)SEALMQ_INIT(struct sealmq_link_view);
         if (sealmq_link_get(q->link, &q->view) != SEALMQ_OK || (s != SEALMQ_OK && q->view.stage != SEALMQ_LINK_FAILED))
             return command_fail(q->command, EXIT_FAILED, "linking cannot go on (%s)", sealmq_status_name(s));
-        if (q->view.stage > SEALMQ_LINK_ANSWERED) return ended(q);
+        if (q->view.stage == SEALMQ_LINK_OFFERED && offer_answer(q) != EXIT_OK) return EXIT_FAILED;
+        if (q->view.stage > SEALMQ_LINK_ANSWERED && q->view.stage != SEALMQ_LINK_OFFERED) return ended(q);
         if (q->view.stage == SEALMQ_LINK_CODE && !q->shown && code_show(q) != EXIT_OK) return EXIT_FAILED;
         if (loop_now_ms() >= deadline_ms)
             return command_fail(q->command, EXIT_QUEUED, "nothing was joined in time%s%s: call link again for a new code",
@@ -91,6 +108,7 @@ static int link_begin(struct link_call *q, uint64_t deadline_ms)
     options.passphrase_file = command_option(c, "passphrase-file");
     options.endpoints = command_option(c, "relay");
     options.name = command_option(c, "name");
+    options.ask = isatty(STDIN_FILENO) && !c->json;
     enum sealmq_status s = sealmq_server_key_load(command_option(c, "server-key"), &options.server, error, sizeof error);
     if (s == SEALMQ_OK) s = sealmq_link_start(&options, &q->link, error, sizeof error);
     if (s == SEALMQ_STATE) return EXIT_OK; /* it has consented before, or needs not */

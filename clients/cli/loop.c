@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TURN_MAX_MS 500u /* another process on this home may change what a run waits for */
@@ -71,6 +72,7 @@ enum loop_end loop_run(struct device *d, const struct loop_watch *watch, uint64_
     for (;;) {
         enum sealmq_status s = turn(d, watch);
         if (s != SEALMQ_OK && s != SEALMQ_REFUSED) return LOOP_FAILED;
+        if (s == SEALMQ_REFUSED && !d->stopped[0]) snprintf(d->stopped, sizeof d->stopped, "%s", sealmq_error(d->client));
         if (watch->done(watch->self)) return LOOP_DONE;
         if (s == SEALMQ_REFUSED) return LOOP_STOPPED;
         if (d->signalled) return LOOP_SIGNAL;
@@ -83,7 +85,7 @@ int loop_fail(struct device *d, enum loop_end end)
 {
     progress_end(&d->progress);
     if (end == LOOP_SIGNAL) return command_fail(d->command, EXIT_FAILED, "stopped by a signal");
-    return command_fail(d->command, EXIT_FAILED, "%s", sealmq_error(d->client));
+    return command_fail(d->command, EXIT_FAILED, "%s", end == LOOP_STOPPED ? d->stopped : sealmq_error(d->client));
 }
 
 /* ---- runs with an end of their own ---- */

@@ -16,6 +16,14 @@ static const struct option_rule INIT_OPTIONS[] = {
     {"relay", "tcp://HOST:PORT[,...]", "the relay's address; several: tried in turn", true},
     {"server-key", "FILE", "the relay's public key (its server.pub)", true},
     {"handle", "NAME", "the name that others send to", true},
+    {"token", "TEXT", "the product's word for account and handle, where the relay wants one", false},
+    {"product-key", "HEX[,...]", "believe handles only with a token of these keys", false},
+    {"timeout", "S", "how long to try to reach the relay (10)", false},
+};
+
+static const struct option_rule REGISTER_OPTIONS[] = {
+    {"token", "TEXT", "the product's word for account and handle, where the relay wants one", false},
+    {"product-key", "HEX[,...]", "believe handles only with a token of these keys; none = as the relay says", false},
     {"timeout", "S", "how long to try to reach the relay (10)", false},
 };
 
@@ -68,6 +76,8 @@ static const struct option_rule VERIFY_OPTIONS[] = {
 static const struct command_rule COMMANDS[] = {
     {"init", "", "make this device's keys and register its handle; again: finish that",
      INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
+    {"register", "", "register what init has made, with a token that came later",
+     REGISTER_OPTIONS, COUNT_OF(REGISTER_OPTIONS), register_run},
     {"send", "NAME TEXT|-", "seal a text (or standard input) and send it; exit 3: kept, relay not reached",
      SEND_OPTIONS, COUNT_OF(SEND_OPTIONS), send_run},
     {"recv", "", "show messages, the oldest first; waits for them", RECV_OPTIONS,

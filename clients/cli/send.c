@@ -121,6 +121,7 @@ static int refused_tell(const struct send *s)
     const struct sealmq_message *m = &s->message;
     const char *remedy = "";
     if (m->reason == SEALMQ_NOT_FOUND) remedy = ": check the name";
+    if (m->reason == SEALMQ_TOKEN_REFUSED) remedy = ": the relay may be showing somebody else's account";
     if (m->reason == SEALMQ_ID_REUSED) remedy = ": send it under another id";
     return command_fail(s->device.command, EXIT_FAILED, "not sent to %s (%s: %s)%s", m->handle,
                         sealmq_status_name(m->reason), sealmq_status_meaning(m->reason), remedy);

@@ -15,6 +15,8 @@ int admin_open(struct admin *a, const struct command *c)
     memset(a, 0, sizeof *a);
     if (host_start() != STATUS_OK)
         return command_fail(c, EXIT_FAILED, "the operating system gives no random numbers");
+    if (!command_option(c, "config"))
+        return command_fail(c, EXIT_USAGE, "an option is missing: add --config FILE");
     if (config_load(command_option(c, "config"), &a->config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
     a->context = zmq_ctx_new();

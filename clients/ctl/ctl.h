@@ -8,5 +8,10 @@
 int ctl_status(struct command *c);
 int ctl_events(struct command *c);
 int ctl_explain(struct command *c);
+int ctl_token(struct command *c);
+int ctl_hold(struct command *c);
+int ctl_release(struct command *c);
+int ctl_holds(struct command *c);
+int ctl_devices(struct command *c);
 
 #endif

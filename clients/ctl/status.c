@@ -28,6 +28,12 @@ static const char *state_name(const struct msg_worker_row *row)
     return row_is_orphan(row) ? "no worker" : store_state_name(row->state);
 }
 
+static const char *registration_name(const struct msg_worker_row *row)
+{
+    static const char *const names[] = {[RULE_NOT_TOLD] = "?", [RULE_OPEN] = "open", [RULE_TOKEN] = "token"};
+    return row->registration <= RULE_TOKEN ? names[row->registration] : "?";
+}
+
 static json_t *row_json(const struct msg_worker_row *row)
 {
     json_t *o = json_object();
@@ -54,6 +60,7 @@ static json_t *row_json(const struct msg_worker_row *row)
     show_put_number(o, "settled", row->settled);
     show_put_number(o, "repeated", row->repeated);
     show_put_number(o, "skewed", row->skewed);
+    show_put_text(o, "registration", registration_name(row));
     show_put_number(o, "disk_free_percent", row->disk_free_percent);
     return o;
 }
@@ -148,6 +155,15 @@ static void clocks_print(const struct msg_overview *o)
                ID_AHEAD_MAX_MS / 60000);
 }
 
+static void registration_print(const struct msg_overview *o)
+{
+    for (size_t i = 0; i < o->worker_count; i++) {
+        if (o->workers[i].registration != RULE_OPEN) continue;
+        printf("\naccounts anybody who reaches this relay can make one (registration.mode = open)\n");
+        return;
+    }
+}
+
 static void workers_print(const struct msg_overview *o)
 {
     printf("\n%-17s %-10s %9s %10s %9s\n", "WORKER", "STATE", "PENDING", "DONE", "SILENCE");
@@ -178,6 +194,7 @@ int ctl_status(struct command *c)
         stores_print(&overview);
         workers_print(&overview);
         clocks_print(&overview);
+        registration_print(&overview);
     }
     admin_close(&a);
     return failed;

@@ -85,6 +85,9 @@ as alice 2 devices revoke "the shelf";            one_error; err_has "--yes"
 as alice 1 devices revoke "the shelf" --yes;      one_error; err_has "--last"
 as alice 2 devices list all;                      one_error
 as alice 2 devices rename "the shelf" "a b" c
+as alice 0 --json register;                       lines 1; json_lines; out_has '"state":"registered"'; equal "$(field account)" "$ALICE" "register"
+as alice 1 register --token nonsense;             one_error; err_has "no registration token"
+as alice 1 register --product-key nonsense;       one_error; err_has "64 hexadecimal"
 # verify: what to compare, and the user's word. (e2e/verify.sh has the rest.)
 as alice 0 --json verify bob
 lines 1; json_lines; err_silent; out_has '"name":"bob"'; out_has '"verified":false'; [ -n "$(field number)" ] || fail "no number"
@@ -123,7 +126,15 @@ as bob 0 --json recv --timeout 10;                out_has '"text":""'
 
 # Help, without a home.
 run 0 sealmq --help;                              out_has "send"; out_has "--home"
-run 0 sealmqctl --help;                           out_has "explain"
+run 0 sealmqctl --help;                           out_has "explain"; out_has "token"
+CTL=(sealmqctl --config "$CONFIG")
+run 0 "${CTL[@]}" --json devices alice;            lines 1; json_lines; out_has "\"account\":\"$ALICE\""
+run 0 "${CTL[@]}" devices alice;                   out_has "active"; err_silent
+run 0 "${CTL[@]}" --json hold bob --reason abuse;  lines 1; json_lines; out_has '"state":"held"'
+run 0 "${CTL[@]}" --json holds;                    lines 1; json_lines
+run 0 "${CTL[@]}" holds;                           lines 1; err_silent
+run 0 "${CTL[@]}" --json release bob;              lines 1; json_lines; out_has '"state":"released"'
+run 0 "${CTL[@]}" release bob;                     lines 1; out_has "was not on hold"
 
 # recv --follow: shows what comes, in order, until it is stopped; then exit 0.
 "$BIN/sealmq" --home "$DIR/bob" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &

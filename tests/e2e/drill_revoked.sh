@@ -12,7 +12,7 @@ LINK=$!
 wait_for "a code" grep -q '"state":"code"' "$DIR/link"
 as bob 0 --json devices approve "$(field code "$DIR/link")" --yes
 LAPTOP="$(field device)"
-ended "$LINK" || fail "link: $(cat "$DIR/link.err")"
+WAIT_S=60 ended "$LINK" || fail "link: $(cat "$DIR/link.err")"
 as bob 0 --json devices
 FIRST="$(field device)"
 

@@ -17,7 +17,7 @@ flags=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$PREFIX/include")
 echo '#include <sealmq.h>' > "$DIR/alone.c"
 printf '#include <sealmq_link.h>\n#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "the header alone in C"
-for part in link verify; do
+for part in link registration verify; do
     echo "#include <sealmq_$part.h>" > "$DIR/alone.c"
     cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_$part.h alone in C"
 done

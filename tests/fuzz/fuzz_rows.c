@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     union {
         struct claim_row claim; struct run_row run; struct outcome_row outcome;
         struct device_row device; struct wake_row wake; struct identity_log log; struct handle_row handle;
+        struct hold_row hold; struct watch_row watch;
         struct prekey_row prekeys;
         struct commit_row commit; struct term_row term; struct message_ref ref;
         struct device_id device_id; uint8_t bytes[32];
@@ -37,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!wake_row_read(v, &out.wake);
     if (account_row_read(v, &out.log) == STATUS_OK) ENSURE(view_equal(account_row_write(&a, &out.log), v));
     if (handle_row_read(v, &out.handle) == STATUS_OK) ENSURE(view_equal(handle_row_write(&a, &out.handle), v));
+    if (hold_row_read(v, &out.hold) == STATUS_OK) ENSURE(view_equal(hold_row_write(&a, &out.hold), v));
+    if (watch_row_read(v, &out.watch) == STATUS_OK) ENSURE(view_equal(watch_row_write(&a, &out.watch), v));
     if (prekey_row_read(v, &out.prekeys) == STATUS_OK)
         ENSURE(view_equal(prekey_row_write(&a, &out.prekeys), v));
     if (entry_row_read(v, &entry) == STATUS_OK) ENSURE(entry.len + 1 == size);

@@ -2,6 +2,7 @@
 #include "broker/wire/identity.h"
 #include "clients/api.h"
 #include "clients/core.h"
+#include "clients/sealmq_registration.h"
 #include "clients/state/memory.h"
 
 #include <criterion/criterion.h>
@@ -90,6 +91,68 @@ Test(api, a_handle_that_is_known_is_given_no_other_account)
     cr_assert_eq(event.status, SEALMQ_BAD_ENTRY);
     cr_assert_eq(sealmq_contact_account(&c, "bob", &known), SEALMQ_OK);
     cr_assert_eq(memcmp(&known, &first, sizeof first), 0);
+    client_fini(&c);
+}
+
+#define PRODUCT "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+
+/* A look-up, too, believes no relay without the product's word, but for what this home has known before. */
+Test(api, with_product_keys_a_handle_needs_a_token)
+{
+    struct sealmq_client c;
+    struct sealmq_account known;
+    client_init(&c);
+    cr_assert_eq(sealmq_product_keys_set(&c, "nonsense"), SEALMQ_MALFORMED);
+    cr_assert_neq(c.error[0], '\0');
+    cr_assert_eq(sealmq_product_keys_set(&c, PRODUCT), SEALMQ_OK);
+    cr_assert_eq(sealmq_lookup(&c, "bob", 0), SEALMQ_OK);
+    (void)found(&c, 1);
+    cr_assert_eq(next(&c).status, SEALMQ_TOKEN_REFUSED);
+    cr_assert_eq(sealmq_contact_account(&c, "bob", &known), SEALMQ_NOT_FOUND);
+    cr_assert_eq(sealmq_product_keys_set(&c, ""), SEALMQ_OK);
+    cr_assert_eq(sealmq_lookup(&c, "bob", 0), SEALMQ_OK);
+    (void)found(&c, 1);
+    cr_assert_eq(next(&c).status, SEALMQ_OK, "as the relay says");
+    cr_assert_eq(sealmq_product_keys_set(&c, PRODUCT), SEALMQ_OK);
+    cr_assert_eq(sealmq_lookup(&c, "bob", 0), SEALMQ_OK);
+    (void)found(&c, 1);
+    cr_assert_eq(next(&c).status, SEALMQ_OK, "known already");
+    client_fini(&c);
+}
+
+Test(api, a_token_that_is_none_or_is_anothers_is_not_kept)
+{
+    struct sealmq_client c;
+    uint8_t seed[32] = {5}, sk[64], pk[32];
+    char shown[TOKEN_TEXT_MAX + 1];
+    struct buffer token = {0};
+    struct msg_token_body body = {.handle = view_of("me", 2), .account = {{1}}, .expires_ms = 1};
+    client_init(&c);
+    crypto_sign_seed_keypair(pk, sk, seed);
+    token_make(&body, sk, &token);
+    token_text(buffer_view(&token), shown);
+    cr_assert_eq(sealmq_token_set(&c, shown), SEALMQ_TOKEN_REFUSED);
+    cr_assert_str_eq(c.error, "this token is for another account");
+    cr_assert_eq(sealmq_token_set(&c, "sealmq:token:2:AAAA"), SEALMQ_UNSUPPORTED);
+    cr_assert_eq(sealmq_token_set(&c, "sealmq:token:1:AAAA"), SEALMQ_MALFORMED);
+    cr_assert_eq(sealmq_token_set(&c, ""), SEALMQ_MALFORMED);
+    buffer_fini(&token);
+    client_fini(&c);
+}
+
+/* The relay's last word, as the user reads it. */
+Test(api, being_on_hold_and_wanting_a_token_are_prompts)
+{
+    struct sealmq_client c;
+    client_init(&c);
+    event_put(c.engine, &(struct engine_event){.kind = ENGINE_STOPPED, .status = STATUS_ON_HOLD});
+    cr_assert_eq(next(&c).kind, SEALMQ_EVENT_STOPPED);
+    struct sealmq_event told = next(&c);
+    cr_assert(told.prompt == SEALMQ_PROMPT_ON_HOLD && told.severity == SEALMQ_SEVERITY_WARNING);
+    cr_assert_not_null(strstr(sealmq_error(&c), "on hold"));
+    event_put(c.engine, &(struct engine_event){.kind = ENGINE_STOPPED, .status = STATUS_TOKEN_REFUSED});
+    cr_assert_eq(next(&c).kind, SEALMQ_EVENT_STOPPED);
+    cr_assert_eq(next(&c).prompt, SEALMQ_PROMPT_TOKEN_WANTED);
     client_fini(&c);
 }
 

@@ -34,14 +34,19 @@ Test(admin, overview_tells_workers_and_explain_goes_to_the_owner)
     cr_assert_eq(overview.cuts[0].connections, 4);
     cr_assert_eq(overview.cuts[1].reason, CUT_SESSION);
     arena_fini(&a);
-    admin_says(r, 3, (struct frame_header){.kind = KIND_EXPLAIN, .correlation = 2, .home = 4},
-               &msg_explain_desc, &(struct msg_explain){{{0}}, {{0}}, {{0}}, {{0}}});
-    relay_flush(r);
-    struct output *asked = worker_takes(r, STORE, KIND_EXPLAIN);
-    cr_assert(asked != NULL);
-    cr_assert_eq(asked->stamp.origin, ORIGIN_ADMIN);
-    worker_answers(r, STORE, &h, asked, KIND_EXPLAINED, &msg_empty_desc, &(struct msg_empty){0});
-    cr_assert_eq(admin_takes(r, 3, KIND_EXPLAINED)->frame.header.correlation, 2);
+    static const uint8_t forwarded[][2] = {{KIND_EXPLAIN, KIND_EXPLAINED}, {KIND_EVENTS, KIND_EVENTS_ARE},
+                                           {KIND_HOLD, KIND_HOLDS_ARE}, {KIND_DEVICES, KIND_DEVICES_ARE}};
+    for (size_t i = 0; i < sizeof forwarded / sizeof forwarded[0]; i++) {
+        admin_says(r, 3, (struct frame_header){.kind = forwarded[i][0], .correlation = 2 + i, .home = 4},
+                   &msg_empty_desc, &(struct msg_empty){0});
+        relay_flush(r);
+        struct output *asked = worker_takes(r, STORE, (enum frame_kind)forwarded[i][0]);
+        cr_assert(asked != NULL);
+        cr_assert_eq(asked->stamp.origin, ORIGIN_ADMIN);
+        enum frame_kind reply = (enum frame_kind)forwarded[i][1];
+        worker_answers(r, STORE, &h, asked, reply, &msg_empty_desc, &(struct msg_empty){0});
+        cr_assert_eq(admin_takes(r, 3, reply)->frame.header.correlation, 2 + i);
+    }
     relay_free(r);
 }
 

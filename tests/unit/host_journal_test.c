@@ -1,4 +1,5 @@
 /* journal: the words of a line, and a sink that fails. */
+#include "broker/wire/states.h"
 #include "broker/host/journal.h"
 #include "tests/unit/host_fixture.h"
 
@@ -23,6 +24,23 @@ Test(journal, an_event_has_its_own_words)
     char line[1024];
     event_json(&refused, line, sizeof line);
     cr_assert_str_eq(line, AT REFUSED_REST);
+}
+
+Test(journal, a_change_of_devices_is_told_by_its_own_name_with_who_signed_it)
+{
+    char line[1024];
+    struct event e = {.kind = EVENT_IDENTITY_CHANGED, .code = CHANGED_ENROLLED, .value = 9, .account = {{1}},
+                      .device = {{2}}, .actor = {{3}}};
+    event_json(&e, line, sizeof line);
+    cr_assert_str_eq(line, "{\"at\":\"1970-01-01T00:00:00.000Z\",\"event\":\"device_enrolled\",\"level\":\"info\","
+                           "\"key_version\":9,\"account\":\"0100000000000000\",\"device\":\"0200000000000000\","
+                           "\"approved_by\":\"0300000000000000\",\"risk_level\":\"low\"}");
+    e = (struct event){.kind = EVENT_TAKEOVER_SUSPECTED, .value = 9, .device = {{2}},
+                       .count = 1u << RISK_BESIDE_AN_END | 1u << RISK_SIGNER_NEW};
+    event_json(&e, line, sizeof line);
+    cr_assert_str_eq(line, "{\"at\":\"1970-01-01T00:00:00.000Z\",\"event\":\"takeover_suspected\",\"level\":\"warn\","
+                           "\"key_version\":9,\"device\":\"0200000000000000\",\"by\":\"recovery_key\","
+                           "\"risk_level\":\"high\",\"risks\":[\"signer_is_new\",\"another_was_ended\"]}");
 }
 
 Test(journal, a_failed_decryption_says_its_cause_and_the_versions)

@@ -4,6 +4,7 @@
 
 #include "broker/host/file.h"
 #include "broker/host/keys.h"
+#include "broker/host/registration.h"
 #include "tests/unit/host_fixture.h"
 
 static char error[2048];
@@ -269,4 +270,39 @@ Test(machine, no_bound_can_be_taken_away)
         config_says("", text);
         cr_assert_eq(load(), STATUS_OK, "%s", error);
     }
+}
+
+/* ---- whose word counts ---- */
+
+#define PRODUCT "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c" /* a point: RFC 8032's second test */
+
+static enum status registers(const char *lines)
+{
+    char text[8192];
+    struct config config;
+    struct registration r;
+    fixture_read("sealmq.zpl", text, sizeof text);
+    char *section = strstr(text, "\nregistration\n");
+    cr_assert_not_null(section);
+    section[0] = '\0'; /* what follows is all comments */
+    strcat(strcat(text, "\nregistration\n"), lines);
+    fixture_write("other.zpl", text, 0600);
+    cr_assert_eq(config_load(fixture_path("other.zpl"), &config, error, sizeof error), STATUS_OK, "%s", error);
+    enum status s = registration_load(&config, &r, error, sizeof error);
+    cr_assert(s == STATUS_OK || r.keys.count == 0);
+    return s;
+}
+
+Test(machine, tokens_are_wanted_only_with_keys_that_are_some)
+{
+    cr_assert_eq(registers(""), STATUS_OK);
+    cr_assert_eq(registers("    mode = \"token\"\n"), STATUS_CONFIG);
+    cr_assert(strncmp(error, "registration.key: missing", 25) == 0, "%s", error);
+    cr_assert_eq(registers("    mode = \"token\"\n    key = \"" PRODUCT "\"\n"), STATUS_OK, "%s", error);
+    cr_assert_eq(registers("    key = \"" PRODUCT "," PRODUCT "\"\n"), STATUS_CONFIG, "twice");
+    cr_assert_eq(registers("    key = \"product\"\n"), STATUS_CONFIG, "no such file");
+    fixture_write("product", PRODUCT "\n", 0644);
+    cr_assert_eq(registers("    key = \"product\"\n"), STATUS_OK, "%s", error);
+    fixture_write("product", PRODUCT "\n", 0666);
+    cr_assert_eq(registers("    key = \"product\"\n"), STATUS_CONFIG, "others may put a key of their own there");
 }

@@ -279,9 +279,10 @@ Test(events, are_kept_and_listed_from_a_cursor_also_after_a_restart)
     cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
     world_pass(e.w, 1000);
     struct msg_events_are next = ask_events(e.w, newest.cursor, 10);
-    cr_assert_eq(next.event_count, 3);
+    cr_assert_eq(next.event_count, 4);
     cr_assert_eq(next.events[0].kind, EVENT_STORE_OPENED);
-    cr_assert_eq(next.events[2].kind, EVENT_SESSION_STARTED);
+    cr_assert_eq(next.events[1].kind, EVENT_REGISTRATION_OPEN);
+    cr_assert_eq(next.events[3].kind, EVENT_SESSION_STARTED);
     cr_assert_eq(ask_events(e.w, next.cursor, 10).event_count, 0);
     world_skip(e.w, 31 * DAY_MS);
     for (int i = 0; i < 6; i++)

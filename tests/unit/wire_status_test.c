@@ -49,6 +49,9 @@ Test(states, codes_and_names_are_unique)
     check_list("gap", gap_reason_name, 0 GAP_REASON_LIST(X));
     check_list("cut reason", cut_reason_name, 0 CUT_REASON_LIST(X));
     check_list("store state", store_state_name, 0 STORE_STATE_LIST(X));
+    check_list("hold reason", hold_reason_name, 0 HOLD_REASON_LIST(X));
+    check_list("identity change", identity_change_name, 0 IDENTITY_CHANGE_LIST(X));
+    check_list("risk", risk_name, 0 RISK_LIST(X));
     check_list("explain", explain_name, 0 EXPLAIN_LIST(X));
     check_list("meaning", explain_meaning, 0 EXPLAIN_LIST(X));
 }

@@ -7,6 +7,7 @@
 #include "broker/wire/prekey.h"
 #include "broker/wire/receipt.h"
 #include "broker/wire/report.h"
+#include "broker/wire/token.h"
 #include "broker/wire/stamp.h"
 
 #include <criterion/criterion.h>
@@ -387,4 +388,36 @@ Test(vectors, what_must_be_refused_is)
         count++;
     }
     cr_assert_gt(count, 10u);
+}
+
+Test(vectors, token)
+{
+    uint8_t seed[32], sk[64], parsed[TOKEN_LEN_MAX];
+    char shown[TOKEN_TEXT_MAX + 1];
+    size_t len;
+    struct transport_pk server;
+    struct product_keys keys = {.count = 1};
+    struct msg_token t;
+    struct msg_token_body body = {.handle = view_of(text("token.handle"), strlen(text("token.handle"))),
+                                  .expires_ms = number("token.expires_ms")}, back;
+    struct buffer bytes = {0};
+    FIXED("token.product_seed", seed);
+    crypto_sign_seed_keypair(keys.keys[0].bytes, sk, seed);
+    IS(keys.keys[0], "token.product_pk");
+    FIXED("token.server_pk", server);
+    body.relay = relay_id_of(&server);
+    IS(body.relay, "token.relay");
+    FIXED("alice.account", body.account);
+    token_make(&body, sk, &bytes);
+    is(buffer_view(&bytes), "token");
+    cr_assert_eq(token_open(hex("token"), &arena, &t, &back), STATUS_OK);
+    is(t.body, "token.body");
+    IS(t.signature, "token.signature");
+    token_text(hex("token"), shown);
+    cr_assert_str_eq(shown, text("token.text"));
+    cr_assert_eq(token_parse(text("token.text"), parsed, &len), STATUS_OK);
+    is(view_of(parsed, len), "token");
+    struct token_claim claim = {body.handle, body.account, body.relay, body.expires_ms};
+    cr_assert_eq(token_check(hex("token"), &claim, &keys, &arena), TOKEN_NONE);
+    buffer_fini(&bytes);
 }

@@ -6,6 +6,7 @@
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "broker/host/keys.h"
+#include "broker/host/registration.h"
 #include "storage/backends/memory.h"
 #include "storage/backends/rocksdb.h"
 #include "storage/pack.h"
@@ -88,6 +89,7 @@ static enum status open_store_patiently(struct worker *w, char *error)
 static enum status open_core(struct worker *w, char *error)
 {
     struct storage_seed seed;
+    struct registration registration;
     struct storage_config config = {
         .partition_first = (uint16_t)w->config.partition_first,
         .partition_last = (uint16_t)w->config.partition_last, .broker_count = 1,
@@ -99,7 +101,11 @@ static enum status open_core(struct worker *w, char *error)
         .receipt_keys = w->receipt_keys.keys, .receipt_key_count = w->receipt_keys.count,
         .stamp_key = &w->stamp_keys.keys[0]};
     enum status status = mark_key_load(&w->config, &config.mark_key, error, ERROR_LEN);
+    if (status == STATUS_OK) status = registration_load(&w->config, &registration, error, ERROR_LEN);
     if (status != STATUS_OK) return status;
+    config.token_wanted = registration.mode == REGISTRATION_TOKEN;
+    config.product_keys = registration.keys;
+    config.relay = registration.relay;
     host_random(&seed, sizeof seed);
     struct storage_out out = {.context = w, .slab = on_slab, .event = on_event};
     return storage_open(&config, w->store, &out, &seed, host_now(), &w->core);

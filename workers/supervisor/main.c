@@ -145,6 +145,14 @@ static int daemon_verdict(const struct command *c, const struct daemon *d)
     return d->core.overdue ? EXIT_FAILED : EXIT_OK;
 }
 
+/* Not every operator means it. */
+static void registration_tell(const struct config *config)
+{
+    if (config->registration == REGISTRATION_OPEN)
+        fprintf(stderr, "sealmqd: anybody who reaches %s can make an account: registration.mode is open in %s\n",
+                config->client_endpoint, config->file);
+}
+
 static int daemon_run(const struct command *c)
 {
     struct daemon d = {.lock_fd = -1, .stop_fd = -1, .child_fd = -1};
@@ -152,6 +160,7 @@ static int daemon_run(const struct command *c)
     if (!failed) {
         d.journal = journal_open(d.config.log_file, d.config.log_len_max, "supervisor");
         event_write(&d, (struct event){.kind = EVENT_PROCESS_STARTED});
+        registration_tell(&d.config);
         daemon_loop(&d);
         event_write(&d, (struct event){.kind = EVENT_PROCESS_STOPPED});
         journal_close(&d.journal);
