@@ -114,6 +114,10 @@ void people_event(struct device *d, const struct engine_event *e)
     s->seen[SEEN_POINTLESS] += pointless;
     s->seen[SEEN_REBUILT] += e->status == STATUS_OK && d->raced;
     d->raced = false;
+    /* That it has put itself out a device says when it is turned away, whoever was the first to do so: a change that it goes
+     * on with, should it come back. */
+    bool itself = device_equal(e->subject, d->id) && (e->operation == ENTRY_SUSPEND || e->operation == ENTRY_REVOKE);
+    if (e->status == STATUS_OK && itself) return;
     if (e->status == STATUS_OK)
         truth_told(s, d->first, e->operation, e->subject);
     else if (!pointless && !out)

@@ -153,3 +153,30 @@ ENGINE_TEST(standing, without_one_nothing_is_said)
     pass(f, 5000);
     cr_assert_eq(said_count(f, KIND_APPEND), 0u);
 }
+
+/* ---- what an earlier process has read, and come no further ---- */
+
+static void joins_again(struct fixture *f, struct hash256 head)
+{
+    struct msg_link_offer offer = {.log = f->my_log, .device = f->me.device};
+    offer.log.head = head;
+    ok(state_begin(f->state, STATE_WRITE));
+    ok(state_joining_put(f->state, &offer, view_of(NULL, 0)));
+    ok(state_commit(f->state));
+    restart(f);
+    bind_session(f);
+}
+
+ENGINE_TEST(standing, a_device_that_has_read_the_log_and_died_is_in_with_its_next_session)
+{
+    joins_again(f, f->my_log.head);
+    cr_assert(has_happened(f, ENGINE_LINKED));
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 0u);
+}
+
+ENGINE_TEST(standing, but_not_into_another_history_than_it_was_offered)
+{
+    joins_again(f, (struct hash256){{9}});
+    cr_assert_not(has_happened(f, ENGINE_LINKED));
+    cr_assert_eq(happened(f, ENGINE_IDENTITY).status, STATUS_BAD_ENTRY);
+}
