@@ -213,6 +213,14 @@ static void app_rotate(struct device *d, struct session_host *h)
         sim_fail(s, "engine_rotate: %s", status_name(status));
 }
 
+static void released_note(struct device *d, uint64_t order)
+{
+    struct sim *s = d->sim;
+    for (size_t n = 0; n < s->message_count; n++)
+        if (s->messages[n].from == d->index && s->messages[n].kept && s->messages[n].order == order)
+            s->messages[n].released = true;
+}
+
 /* When the lies have ended, the user says that what was held shall go. */
 static void app_release(struct device *d, struct session_host *h)
 {
@@ -224,6 +232,7 @@ static void app_release(struct device *d, struct session_host *h)
         ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
         state_rollback(d->state);
         scan.after = row.order;
+        if (scan.row_count && row.state == MESSAGE_HELD) released_note(d, row.order);
         if (scan.row_count && row.state == MESSAGE_HELD &&
             engine_release(h->engine, sim_device_now(d), &row.key) != STATUS_OK)
             sim_fail(d->sim, "a held message cannot be released");

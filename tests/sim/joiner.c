@@ -135,7 +135,10 @@ void joiner_doubt(struct device *d)
 {
     struct sim *s = d->sim;
     d->patience_ms = s->now_ms + PATIENCE_MS;
-    if (truth_standing(s, d->first, d->id)) return; /* it is only slow to hear of it */
+    if (truth_standing(s, d->first, d->id)) { /* it is only slow to hear of it: its next session will */
+        if (d->sessions[SESSION_RECEIVER].conn) net_break(s, d->sessions[SESSION_RECEIVER].conn);
+        return;
+    }
     approver_drop(d);
     if (may_be_let_in(d)) return;
     truth_left(s, d->first, d->id);

@@ -72,14 +72,14 @@ static void put_in_order(struct device *d, struct session_host *h)
     device_log(d, &log);
     bool stray = truth_stray(s, d->first, &wish.subject) && identity_log_device(&log, wish.subject);
     for (size_t i = 0; i < log.device_count && !stray; i++) {
-        if (log.devices[i].standing != STANDING_SUSPENDED) continue;
+        if (log.devices[i].standing != STANDING_SUSPENDED || device_equal(log.devices[i].id, d->id)) continue;
         wish = (struct change_wish){.operation = ENTRY_RESUME, .subject = log.devices[i].id};
         stray = true;
     }
-    if (stray) change(d, h, &wish);
     /* What others have changed a device hears with its next session. */
     bool behind = log.length != truth_log(s, d->first)->length;
-    if (!stray && behind && h->conn && rng_chance(&s->rng, 150)) net_break(s, h->conn);
+    if (stray && !behind) change(d, h, &wish);
+    if (behind && h->conn && rng_chance(&s->rng, 150)) net_break(s, h->conn);
 }
 
 uint64_t people_due_ms(const struct device *d)

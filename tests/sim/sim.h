@@ -12,6 +12,7 @@
  *   joiner.c    a device that joins somebody's account, and the person who carries its code to another one
  *   people.c    what people do with the devices of their accounts
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
+ *   evil.c      lies about accounts of several devices, each consistent in itself
  *   faults.c    the seed's faults
  *   watch.c, slabs.c  the oracle that sees every frame and slab
  *   truth.c     what the relay's disks say of every account's devices, and whether everybody keeps to it
@@ -314,6 +315,8 @@ struct device {
     unsigned told_life;
     unsigned lives;         /* of its receiver's processes */
     bool has_id;            /* of an account that it is in, or may be let into */
+    struct { uint64_t until_ms, length; } frozen[SIM_DEVICES_MAX]; /* how far it is shown each account's log */
+    uint64_t stale_until_ms; /* all that it sends is called stale until then */
     bool raced;             /* another entry was before its change */
     struct state *state;
     struct account_id account;
@@ -367,6 +370,12 @@ bool people_have_change(struct device *d);
 /* people_event: ENGINE_IDENTITY about a change. */
 void people_event(struct device *d, const struct engine_event *e);
 
+/* evil_found and the others: what liar_pass may do to such an answer; true = it is another one now. */
+bool evil_found(struct device *d, void *message, struct arena *a);
+bool evil_welcome(struct device *d, void *message, struct arena *a);
+bool evil_sent(struct device *d, void *message, struct arena *a);
+bool evil_link(struct device *d, void *message, struct arena *a);
+
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
 
@@ -390,6 +399,7 @@ struct app_message {
     bool sealed;
     bool kept;          /* engine_send said OK */
     bool maybe;         /* it failed in a way that leaves it open, and there is no key */
+    bool released;      /* it was held, and its user said that it shall go, under another id: it may have gone before */
     uint64_t order;     /* of the outbox row, when kept */
     uint64_t again_ms;  /* when the application says it a second time; SIM_NEVER = no */
 };
@@ -423,6 +433,8 @@ void truth_committed(struct store_process *p);
 /* truth_log: of the account of this first device, as it is on the disk; all zero before it is there. */
 const struct identity_log *truth_log(const struct sim *s, size_t first);
 /* truth_standing: 0 = it never was in its account. truth_was_out: it was once suspended, or is revoked. */
+/* truth_state: the same at this length, or shorter: where a group ended. false = there was none. */
+bool truth_state(const struct sim *s, size_t first, uint64_t length, struct msg_log_state *out);
 unsigned truth_standing(const struct sim *s, size_t first, struct device_id device);
 bool truth_was_out(const struct sim *s, struct device_id device);
 /* truth_revoked_ms: SIM_NEVER = it is not. */
@@ -480,7 +492,10 @@ void faults_step(struct sim *s);
     X(SUSPENDED, "devices suspended")          X(RESUMED, "devices resumed")                       \
     X(REVOKED, "devices revoked")              X(OUT, "devices turned away")                       \
     X(REVOKED_MAIL, "messages revoked")        X(SWEPT, "revoked devices swept")                   \
-    X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")
+    X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")             \
+    X(OLD_LISTS, "old lists shown")            X(GHOSTS, "ghosts shown")                           \
+    X(STALE_LIES, "acceptances called stale")  X(SWAPPED, "acceptances swapped")                   \
+    X(LINK_LIES, "boxes swapped")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,
@@ -512,6 +527,7 @@ struct sim {
     struct device devices[SIM_DEVICES_MAX];
     size_t device_count;  /* those that are still to join, too */
     size_t account_count; /* the first so many devices are the first ones of their accounts */
+    struct buffer link_bytes; /* of the last box that the liar has seen */
     struct truth *truth;  /* NULL: every account has one device */
     struct rogue *rogue;
     struct watch *watch;

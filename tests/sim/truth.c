@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LEFT_MAX     64u
+#define STATES_MAX   512u
 #define TOLD_MAX     512u
 #define GIVEN_MAX_MS 20000u /* what was under way on a stalled connection */
 #define SWEPT_TRIES  40
@@ -24,7 +25,7 @@ struct fate {
 
 struct truth {
     struct arena arena;
-    struct { struct identity_log log; struct fate fates[DEVICES_EVER_MAX]; } accounts[SIM_DEVICES_MAX];
+    struct { struct identity_log log; struct fate fates[DEVICES_EVER_MAX]; struct msg_log_state states[STATES_MAX]; } accounts[SIM_DEVICES_MAX];
     struct { size_t first; struct device_id device; } left[LEFT_MAX];
     size_t left_count;
     struct { size_t first; unsigned operation; struct device_id subject; } told[TOLD_MAX];
@@ -71,6 +72,7 @@ static void log_note(struct sim *s, size_t first, const struct identity_log *log
         fate_note(s, &s->truth->accounts[first].fates[i], was, &log->devices[i], at);
     }
     trace_put(s, TRACE_LOG, first, log->length, log->key_version);
+    if (log->length < STATES_MAX) s->truth->accounts[first].states[log->length] = identity_log_state(log);
     *had = *log;
 }
 
@@ -101,6 +103,15 @@ void truth_committed(struct store_process *p)
 const struct identity_log *truth_log(const struct sim *s, size_t first)
 {
     return &s->truth->accounts[first].log;
+}
+
+bool truth_state(const struct sim *s, size_t first, uint64_t length, struct msg_log_state *out)
+{
+    for (uint64_t i = length < STATES_MAX ? length : STATES_MAX - 1; i > 0; i--) {
+        *out = s->truth->accounts[first].states[i];
+        if (out->length) return true;
+    }
+    return false;
 }
 
 unsigned truth_standing(const struct sim *s, size_t first, struct device_id device)

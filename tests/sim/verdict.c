@@ -15,11 +15,27 @@
 
 /* ---- settled ---- */
 
+/* A recipient that is shown an old list of the sender's devices cannot open what the others seal: three times, and it is left
+ * to the people. */
+static bool is_given_up(const struct sim *s, const struct outbox_row *row)
+{
+    bool failed = false;
+    for (size_t i = 0; i < row->part_count; i++) {
+        if (row->parts[i].outcome == OUTCOME_OPEN && row->parts[i].state != DELIVERY_FAILED) return false;
+        failed = failed || row->parts[i].outcome == OUTCOME_OPEN;
+    }
+    return s->truth && s->profile->lie_pm && failed && row->state == MESSAGE_ACCEPTED && row->attempt >= RESENDS_MAX;
+}
+
 static bool outbox_has(struct device *d, enum message_class class, struct outbox_row *row)
 {
     struct outbox_scan scan = {.class = class, .rows = row, .row_max = 1};
     ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
-    enum status s = state_outbox_scan(d->state, &scan);
+    enum status s;
+    do {
+        s = state_outbox_scan(d->state, &scan);
+        scan.after = row->order;
+    } while (s == STATUS_OK && scan.row_count && is_given_up(d->sim, row));
     state_rollback(d->state);
     ENSURE(s == STATUS_OK);
     return scan.row_count > 0;
@@ -108,7 +124,7 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
     if (!device_equal(from->id, row->sender_device) ||
         memcmp(&from->account, &row->sender_account, sizeof from->account) != 0)
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
-    if (a->in[n][d->index].count++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
+    if (a->in[n][d->index].count++ && !m->released) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
     a->in[n][d->index].id = row->id;
     s->seen[SEEN_SEALED] += m->sealed;
     if (m->sealed != row->sealed) sim_fail(s, "message %llu was sealed, or opaque", (unsigned long long)n);
@@ -147,8 +163,9 @@ static enum status outbox_row_of(struct sim *s, const struct app_message *m, str
     return status;
 }
 
-static bool has_arrived(const struct arrivals *a, size_t n, size_t device, struct message_id id)
+static bool has_arrived(const struct sim *s, const struct arrivals *a, size_t n, size_t device, struct message_id id)
 {
+    if (s->messages[n].released && a->in[n][device].count) return true;
     return a->in[n][device].count == 1 && message_equal(a->in[n][device].id, id);
 }
 
@@ -161,7 +178,7 @@ static const char *parts_wrong(struct sim *s, size_t n, const struct arrivals *a
         bool revoked = truth_revoked_ms(s, part->device) != SIM_NEVER;
         if (device == SIM_NEVER) return "a part is for nobody";
         if (part->outcome == OUTCOME_OPEN) return "a part is open";
-        if (part->outcome == OUTCOME_SETTLED && (device >= SIM_DEVICES_MAX || !has_arrived(a, n, device, row->id)))
+        if (part->outcome == OUTCOME_SETTLED && (device >= SIM_DEVICES_MAX || !has_arrived(s, a, n, device, row->id)))
             return "a part is settled, and not in the inbox";
         if (part->outcome == OUTCOME_REVOKED && !revoked) return "a part is revoked, its device is not";
         if (part->outcome == OUTCOME_EXPIRED && !s->messages[n].ttl_ms && !s->leaps) return "a part has expired early";
@@ -198,6 +215,7 @@ static void churned_check(struct sim *s, size_t n, const struct arrivals *a, con
     bool given_up = row->state == MESSAGE_REFUSED && !row->receipt.commit &&
                     (row->reason == STATUS_STALE_DEVICES || row->reason == STATUS_RELAY_BEHIND);
     bool lately = truth_log(s, m->to)->key_version > 3 || s->profile->lie_pm;
+    if (is_given_up(s, row)) return;
     if (is_gone(s, m->from)) return; /* it was told nothing more: parts.c and explain see the rest */
     bool alone = row->state == MESSAGE_REFUSED && row->reason == STATUS_REFUSED && !row->receipt.commit;
     s->seen[SEEN_GIVEN_UP] += given_up;
@@ -207,7 +225,7 @@ static void churned_check(struct sim *s, size_t n, const struct arrivals *a, con
         wrong = parts_wrong(s, n, a, row);
     else
         wrong = "that is no end";
-    if (!wrong && row->state == MESSAGE_SETTLED) wrong = strangers_have(s, n, a, row);
+    if (!wrong && row->state == MESSAGE_SETTLED && !m->released) wrong = strangers_have(s, n, a, row);
     if (wrong)
         sim_fail(s, "message %zu (device %zu to %zu, key %s) ends as %s (%s): %s", n, m->from, m->to, row->key.text,
                  message_state_name(row->state), status_name(row->reason), wrong);
@@ -238,7 +256,7 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
         churned_check(s, n, a, &row);
         return;
     }
-    bool arrived = has_arrived(a, n, m->to, row.id);
+    bool arrived = has_arrived(s, a, n, m->to, row.id);
     /* A store that starts under a clock a year ahead ends what it holds: it cannot know better. */
     bool expired = (m->ttl_ms || s->leaps) && has_outcome(&row, OUTCOME_EXPIRED);
     /* The disk lost the recipient's account, which has come back since; the sender was told. */
@@ -260,6 +278,13 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
 }
 
 /* Every acceptance that a client was told of belongs to a message that ended. */
+static bool has_released(const struct sim *s, size_t device)
+{
+    for (size_t n = 0; n < s->message_count; n++)
+        if (s->messages[n].from == device && s->messages[n].released) return true;
+    return false;
+}
+
 static void accepted_check(struct sim *s, const struct message_ref *ref)
 {
     struct outbox_row row;
@@ -269,10 +294,11 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         enum status status = state_outbox_find_id(d->state, ref->id, &row);
         state_rollback(d->state);
+        if (status != STATUS_OK && s->truth && has_released(s, i)) continue; /* accepted, called stale, held and released */
         if (status != STATUS_OK)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
                      i);
-        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps &&
+        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !is_given_up(s, &row) &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
             sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
                      row.key.text);
@@ -338,7 +364,8 @@ static void explained_check(struct sim *s, const struct message_ref *ref, const 
     const struct part_end *told = parts_find(s, ref, part->device, part->attempt);
     bool ended = part->code == EXPLAIN_SETTLED || part->code == EXPLAIN_EXPIRED || (part->code == EXPLAIN_REVOKED && revoked);
     /* Who could seal it anew was revoked: it lies there until its time is over. */
-    ended = ended || (part->state == DELIVERY_FAILED && truth_revoked_ms(s, ref->sender) != SIM_NEVER);
+    ended = ended || (part->state == DELIVERY_FAILED &&
+                      (truth_revoked_ms(s, ref->sender) != SIM_NEVER || s->profile->lie_pm));
     if (!ended) sim_fail(s, "explain says %s of a part for device %zu", explain_name(part->code), device);
     if (told && told->outcome != part->outcome)
         sim_fail(s, "explain says %s, and the sender was told %s", outcome_name(part->outcome), outcome_name(told->outcome));

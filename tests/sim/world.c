@@ -101,6 +101,7 @@ static void sim_free(struct sim *s)
     net_free(s);
     watch_fini(s);
     truth_fini(s);
+    buffer_fini(&s->link_bytes);
     free(s->messages);
     free(s);
 }
