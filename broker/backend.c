@@ -118,8 +118,8 @@ static void on_end_device(struct broker *b, const struct item *item)
         session_cut(b, c, item->frame.header.home);
 }
 
-/* May be lost: it is told again. */
-static void on_prekeys_low(struct broker *b, const struct item *item)
+/* May be lost: WELCOME says it, too. */
+static void on_news(struct broker *b, const struct item *item)
 {
     struct connection *c = session_by_handle(&b->sessions, item->stamp.conn);
     if (c && session_is(c, item->stamp.session)) (void)client_push(b, c, item->bytes);
@@ -184,6 +184,7 @@ static const struct {
     [KIND_EXPLAINED] = {reply_take, MASK(STORAGE)},
     [KIND_HOLDS_ARE] = {reply_take, MASK(STORAGE)},
     [KIND_DEVICES_ARE] = {reply_take, MASK(STORAGE)},
+    [KIND_DRIFT_IS] = {reply_take, MASK(STORAGE)},
     [KIND_LEASED] = {reply_take, MASK(STORAGE)},
     [KIND_WOKEN_OK] = {reply_take, MASK(STORAGE)},
     [KIND_DELIVER] = {on_deliver, MASK(STORAGE)},
@@ -193,7 +194,8 @@ static const struct {
     [KIND_APPENDED] = {reply_take, MASK(STORAGE)},
     [KIND_PUBLISHED] = {reply_take, MASK(STORAGE)},
     [KIND_PREKEYS] = {reply_take, MASK(STORAGE)},
-    [KIND_PREKEYS_LOW] = {on_prekeys_low, MASK(STORAGE)},
+    [KIND_PREKEYS_LOW] = {on_news, MASK(STORAGE)},
+    [KIND_LOG_GREW] = {on_news, MASK(STORAGE)},
     [KIND_END_DEVICE] = {on_end_device, MASK(STORAGE)},
     [KIND_HEARTBEAT] = {on_heartbeat, ANY_WORKER},
     [KIND_LEAVING] = {on_leaving, ANY_WORKER},

@@ -2,7 +2,7 @@
  * and stored before anything of them is sent; secrets are only ever in sodium_malloc memory and in the
  * state. */
 #include "broker/wire/identity.h"
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -282,4 +282,16 @@ enum status engine_register(struct engine *e, struct now now, struct view handle
     e->claim_ms = now.mono_ms;
     (void)engine_fault(e, s);
     return s;
+}
+
+/* ---- our log ---- */
+
+/* A device of ours, or somebody who has one, has changed it. */
+void log_grew_push(struct engine *e, struct now now, const struct frame *f)
+{
+    struct msg_log_grew m;
+    if (codec_decode(&msg_log_grew_desc, f->meta, &e->arena, &m) != STATUS_OK)
+        e->counts.frames_bad++;
+    else
+        contact_own(e, now, &m.log);
 }

@@ -81,6 +81,18 @@ bool acks_have_room(const struct engine *e, size_t count)
            failed_count(a) + count <= CREDIT_MESSAGES_MAX + DELIVERIES_PER_FRAME;
 }
 
+/* Its transaction is committed. Moved or repeated, one message may stand at several positions. */
+static void untaken_drop(struct acks *a, uint64_t order)
+{
+    size_t i = 0;
+    while (i < untaken_count(a)) {
+        if (untaken_at(a, i)->order == order)
+            list_drop(&a->untaken, i * sizeof(struct untaken), sizeof(struct untaken));
+        else
+            i++;
+    }
+}
+
 static void delivered_add(struct acks *a, const struct delivered *d)
 {
     if (d->reason != FAIL_NONE) failed_add(a, d->at, d->reason, d->report);
@@ -100,6 +112,7 @@ void acks_delivered(struct engine *e, struct now now, const struct delivered *it
     a->since_count += count;
     for (size_t i = 0; i < count; i++) {
         a->since_bytes += items[i].len;
+        if (items[i].replaced) untaken_drop(a, items[i].replaced);
         delivered_add(a, &items[i]);
     }
     if (!count) return;
@@ -147,18 +160,6 @@ static enum status take_in(struct engine *e, const uint64_t *orders, size_t coun
         if (at.seq && position_compare(at, ack.position) > 0) ack.position = at;
     }
     return s == STATUS_OK && ack.position.seq ? state_ack_put(e->state, &ack) : s;
-}
-
-/* Its transaction is committed. Moved or repeated, one message may stand at several positions. */
-static void untaken_drop(struct acks *a, uint64_t order)
-{
-    size_t i = 0;
-    while (i < untaken_count(a)) {
-        if (untaken_at(a, i)->order == order)
-            list_drop(&a->untaken, i * sizeof(struct untaken), sizeof(struct untaken));
-        else
-            i++;
-    }
 }
 
 static void settle_soon(struct acks *a, struct now now)

@@ -1,7 +1,7 @@
 /* answer: what SENT says of each message, or that a SEND was not answered (PROTOCOL 5 and 7). Every
  * status leads to exactly one of: accepted, again with the same bytes, again repaired, given up.
  * Invariant: an answer changes a row only if the row still stands for the bytes that were sent. */
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <string.h>
 
@@ -85,6 +85,7 @@ static enum status accept_in(struct engine *e, struct now now, struct outbox_row
     enum status s = state_body_get(e->state, row->order, &e->arena, &body);
     body.answer = answer;
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &body);
+    if (s == STATUS_OK) s = copy_make_in(e, now, row, body.payload);
     if (s != STATUS_OK) return s;
     row->submitted = row->doubtful = row->lost = false;
     row->tries = row->rounds = 0; /* if this acceptance is lost, repairs begin anew */
@@ -119,6 +120,8 @@ static enum status refuse_in(struct engine *e, struct now now, struct outbox_row
 static enum status hold_in(struct engine *e, struct now now, struct outbox_row *row)
 {
     e->counts.forks++;
+    if (memcmp(&row->target, &e->identity.account, sizeof row->target) == 0)
+        event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
     return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, STATUS_BAD_ENTRY);
 }
 
@@ -133,7 +136,7 @@ static enum status stale_in(struct engine *e, struct now now, struct outbox_row 
     const struct msg_stale *stale = item->stale;
     enum status s = pin_extend_in(e, now, row->target, &stale->log, stale->entries, stale->entry_count, &c, &verdict);
     if (s == STATUS_OK && verdict == PIN_FORKED) {
-        s = verify_lose_in(e, now, row->target, LOSS_FORK);
+        s = hold_contact_in(e, now, row->target, LOSS_FORK, &stale->log.head);
         return s == STATUS_OK ? hold_in(e, now, row) : s;
     }
     if (s == STATUS_OK && identity_log_active(&c.log) == 0) return refuse_in(e, now, row, STATUS_REFUSED);
@@ -160,7 +163,7 @@ static enum status behind_in(struct engine *e, struct now now, struct outbox_row
  * sure that it never had one. */
 static enum status id_time_in(struct engine *e, struct now now, struct outbox_row *row)
 {
-    if (row->attempt) return refuse_in(e, now, row, STATUS_ID_TIME);
+    if (row->attempt || row->copy_of) return refuse_in(e, now, row, STATUS_ID_TIME); /* the id is not theirs to change */
     if (row->doubtful || row->lost)
         return outbox_step_in(e, now, row, MESSAGE_EVENT_DOUBT, STATUS_ID_TIME);
     if (row->rounds++ >= ID_ROUNDS_MAX) return refuse_in(e, now, row, STATUS_ID_TIME);

@@ -1,5 +1,5 @@
 /* api: what the files behind sealmq.h share: the client, its ring of events, and how results and structs cross
- * the border. One file per noun: api_home, api_loop, api_event, api_prompt, api_identity, api_message, api_inbox,
+ * the border. One file per noun: api_home, api_loop, api_event, api_prompt, api_identity, api_message, api_copy, api_inbox,
  * api_lookup, api_contact, api_verify, api_text. Nothing outside of them includes this. */
 #ifndef SEALMQ_CLIENTS_API_H
 #define SEALMQ_CLIENTS_API_H
@@ -7,6 +7,7 @@
 #include "broker/wire/frame.h"
 #include "clients/engine.h"
 #include "clients/sealmq.h"
+#include "clients/sealmq_copies.h"
 #include "clients/sealmq_verify.h"
 #include "clients/transport.h"
 
@@ -36,6 +37,7 @@ struct sealmq_client {
     struct arena arena;          /* of one call */
     struct arena inbox_arena;    /* of the last sealmq_inbox_next */
     struct sealmq_part parts[SEALMQ_PARTS_MAX]; /* of the last message given */
+    struct sealmq_part copy_parts[SEALMQ_PARTS_MAX]; /* of the last copy given */
     char error[SEALMQ_ERROR_MAX];
 };
 
@@ -80,7 +82,13 @@ void events_take(struct sealmq_client *c, struct now now);
 /* prompts_open: tells those that this home has not seen. */
 enum status prompts_open(struct sealmq_client *c) MUST_USE;
 /* prompt_of_message: what its state has to say to the user. */
-enum sealmq_prompt_id prompt_of_message(enum message_state state, bool sealed);
+enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed);
+
+/* contact_event_fill: by which handle and name this home knows what the event is about. */
+void contact_event_fill(struct sealmq_client *c, const struct engine_event *e, struct sealmq_event *out);
+
+/* parts_copy: a row's, as the application sees them. */
+void parts_copy(const struct outbox_row *row, struct sealmq_part out[SEALMQ_PARTS_MAX]);
 
 /* handle_refusal_keep: the relay refuses the handle that the home wants. */
 void handle_refusal_keep(struct sealmq_client *c);

@@ -33,6 +33,33 @@ enum sealmq_status sealmq_contact_handle(struct sealmq_client *c, struct sealmq_
     return api_result(c, s);
 }
 
+/* ---- changes ---- */
+
+static enum status event_names_in(struct sealmq_client *c, const struct engine_event *e, struct view *handle, struct view *name)
+{
+    struct contact contact;
+    struct device_facts *facts = arena_array(&c->arena, DEVICES_EVER_MAX, sizeof *facts);
+    enum status s = state_contact_handle(c->state, e->sender_account, &c->arena, handle);
+    if (s == STATUS_OK || s == STATUS_NOT_FOUND) s = state_contact_get(c->state, e->sender_account, &contact);
+    if (s == STATUS_OK) s = state_device_facts(c->state, &c->arena, &contact.log, facts);
+    const struct log_device *d = s == STATUS_OK ? identity_log_device(&contact.log, e->subject) : NULL;
+    if (d) *name = view_of(facts[d - contact.log.devices].name, facts[d - contact.log.devices].name_len);
+    return s;
+}
+
+void contact_event_fill(struct sealmq_client *c, const struct engine_event *e, struct sealmq_event *out)
+{
+    struct view handle = {0}, name = {0};
+    arena_reset(&c->arena);
+    memcpy(out->signer.bytes, e->sender_device.bytes, sizeof out->signer.bytes);
+    if (state_begin(c->state, STATE_READ) != STATUS_OK) return;
+    bool good = event_names_in(c, e, &handle, &name) == STATUS_OK;
+    state_rollback(c->state);
+    if (!good) return;
+    api_text_copy(out->handle, sizeof out->handle, handle);
+    api_text_copy(out->device_name, sizeof out->device_name, name);
+}
+
 /* ---- logs ---- */
 
 static enum status contact_read_in(struct sealmq_client *c, const char *handle, struct contact *out)

@@ -21,20 +21,28 @@ bool event_push(struct sealmq_client *c, const struct sealmq_event *event)
     return true;
 }
 
-static bool prompt_put(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order, struct account_id about)
+/* What a prompt is about: a message, or an account and perhaps a device of it. */
+struct about {
+    uint64_t order;
+    struct account_id account;
+    struct device_id device;
+};
+
+static bool prompt_put(struct sealmq_client *c, enum sealmq_prompt_id id, const struct about *about)
 {
     struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
-    struct sealmq_event event = {.kind = SEALMQ_EVENT_PROMPT, .order = order, .prompt = id};
+    struct sealmq_event event = {.kind = SEALMQ_EVENT_PROMPT, .order = about->order, .prompt = id};
     if (sealmq_prompt_get(id, &prompt) != SEALMQ_OK) return false;
     event.severity = prompt.severity;
     event.text = prompt.text;
-    memcpy(event.account.bytes, about.bytes, sizeof event.account.bytes);
+    memcpy(event.account.bytes, about->account.bytes, sizeof event.account.bytes);
+    memcpy(event.device.bytes, about->device.bytes, sizeof event.device.bytes);
     return event_push(c, &event);
 }
 
 bool prompt_push(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
 {
-    return prompt_put(c, id, order, (struct account_id){{0}});
+    return prompt_put(c, id, &(struct about){.order = order});
 }
 
 void prompt_push_once(struct sealmq_client *c, enum sealmq_prompt_id id, uint64_t order)
@@ -63,6 +71,9 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_LINKED: return SEALMQ_EVENT_LINKED;
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
+    case ENGINE_CONTACT: return SEALMQ_EVENT_CONTACT;
+    case ENGINE_SILENT:
+    case ENGINE_WEAK:
     case ENGINE_FORKED:
     case ENGINE_UNVERIFIED:
     case ENGINE_COPIED: break; /* prompts */
@@ -82,10 +93,11 @@ static void translate(struct sealmq_client *c, const struct engine_event *e)
     if (event.kind == SEALMQ_EVENT_NONE) return;
     memcpy(event.id.bytes, e->id.bytes, sizeof event.id.bytes);
     memcpy(event.account.bytes, e->sender_account.bytes, sizeof event.account.bytes);
-    const struct device_id *device = e->kind == ENGINE_IDENTITY || e->kind == ENGINE_LINK || e->kind == ENGINE_LINKED
-                                           ? &e->subject : &e->sender_device;
-    memcpy(event.device.bytes, device->bytes, sizeof event.device.bytes);
+    bool changes = e->kind == ENGINE_IDENTITY || e->kind == ENGINE_CONTACT || e->kind == ENGINE_LINK ||
+                   e->kind == ENGINE_LINKED;
+    memcpy(event.device.bytes, changes ? e->subject.bytes : e->sender_device.bytes, sizeof event.device.bytes);
     memcpy(event.key, e->key.text, sizeof event.key);
+    if (e->kind == ENGINE_CONTACT) contact_event_fill(c, e, &event);
     event_push(c, &event);
 }
 
@@ -123,10 +135,26 @@ static void obey(struct sealmq_client *c, struct now now, const struct engine_ev
     if (e->kind == ENGINE_MOVE || e->kind == ENGINE_DISCONNECTED) lookups_down(c);
 }
 
+/* Of our own account one that can read more is a reason to act; of a contact every change is to be known. */
+static void changed(struct sealmq_client *c, const struct engine_event *e)
+{
+    struct state_identity me;
+    const struct about about = {.account = e->sender_account, .device = e->subject};
+    bool more = e->operation == ENTRY_ADD || e->operation == ENTRY_RESUME;
+    arena_reset(&c->arena);
+    if (state_begin(c->state, STATE_READ) != STATUS_OK) return;
+    bool own = state_identity_get(c->state, &c->arena, &me) == STATUS_OK &&
+               memcmp(&me.account, &e->sender_account, sizeof me.account) == 0;
+    state_rollback(c->state);
+    if (!own || more)
+        (void)prompt_put(c, own ? SEALMQ_PROMPT_OWN_DEVICES : SEALMQ_PROMPT_CONTACT_DEVICES, &about);
+}
+
 static void prompt(struct sealmq_client *c, const struct engine_event *e)
 {
+    const struct about sender = {.account = e->sender_account}, device = {0, e->sender_account, e->sender_device};
     if (e->kind == ENGINE_MESSAGE && (e->state == MESSAGE_HELD || e->state == MESSAGE_UNKNOWN))
-        prompt_push(c, prompt_of_message(e->state, true), e->order);
+        prompt_push(c, prompt_of_message(e->state, e->status, true), e->order);
     else if (e->kind == ENGINE_GAP)
         prompt_push(c, SEALMQ_PROMPT_MESSAGES_LOST, 0);
     else if (e->kind == ENGINE_IDENTITY && e->status == STATUS_BAD_ENTRY && !e->operation)
@@ -134,7 +162,13 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
     else if (e->kind == ENGINE_FORKED)
         prompt_push_once(c, SEALMQ_PROMPT_CONTACT_FORKED, 0);
     else if (e->kind == ENGINE_UNVERIFIED)
-        (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, 0, e->sender_account);
+        (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_UNVERIFIED, &sender);
+    else if (e->kind == ENGINE_CONTACT)
+        changed(c, e);
+    else if (e->kind == ENGINE_SILENT)
+        (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_SILENT, &sender);
+    else if (e->kind == ENGINE_WEAK)
+        (void)prompt_put(c, SEALMQ_PROMPT_WEAK_SESSION, &device);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_LINKED)

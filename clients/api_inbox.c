@@ -7,10 +7,13 @@
 
 #define LOCKED_TRIES 3u
 
-/* Who sent a row, as this home knows it. */
+/* Who sent a row, as this home knows it; and where another device of ours did, to whom. */
 struct sender {
     struct view handle;
     bool verified;
+    bool own;
+    struct account_id to;
+    struct view to_handle;
 };
 
 static void received_give(const struct inbox_row *row, const struct sender *sender, struct sealmq_received *out)
@@ -22,19 +25,39 @@ static void received_give(const struct inbox_row *row, const struct sender *send
                                    .accepted_ms = row->accepted_ms, .received_ms = row->received_ms,
                                    .missing = row->missing,
                                    .payload = row->body.at, .payload_len = row->body.len,
-                                   .verified = sender->verified};
+                                   .verified = sender->verified, .own = sender->own};
     memcpy(full.account.bytes, row->sender_account.bytes, sizeof full.account.bytes);
     memcpy(full.device.bytes, row->sender_device.bytes, sizeof full.device.bytes);
     memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
+    memcpy(full.to.bytes, sender->to.bytes, sizeof full.to.bytes);
     api_text_copy(full.handle, sizeof full.handle, sender->handle);
+    api_text_copy(full.to_handle, sizeof full.to_handle, sender->to_handle);
     api_give(out, &full, sizeof full);
 }
 
-static enum status sender_in(struct sealmq_client *c, struct account_id account, struct sender *out)
+static enum status handle_in(struct sealmq_client *c, struct account_id account, struct view *out)
+{
+    enum status s = state_contact_handle(c->state, account, &c->inbox_arena, out);
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+/* What is not sealed says not to whom: to this account, then. */
+static enum status own_in(struct sealmq_client *c, const struct inbox_row *row, struct sender *out)
+{
+    struct state_identity me;
+    enum status s = state_identity_get(c->state, &c->inbox_arena, &me);
+    out->own = s == STATUS_OK && memcmp(&row->sender_account, &me.account, sizeof me.account) == 0;
+    if (!out->own) return s;
+    out->to = row->sealed ? row->sent_to : me.account;
+    return handle_in(c, out->to, &out->to_handle);
+}
+
+static enum status sender_in(struct sealmq_client *c, const struct inbox_row *row, struct sender *out)
 {
     struct contact contact;
-    enum status s = state_contact_handle(c->state, account, &c->inbox_arena, &out->handle);
-    if (s == STATUS_OK || s == STATUS_NOT_FOUND) s = state_contact_get(c->state, account, &contact);
+    enum status s = handle_in(c, row->sender_account, &out->handle);
+    if (s == STATUS_OK) s = own_in(c, row, out);
+    if (s == STATUS_OK) s = state_contact_get(c->state, row->sender_account, &contact);
     out->verified = s == STATUS_OK && contact.verified_ms > 0;
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
@@ -44,7 +67,7 @@ static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox
     struct inbox_scan scan = {.which = INBOX_UNSHOWN, .after = after, .rows = row, .row_max = 1};
     enum status s = state_inbox_scan(c->state, &scan, &c->inbox_arena);
     if (s == STATUS_OK && scan.row_count == 0) return STATUS_NOT_FOUND;
-    return s == STATUS_OK ? sender_in(c, row->sender_account, sender) : s;
+    return s == STATUS_OK ? sender_in(c, row, sender) : s;
 }
 
 enum sealmq_status sealmq_inbox_next(struct sealmq_client *c, uint64_t after, struct sealmq_received *out)

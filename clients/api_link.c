@@ -138,7 +138,7 @@ int sealmq_link_deadline_ms(const struct sealmq_link *l)
 /* The account as it was offered: its first entry, and how far it has come. */
 static enum status offer_keep_in(struct sealmq_link *l, const struct join_offer *offer, struct arena *a)
 {
-    struct contact own = {.checked_ms = host_now().wall_ms};
+    struct contact own = {.checked_ms = host_now().wall_ms, .incoming = true};
     struct state_identity me = {
         .account = offer->founding.account, .record = *join_record(l->join), .entry = offer->first.entry,
         .handle = offer->first.handle, .endpoints = view_of(l->endpoints, strlen(l->endpoints)), .server = l->server,

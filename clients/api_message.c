@@ -10,12 +10,12 @@
 
 /* ---- a row, as the application sees it ---- */
 
-static void parts_copy(struct sealmq_client *c, const struct outbox_row *row)
+void parts_copy(const struct outbox_row *row, struct sealmq_part out[SEALMQ_PARTS_MAX])
 {
     _Static_assert(SEALMQ_PARTS_MAX == DEVICES_PER_ACCOUNT, "one part a device");
-    memset(c->parts, 0, sizeof c->parts);
+    memset(out, 0, SEALMQ_PARTS_MAX * sizeof out[0]);
     for (size_t i = 0; i < row->part_count; i++) {
-        struct sealmq_part *part = &c->parts[i];
+        struct sealmq_part *part = &out[i];
         memcpy(part->device.bytes, row->parts[i].device.bytes, sizeof part->device.bytes);
         part->state = (enum sealmq_delivery_state)row->parts[i].state;
         part->outcome = (enum sealmq_outcome)row->parts[i].outcome;
@@ -42,16 +42,16 @@ static void message_give(struct sealmq_client *c, const struct outbox_row *row, 
                                   .state = (enum sealmq_message_state)row->state,
                                   .stage = (enum sealmq_stage)message_class_of(row->state),
                                   .reason = (enum sealmq_status)row->reason,
-                                  .prompt = prompt_of_message(row->state, sealed),
+                                  .prompt = prompt_of_message(row->state, row->reason, sealed),
                                   .created_ms = row->created_ms, .ttl_ms = row->ttl_ms, .attempt = row->attempt,
                                   .expires_ms = row->expires_ms, .accepted = row->level != 0,
-                                  .parts = c->parts, .part_count = row->part_count};
+                                  .fresh = row->fresh, .parts = c->parts, .part_count = row->part_count};
     memcpy(full.key, row->key.text, sizeof full.key);
     memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
     memcpy(full.account.bytes, row->target.bytes, sizeof full.account.bytes);
     api_text_copy(full.handle, sizeof full.handle, view_of(row->handle, row->handle_len));
     if (full.accepted) receipt_copy(row, &full.receipt);
-    parts_copy(c, row);
+    parts_copy(row, c->parts);
     api_give(out, &full, sizeof full);
 }
 
@@ -76,7 +76,8 @@ static enum status message_send(struct sealmq_client *c, const struct sealmq_sen
     memcpy(account.bytes, o->account.bytes, sizeof account.bytes);
     struct engine_message message = {.account = o->handle == NULL ? &account : NULL,
                                      .payload = view_of(o->payload, o->payload_len),
-                                     .key = o->key, .ttl_ms = o->ttl_ms, .sealed = o->kind == SEALMQ_SEALED};
+                                     .key = o->key, .ttl_ms = o->ttl_ms, .sealed = o->kind == SEALMQ_SEALED,
+                                     .fresh = o->fresh};
     if (o->handle != NULL) message.handle = view_of(o->handle, strlen(o->handle));
     return engine_send(c->engine, host_now(), &message, row);
 }
@@ -104,13 +105,20 @@ enum sealmq_status sealmq_send(struct sealmq_client *c, const struct sealmq_send
 
 /* ---- reading ---- */
 
+/* A copy is no message of its own: sealmq_copies.h. */
+static enum status message_in(struct state *state, uint64_t order, struct outbox_row *out)
+{
+    enum status s = state_outbox_get(state, order, out);
+    return s == STATUS_OK && out->copy_of ? STATUS_NOT_FOUND : s;
+}
+
 enum sealmq_status sealmq_message_get(struct sealmq_client *c, uint64_t order, struct sealmq_message *out)
 {
     struct outbox_row row;
     enum status s = api_out(out);
     if (s == STATUS_OK) s = state_begin(c->state, STATE_READ);
     if (s != STATUS_OK) return api_result(c, s);
-    s = state_outbox_get(c->state, order, &row);
+    s = message_in(c->state, order, &row);
     state_rollback(c->state);
     if (s == STATUS_OK) message_give(c, &row, out);
     return api_result(c, s);
@@ -143,6 +151,16 @@ enum sealmq_status sealmq_message_find(struct sealmq_client *c, const char *name
     return api_result(c, s);
 }
 
+static enum status next_in(struct state *state, struct outbox_scan *scan)
+{
+    enum status s;
+    do {
+        s = state_outbox_scan(state, scan);
+        scan->after = scan->rows[0].order;
+    } while (s == STATUS_OK && scan->row_count > 0 && scan->rows[0].copy_of > 0);
+    return s == STATUS_OK && scan->row_count == 0 ? STATUS_NOT_FOUND : s;
+}
+
 enum sealmq_status sealmq_outbox_next(struct sealmq_client *c, enum sealmq_stage stage, uint64_t after,
                                       struct sealmq_message *out)
 {
@@ -152,9 +170,8 @@ enum sealmq_status sealmq_outbox_next(struct sealmq_client *c, enum sealmq_stage
     if (s == STATUS_OK && (unsigned)stage > SEALMQ_STAGE_ENDED) s = STATUS_MALFORMED;
     if (s == STATUS_OK) s = state_begin(c->state, STATE_READ);
     if (s != STATUS_OK) return api_result(c, s);
-    s = state_outbox_scan(c->state, &scan);
+    s = next_in(c->state, &scan);
     state_rollback(c->state);
-    if (s == STATUS_OK && scan.row_count == 0) s = STATUS_NOT_FOUND;
     if (s == STATUS_OK) message_give(c, &row, out);
     return api_result(c, s);
 }
@@ -189,7 +206,7 @@ enum sealmq_status sealmq_release(struct sealmq_client *c, uint64_t order)
     struct outbox_row row;
     enum status s = state_begin(c->state, STATE_READ);
     if (s != STATUS_OK) return api_result(c, s);
-    s = state_outbox_get(c->state, order, &row);
+    s = message_in(c->state, order, &row);
     state_rollback(c->state);
     if (s == STATUS_OK) s = engine_release(c->engine, host_now(), &row.key);
     api_changed(c);

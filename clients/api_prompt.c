@@ -41,6 +41,22 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_TOKEN_WANTED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
         "This relay takes only accounts that its product vouches for: get a registration token there, for this account and "
         "its handle."},
+    [SEALMQ_PROMPT_CONTACT_DEVICES] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "A contact's devices have changed: what is sealed from now on is for those that it has now, and for no other."},
+    [SEALMQ_PROMPT_CONTACT_BEHIND] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "The relay does not show all of this contact's keys: it has lost a part, or hides one, as a device that was removed "
+        "would want. The message waits: ask the contact by another way before it is released."},
+    [SEALMQ_PROMPT_CONTACT_REFOUNDED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
+        "This contact's account was recovered: a device came in with the recovery key, and no device of before vouches for "
+        "it. The message waits: ask the contact by another way before it is released."},
+    [SEALMQ_PROMPT_OWN_DEVICES] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "Another device of this account can read future messages. If this was not you: revoke it now, from this device."},
+    [SEALMQ_PROMPT_CONTACT_SILENT] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "No device of this contact has confirmed its keys for two weeks: if one was removed meanwhile, the relay may be hiding "
+        "it. Ask the contact by another way before anything delicate is sent."},
+    [SEALMQ_PROMPT_WEAK_SESSION] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "A device of this contact has no one-time keys left at the relay: until it has been online and answered, its first "
+        "messages are less well protected."},
     [SEALMQ_PROMPT_HOME_COPIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "This device was set back to an older copy, or a copy of it is in use elsewhere. What was sent and received with the "
         "other copy is not here. Keys for new messages were made anew. If nobody has restored it, somebody else has the keys "
@@ -59,8 +75,10 @@ enum sealmq_status sealmq_prompt_get(enum sealmq_prompt_id id, struct sealmq_pro
     return SEALMQ_OK;
 }
 
-enum sealmq_prompt_id prompt_of_message(enum message_state state, bool sealed)
+enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed)
 {
+    if (state == MESSAGE_HELD && reason == STATUS_RELAY_BEHIND) return SEALMQ_PROMPT_CONTACT_BEHIND;
+    if (state == MESSAGE_HELD && reason == STATUS_STALE_DEVICES) return SEALMQ_PROMPT_CONTACT_REFOUNDED;
     if (state == MESSAGE_HELD) return SEALMQ_PROMPT_CONTACT_CHANGED;
     if (state == MESSAGE_UNKNOWN) return SEALMQ_PROMPT_MAY_HAVE_COME;
     return sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED;

@@ -125,11 +125,13 @@ static const char *const EVENT_NAMES[] = {
     [SEALMQ_EVENT_OVERFLOW] = "overflow",
     [SEALMQ_EVENT_LOOKUP] = "lookup",
     [SEALMQ_EVENT_PROMPT] = "prompt",
+    [SEALMQ_EVENT_CONTACT] = "contact",
 };
 
 const char *sealmq_event_name(enum sealmq_event_kind kind)
 {
-    return (size_t)kind < sizeof EVENT_NAMES / sizeof EVENT_NAMES[0] ? EVENT_NAMES[kind] : "?";
+    bool known = (size_t)kind < sizeof EVENT_NAMES / sizeof EVENT_NAMES[0] && EVENT_NAMES[kind] != NULL;
+    return known ? EVENT_NAMES[kind] : "?";
 }
 
 /* ---- ids ---- */

@@ -43,7 +43,9 @@ enum sealmq_status sealmq_contact_get(struct sealmq_client *c, struct sealmq_acc
     if (s != STATUS_OK) return verify_result(c, s);
     struct sealmq_contact full = {.account = account, .verified = held.verified_ms > 0,
                                   .verified_ms = held.verified_ms, .loss = (enum sealmq_loss)held.loss,
-                                  .lost_ms = held.lost_ms};
+                                  .lost_ms = held.lost_ms, .hold = (enum sealmq_loss)held.hold,
+                                  .hold_ms = held.hold_ms, .stated_ms = held.stated_ms,
+                                  .silent = engine_is_silent(c->engine, host_now(), &held)};
     api_text_copy(full.handle, sizeof full.handle, handle);
     api_give(out, &full, sizeof full);
     return SEALMQ_OK;

@@ -3,7 +3,7 @@
  * is made anew behind that one, if it still makes sense there (wish.c). Invariants: a secret is in use only when the log has
  * its public key; a change that is not settled survives every end of the process. */
 #include "broker/wire/identity.h"
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -185,6 +185,14 @@ enum status change_pending_in(struct engine *e, bool *pending)
     struct view entry;
     enum status s = state_setting_get(e->state, CHANGE_SETTING, &e->arena, &entry);
     *pending = s == STATUS_OK;
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+enum status change_is_in(struct engine *e, struct view entry, bool *is)
+{
+    struct view kept;
+    enum status s = state_setting_get(e->state, CHANGE_SETTING, &e->arena, &kept);
+    *is = s == STATUS_OK && view_equal(kept, entry);
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 

@@ -1,9 +1,9 @@
 /* contact: from a handle to the devices to encrypt for (PROTOCOL 6, LOOKUP; 7.2, the gate), and back: a relay that has
  * lost entries of a log gets them from us. A look-up goes through stages: handle -> account, account -> entries, entries
- * handed over. Messages that wait for one are remembered in a bounded table; those that find no place there come
- * again by their due time. What is believed of a log is decided in pin.c. */
+ * handed over, prekeys claimed (claim.c). Messages that wait for one are remembered in a bounded table; those that find no
+ * place there come again by their due time. What is believed of a log is decided in pin.c. */
 #include "broker/wire/identity.h"
-#include "clients/core.h"
+#include "clients/lookup.h"
 
 #include <string.h>
 
@@ -105,6 +105,17 @@ enum status contact_claim_in(struct engine *e, struct now now, struct outbox_row
     return wait_in(e, now, row, l);
 }
 
+/* A message that wants the log as it is now wants it asked for since, and seen to its end. */
+static void waiting_mark(struct engine *e, size_t lookup, bool asks)
+{
+    for (size_t i = 0; i < WAITING_MAX; i++) {
+        struct waiting *w = &e->waiting[i];
+        if (!w->order || w->lookup != lookup) continue;
+        w->looked = !asks && w->asked;
+        w->asked = asks || w->asked;
+    }
+}
+
 /* ---- asking ---- */
 
 /* Where there is nothing to give, the relay claims to have as much as we and yet to be behind: it shows what it has. */
@@ -122,50 +133,6 @@ static struct request *hand_over(struct engine *e, struct now now, struct lookup
     return request_make(e, now, KIND_APPEND, home_of_account(l->account), &msg_append_desc, &m);
 }
 
-/* Whether a session with it is to be begun. */
-static enum status lacks_in(struct engine *e, const struct peer *p, bool *lacks)
-{
-    bool ready = true;
-    enum status s = STATUS_OK;
-    if (p->device->standing == STANDING_ACTIVE && !device_equal(p->device->id, e->identity.device))
-        s = pair_ready_in(e, p, &ready);
-    *lacks = s == STATUS_OK && !ready;
-    return s;
-}
-
-/* The devices with which a session is to be begun. */
-static enum status missing_in(struct engine *e, struct account_id account, struct device_id_list *out, size_t *count)
-{
-    struct contact c;
-    enum status s = state_contact_get(e->state, account, &c);
-    *count = 0;
-    for (size_t i = 0; s == STATUS_OK && i < c.log.device_count && *count < DEVICES_PER_ACCOUNT; i++) {
-        const struct peer p = {account, &c.log.devices[i]};
-        bool lacks;
-        s = lacks_in(e, &p, &lacks);
-        if (lacks) out[(*count)++].device = p.device->id;
-    }
-    pair_forget(e);
-    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
-}
-
-/* Where there is nobody to ask for, the log may be another one than was thought: it is looked up. */
-static struct request *claim(struct engine *e, struct now now, struct lookup *l)
-{
-    struct device_id_list devices[DEVICES_PER_ACCOUNT];
-    struct msg_claim_prekeys m = {.account = l->account, .devices = devices};
-    struct msg_lookup ask = {.account = l->account};
-    enum status s = tx_begin(e, STATE_READ);
-    if (s == STATUS_OK) s = tx_end(e, missing_in(e, l->account, devices, &m.device_count));
-    if (!engine_fault(e, s)) return NULL;
-    if (m.device_count == 0) {
-        l->stage = LOOKUP_ACCOUNT;
-        l->claimed = 0; /* nobody is missing (any more) */
-        return request_make(e, now, KIND_LOOKUP, home_of_account(l->account), &msg_lookup_desc, &ask);
-    }
-    return request_make(e, now, KIND_CLAIM_PREKEYS, home_of_account(l->account), &msg_claim_prekeys_desc, &m);
-}
-
 static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
 {
     struct msg_lookup m = {0};
@@ -178,11 +145,12 @@ static void lookup_ask(struct engine *e, struct now now, struct lookup *l)
         m.account = l->account;
         m.first = l->first;
         l->closed = e->closed_last;
+        if (l->stage == LOOKUP_ACCOUNT) waiting_mark(e, (size_t)(l - e->lookups), true);
     }
     if (l->stage == LOOKUP_HAND_OVER)
         r = hand_over(e, now, l);
     else if (l->stage == LOOKUP_PREKEYS)
-        r = claim(e, now, l);
+        r = claim_prekeys_ask(e, now, l);
     else
         r = request_make(e, now, KIND_LOOKUP, home, &msg_lookup_desc, &m);
     l->ask_ms = now.mono_ms + RETRY_MIN_MS;
@@ -210,15 +178,14 @@ uint64_t contact_deadline_ms(const struct engine *e)
     return deadline;
 }
 
-static void lookup_later(struct engine *e, struct now now, struct lookup *l, uint64_t min_ms)
+void lookup_later(struct engine *e, struct now now, struct lookup *l, uint64_t min_ms)
 {
     uint64_t delay = backoff_ms(e, l->tries++, RETRY_MIN_MS, RETRY_MAX_MS);
     l->asked = false;
     l->ask_ms = now.mono_ms + (delay > min_ms ? delay : min_ms);
 }
 
-/* Another question, at once. */
-static void lookup_go_on(struct lookup *l, struct now now, enum lookup_stage stage, uint64_t first)
+void lookup_go_on(struct lookup *l, struct now now, enum lookup_stage stage, uint64_t first)
 {
     l->stage = stage;
     l->first = first;
@@ -255,6 +222,7 @@ static enum status lookup_tell_in(struct engine *e, struct now now, size_t looku
         struct outbox_row row;
         if (!e->waiting[i].order || e->waiting[i].lookup != lookup) continue;
         s = state_outbox_get(e->state, e->waiting[i].order, &row);
+        if (s == STATUS_OK && e->waiting[i].looked) row.fresh = false;
         s = s == STATUS_OK ? row_tell_in(e, now, &row, end) : s == STATUS_NOT_FOUND ? STATUS_OK : s;
     }
     return s;
@@ -267,13 +235,13 @@ static void lookup_free(struct engine *e, size_t lookup)
     e->lookups[lookup] = (struct lookup){0};
 }
 
-static void lookup_end(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
+static void end_with(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)
 {
     const struct lookup l = e->lookups[lookup];
     bool left = false;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
-        if (end == &forked) s = verify_lose_in(e, now, l.account, LOSS_FORK);
+        if (end == &forked) s = hold_contact_in(e, now, l.account, LOSS_FORK, &l.said);
         if (s == STATUS_OK) s = lookup_tell_in(e, now, lookup, end);
         s = tx_end(e, s);
     }
@@ -291,12 +259,17 @@ static bool is_own(const struct engine *e, struct account_id account)
     return memcmp(&account, &e->identity.account, sizeof account) == 0;
 }
 
-static void fork_tell(struct engine *e, struct now now, size_t lookup)
+void lookup_forked(struct engine *e, struct now now, size_t lookup)
 {
     e->counts.forks++;
     if (is_own(e, e->lookups[lookup].account))
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
-    lookup_end(e, now, lookup, &forked);
+    end_with(e, now, lookup, &forked);
+}
+
+void lookup_done(struct engine *e, struct now now, size_t lookup)
+{
+    end_with(e, now, lookup, &at_last);
 }
 
 /* ---- handle -> account ---- */
@@ -306,9 +279,9 @@ static void fork_tell(struct engine *e, struct now now, size_t lookup)
 static void unvouched_tell(struct engine *e, struct now now, size_t lookup, enum status s)
 {
     if (s == STATUS_BAD_ENTRY)
-        fork_tell(e, now, lookup);
+        lookup_forked(e, now, lookup);
     else
-        lookup_end(e, now, lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
+        end_with(e, now, lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
 }
 
 /* The handle's account is known now, for good; its devices perhaps too, from another handle. */
@@ -336,7 +309,7 @@ static void found_handle(struct engine *e, struct now now, size_t lookup,
     if (!engine_fault(e, s)) {
         lookup_later(e, now, l, 0);
     } else if (another) {
-        fork_tell(e, now, lookup);
+        lookup_forked(e, now, lookup);
     } else if (done) {
         lookup_free(e, lookup);
     } else {
@@ -354,12 +327,13 @@ static struct lookup_end end_of(const struct engine *e, const struct contact *c)
     return someone ? at_last : (struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = STATUS_REFUSED};
 }
 
-/* The relay's log ends where it did, or before, though it was handed the rest: it may have lost that anew. */
-static void behind_tell(struct engine *e, struct now now, struct lookup *l)
+/* The relay's log ends where it did, or before, though it was handed the rest, or one of the account's devices has named
+ * more: it may have lost that anew. */
+static void behind_tell(struct engine *e, struct now now, struct lookup *l, const struct hash256 *seen)
 {
     if (++l->unmended < UNMENDED_MAX) return;
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, verify_lose_in(e, now, l->account, LOSS_ROLLBACK));
+    if (s == STATUS_OK) s = tx_end(e, hold_contact_in(e, now, l->account, LOSS_ROLLBACK, seen));
     (void)engine_fault(e, s);
 }
 
@@ -367,7 +341,7 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
                           const struct msg_found *m)
 {
     struct lookup *l = &e->lookups[lookup];
-    struct contact c;
+    struct contact c = {.hold = LOSS_NONE};
     enum pin_verdict verdict;
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK)
@@ -376,22 +350,27 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
         lookup_later(e, now, l, 0);
         return;
     }
-    bool further = c.log.length > l->length;
+    bool further = c.log.length > l->length, less = c.stated_version > c.log.key_version;
     l->length = c.log.length;
+    l->said = m->log.head;
     if (verdict == PIN_FORKED || (verdict == PIN_MORE && !further)) {
-        fork_tell(e, now, lookup); /* says that there is more, and does not give it */
+        lookup_forked(e, now, lookup); /* says that there is more, and does not give it */
     } else if (verdict == PIN_MORE) {
         lookup_go_on(l, now, LOOKUP_ACCOUNT, c.log.length);
     } else if (verdict == PIN_BEHIND) {
         bool again = m->log.length < l->handed;
         if (again)
-            behind_tell(e, now, l);
+            behind_tell(e, now, l, &l->said);
         else
             l->handed = m->log.length + 1;
         lookup_go_on(l, now, LOOKUP_HAND_OVER, m->log.length);
         if (again) lookup_later(e, now, l, 0); /* it was handed over once, and is not there */
+    } else if (less && l->unmended < UNMENDED_MAX) {
+        behind_tell(e, now, l, &c.stated_head);
+        lookup_later(e, now, l, 0);
     } else {
         struct lookup_end end = end_of(e, &c);
+        waiting_mark(e, lookup, false);
         if (is_own(e, l->account)) {
             change_seen(e, now);
             joining_seen(e, now);
@@ -399,7 +378,7 @@ static void found_account(struct engine *e, struct now now, size_t lookup,
         if (l->claimed && end.status == STATUS_OK)
             lookup_go_on(l, now, LOOKUP_PREKEYS, 0);
         else
-            lookup_end(e, now, lookup, &end);
+            end_with(e, now, lookup, &end);
     }
 }
 
@@ -425,84 +404,12 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
     struct lookup *l = &e->lookups[r->lookup];
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
     if (status_client_action(s) == ACTION_GIVE_UP && s != STATUS_SUPERSEDED) {
-        lookup_end(e, now, r->lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
+        end_with(e, now, r->lookup, &(struct lookup_end){.event = MESSAGE_EVENT_REFUSE, .status = s});
     } else if (s == STATUS_GONE || s == STATUS_NO_SESSION) {
         l->asked = false;
         l->ask_ms = now.mono_ms;
     } else {
         lookup_later(e, now, l, retry_after_ms);
-    }
-}
-
-/* ---- account -> prekeys ---- */
-
-#define PREKEYS_NONE_MS 10000u /* the device has not left any yet: how often to ask */
-
-/* What PREKEYS brought. */
-struct claimed {
-    uint64_t length;   /* of the log, as we hold it */
-    size_t bad;        /* bundles that are not signed by the device that our log has */
-    size_t missing;    /* devices without a session still */
-    uint64_t again_ms; /* when there may be more */
-};
-
-/* One that nobody needs is left aside: a relay shall not push out sessions with it. */
-static enum status bundle_in(struct engine *e, struct now now, const struct peer *p, const struct msg_prekey_bundle *bundle)
-{
-    bool lacks;
-    if (!p->device) return STATUS_BAD_ENTRY;
-    enum status s = lacks_in(e, p, &lacks);
-    return lacks ? pair_begin_in(e, now, p, bundle) : s;
-}
-
-/* Good bundles are used whatever is said beside them: their one-time prekeys are spent. */
-static enum status bundles_in(struct engine *e, struct now now, const struct lookup *l, const struct msg_prekeys *m,
-                              struct claimed *out)
-{
-    struct contact c;
-    struct device_id_list missing[DEVICES_PER_ACCOUNT];
-    enum status s = state_contact_get(e->state, l->account, &c);
-    *out = (struct claimed){.length = c.log.length};
-    for (size_t i = 0; s == STATUS_OK && i < m->bundle_count; i++) {
-        const struct msg_prekey_bundle *bundle = &m->bundles[i];
-        const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
-        uint64_t wait_ms = bundle->retry_after_ms > PREKEYS_NONE_MS ? bundle->retry_after_ms : PREKEYS_NONE_MS;
-        if (bundle->status == STATUS_OK)
-            s = bundle_in(e, now, &p, bundle);
-        else if (wait_ms > out->again_ms)
-            out->again_ms = wait_ms;
-        out->bad += s == STATUS_BAD_ENTRY;
-        if (s == STATUS_BAD_ENTRY) s = STATUS_OK;
-    }
-    pair_forget(e);
-    return s == STATUS_OK ? missing_in(e, l->account, missing, &out->missing) : s;
-}
-
-void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
-{
-    struct msg_prekeys m;
-    struct lookup *l = &e->lookups[r->lookup];
-    struct claimed claimed;
-    if (l->stage != LOOKUP_PREKEYS) return;
-    if (codec_decode(&msg_prekeys_desc, f->meta, &e->arena, &m) != STATUS_OK) {
-        e->counts.frames_bad++;
-        lookup_later(e, now, l, 0);
-        return;
-    }
-    enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &claimed));
-    if (!engine_fault(e, s)) {
-        lookup_later(e, now, l, 0);
-    } else if ((claimed.bad || claimed.missing) && m.log.length > claimed.length && l->claimed <= claimed.length) {
-        l->claimed = claimed.length + 1; /* the device may have other keys since, or be no recipient: then it is claimed again */
-        l->length = claimed.length;
-        lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);
-    } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */
-        fork_tell(e, now, r->lookup);
-    } else if (claimed.missing) {
-        lookup_later(e, now, l, claimed.again_ms);
-    } else {
-        lookup_end(e, now, r->lookup, &at_last);
     }
 }
 
@@ -538,7 +445,7 @@ void append_failed(struct engine *e, struct now now, struct request *r, enum sta
     struct lookup *l = &e->lookups[r->lookup];
     if (l->stage != LOOKUP_HAND_OVER) return;
     if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED) {
-        fork_tell(e, now, r->lookup); /* its log is not the beginning of ours */
+        lookup_forked(e, now, r->lookup); /* its log is not the beginning of ours */
     } else if (s == STATUS_ON_HOLD) { /* for as long as its operator says so it takes nothing of theirs */
         lookup_later(e, now, l, RETRY_MAX_MS);
     } else if (s == STATUS_RELAY_BEHIND) { /* it has even less: how much? */

@@ -86,7 +86,8 @@ struct lookup {
     uint64_t length;           /* of the log as it was held when last asked */
     uint64_t closed;           /* closed rows of the inbox up to this order number were there when it was asked */
     uint64_t handed;           /* 1 + the highest length from which entries were handed over; 0 = not yet */
-    unsigned unmended;         /* how often it has shown, after a hand-over, that it has them not */
+    unsigned unmended;         /* how often it has shown, after a hand-over, that it has them not, or less than was stated */
+    struct hash256 said;       /* the head that the relay has named last */
     uint64_t claimed;          /* 1 + the length at which PREKEYS last brought bundles that did not fit; 0 = not yet */
     bool asked;                /* a request is under way */
     uint64_t ask_ms;           /* mono: else, when to ask */
@@ -96,12 +97,14 @@ struct lookup {
 struct waiting {
     uint64_t order; /* 0 = free */
     size_t lookup;
+    bool asked, looked; /* the log was asked for since it waits; and it is here as the relay has it */
 };
 
 /* A delivery that is kept (committed). */
 struct delivered {
     struct position at;
     uint64_t order;          /* its inbox row; 0 = it failed */
+    uint64_t replaced;       /* the closed row of an earlier attempt, dropped for it; 0 = none */
     uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
     struct view report;      /* of one that failed: an encoded msg_report, in the engine's arena; or empty */
@@ -493,8 +496,23 @@ void outbox_new_id(struct engine *e, struct now now, struct outbox_row *row);
  * no session with some device; nothing has changed. */
 enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *row,
                            const struct contact *contact, struct outbox_body *body, bool *ready) MUST_USE;
+/* outbox_tell: the application hears of the row as it stands; of a copy it does not. */
+void outbox_tell(struct engine *e, const struct outbox_row *row);
 /* id_is_timely: whether the relay would take the id now (PROTOCOL 7.1). */
 bool id_is_timely(const struct engine *e, struct now now, struct message_id id);
+
+/* ---- copy.c: for our other devices (PROTOCOL 10.9) ---- */
+
+/* copy_make_in: what the relay has just accepted is to go to our other devices too, where there are any, once; `payload`
+ * is the message's. copy_find_in: the row that an answer about (id, target) is about. NOT_FOUND. */
+enum status copy_make_in(struct engine *e, struct now now, const struct outbox_row *row, struct view payload) MUST_USE;
+enum status copy_find_in(struct engine *e, struct message_id id, struct target_id target, struct outbox_row *out) MUST_USE;
+/* copy_event: what happens to a copy where the same would make a message wait for its user. */
+enum message_event copy_event(const struct outbox_row *row, enum message_event event);
+/* copy_payload_in: what the content of the row has as its payload; on the engine's arena, where that is not `payload`. */
+enum status copy_payload_in(struct engine *e, const struct outbox_row *row, struct view payload, struct view *out) MUST_USE;
+/* copy_is_vain: a copy for which there is no other device any more. */
+bool copy_is_vain(const struct engine *e, const struct outbox_row *row, const struct identity_log *own);
 
 /* ---- submit.c ---- */
 

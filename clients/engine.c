@@ -3,7 +3,7 @@
  * one way to begin and end a transaction. Invariant: after IO or DAMAGED from the state (`broken`) no
  * frame is made any more: what is on disk is uncertain, the next process finds out. */
 #include "clients/approve.h"
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -249,6 +249,8 @@ void engine_frame(struct engine *e, struct now now, struct view bytes)
         drain_push(e, now, &f);
     else if (f.header.kind == KIND_PREKEYS_LOW)
         prekeys_low_push(e, now, &f);
+    else if (f.header.kind == KIND_LOG_GREW)
+        log_grew_push(e, now, &f);
     else if (f.header.kind == KIND_ERROR && !f.header.correlation)
         error_push(e, now, &f);
     else

@@ -83,6 +83,7 @@ struct engine_message {
     const char *key;      /* the caller's id: 1..64 printable characters; NULL = none */
     uint64_t ttl_ms;      /* 0 = the relay's default */
     bool sealed;          /* by us, end to end; else the payload goes as it is: the application's own encryption */
+    bool fresh;           /* the recipient's log is looked up anew first: a draft until the relay has answered */
 };
 
 /* engine_send: keeps the message (synced) and returns; frames follow from engine_tick. *out is its row.
@@ -108,7 +109,7 @@ enum status engine_ack(struct engine *e, struct now now, const uint64_t *orders,
 enum status engine_acks_pending(struct engine *e, bool *out) MUST_USE;
 
 /* engine_release: the user's decision for a message in `held` or `unknown`: send it, under a new message
- * id. OK, NOT_FOUND, STATE (it is in another state); as state_begin. */
+ * id. Where its contact is on hold all that wait for it go, and what was seen of it does not hold again. OK, NOT_FOUND, STATE (it is in another state); as state_begin. */
 enum status engine_release(struct engine *e, struct now now,
                            const struct message_key *key) MUST_USE;
 
@@ -205,6 +206,9 @@ enum status engine_compare(struct engine *e, struct now now, struct account_id a
                            struct safety_result *out) MUST_USE;
 enum status engine_verify(struct engine *e, struct now now, struct account_id account, bool verified) MUST_USE;
 
+/* engine_is_silent: no device of the contact has confirmed the log that we hold of it for 14 days. */
+bool engine_is_silent(const struct engine *e, struct now now, const struct contact *c);
+
 /* state_handle_pin: what a handle named first it names for good, whoever of this home has asked; within a transaction.
  * BAD_ENTRY: that is another account, and nothing is written. */
 enum status state_handle_pin(struct state *state, struct view handle, struct account_id account) MUST_USE;
@@ -239,6 +243,10 @@ bool engine_is_idle(const struct engine *e);
     X(FAILED, "failed")             /* the local state failed with status: free the engine */      \
     X(FORKED, "forked")             /* the relay has shown us another history of this account's keys than it has itself */ \
     X(UNVERIFIED, "unverified")     /* sender_account was verified, and is not any more: loss */   \
+    X(CONTACT, "contact")           /* the log of sender_account, which may be our own, has a new entry, of another device: \
+                                     * operation, subject, sender_device (all zero: the recovery key signed it) */ \
+    X(SILENT, "silent")             /* sender_account's devices have not spoken of the log that we hold since count (Unix ms) */ \
+    X(WEAK, "weak")                 /* a session with sender_device began without a one-time prekey */ \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LINK, "link")                 /* a device asks to join, or that goes on: engine_link_view */  \
     X(LINKED, "linked")             /* this device is in the account that it has joined; subject: who has admitted it */ \

@@ -82,6 +82,17 @@ static enum status sealed_known_in(struct engine *e, const struct inbox_row *kno
     return STATUS_OK;
 }
 
+/* One of an earlier attempt that is closed still: the relay has this one in its place, and would not know what a word about
+ * that is about. */
+static enum status superseded_in(struct engine *e, const struct inbox_row *known, const struct inbox_row *row,
+                                 struct delivered *out)
+{
+    if (!known->closed || row->attempt <= known->attempt) return STATUS_OK;
+    out->replaced = known->order;
+    enum status s = state_inbox_drop(e->state, known->order);
+    return s == STATUS_OK ? STATUS_NOT_FOUND : s;
+}
+
 static enum status sealed_keep_in(struct engine *e, struct now now, struct inbox_row *row, struct view ciphertext,
                                   struct delivered *out)
 {
@@ -89,6 +100,7 @@ static enum status sealed_keep_in(struct engine *e, struct now now, struct inbox
     enum report_cause cause;
     bool added;
     enum status s = state_inbox_find(e->state, row->sender_device, row->id, &known);
+    if (s == STATUS_OK) s = superseded_in(e, &known, row, out);
     if (s == STATUS_OK) return sealed_known_in(e, &known, out);
     if (s == STATUS_NOT_FOUND) s = opening_in(e, now, row, ciphertext, false, &cause);
     if (s != STATUS_OK) return s;

@@ -2,7 +2,9 @@
  * log, what is inside, what is missing before it. Where the sender's keys are not known the row is kept closed, and its
  * log looked up. Invariant: a row is opened in the transaction in which its session moves on. */
 #include "broker/wire/report.h"
+#include "clients/drift.h"
 #include "clients/core.h"
+#include "clients/seal/copy.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -10,19 +12,7 @@
 #define CLOSED_AT_ONCE 16u
 #define MISSING_MAX    1000000u
 
-/* ---- what the sender knew ---- */
-
-/* Contents carry the sender's word for its own log: what the relay has shown us of it must fit. */
-static enum status statement_compare_in(struct engine *e, struct now now, const struct contact *c,
-                                        const struct content *content)
-{
-    bool same = memcmp(&content->head, &c->log.version_head, sizeof content->head) == 0;
-    if (content->key_version > c->log.key_version) contact_ask(e, now, c->log.account, c->log.length);
-    if (content->key_version != c->log.key_version || same) return STATUS_OK;
-    e->counts.forks++;
-    event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = c->log.account});
-    return verify_lose_in(e, now, c->log.account, LOSS_FORK);
-}
+/* ---- what the sender counts ---- */
 
 /* Between the highest counter heard of this device and this one. */
 static enum status counter_in(struct engine *e, struct inbox_row *row)
@@ -56,16 +46,26 @@ static const struct log_device *sender_of(const struct contact *c, const struct 
     return fits ? d : NULL;
 }
 
+/* What copy_check has let through. */
+static void payload_take(struct engine *e, const struct content *content, struct inbox_row *row)
+{
+    struct view payload = content->payload;
+    bool own = memcmp(&row->sender_account, &e->identity.account, sizeof row->sender_account) == 0;
+    if (own) ENSURE(copy_read(content->payload, &row->sent_to, &payload) == CAUSE_NONE);
+    row->body = arena_copy(&e->arena, payload);
+}
+
 static enum status opened_in(struct engine *e, struct now now, const struct contact *c, const struct content *content,
                              struct inbox_row *row)
 {
     uint8_t head[CONTENT_HEAD_LEN];
     content_head_write(content, head);
     row->head = arena_copy(&e->arena, view_of(head, sizeof head));
-    row->body = arena_copy(&e->arena, content->payload);
+    payload_take(e, content, row);
     row->counter = content->counter;
     sodium_memzero(head, sizeof head);
-    enum status s = statement_compare_in(e, now, c, content);
+    const struct statement said = {content->key_version, content->head, content->made_ms};
+    enum status s = statement_in(e, now, c, &said);
     return s == STATUS_OK ? counter_in(e, row) : s;
 }
 

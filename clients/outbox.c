@@ -2,7 +2,7 @@
  * state (ARCHITECTURE, step 1). Handing bytes to the network is submit.c, what answers do answer.c.
  * Invariants: one function, outbox_step_in, assigns the state; the bytes of a row only change through
  * `drafted`; bytes that may have reached the relay are remembered by their digest. */
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include "broker/wire/digest.h"
 #include "broker/wire/identity.h"
@@ -15,23 +15,27 @@
 
 /* ---- rows ---- */
 
-static void message_tell(struct engine *e, const struct outbox_row *row)
+void outbox_tell(struct engine *e, const struct outbox_row *row)
 {
+    if (row->copy_of) return; /* its message is there for the user */
     event_put(e, &(struct engine_event){.kind = ENGINE_MESSAGE, .status = row->reason,
                                         .order = row->order, .key = row->key, .id = row->id,
                                         .state = row->state, .attempt = row->attempt});
 }
 
-/* Once ended a message's bytes go; the words of one that did not arrive stay for the user. */
+/* Once ended a message's bytes go; the words of one that did not arrive stay for the user, and of one that is held the head
+ * of its content: it was counted. */
 static enum status bytes_drop_in(struct engine *e, const struct outbox_row *row)
 {
-    struct outbox_body body, rest = {0};
-    if (row->state != MESSAGE_SETTLED) {
-        enum status s = state_body_get(e->state, row->order, &e->arena, &body);
-        if (s != STATUS_OK) return s;
-        rest.payload = body.payload;
-    }
-    return state_body_put(e->state, row->order, &rest);
+    struct arena one = {0}; /* there may be thousands */
+    struct outbox_body body = {0}, rest = {0};
+    enum status s = STATUS_OK;
+    if (row->state != MESSAGE_SETTLED && !row->copy_of) s = state_body_get(e->state, row->order, &one, &body);
+    rest.payload = body.payload;
+    if (row->state == MESSAGE_HELD) rest.head = body.head;
+    if (s == STATUS_OK) s = state_body_put(e->state, row->order, &rest);
+    arena_fini(&one);
+    return s;
 }
 
 enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *row,
@@ -39,7 +43,7 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
 {
     enum message_state to, from = row->state;
     enum status was = row->reason;
-    enum status s = message_step(from, event, &to);
+    enum status s = message_step(from, copy_event(row, event), &to);
     if (s != STATUS_OK) return s;
     row->state = to;
     row->reason = reason;
@@ -47,7 +51,7 @@ enum status outbox_step_in(struct engine *e, struct now now, struct outbox_row *
     row->ended_ms = ended ? now.wall_ms : 0;
     s = state_outbox_put(e->state, row);
     if (s == STATUS_OK && ended) s = bytes_drop_in(e, row);
-    if (s == STATUS_OK && (to != from || was != reason)) message_tell(e, row);
+    if (s == STATUS_OK && (to != from || was != reason)) outbox_tell(e, row);
     return s;
 }
 
@@ -66,7 +70,7 @@ enum status outbox_later_in(struct engine *e, struct now now, struct outbox_row 
     row->due_ms = now.wall_ms + delay_ms;
     submit_wake(e, now, delay_ms);
     enum status s = state_outbox_put(e->state, row);
-    if (s == STATUS_OK && was != reason) message_tell(e, row);
+    if (s == STATUS_OK && was != reason) outbox_tell(e, row);
     return s;
 }
 
@@ -129,17 +133,24 @@ static enum status unseal_in(struct engine *e, struct now now, struct outbox_row
 
 typedef enum status waiting_fn(struct engine *e, struct now now, struct outbox_row *row, enum status reason);
 
-/* Calls `each` for every row that is still to be sent. */
-static enum status waiting_in(struct engine *e, struct now now, waiting_fn *each, enum status reason)
+/* Whose rows, and what is done with each. */
+struct walk {
+    waiting_fn *each;
+    enum status reason;
+    const struct account_id *to; /* NULL = everybody's */
+    bool held;                   /* those that are held; else those that are still to be sent */
+};
+
+static enum status waiting_in(struct engine *e, struct now now, const struct walk *w)
 {
     struct outbox_row *rows = arena_array(&e->arena, ROWS_AT_ONCE, sizeof *rows);
-    struct outbox_scan scan = {.class = CLASS_WORK, .rows = rows, .row_max = ROWS_AT_ONCE};
+    struct outbox_scan scan = {.class = w->held ? 0 : CLASS_WORK, .held = w->held, .rows = rows, .row_max = ROWS_AT_ONCE};
     enum status s;
     do {
         s = state_outbox_scan(e->state, &scan);
         for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
             scan.after = rows[i].order;
-            s = each(e, now, &rows[i], reason);
+            if (!w->to || memcmp(w->to, &rows[i].target, sizeof *w->to) == 0) s = w->each(e, now, &rows[i], w->reason);
         }
     } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
     return s;
@@ -147,7 +158,19 @@ static enum status waiting_in(struct engine *e, struct now now, waiting_fn *each
 
 enum status outbox_unseal_in(struct engine *e, struct now now)
 {
-    return waiting_in(e, now, unseal_in, STATUS_OK);
+    return waiting_in(e, now, &(struct walk){.each = unseal_in});
+}
+
+/* What is on its way, or may have come, is not touched: the relay has those bytes, and its answer says what they are. */
+static enum status row_hold_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
+{
+    if (row->attempt || row->submitted || row->doubtful || row->lost) return STATUS_OK;
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, reason);
+}
+
+enum status outbox_hold_in(struct engine *e, struct now now, struct account_id account, enum status reason)
+{
+    return waiting_in(e, now, &(struct walk){.each = row_hold_in, .reason = reason, .to = &account});
 }
 
 /* Only what is said of it changes: should the relay have this device again, it goes. */
@@ -157,7 +180,7 @@ static enum status stopped_in(struct engine *e, struct now now, struct outbox_ro
     if (row->reason == reason) return STATUS_OK;
     row->reason = reason;
     enum status s = state_outbox_put(e->state, row);
-    if (s == STATUS_OK) message_tell(e, row);
+    if (s == STATUS_OK) outbox_tell(e, row);
     return s;
 }
 
@@ -165,7 +188,7 @@ static enum status stopped_in(struct engine *e, struct now now, struct outbox_ro
 void outbox_stopped(struct engine *e, enum status reason)
 {
     enum status s = tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, waiting_in(e, (struct now){0}, stopped_in, reason));
+    if (s == STATUS_OK) s = tx_end(e, waiting_in(e, (struct now){0}, &(struct walk){.each = stopped_in, .reason = reason}));
     (void)engine_fault(e, s);
 }
 
@@ -229,16 +252,18 @@ static enum status content_make_in(struct engine *e, struct now now, const struc
                                    const struct outbox_body *body, struct content *out)
 {
     struct contact own;
-    struct view key = view_of(row->target.bytes, sizeof row->target.bytes);
+    struct view key = view_of(row->target.bytes, sizeof row->target.bytes), payload;
     size_t len;
+    enum status s = copy_payload_in(e, row, body->payload, &payload);
+    if (s != STATUS_OK) return s;
     if (body->head.len) {
-        enum status read = content_head_read(body->head, out, &len);
-        out->payload = body->payload;
-        return read == STATUS_OK && len == body->payload.len ? STATUS_OK : STATUS_DAMAGED;
+        s = content_head_read(body->head, out, &len);
+        out->payload = payload;
+        return s == STATUS_OK && len == payload.len ? STATUS_OK : STATUS_DAMAGED;
     }
-    *out = (struct content){.made_ms = engine_relay_ms(e, now), .payload = body->payload};
+    *out = (struct content){.made_ms = engine_relay_ms(e, now), .payload = payload};
     random_fill(e, out->franking.bytes, sizeof out->franking.bytes);
-    enum status s = state_contact_get(e->state, e->identity.account, &own);
+    s = state_contact_get(e->state, e->identity.account, &own);
     if (s == STATUS_OK) s = state_counter_get(e->state, COUNTER_SEALED, key, &out->counter);
     out->counter++;
     out->key_version = own.log.key_version;
@@ -342,8 +367,8 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
     sealing_fini(&x);
     if (s != STATUS_OK || !*ready) return s;
     s = state_body_put(e->state, row->order, body);
-    if (s != STATUS_OK) return s;
-    return outbox_step_in(e, now, row, MESSAGE_EVENT_SEAL, STATUS_OK);
+    if (s == STATUS_OK && row->sealed) s = statement_age_in(e, now, contact);
+    return s == STATUS_OK ? outbox_step_in(e, now, row, MESSAGE_EVENT_SEAL, STATUS_OK) : s;
 }
 
 /* ---- engine_send ---- */
@@ -407,10 +432,12 @@ static enum status draft_in(struct engine *e, struct now now, const struct engin
     bool known, ready = false;
     enum status s = state_outbox_put(e->state, row);
     if (s == STATUS_OK) s = contact_find_in(e, row, &contact, &known);
-    if (s == STATUS_OK && known) s = outbox_seal_in(e, now, row, &contact, &body, &ready);
+    bool waits = s == STATUS_OK && known && contact.hold != LOSS_NONE;
+    if (s == STATUS_OK && known && !waits && !row->fresh) s = outbox_seal_in(e, now, row, &contact, &body, &ready);
     if (s != STATUS_OK || ready) return s;
     s = state_body_put(e->state, row->order, &body);
-    if (s == STATUS_OK) message_tell(e, row);
+    if (s == STATUS_OK && waits) return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, hold_reason(contact.hold));
+    if (s == STATUS_OK) outbox_tell(e, row);
     return s;
 }
 
@@ -432,7 +459,7 @@ enum status engine_send(struct engine *e, struct now now, const struct engine_me
                         struct outbox_row *out)
 {
     struct outbox_row row = {.state = MESSAGE_DRAFTED, .handle_len = message->handle.len, .sealed = message->sealed,
-                             .ttl_ms = message->ttl_ms, .created_ms = now.wall_ms,
+                             .fresh = message->fresh, .ttl_ms = message->ttl_ms, .created_ms = now.wall_ms,
                              .due_ms = now.wall_ms};
     *out = (struct outbox_row){0};
     arena_reset(&e->arena);
@@ -448,16 +475,27 @@ enum status engine_send(struct engine *e, struct now now, const struct engine_me
     return s;
 }
 
+static enum status row_release_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
+{
+    row->rounds = row->tries = 0;
+    row->due_ms = now.wall_ms;
+    outbox_new_id(e, now, row);
+    submit_wake(e, now, 0);
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_RELEASE, reason);
+}
+
+enum status outbox_free_in(struct engine *e, struct now now, struct account_id account)
+{
+    return waiting_in(e, now, &(struct walk){.each = row_release_in, .to = &account, .held = true});
+}
+
 static enum status release_in(struct engine *e, struct now now, const struct message_key *key)
 {
     struct outbox_row row;
     enum status s = state_outbox_find_key(e->state, key, &row);
-    if (s != STATUS_OK) return s;
-    row.rounds = row.tries = 0;
-    row.due_ms = now.wall_ms;
-    outbox_new_id(e, now, &row);
-    submit_wake(e, now, 0);
-    return outbox_step_in(e, now, &row, MESSAGE_EVENT_RELEASE, STATUS_OK);
+    bool held = s == STATUS_OK && row.state == MESSAGE_HELD;
+    if (s == STATUS_OK) s = row_release_in(e, now, &row, STATUS_OK);
+    return s == STATUS_OK && held ? hold_lift_in(e, now, row.target) : s;
 }
 
 enum status engine_release(struct engine *e, struct now now, const struct message_key *key)

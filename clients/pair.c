@@ -2,7 +2,9 @@
  * 1 and 6). The ratchet itself is in clients/seal. Invariants: a session changes in the transaction that keeps what it
  * made or opened, and only if that is good; secrets are in e->work, and wiped when pair_forget returns. */
 #include "broker/wire/prekey.h"
+#include "clients/drift.h"
 #include "clients/core.h"
+#include "clients/seal/copy.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -96,11 +98,12 @@ static bool signed_prekey_read(struct engine *e, const struct peer *p, struct vi
 }
 
 static bool bundle_read(struct engine *e, const struct peer *p, const struct msg_prekey_bundle *m,
-                        struct session_bundle *out)
+                        struct session_bundle *out, struct statement *said)
 {
     struct msg_prekey_body body;
     *out = (struct session_bundle){.extra_kind = EXTRA_NONE};
     if (!signed_prekey_read(e, p, m->current, false, &body)) return false;
+    *said = (struct statement){body.key_version, body.head, body.made_ms};
     out->prekey_id = body.id;
     out->prekey = body.key;
     if (m->one_time_count) {
@@ -117,13 +120,25 @@ static bool bundle_read(struct engine *e, const struct peer *p, const struct msg
     return true;
 }
 
+static enum status begun_in(struct engine *e, struct now now, const struct peer *p, enum extra_kind extra,
+                            const struct statement *said)
+{
+    struct contact c;
+    if (extra != EXTRA_ONE_TIME)
+        event_put(e, &(struct engine_event){.kind = ENGINE_WEAK, .sender_account = p->account,
+                                            .sender_device = p->device->id});
+    enum status s = state_contact_get(e->state, p->account, &c);
+    return s == STATUS_OK ? statement_in(e, now, &c, said) : s;
+}
+
 enum status pair_begin_in(struct engine *e, struct now now, const struct peer *p, const struct msg_prekey_bundle *m)
 {
     struct seal_work *w = work_of(e);
     struct session_bundle bundle;
     struct session_scan scan;
     struct x3dh_side own, theirs = peer_side(p);
-    if (!bundle_read(e, p, m, &bundle)) return STATUS_BAD_ENTRY;
+    struct statement said;
+    if (!bundle_read(e, p, m, &bundle, &said)) return STATUS_BAD_ENTRY;
     enum status s = own_side_in(e, &own);
     if (s == STATUS_OK) s = state_secrets_get(e->state, &w->secrets);
     if (s == STATUS_OK) s = sessions_in(e, p->device->id, &scan);
@@ -131,7 +146,8 @@ enum status pair_begin_in(struct engine *e, struct now now, const struct peer *p
     w->next = (struct state_session){.number = 0};
     if (!session_begin(&w->next.session, &own, w->secrets.identity_sk, &theirs, &bundle, &e->config.random))
         return STATUS_BAD_ENTRY;
-    return session_add_in(e, now, &scan, &w->next);
+    s = session_add_in(e, now, &scan, &w->next);
+    return s == STATUS_OK ? begun_in(e, now, p, bundle.extra_kind, &said) : s;
 }
 
 enum status pair_retire_in(struct engine *e, struct device_id device)
@@ -175,7 +191,7 @@ struct opening {
     enum report_cause cause; /* of the session it belongs to, as far as can be told */
 };
 
-/* In this session: CAUSE_NONE with the content, whose commitment fits; e->work->next has moved on then. */
+/* In this session: CAUSE_NONE with the content, whose commitment and payload fit; e->work->next has moved on then. */
 static enum report_cause try_session(struct opening *o, const struct message_sk *kept)
 {
     struct seal_work *w = o->e->work;
@@ -186,7 +202,8 @@ static enum report_cause try_session(struct opening *o, const struct message_sk 
     if (cause == CAUSE_NONE) cause = content_read(buffer_view(&o->e->plain), &o->content);
     if (cause != CAUSE_NONE) return cause;
     struct hash256 commitment = content_commitment(&o->content);
-    return sodium_memcmp(&commitment, &o->context->commitment, sizeof commitment) ? CAUSE_COMMITMENT : CAUSE_NONE;
+    if (sodium_memcmp(&commitment, &o->context->commitment, sizeof commitment)) return CAUSE_COMMITMENT;
+    return copy_check(o->context, &o->content);
 }
 
 static enum status fresh_keep_in(struct engine *e, uint64_t session)

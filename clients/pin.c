@@ -2,7 +2,8 @@
  * by one, and kept; what we hold is never given up for less or for something else (PROTOCOL 6.3). Nothing here asks or
  * sends. Invariants: a pinned length never shrinks; every entry up to it is kept and hashes to the pinned head, so that a
  * relay that has lost some gets them back. */
-#include "clients/core.h"
+#include "broker/wire/identity_log.h"
+#include "clients/drift.h"
 
 #include <string.h>
 
@@ -37,8 +38,20 @@ struct taken {
     uint64_t first;
     struct view entries[ENTRIES_PER_FRAME];
     size_t count;
-    bool ends; /* one of them ends a verification */
+    struct engine_event news[ENTRIES_PER_FRAME]; /* what each of them is to the user */
+    const struct engine_event *founding; /* of them: the recovery key brings in a device */
+    struct hash256 founding_head;
+    bool news_due; /* we have had this log as it was before */
+    bool settles;  /* its first look-up ends with this answer */
 };
+
+static struct engine_event news_of(struct account_id account, const struct msg_entry_body *body)
+{
+    struct engine_event news = {.kind = ENGINE_CONTACT, .sender_account = account, .sender_device = body->signer,
+                                .operation = body->operation, .subject = body->subject};
+    if (body->operation == ENTRY_ADD) news.subject = device_id_of(account, &body->device->signing);
+    return news;
+}
 
 static enum status entry_take_in(struct engine *e, struct account_id account, struct view entry, struct contact *c,
                                  struct taken *taken, enum pin_verdict *verdict)
@@ -60,20 +73,51 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
         *verdict = PIN_FORKED;
         return STATUS_OK;
     }
+    taken->news[taken->count] = news_of(account, &body);
+    if (safety_ends(&body)) {
+        taken->founding = &taken->news[taken->count];
+        taken->founding_head = entry_head_of(entry, body.number);
+    }
     taken->entries[taken->count++] = entry;
-    taken->ends = taken->ends || safety_ends(&body);
     return STATUS_OK;
+}
+
+/* What a change of our own has done, change.c tells; an entry that this device has signed, and has not on its way, is told as
+ * anybody's: a copy of it may be at work. */
+static enum status news_tell_in(struct engine *e, const struct taken *taken)
+{
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < taken->count && s == STATUS_OK; i++) {
+        bool own = false;
+        if (!entry_is_version(taken->news[i].operation)) continue;
+        if (device_equal(taken->news[i].sender_device, e->identity.device)) s = change_is_in(e, taken->entries[i], &own);
+        if (s == STATUS_OK && !own) event_put(e, &taken->news[i]);
+    }
+    return s;
+}
+
+/* What the new entries mean for the messages to it; *held: they wait from now on. */
+static enum status judge_in(struct engine *e, struct now now, struct contact *c, const struct taken *taken, bool *held)
+{
+    *held = false;
+    if (!taken->count) return STATUS_OK;
+    enum status s = taken->news_due ? news_tell_in(e, taken) : STATUS_OK;
+    if (s != STATUS_OK) return s;
+    if (taken->news_due && taken->founding) *held = hold_begin(e, now, c, LOSS_RECOVERY, &taken->founding_head);
+    return statement_reached_in(e, now, c, held);
 }
 
 static enum status keep_in(struct engine *e, struct now now, struct contact *c, const struct taken *taken)
 {
+    bool held;
     enum status s = STATUS_OK;
     for (size_t i = 0; i < taken->count && s == STATUS_OK; i++)
         s = state_entry_put(e->state, c->log.account, taken->first + i, taken->entries[i]);
-    if (s != STATUS_OK || (!taken->count && c->checked_ms == now.wall_ms)) return s;
+    if (s != STATUS_OK || (!taken->count && !taken->settles && c->checked_ms == now.wall_ms)) return s;
     c->checked_ms = now.wall_ms;
-    if (taken->ends) verify_end(e, now, c, LOSS_RECOVERY);
-    return state_contact_put(e->state, c);
+    s = judge_in(e, now, c, taken, &held);
+    if (s == STATUS_OK) s = state_contact_put(e->state, c);
+    return s == STATUS_OK && held ? hold_rows_in(e, now, c) : s;
 }
 
 /* What the relay says of the log's end, held against what we hold now. */
@@ -93,13 +137,16 @@ enum status pin_extend_in(struct engine *e, struct now now, struct account_id ac
     *verdict = PIN_CURRENT;
     enum status s = state_contact_get(e->state, account, out);
     if (s == STATUS_NOT_FOUND) s = STATUS_OK;
-    struct taken taken = {.first = out->log.length};
+    struct taken taken = {.first = out->log.length, .news_due = out->log.length && !out->incoming};
     ENSURE(count <= ENTRIES_PER_FRAME);
     for (size_t i = 0; i < count && s == STATUS_OK && *verdict != PIN_FORKED; i++)
         s = entry_take_in(e, account, entries[i], out, &taken, verdict);
     if (s != STATUS_OK) return s;
     if (*verdict != PIN_FORKED) *verdict = end_compare(&out->log, said);
     if (*verdict == PIN_FORKED || out->log.length == 0) return STATUS_OK;
+    bool incoming = *verdict == PIN_MORE && !taken.news_due;
+    taken.settles = out->incoming && !incoming;
+    out->incoming = incoming;
     return keep_in(e, now, out, &taken);
 }
 

@@ -75,24 +75,20 @@ static bool any(const bool *flags)
     return false;
 }
 
-static enum status news_in(struct engine *e, struct now now, struct message_id id,
-                           const struct target_id *target, const struct msg_part_state *parts,
-                           size_t part_count)
+static enum status news_in(struct engine *e, struct now now, struct message_id id, struct target_id target,
+                           const struct msg_part_state *parts, size_t part_count)
 {
     struct outbox_row row;
     bool changed = false, resend[DEVICES_PER_ACCOUNT] = {false};
-    enum status s = state_outbox_find_id(e->state, id, &row);
+    enum status s = copy_find_in(e, id, target, &row);
     if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
-    if (row.state != MESSAGE_ACCEPTED || !target_equal(target_of_account(row.target), *target))
-        return STATUS_OK;
+    if (row.state != MESSAGE_ACCEPTED) return STATUS_OK;
     for (size_t i = 0; i < part_count && s == STATUS_OK; i++)
         s = part_news_in(e, now, &row, &parts[i], &changed, resend);
     if (s == STATUS_OK && any(resend)) return resend_in(e, now, &row, resend);
     if (s != STATUS_OK || !changed) return s;
     s = parts_ended_in(e, now, &row);
-    if (s == STATUS_OK && row.state == MESSAGE_ACCEPTED)
-        event_put(e, &(struct engine_event){.kind = ENGINE_MESSAGE, .order = row.order,
-                                            .key = row.key, .id = row.id, .state = row.state});
+    if (s == STATUS_OK && row.state == MESSAGE_ACCEPTED) outbox_tell(e, &row);
     return s;
 }
 
@@ -109,7 +105,7 @@ void hint_push(struct engine *e, struct now now, const struct frame *f)
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) {
         for (size_t i = 0; i < m.item_count && s == STATUS_OK; i++)
-            s = news_in(e, now, m.items[i].id, &m.items[i].target, &m.items[i].part, 1);
+            s = news_in(e, now, m.items[i].id, m.items[i].target, &m.items[i].part, 1);
         s = tx_end(e, s);
     }
     (void)engine_fault(e, s);
@@ -121,11 +117,11 @@ void hint_push(struct engine *e, struct now now, const struct frame *f)
  * there is nobody whom terms.c could ask for its end. Then the same bytes go to the new one, which knows
  * nothing of the id, while recipients do. Or the relay forgot after the promised time. Else the map may
  * be older than the answer. */
-static enum status missing_in(struct engine *e, struct now now, struct message_id id)
+static enum status missing_in(struct engine *e, struct now now, struct message_id id, struct target_id target)
 {
     struct outbox_row row;
     uint64_t relay_ms = engine_relay_ms(e, now);
-    enum status s = state_outbox_find_id(e->state, id, &row);
+    enum status s = copy_find_in(e, id, target, &row);
     if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
     if (row.state != MESSAGE_ACCEPTED) return STATUS_OK;
     bool gone = store_is_gone(e, &row);
@@ -142,8 +138,8 @@ static enum status status_item_in(struct engine *e, struct now now,
 {
     enum status s = status_from_wire(item->status);
     if (s == STATUS_OK)
-        return news_in(e, now, item->id, &item->target, item->parts, item->part_count);
-    if (s == STATUS_NOT_FOUND) return missing_in(e, now, item->id);
+        return news_in(e, now, item->id, item->target, item->parts, item->part_count);
+    if (s == STATUS_NOT_FOUND) return missing_in(e, now, item->id, item->target);
     if (s == STATUS_WRONG_HOME) e->ping_wanted = true;
     return STATUS_OK;
 }

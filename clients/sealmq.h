@@ -1,6 +1,6 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
- * joining an account in sealmq_link.h.
+ * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -383,6 +383,7 @@ struct sealmq_message {
     struct sealmq_receipt receipt;
     const struct sealmq_part *parts;    /* part_count of them; good until the next call that gives a sealmq_message */
     size_t part_count;
+    bool fresh;                         /* drafted: its recipient's keys are still to be asked for anew */
 };
 
 struct sealmq_send_options {
@@ -394,6 +395,7 @@ struct sealmq_send_options {
     const char *key;     /* the caller's id: 1 to 64 printable characters; NULL = one is made */
     uint64_t ttl_ms;     /* how long it may wait for its recipient; 0 = the relay's default */
     enum sealmq_payload_kind kind;
+    bool fresh;          /* the recipient's keys are asked for anew first: drafted until the relay has answered */
 };
 
 /* sealmq_send: keeps a message, and returns; it goes when it can, in this process or another one, connected or not.
@@ -417,7 +419,8 @@ SEALMQ_API enum sealmq_status sealmq_outbox_next(struct sealmq_client *client, e
 SEALMQ_API enum sealmq_status sealmq_message_reference(struct sealmq_client *client, const struct sealmq_message *message,
                                                        struct sealmq_reference *out) SEALMQ_MUST_USE;
 
-/* sealmq_release: the user's decision for a message that is held or unknown: send it, under a new id. Uses the disk. OK;
+/* sealmq_release: the user's decision for a message that is held or unknown: send it, under a new id. With one that is held for
+ * its contact go all of those, and what comes later: what was seen of its keys does not hold again. Uses the disk. OK;
  * NOT_FOUND; STATE (it does not wait for the user). */
 SEALMQ_API enum sealmq_status sealmq_release(struct sealmq_client *client, uint64_t order) SEALMQ_MUST_USE;
 /* sealmq_hasten: tries now what would wait for its next try (half an hour, where a mailbox was full). Uses the disk. OK. */
@@ -440,6 +443,10 @@ struct sealmq_received {
     const void *payload;                /* payload_len bytes; good until the next sealmq_inbox_next on this client */
     size_t payload_len;
     bool verified;                      /* whose it is the user has verified: sealmq_verify.h */
+    bool own;                           /* this account's own: another device of it has sent it. Not to be answered as if
+                                         * somebody had written: */
+    struct sealmq_account to;           /* own: to whom; this account itself: a note to oneself. Else all zero */
+    char to_handle[SEALMQ_HANDLE_MAX + 1]; /* own: by which this home knows that account; "" = by none */
 };
 
 /* sealmq_inbox_next: the first message after the order number `after` (0 = from the oldest one) that was not taken with
@@ -513,9 +520,11 @@ enum sealmq_event_kind {
     SEALMQ_EVENT_OVERFLOW = 13,      /* count events were not taken in time: read the rows */
     SEALMQ_EVENT_LOOKUP = 14,        /* of sealmq_lookup: handle, status, account (status OK); NOT_FOUND, LOCKED, TIMEOUT... */
     SEALMQ_EVENT_PROMPT = 15,        /* a user must see this: prompt; order where it is about a message of ours, account
-                                      * where about a contact */
+                                      * where about a contact, device where about one */
     SEALMQ_EVENT_LINK = 20,          /* a device asks to join, or that goes on: sealmq_approve_get (sealmq_link.h) */
-    SEALMQ_EVENT_LINKED = 21         /* this device is in the account that it has joined; device: who has admitted it */
+    SEALMQ_EVENT_LINKED = 21,        /* this device is in the account that it has joined; device: who has admitted it */
+    SEALMQ_EVENT_CONTACT = 25        /* the devices of an account have changed that is a contact's, or our own and another
+                                      * device did it: account, handle, operation, device, device_name, signer */
 };
 enum sealmq_gap_reason {
     SEALMQ_GAP_NONE = 0,
@@ -547,6 +556,8 @@ struct sealmq_event {
     const char *text;              /* of the prompt; static; else NULL */
     enum sealmq_operation operation; /* of IDENTITY; 0: it is about no change of ours */
     enum sealmq_obstacle obstacle;   /* of IDENTITY: what another entry, which was first, has put in its way */
+    struct sealmq_device signer;     /* of CONTACT: who did it; all zero: the account's recovery key */
+    char device_name[SEALMQ_DEVICE_NAME_MAX + 1]; /* of CONTACT; "" = it has none */
 };
 
 /* sealmq_next_event: the next one, in the order in which things happened; false = none (kind NONE). Up to 1024 wait. */

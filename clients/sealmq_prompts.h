@@ -23,11 +23,17 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
     SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
     SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
     SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
     SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
-    SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
     SEALMQ_PROMPT_ON_HOLD = 18,        /* the relay's operator has put this account or device on hold: with SEALMQ_EVENT_STOPPED */
-    SEALMQ_PROMPT_TOKEN_WANTED = 19    /* the relay wants a token: with SEALMQ_EVENT_STOPPED or _HANDLE_REFUSED: sealmq_registration.h */
+    SEALMQ_PROMPT_TOKEN_WANTED = 19,   /* the relay wants a token: with SEALMQ_EVENT_STOPPED or _HANDLE_REFUSED: sealmq_registration.h */
+    SEALMQ_PROMPT_CONTACT_DEVICES = 25, /* a contact has another device, one less, or one with new keys: SEALMQ_EVENT_CONTACT */
+    SEALMQ_PROMPT_CONTACT_BEHIND = 26, /* a message is held: the relay keeps something of the contact's keys from us */
+    SEALMQ_PROMPT_CONTACT_REFOUNDED = 27, /* a message is held: the contact's recovery key has brought in a device */
+    SEALMQ_PROMPT_OWN_DEVICES = 28,    /* our own account has a device more: SEALMQ_EVENT_CONTACT */
+    SEALMQ_PROMPT_CONTACT_SILENT = 29, /* a contact's devices have said nothing of its keys for two weeks */
+    SEALMQ_PROMPT_WEAK_SESSION = 30    /* a device had no one-time prekey left: less secrecy until it has answered */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */

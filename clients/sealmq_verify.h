@@ -28,6 +28,10 @@ struct sealmq_contact {
     uint64_t verified_ms; /* since when; 0 = it is not */
     enum sealmq_loss loss;
     uint64_t lost_ms;     /* when it was lost */
+    enum sealmq_loss hold; /* why messages to it wait for the user: sealmq_release, or verifying it, ends that; NONE = they go */
+    uint64_t hold_ms;     /* since when; 0 = they go */
+    uint64_t stated_ms;   /* when one of its devices last confirmed the keys that are held here; 0 = never */
+    bool silent;          /* that is more than two weeks ago: what was removed since may be hidden from us */
 };
 
 /* What a scanned text says. */
@@ -57,7 +61,7 @@ SEALMQ_API enum sealmq_status sealmq_verify_text(struct sealmq_client *client, s
 SEALMQ_API enum sealmq_status sealmq_verify_scan(struct sealmq_client *client, struct sealmq_account account,
                                                  const char *text, enum sealmq_verdict *out) SEALMQ_MUST_USE;
 /* sealmq_verify_set: the user's word: the two have compared, or (false) it does not count any more. It stays until what
- * enum sealmq_loss lists; then SEALMQ_PROMPT_CONTACT_UNVERIFIED comes. Uses the disk. OK; NOT_FOUND, STATE. */
+ * enum sealmq_loss lists; then SEALMQ_PROMPT_CONTACT_UNVERIFIED comes. What waits for the contact goes with true. Uses the disk. OK; NOT_FOUND, STATE. */
 SEALMQ_API enum sealmq_status sealmq_verify_set(struct sealmq_client *client, struct sealmq_account account,
                                                 bool verified) SEALMQ_MUST_USE;
 /* sealmq_loss_name, sealmq_verdict_name: static text, "fork"; "?" outside the list. */

@@ -2,7 +2,7 @@
  * share a frame, how much is under way. Looks forward through the outbox behind a cursor, and from its
  * beginning when a retry is due or another process may have written. Invariant: bytes go to the network
  * only from a row that was committed as `queued` with `submitted` set and its lease running. */
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +147,11 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
     bool known;
     enum status s = contact_find_in(e, row, &contact, &known);
     if (s != STATUS_OK) return s;
-    if (!known) return contact_wait_in(e, now, row);
-    if (row->attempt && !resend_any(row, &contact)) return outbox_refuse_in(e, now, row, STATUS_REFUSED);
+    if (!known || row->fresh) return contact_wait_in(e, now, row);
+    if (contact.hold != LOSS_NONE && !row->attempt)
+        return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, hold_reason(contact.hold));
+    bool vain = row->attempt ? !resend_any(row, &contact) : copy_is_vain(e, row, &contact.log);
+    if (vain) return outbox_refuse_in(e, now, row, STATUS_REFUSED);
     s = outbox_seal_in(e, now, row, &contact, body, ready);
     return s == STATUS_OK && !*ready ? contact_claim_in(e, now, row) : s;
 }
@@ -157,7 +160,7 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
 static enum status id_renew_in(struct engine *e, struct now now, struct outbox_row *row)
 {
     bool sent = row->submitted || row->doubtful || row->lost || row->attempt_count || row->attempt;
-    if (sent || id_is_timely(e, now, row->id)) return STATUS_OK;
+    if (sent || row->copy_of || id_is_timely(e, now, row->id)) return STATUS_OK;
     outbox_new_id(e, now, row);
     if (row->state == MESSAGE_DRAFTED) return STATUS_OK;
     return outbox_reseal_in(e, now, row, STATUS_OK);

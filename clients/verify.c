@@ -2,7 +2,7 @@
  * mark: set by the user's word alone, lost where that word is worth nothing any more. What a comparison means is safety.c's.
  * Invariant: a mark is lost in the transaction that takes, or sees, what ends it, and the loss is kept until the user says
  * something about the contact again. */
-#include "clients/core.h"
+#include "clients/drift.h"
 
 #include <string.h>
 
@@ -82,11 +82,13 @@ static enum status compare_in(struct engine *e, struct account_id account, const
     return s;
 }
 
-static enum status fork_in(struct engine *e, struct now now, struct account_id account, const struct safety_result *result)
+static enum status fork_in(struct engine *e, struct now now, struct account_id account, const struct safety_result *result,
+                           const struct hash256 *seen)
 {
     e->counts.forks++;
     if (result->contact) event_put(e, &(struct engine_event){.kind = ENGINE_FORKED, .sender_account = account});
     if (result->own) event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
+    if (result->contact) return hold_contact_in(e, now, account, LOSS_FORK, seen);
     return verify_lose_in(e, now, account, LOSS_FORK);
 }
 
@@ -102,7 +104,7 @@ enum status engine_compare(struct engine *e, struct now now, struct account_id a
     if (s == STATUS_OK) s = tx_end(e, compare_in(e, account, shown, &held, &result));
     if (s == STATUS_OK && result.verdict == SAFETY_FORK) {
         s = tx_begin(e, STATE_WRITE);
-        if (s == STATUS_OK) s = tx_end(e, fork_in(e, now, account, &result));
+        if (s == STATUS_OK) s = tx_end(e, fork_in(e, now, account, &result, &shown->own.head));
     }
     if (!engine_fault(e, s)) return s;
     if (result.verdict == SAFETY_NEWER && result.own) contact_ask(e, now, e->identity.account, held.own.length);
@@ -121,7 +123,10 @@ static enum status verify_in(struct engine *e, struct now now, struct account_id
     c.verified_ms = verified ? now.wall_ms : 0;
     c.loss = LOSS_NONE;
     c.lost_ms = 0;
-    return state_contact_put(e->state, &c);
+    bool waits = verified && c.hold != LOSS_NONE;
+    if (waits) hold_lift(&c);
+    s = state_contact_put(e->state, &c);
+    return s == STATUS_OK && waits ? outbox_free_in(e, now, account) : s;
 }
 
 enum status engine_verify(struct engine *e, struct now now, struct account_id account, bool verified)

@@ -6,6 +6,7 @@
 #include "storage/mailbox.h"
 #include "storage/newest.h"
 #include "storage/prekey_meter.h"
+#include "storage/stale_table.h"
 #include "storage/state.h"
 #include "storage/storage.h"
 #include "storage/table.h"
@@ -166,6 +167,7 @@ struct storage {
     uint32_t disk_free_percent;
     uint64_t commit_lag_us;
     struct storage_counters counters;
+    struct stale_table stale; /* sends that were stale */
 };
 
 /* ---- answer.c ---- */
@@ -328,6 +330,14 @@ void fence_sweep(struct storage *s, struct store_scan *scan);
 struct store_scan *gate_plan(struct storage *s, const struct msg_send_item *item, size_t *scans);
 enum status gate(struct storage *s, struct device_id sender, const struct msg_send_item *item,
                  const struct store_scan *since, struct msg_sent_item *out) MUST_USE;
+
+/* ---- drift.c ---- */
+/* drift_refused: a send was stale. drift_tick: now and then. */
+void drift_refused(struct storage *s, struct device_id sender, const struct msg_send_item *item,
+                   const struct msg_stale *stale, uint64_t client_version);
+void drift_tick(struct storage *s);
+enum status drift_plan(struct storage *s, struct request *r);
+void drift_apply(struct storage *s, struct request *r);
 
 /* ---- send.c ---- */
 enum status send_read(const struct storage *s, struct request *r, struct arena *a);

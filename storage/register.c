@@ -165,10 +165,27 @@ static void changes_tell(struct storage *s, const struct log_plan *plan, const s
     turn_put(&s->turn, SPACE_IDENTITY, &key, watch_row_write(&s->turn.arena, &watch));
 }
 
+/* Who shall look it up: the sessions of its devices, but for the one that brought the entries. May be lost. */
+static void log_tell(struct storage *s, const struct request *r, const struct identity_log *log)
+{
+    const struct msg_log_grew meta = {.log = identity_log_state(log)};
+    struct buffer *out;
+    for (size_t i = 0; i < log->device_count; i++) {
+        const struct log_device *d = &log->devices[i];
+        const struct mailbox *m = core_mailbox_peek(s, d->id);
+        if (d->standing != STANDING_ACTIVE || !m || !mailbox_attached(m)) continue;
+        if (device_equal(d->id, r->stamp.device)) continue;
+        size_t start = push_begin(s, &m->session, d->id, &out);
+        frame_write(out, &(struct frame_header){.kind = KIND_LOG_GREW, .home = m->home}, &msg_log_grew_desc, &meta);
+        push_end(out, start);
+    }
+}
+
 /* before is all zero for a new account. */
-static enum status log_store(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
+static enum status log_store(struct storage *s, const struct request *r, const struct identity_log *before,
                              const struct identity_log *log, size_t from)
 {
+    const struct log_plan *plan = r->plan;
     enum status status = fence_check(s, before, log);
     if (status == STATUS_OK) status = account_put(s, log);
     if (status != STATUS_OK) return STATUS_BUSY;
@@ -182,6 +199,7 @@ static enum status log_store(struct storage *s, const struct log_plan *plan, con
     }
     devices_compare(s, before, log);
     changes_tell(s, plan, before, log, from);
+    if (before->length) log_tell(s, r, log);
     return STATUS_OK;
 }
 
@@ -281,7 +299,7 @@ void register_apply(struct storage *s, struct request *r)
     if (status == STATUS_OK) status = before.length ? is_held(s, r, &before) : may_come(s, r, plan);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && !may_register(r, &log)) status = STATUS_UNAUTHENTICATED;
-    if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
+    if (status == STATUS_OK && log.length != before.length) status = log_store(s, r, &before, &log, from);
     if (status != STATUS_OK) {
         log_refuse(s, r, plan->account, status);
         return;
@@ -313,7 +331,7 @@ void append_apply(struct storage *s, struct request *r)
     size_t from = 0;
     enum status status = log_here(s, plan, &before, &log);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
-    if (status == STATUS_OK && log.length != before.length) status = log_store(s, plan, &before, &log, from);
+    if (status == STATUS_OK && log.length != before.length) status = log_store(s, r, &before, &log, from);
     if (status != STATUS_OK) {
         log_refuse(s, r, plan->account, status);
         return;

@@ -295,8 +295,11 @@ static void decide(struct storage *s, const struct request *r, const struct send
     if (status == STATUS_OK) status = gate(s, it->ref.sender, &it->item, it->since, out);
     if (status == STATUS_OK) status = find_room(s, it, boxes, room);
     out->status = (uint32_t)status;
+    if (status == STATUS_STALE_DEVICES)
+        drift_refused(s, it->ref.sender, &it->item, out->stale, version_of(s, it->ref.sender));
     if (status == STATUS_OK) {
         accept_item(s, r, it, boxes, room, out);
+        stale_accepted(&s->stale, it->ref.sender, it->ref.target, s->turn.now_ms);
         if (it->lost) core_event(s, &(struct event){.kind = EVENT_RESENT_AFTER_LOSS, .count = 1});
         return;
     }

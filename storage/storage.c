@@ -34,6 +34,7 @@ static const struct handler handlers[] = {
     HANDLER(EVENTS, true, events), NULL, events_plan, events_apply},
     HANDLER(HOLD, false, hold), NULL, hold_plan, hold_apply},
     HANDLER(DEVICES, true, devices), NULL, devices_plan, devices_apply},
+    HANDLER(DRIFT, true, empty), NULL, drift_plan, drift_apply},
 };
 
 static const struct handler *handler_of(uint8_t kind)
@@ -82,6 +83,7 @@ enum status storage_open(const struct storage_config *config, struct store *stor
         storage_free(&s);
         return status;
     }
+    s->stale.since_ms = s->stale.rate_from_ms = s->store_ms;
     s->wall_base_ms = s->store_ms; /* not behind what an earlier term has seen */
     record_open(s);
     admission_open(s);
@@ -386,6 +388,7 @@ static void apply_turn(struct storage *s)
     apply_all(s, true);
     resend_look(s);
     expiry_apply(s);
+    drift_tick(s);
     adopt_apply(s);
     apply_all(s, false);
     claim_write(s);

@@ -45,7 +45,7 @@ sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract rotate devices idempotency relay_away ticket superseded memory loss damaged one_owner
             log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open embed
-            copied sealed canary client_memory verify link drill_revoked drill_old_app token hold)
+            copied sealed canary client_memory verify link copies drift drill_revoked drill_old_app drill_new_device token hold)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
@@ -53,7 +53,8 @@ if(SEALMQ_RELEASE_BIN)
     sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(attack attack ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(edge edge ${SEALMQ_RELEASE_BIN})
-    set_tests_properties(e2e_attack e2e_sealed e2e_canary e2e_devices e2e_link PROPERTIES TIMEOUT 300) # three times as long beside others
+    set_tests_properties(e2e_attack e2e_sealed e2e_canary e2e_devices e2e_link e2e_copies PROPERTIES
+        TIMEOUT 300) # three times as long beside others
     # broker/up has its own place to build in; elsewhere it would test another build.
     if(SEALMQ_RELEASE_BIN STREQUAL "${PROJECT_SOURCE_DIR}/build/release/bin")
         sealmq_e2e(up up ${SEALMQ_RELEASE_BIN})

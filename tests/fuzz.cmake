@@ -65,6 +65,7 @@ sealmq_fuzz(safety 200000 fuzz_compare)
 
 sealmq_fuzz_library(fuzz_seal clients/seal/*.c fuzz_wire)
 sealmq_fuzz(sealed 50000 fuzz_seal)
+sealmq_fuzz(copy 200000 fuzz_seal)
 
 sealmq_fuzz_library(fuzz_join clients/link.c fuzz_seal)
 sealmq_fuzz(link 20000 fuzz_join)

@@ -75,6 +75,8 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(IDENTITY_CHANGED, 87, "identity_changed", INFO, "", "", "key_version")                       \
     X(TAKEOVER_SUSPECTED, 88, "takeover_suspected", WARN, "", "", "key_version")                   \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
+    X(DRIFT_STUCK, 98, "drift_stuck", ALARM, "", "refusals", "client_version")                     \
+    X(DRIFT_RATE, 99, "drift_rate", WARN, "", "refused", "sent")                                   \
     X(CONNECTION_CUT, 100, "connection_cut", WARN, "reason", "count", "")                          \
     X(ADDRESS_BANNED, 101, "address_banned", WARN, "", "offences", "ban_ms")                       \
     X(AUTH_UNAVAILABLE, 102, "auth_unavailable", ALARM, "", "", "silence_ms")                      \

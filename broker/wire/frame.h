@@ -55,6 +55,7 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(LINK_HAS, 35, "link_has", FROM_RELAY, false, NONE, 64)                                       \
     X(LINK_GET, 36, "link_get", FROM_CLIENT, false, LINK_IS, 256)                                  \
     X(LINK_IS, 37, "link_is", FROM_RELAY, false, NONE, 65536)                                      \
+    X(LOG_GREW, 38, "log_grew", FROM_RELAY, false, NONE, 256)                                      \
     X(OVERVIEW, 40, "overview", FROM_ADMIN, false, OVERVIEW_IS, 64)                                \
     X(OVERVIEW_IS, 41, "overview_is", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                 \
     X(EVENTS, 42, "events", FROM_ADMIN, false, EVENTS_ARE, 256)                                    \
@@ -80,7 +81,9 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(WOKEN_OK, 76, "woken_ok", FROM_RELAY, false, NONE, 64)                                       \
     X(RECORD, 77, "record", FROM_WORKER | FROM_RELAY, false, NONE, 32768)                          \
     X(LEAVING, 78, "leaving", FROM_WORKER, false, NONE, 64)                                        \
-    X(END_DEVICE, 79, "end_device", FROM_WORKER, false, NONE, 64)
+    X(END_DEVICE, 79, "end_device", FROM_WORKER, false, NONE, 64)                                  \
+    X(DRIFT, 80, "drift", FROM_ADMIN, false, DRIFT_IS, 64)                                         \
+    X(DRIFT_IS, 81, "drift_is", FROM_RELAY, false, NONE, 16384)
 
 enum frame_kind {
     KIND_NONE = 0,

@@ -216,6 +216,14 @@ static const struct rule {
     {ENTRY_DESCRIBE, BY_OTHER | BY_ITSELF | BY_RECOVERY, MAY_SUBJECT | MAY_DATA, false, describe},
 };
 
+bool entry_is_version(unsigned operation)
+{
+    bool is = operation == ENTRY_CREATE;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        is = is || (rules[i].operation == operation && rules[i].changes_version);
+    return is;
+}
+
 const char *entry_operation_name(unsigned operation)
 {
     static const char *const names[] = {[ENTRY_CREATE] = "create", [ENTRY_ADD] = "add", [ENTRY_REVOKE] = "revoke",

@@ -20,6 +20,9 @@ enum entry_operation {
 /* entry_operation_name: static text such as "replace"; "?" outside the list. */
 const char *entry_operation_name(unsigned operation);
 
+/* entry_is_version: whether such an entry makes a new key version. */
+bool entry_is_version(unsigned operation);
+
 /* A device's standing in its account; revoked is for ever. */
 enum standing { STANDING_ACTIVE = 1, STANDING_SUSPENDED, STANDING_REVOKED };
 

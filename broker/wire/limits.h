@@ -38,6 +38,8 @@
 #define PREKEY_LEN_MAX         384u /* with its signature */
 #define ONE_TIME_PREKEYS_MAX   100u /* of a device */
 #define ONE_TIME_PREKEYS_LOW   20u  /* then it is asked for more */
+#define DRIFT_VERSIONS_MAX     32u  /* client versions, and */
+#define DRIFT_PAIRS_MAX        64u  /* pairs of which DRIFT tells */
 #define PREKEY_CLAIMS_BURST    10u  /* of one account from one device at once */
 #define PREKEY_CLAIM_EVERY_MS  (10u * 60 * 1000) /* and then one in this time */
 #define PREKEY_PAIRS_MAX       65536u /* of (account, device) that a store counts at once; beyond, the least is forgotten */

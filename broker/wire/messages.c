@@ -106,6 +106,7 @@ INNER(prekey_bundle, msg_prekey_bundle, FIXED(1, msg_prekey_bundle, device),
 TABLE(prekeys, ONE(1, msg_prekeys, log, log_state),
       MANY(2, msg_prekeys, bundles, bundle_count, DEVICES_PER_ACCOUNT, prekey_bundle))
 TABLE(prekeys_low, ONE(1, msg_prekeys_low, prekeys, prekey_state))
+TABLE(log_grew, ONE(1, msg_log_grew, log, log_state))
 
 TABLE(link_put, FIXED(1, msg_link_put, box), U32(2, msg_link_put, slot),
       BYTES(3, msg_link_put, bytes, LINK_PART_LEN_MAX))
@@ -226,6 +227,18 @@ TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event
 TABLE(events, BYTES(1, msg_events, cursor, 32), U32(2, msg_events, limit))
 TABLE(events_are, BYTES(1, msg_events_are, cursor, 32),
       MANY(2, msg_events_are, events, event_count, EVENTS_PER_FRAME, event))
+INNER(drift_version, msg_drift_version, U64(1, msg_drift_version, client_version),
+      U64(2, msg_drift_version, refused), U64(3, msg_drift_version, lag_1), U64(4, msg_drift_version, lag_2),
+      U64(5, msg_drift_version, lag_4), U64(6, msg_drift_version, repaired), U64(7, msg_drift_version, rounds),
+      U64(8, msg_drift_version, latency_ms), U64(9, msg_drift_version, latency_ms_max))
+INNER(drift_pair, msg_drift_pair, FIXED(1, msg_drift_pair, sender), FIXED(2, msg_drift_pair, target),
+      U64(3, msg_drift_pair, client_version), U64(4, msg_drift_pair, refused), U64(5, msg_drift_pair, lag),
+      U64(6, msg_drift_pair, first_ms), U64(7, msg_drift_pair, last_ms), BOOL(8, msg_drift_pair, open),
+      BOOL(9, msg_drift_pair, stuck))
+TABLE(drift_is, FIXED(1, msg_drift_is, store), U64(2, msg_drift_is, since_ms), U64(3, msg_drift_is, sent),
+      U64(4, msg_drift_is, refused), U64(5, msg_drift_is, forgotten),
+      MANY(6, msg_drift_is, versions, version_count, DRIFT_VERSIONS_MAX, drift_version),
+      MANY(7, msg_drift_is, pairs, pair_count, DRIFT_PAIRS_MAX, drift_pair))
 TABLE(explain, FIXED(1, msg_explain, sender), FIXED(2, msg_explain, target),
       FIXED(3, msg_explain, id), MAYBE(4, msg_explain, device))
 INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),

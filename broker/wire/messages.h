@@ -9,6 +9,7 @@
 #include "broker/wire/ids.h"
 #include "broker/wire/slab.h"
 #include "broker/wire/states.h"
+#include "broker/wire/messages_drift.h" /* of DRIFT */
 
 /* ---- sessions (PROTOCOL 4) ---- */
 
@@ -206,6 +207,7 @@ struct msg_prekeys {
     size_t bundle_count;
 };
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
+struct msg_log_grew { struct msg_log_state log; }; /* of the session's own account */
 
 /* ---- linking (PROTOCOL 6.5) ---- */
 
@@ -570,7 +572,7 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(entry_body) X(description) X(entry) X(register) X(registered) X(append) X(appended) X(claim_handle)        \
     X(handle_claimed) X(lookup) X(found) X(token_body) X(token) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low) X(link_put) X(link_has) X(link_get) X(link_is) X(link_request)    \
-    X(link_offer) X(link_consent)                                                     \
+    X(link_offer) X(link_consent) X(log_grew) X(drift_is)                                 \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \

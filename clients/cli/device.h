@@ -43,6 +43,7 @@ const char *device_hint(struct device *d, struct sealmq_connection *out);
 /* device_contact: what is held of an account; all that is false or empty where that is nothing. */
 struct sealmq_contact device_contact(const struct device *d, struct sealmq_account account);
 
+
 /* device_find: the message of this id, key or reference: EXIT_OK, or the exit status after one line. */
 int device_find(struct device *d, const char *name, struct sealmq_message *out);
 

@@ -3,6 +3,7 @@
 #include "clients/cli/loop.h"
 
 #include "broker/host/host.h"
+#include "clients/cli/news.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -25,10 +26,12 @@ static void event_note(struct device *d, const struct sealmq_event *event)
 {
     if (event->kind == SEALMQ_EVENT_LEFT) d->left = true;
     if (event->kind == SEALMQ_EVENT_IDENTITY && event->operation && event->status != SEALMQ_OK) d->unmade = *event;
+    if (event->kind == SEALMQ_EVENT_CONTACT) news_tell(d, event);
     if (event->kind != SEALMQ_EVENT_PROMPT) return;
     if (event->prompt == SEALMQ_PROMPT_RELAY_FORKED || event->prompt == SEALMQ_PROMPT_CONTACT_FORKED ||
         event->prompt == SEALMQ_PROMPT_HOME_COPIED || event->prompt == SEALMQ_PROMPT_DEVICE_OUT ||
-        event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED || event->prompt == SEALMQ_PROMPT_LINKED)
+        event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED || event->prompt == SEALMQ_PROMPT_OWN_DEVICES ||
+        event->prompt == SEALMQ_PROMPT_CONTACT_SILENT || event->prompt == SEALMQ_PROMPT_WEAK_SESSION || event->prompt == SEALMQ_PROMPT_LINKED)
         d->warnings |= 1u << event->prompt;
     if (event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED) d->unverified = event->account;
 }

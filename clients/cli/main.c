@@ -31,6 +31,7 @@ static const struct option_rule SEND_OPTIONS[] = {
     {"id", "UUID", "your name for the message: the same one again is the same message", false},
     {"ttl", "S", "how long it may wait for its recipient (the relay's default)", false},
     {"opaque", NULL, "do not seal it: the relay can read it", false},
+    {"fresh", NULL, "ask for the recipient's keys anew before it is sealed", false},
     {"timeout", "S", "how long to wait for the relay's acceptance (10)", false},
 };
 

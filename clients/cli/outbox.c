@@ -41,6 +41,15 @@ static void on_event(void *self, const struct sealmq_event *event)
         show_print(&message, &o->device.me, SHOW_SHORT);
 }
 
+#define COPIES_MS 1000u
+
+static bool are_copied(void *self)
+{
+    struct outbox *o = self;
+    bool wait;
+    return sealmq_copies_wait(o->device.client, &wait) != SEALMQ_OK || !wait;
+}
+
 static bool is_flushed(void *self)
 {
     bool left;
@@ -54,7 +63,7 @@ static int flush(struct outbox *o, long long timeout_s)
     bool left;
     enum sealmq_status s = work_left(o, &left);
     if (s != SEALMQ_OK) return device_fail(&o->device, s);
-    if (!left) return EXIT_OK;
+    if (!left && are_copied(o)) return EXIT_OK;
     /* Whoever flushes does not want to wait until a message's next try is due. */
     s = sealmq_hasten(o->device.client);
     if (s != SEALMQ_OK) return device_fail(&o->device, s);
@@ -63,6 +72,8 @@ static int flush(struct outbox *o, long long timeout_s)
     o->device.waiting = "waiting for the relay to accept the messages";
     enum loop_end end = loop_run(&o->device, &watch, loop_deadline_ms(timeout_s));
     if (end == LOOP_STOPPED || end == LOOP_FAILED) return loop_fail(&o->device, end);
+    const struct loop_watch copies = {o, on_event, are_copied};
+    if (end == LOOP_DONE) (void)loop_run(&o->device, &copies, loop_now_ms() + COPIES_MS); /* they go or wait by themselves */
     if (end == LOOP_DONE) loop_leave(&o->device, &watch, 1000);
     progress_end(&o->device.progress);
     return end == LOOP_DONE ? EXIT_OK : EXIT_QUEUED;

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LEAVE_MS     2000
 #define FLUSH_MS     2000
@@ -62,6 +63,28 @@ static bool has_news(void *self)
 
 /* ---- showing one ---- */
 
+/* To whom another device of this account sent it. */
+static void to_name(const struct sealmq_received *received, char out[SENDER_NAME_MAX])
+{
+    sealmq_account_text(received->to, out);
+    if (received->to_handle[0] != '\0') snprintf(out, SENDER_NAME_MAX, "%s", received->to_handle);
+}
+
+static bool is_note(const struct sealmq_received *received)
+{
+    return memcmp(&received->to, &received->account, sizeof received->to) == 0;
+}
+
+static void to_json(json_t *object, const struct sealmq_received *received, const char *from)
+{
+    char to[SENDER_NAME_MAX], account[SEALMQ_ACCOUNT_TEXT_LEN + 1];
+    if (!received->own) return;
+    to_name(received, to);
+    sealmq_account_text(received->to, account);
+    ENSURE(json_object_set_new(object, "to", json_string(is_note(received) ? from : to)) == 0);
+    ENSURE(json_object_set_new(object, "to_account", json_string(account)) == 0);
+}
+
 static json_t *message_json(const struct sealmq_received *received, const char *from, struct view text)
 {
     char id[SEALMQ_MESSAGE_ID_TEXT_LEN + 1], account[SEALMQ_ACCOUNT_TEXT_LEN + 1];
@@ -74,8 +97,20 @@ static json_t *message_json(const struct sealmq_received *received, const char *
                                "account", account, "device", device, "accepted", accepted, "sealed",
                                received->kind == SEALMQ_SEALED, "verified", received->verified, "missing", (json_int_t)received->missing);
     ENSURE(object != NULL);
+    to_json(object, received, from);
     output_text(object, text);
     return object;
+}
+
+/* "bob: "; of one's own "you -> bob: ". */
+static void names_print(const struct sealmq_received *received, const char *from)
+{
+    char to[SENDER_NAME_MAX];
+    to_name(received, to);
+    if (!received->own)
+        printf("%s: ", from);
+    else
+        printf("you -> %s: ", is_note(received) ? "you" : to);
 }
 
 static bool message_print(struct recv *r, const struct sealmq_received *received)
@@ -85,14 +120,17 @@ static bool message_print(struct recv *r, const struct sealmq_received *received
     /* Bytes of another program are shown as they are. */
     if (payload_read(view_of(received->payload, received->payload_len), &payload) != STATUS_OK)
         payload.handle = view_of(NULL, 0);
-    sender_name(&r->senders, &r->device, &r->watch, received, payload.handle, from);
+    if (received->own && r->device.me.handle_ours)
+        snprintf(from, sizeof from, "%s", r->device.me.handle);
+    else
+        sender_name(&r->senders, &r->device, &r->watch, received, payload.handle, from);
     progress_end(&r->device.progress);
     if (r->device.command->json) return output_json(message_json(received, from, payload.text));
     if (received->missing)
         printf("(%" PRIu64 " sealed before the next one have not come: refused, lost, or still on their way)\n",
                received->missing);
     if (received->kind == SEALMQ_OPAQUE) printf("(not sealed) ");
-    printf("%s: ", from);
+    names_print(received, from);
     output_print(payload.text);
     printf("\n");
     return fflush(stdout) == 0;

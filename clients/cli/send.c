@@ -78,6 +78,7 @@ static int message_keep(struct send *s, struct view text, long long ttl_s)
     options.payload_len = bytes.len;
     options.key = command_option(c, "id");
     options.kind = command_option(c, "opaque") ? SEALMQ_OPAQUE : SEALMQ_SEALED;
+    options.fresh = command_option(c, "fresh") != NULL;
     options.ttl_ms = (uint64_t)ttl_s * 1000;
     enum sealmq_status status = sealmq_send(s->device.client, &options, &s->message);
     buffer_fini(&bytes);
@@ -100,6 +101,23 @@ static bool is_answered(void *self)
     return s->message.stage != SEALMQ_STAGE_SENDING;
 }
 
+#define COPY_MS 1000u /* the message is accepted: nobody waits long for our other devices */
+
+static bool is_copied(void *self)
+{
+    struct send *s = self;
+    struct sealmq_copy copy = SEALMQ_INIT(struct sealmq_copy);
+    return sealmq_copy_get(s->device.client, s->message.order, &copy) != SEALMQ_OK || copy.stage != SEALMQ_STAGE_SENDING;
+}
+
+/* What does not go now goes with the next command. */
+static enum loop_end copy_wait(struct send *s)
+{
+    const struct loop_watch watch = {s, NULL, is_copied};
+    enum loop_end end = loop_run(&s->device, &watch, loop_now_ms() + COPY_MS);
+    return end == LOOP_TIMEOUT ? LOOP_DONE : end;
+}
+
 /* EXIT_OK with the row as it stands in the end, or the exit status after one line. */
 static int answer_wait(struct send *s, long long timeout_s)
 {
@@ -108,6 +126,7 @@ static int answer_wait(struct send *s, long long timeout_s)
     if (failed) return failed;
     s->device.waiting = "waiting for the relay to accept the message";
     enum loop_end end = loop_run(&s->device, &watch, loop_deadline_ms(timeout_s));
+    if (end == LOOP_DONE) end = copy_wait(s);
     if (end == LOOP_STOPPED || end == LOOP_FAILED) return loop_fail(&s->device, end);
     if (end == LOOP_DONE) loop_leave(&s->device, &watch, 1000);
     progress_end(&s->device.progress);
@@ -127,6 +146,22 @@ static int refused_tell(const struct send *s)
                         sealmq_status_name(m->reason), sealmq_status_meaning(m->reason), remedy);
 }
 
+static const char *why_it_waits(struct send *s, struct sealmq_connection *connection)
+{
+    const struct sealmq_message *m = &s->message;
+    if (m->fresh) return "the relay has not told the recipient's keys anew yet";
+    return m->reason != SEALMQ_OK ? sealmq_status_meaning(m->reason) : device_hint(&s->device, connection);
+}
+
+static int held_tell(const struct send *s)
+{
+    struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    const char *key = s->message.key;
+    bool known = sealmq_prompt_get(s->message.prompt, &prompt) == SEALMQ_OK;
+    return command_fail(s->device.command, EXIT_FAILED, "held: %s To send it all the same: release %s",
+                        known ? prompt.text : "", key);
+}
+
 static int state_tell(struct send *s)
 {
     const struct command *c = s->device.command;
@@ -141,8 +176,7 @@ static int state_tell(struct send *s)
     case SEALMQ_MESSAGE_QUEUED:
         return command_fail(c, EXIT_QUEUED,
                             "kept, not accepted yet (%s); outbox --flush tries again",
-                            m->reason != SEALMQ_OK ? sealmq_status_meaning(m->reason)
-                                                   : device_hint(&s->device, &connection));
+                            why_it_waits(s, &connection));
     case SEALMQ_MESSAGE_REFUSED:
         return refused_tell(s);
     case SEALMQ_MESSAGE_UNKNOWN:
@@ -150,9 +184,7 @@ static int state_tell(struct send *s)
                             "it may have arrived long ago: ask the recipient before "
                             "you send it under a new id");
     case SEALMQ_MESSAGE_HELD:
-        return command_fail(c, EXIT_FAILED,
-                            "held: the relay shows another history of the recipient's keys than this home "
-                            "holds; ask the recipient, then: release %s", m->key);
+        return held_tell(s);
     }
     return command_fail(c, EXIT_FAILED, "the message is in no known state: update sealmq");
 }

@@ -78,11 +78,11 @@ static json_t *receipt_json(const struct sealmq_receipt *r)
     return object;
 }
 
-static json_t *parts_json(const struct sealmq_message *m)
+static json_t *parts_json(const struct sealmq_part *parts, size_t count)
 {
     json_t *array = json_array();
-    for (size_t i = 0; i < m->part_count; i++) {
-        const struct sealmq_part *part = &m->parts[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct sealmq_part *part = &parts[i];
         json_t *object = json_object();
         set_hex(object, "device", part->device.bytes, sizeof part->device.bytes);
         if (part->outcome == SEALMQ_OUTCOME_OPEN)
@@ -122,7 +122,26 @@ json_t *show_json(const struct sealmq_message *m, const struct sealmq_identity *
     reference_json(object, m, me);
     set_time(object, "expires", m->expires_ms);
     if (m->accepted) set(object, "receipt", receipt_json(&m->receipt));
-    set(object, "parts", parts_json(m));
+    set(object, "parts", parts_json(m->parts, m->part_count));
+    return object;
+}
+
+static void copy_reference(const struct sealmq_copy *copy, const struct sealmq_identity *me,
+                           char out[SEALMQ_REFERENCE_TEXT_LEN + 1])
+{
+    struct sealmq_reference reference = {.sender = me->device, .target = me->account, .id = copy->id};
+    sealmq_reference_text(&reference, out);
+}
+
+json_t *show_copy_json(const struct sealmq_copy *copy, const struct sealmq_identity *me)
+{
+    char reference[SEALMQ_REFERENCE_TEXT_LEN + 1];
+    json_t *object = json_object();
+    copy_reference(copy, me, reference);
+    set(object, "state", json_string(sealmq_message_state_name(copy->state)));
+    if (copy->reason != SEALMQ_OK) set(object, "reason", json_string(sealmq_status_name(copy->reason)));
+    set(object, "reference", json_string(reference));
+    set(object, "parts", parts_json(copy->parts, copy->part_count));
     return object;
 }
 
@@ -140,15 +159,15 @@ static const char *failure_text(enum sealmq_fail_reason reason)
     return "";
 }
 
-static void parts_print(const struct sealmq_message *m)
+static void parts_print(const char *whose, const struct sealmq_part *parts, size_t count)
 {
-    for (size_t i = 0; i < m->part_count; i++) {
-        const struct sealmq_part *part = &m->parts[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct sealmq_part *part = &parts[i];
         char device[SEALMQ_DEVICE_TEXT_LEN + 1], at[OUTPUT_TIME_LEN + 1] = "";
         bool open = part->outcome == SEALMQ_OUTCOME_OPEN, failed = part->reason != SEALMQ_FAIL_NONE;
         sealmq_device_text(part->device, device);
         if (part->at_ms != 0) output_time(part->at_ms, at);
-        printf("  device %s  %s%s%s %s\n", device,
+        printf("  %s %s  %s%s%s %s\n", whose, device,
                open ? sealmq_delivery_state_name(part->state) : sealmq_outcome_name(part->outcome),
                failed ? ": " : "", failed ? sealmq_fail_reason_name(part->reason) : "", at);
         if (failed) printf("    %s\n", failure_text(part->reason));
@@ -176,9 +195,20 @@ void show_print(const struct sealmq_message *m, const struct sealmq_identity *me
     printf("\n");
     if (how == SHOW_SHORT) return;
     if (strcmp(name, m->key) != 0) printf("  your id    %s\n", m->key);
-    parts_print(m);
+    parts_print("device", m->parts, m->part_count);
     receipt_print(m);
     if (!has_id(m) || !has_account(m)) return;
     reference_of(m, me, text);
     printf("  reference  %s\n", text);
+}
+
+void show_copy_print(const struct sealmq_copy *copy, const struct sealmq_identity *me)
+{
+    char reference[SEALMQ_REFERENCE_TEXT_LEN + 1];
+    copy_reference(copy, me, reference);
+    parts_print("your device", copy->parts, copy->part_count);
+    if (copy->stage == SEALMQ_STAGE_SENDING || copy->state == SEALMQ_MESSAGE_REFUSED)
+        printf("  your other devices: %s%s%s\n", sealmq_message_state_name(copy->state),
+               copy->reason != SEALMQ_OK ? ": " : "", copy->reason != SEALMQ_OK ? sealmq_status_name(copy->reason) : "");
+    printf("  its reference  %s\n", reference);
 }

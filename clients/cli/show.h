@@ -3,7 +3,7 @@
 #define SEALMQ_CLI_SHOW_H
 
 #include "clients/cli/output.h"
-#include "clients/sealmq.h"
+#include "clients/sealmq_copies.h"
 
 /* How much of it. */
 enum show { SHOW_SHORT, SHOW_ALL };
@@ -17,5 +17,10 @@ json_t *show_json(const struct sealmq_message *message, const struct sealmq_iden
 
 /* show_print: lines on standard output; as show_json. */
 void show_print(const struct sealmq_message *message, const struct sealmq_identity *me, enum show how);
+
+/* show_copy_json: what the account's other devices got of it; the caller owns it. show_copy_print: lines on standard
+ * output behind those of show_print. */
+json_t *show_copy_json(const struct sealmq_copy *copy, const struct sealmq_identity *me);
+void show_copy_print(const struct sealmq_copy *copy, const struct sealmq_identity *me);
 
 #endif

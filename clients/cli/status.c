@@ -8,6 +8,7 @@
 struct status_call {
     struct device device;
     struct sealmq_message message;
+    struct sealmq_copy copy; /* what our other devices got of it; state 0: nothing */
     bool connected;
     bool fresh; /* the relay was asked, and has answered */
 };
@@ -24,6 +25,18 @@ static void read_again(struct status_call *q)
 {
     struct sealmq_message message = SEALMQ_INIT(struct sealmq_message);
     if (sealmq_message_get(q->device.client, q->message.order, &message) == SEALMQ_OK) q->message = message;
+    q->copy = (struct sealmq_copy)SEALMQ_INIT(struct sealmq_copy);
+    if (sealmq_copy_get(q->device.client, q->message.order, &q->copy) != SEALMQ_OK) q->copy.state = 0;
+}
+
+static bool has_copy(const struct status_call *q)
+{
+    return q->copy.state != 0;
+}
+
+static bool is_over(const struct status_call *q)
+{
+    return q->message.stage == SEALMQ_STAGE_ENDED && (!has_copy(q) || q->copy.stage == SEALMQ_STAGE_ENDED);
 }
 
 /* In a new session the library asks for every open message at once: when nothing is under way any
@@ -42,7 +55,8 @@ static bool is_refreshed(void *self)
 static int refresh(struct status_call *q, long long timeout_s)
 {
     const struct loop_watch watch = {q, on_event, is_refreshed};
-    if (q->message.stage == SEALMQ_STAGE_ENDED) {
+    read_again(q);
+    if (is_over(q)) {
         q->fresh = true; /* nothing can change any more */
         return EXIT_OK;
     }
@@ -62,10 +76,12 @@ static int result_print(struct status_call *q)
     struct sealmq_connection connection;
     if (q->device.command->json) {
         json_t *object = show_json(&q->message, &q->device.me, SHOW_ALL);
+        if (has_copy(q)) ENSURE(json_object_set_new(object, "copy", show_copy_json(&q->copy, &q->device.me)) == 0);
         ENSURE(json_object_set_new(object, "fresh", json_boolean(q->fresh)) == 0);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     show_print(&q->message, &q->device.me, SHOW_ALL);
+    if (has_copy(q)) show_copy_print(&q->copy, &q->device.me);
     if (!q->fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
     return EXIT_OK;
 }

@@ -13,5 +13,6 @@ int ctl_hold(struct command *c);
 int ctl_release(struct command *c);
 int ctl_holds(struct command *c);
 int ctl_devices(struct command *c);
+int ctl_drift(struct command *c);
 
 #endif

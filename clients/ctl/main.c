@@ -40,6 +40,7 @@ static const struct command_rule commands[] = {
     {"release", "ACCOUNT|HANDLE [DEVICE]", "give it back", NULL, 0, ctl_release},
     {"holds", NULL, "all accounts and devices on hold", NULL, 0, ctl_holds},
     {"token", NULL, "make a registration token, or the product's key; asks no relay", token_options, 6, ctl_token},
+    {"drift", NULL, "messages made for devices that their recipient has no more, by client version", NULL, 0, ctl_drift},
 };
 
 static const struct program_rule program = {

@@ -22,6 +22,7 @@ static bool answer(struct sealmq_client *client, const struct sealmq_received *r
 {
     char key[SEALMQ_MESSAGE_ID_TEXT_LEN + 1];
     struct sealmq_send_options reply = SEALMQ_INIT(struct sealmq_send_options);
+    if (received->own) return sealmq_ack(client, &received->order, 1) == SEALMQ_OK; /* our other device's: no answer */
     sealmq_message_id_text(received->id, key);
     reply.account = received->account;
     reply.payload = received->payload;

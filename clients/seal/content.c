@@ -46,7 +46,7 @@ enum status content_head_read(struct view head, struct content *out, size_t *pay
     c.counter = read_u64(&r);
     *payload_len = read_u32(&r);
     *out = (struct content){.counter = 0};
-    bool good = reader_done(&r) == STATUS_OK && version == CONTENT_VERSION && *payload_len <= PAYLOAD_LEN_MAX;
+    bool good = reader_done(&r) == STATUS_OK && version == CONTENT_VERSION && *payload_len <= CONTENT_PAYLOAD_MAX;
     if (good) *out = c;
     sodium_memzero(&c, sizeof c);
     return good ? STATUS_OK : STATUS_DAMAGED;
@@ -54,7 +54,7 @@ enum status content_head_read(struct view head, struct content *out, size_t *pay
 
 void content_write(const struct content *c, struct buffer *out)
 {
-    ENSURE(c->payload.len <= PAYLOAD_LEN_MAX);
+    ENSURE(c->payload.len <= CONTENT_PAYLOAD_MAX);
     size_t len = CONTENT_HEAD_LEN + c->payload.len, padded = content_padded_len(len);
     uint8_t *at = buffer_extend(out, padded);
     content_head_write(c, at);

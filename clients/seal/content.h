@@ -9,7 +9,8 @@
 
 #define CONTENT_HEAD_LEN   93u /* all that stands before the payload */
 #define CONTENT_PADDED_MIN 512u
-#define CONTENT_LEN_MAX    (CONTENT_HEAD_LEN + PAYLOAD_LEN_MAX)
+#define CONTENT_PREFIX_LEN 33u /* before the payload of a content for one's own devices: copy.h */
+#define CONTENT_PAYLOAD_MAX (PAYLOAD_LEN_MAX + CONTENT_PREFIX_LEN)
 
 struct franking_key { uint8_t bytes[32]; };
 
@@ -19,7 +20,7 @@ struct content {
     struct hash256 head;  /* and the hash of the entry that made that version */
     uint64_t made_ms;     /* Unix ms */
     uint64_t counter;     /* from 1, per sender device and target */
-    struct view payload;  /* <= PAYLOAD_LEN_MAX */
+    struct view payload;  /* <= CONTENT_PAYLOAD_MAX; what copy_check says */
 };
 
 /* content_padded_len: Padmé (Nikitin et al., PURBs, 2019), of max(len, CONTENT_PADDED_MIN). */

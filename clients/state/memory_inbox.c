@@ -151,6 +151,7 @@ enum status memory_inbox_open(struct state *s, const struct inbox_row *row)
     opened.closed = false;
     opened.body = row->body;
     opened.head = row->head;
+    opened.sent_to = row->sent_to;
     opened.counter = row->counter;
     opened.missing = row->missing;
     inbox_write(m, &opened);

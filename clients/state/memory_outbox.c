@@ -1,5 +1,5 @@
 /* memory_outbox: the outbox of the memory backend. Invariant: the index rows (KEY, ID, CLASS, RECEIPT,
- * ENDED) exist exactly for each row as it stands. */
+ * ENDED, COPY) exist exactly for each row as it stands. Copies have keys and ids of their own: with one byte more. */
 #include "clients/state/memory_rows.h"
 
 #include <string.h>
@@ -21,9 +21,21 @@ static struct key receipt_key(struct store_id store, struct term term, uint64_t 
     return k;
 }
 
-static struct key message_key_key(const struct message_key *key)
+static struct key named(enum table table, const void *at, size_t len, bool copy)
 {
-    return key_bytes(T_KEY, key->text, strlen(key->text));
+    struct key k = key_bytes(table, at, len);
+    if (copy) key_add(&k, "\x01", 1); /* no character of a key */
+    return k;
+}
+
+static struct key key_key(const struct message_key *key, bool copy)
+{
+    return named(T_KEY, key->text, strlen(key->text), copy);
+}
+
+static struct key id_key(struct message_id id, bool copy)
+{
+    return named(T_ID, id.bytes, sizeof id.bytes, copy);
 }
 
 static bool has_id(const struct outbox_row *row)
@@ -35,13 +47,14 @@ static bool has_id(const struct outbox_row *row)
 static void outbox_index(struct memory *m, const struct outbox_row *row, bool add)
 {
     enum message_class class = message_class_of(row->state);
-    struct key keys[5] = {message_key_key(&row->key), class_key(class, row->order)};
+    struct key keys[5] = {key_key(&row->key, row->copy_of > 0), class_key(class, row->order)};
     size_t count = 2;
-    if (has_id(row)) keys[count++] = key_bytes(T_ID, row->id.bytes, sizeof row->id.bytes);
+    if (has_id(row)) keys[count++] = id_key(row->id, row->copy_of > 0);
+    if (row->copy_of) keys[count++] = key_u64(T_COPY, row->copy_of);
     if (class == CLASS_OPEN)
         keys[count++] = receipt_key(row->receipt.store, row->receipt.term, row->receipt.commit,
                                     row->order);
-    if (class == CLASS_ENDED) keys[count++] = key_timed(T_ENDED, row->ended_ms, row->order);
+    if (class == CLASS_ENDED && !row->copy_of) keys[count++] = key_timed(T_ENDED, row->ended_ms, row->order);
     for (size_t i = 0; i < count; i++) {
         if (add)
             memory_put(m, &keys[i], &row->order, sizeof row->order);
@@ -62,11 +75,12 @@ enum status memory_outbox_put(struct state *s, struct outbox_row *row)
     struct memory *m = memory_of(s);
     struct outbox_row old;
     struct key at = key_u64(T_OUTBOX, row->order);
-    struct key key = message_key_key(&row->key);
-    struct key id = key_bytes(T_ID, row->id.bytes, sizeof row->id.bytes);
+    struct key key = key_key(&row->key, row->copy_of > 0), id = id_key(row->id, row->copy_of > 0);
+    struct key copy = key_u64(T_COPY, row->copy_of);
     if (memory_fails(m)) return STATUS_IO;
     if (row->order && !memory_get(m, &at, &old, sizeof old)) return STATUS_NOT_FOUND;
-    if (taken(m, &key, row->order) || (has_id(row) && taken(m, &id, row->order)))
+    if (taken(m, &key, row->order) || (has_id(row) && taken(m, &id, row->order)) ||
+        (row->copy_of && taken(m, &copy, row->order)))
         return STATUS_STATE;
     if (row->order)
         outbox_index(m, &old, false);
@@ -98,14 +112,26 @@ enum status memory_outbox_get(struct state *s, uint64_t order, struct outbox_row
 enum status memory_outbox_find_key(struct state *s, const struct message_key *key,
                                           struct outbox_row *out)
 {
-    struct key k = message_key_key(key);
+    struct key k = key_key(key, false);
     return memory_fails(memory_of(s)) ? STATUS_IO : row_by(memory_of(s), &k, out);
 }
 
 enum status memory_outbox_find_id(struct state *s, struct message_id id,
                                          struct outbox_row *out)
 {
-    struct key k = key_bytes(T_ID, id.bytes, sizeof id.bytes);
+    struct key k = id_key(id, false);
+    return memory_fails(memory_of(s)) ? STATUS_IO : row_by(memory_of(s), &k, out);
+}
+
+enum status memory_outbox_copy(struct state *s, uint64_t message, struct outbox_row *out)
+{
+    struct key k = key_u64(T_COPY, message);
+    return memory_fails(memory_of(s)) ? STATUS_IO : row_by(memory_of(s), &k, out);
+}
+
+enum status memory_outbox_find_copy(struct state *s, struct message_id id, struct outbox_row *out)
+{
+    struct key k = id_key(id, true);
     return memory_fails(memory_of(s)) ? STATUS_IO : row_by(memory_of(s), &k, out);
 }
 
@@ -166,7 +192,7 @@ enum status memory_outbox_scan(struct state *s, struct outbox_scan *scan)
         after = key_tail(key);
         struct outbox_row *row = &scan->rows[scan->row_count];
         ENSURE(row_at(m, after, row) == STATUS_OK);
-        if (is_due(row, scan->due_ms)) scan->row_count++;
+        if (is_due(row, scan->due_ms) && (!scan->held || row->state == MESSAGE_HELD)) scan->row_count++;
     }
     return STATUS_OK;
 }
@@ -184,12 +210,19 @@ enum status memory_outbox_receipt(struct state *s, struct store_id store, struct
     return row_at(m, key_tail(key), out);
 }
 
-void prune_outbox_row(struct memory *m, uint64_t order)
+static void row_drop(struct memory *m, const struct outbox_row *row)
 {
-    struct outbox_row row;
-    struct key at = key_u64(T_OUTBOX, order), body = key_u64(T_BODY, order);
-    ENSURE(row_at(m, order, &row) == STATUS_OK);
-    outbox_index(m, &row, false);
+    struct key at = key_u64(T_OUTBOX, row->order), body = key_u64(T_BODY, row->order);
+    outbox_index(m, row, false);
     memory_drop(m, &at);
     memory_drop(m, &body);
+}
+
+void prune_outbox_row(struct memory *m, uint64_t order)
+{
+    struct outbox_row row, copy;
+    struct key of = key_u64(T_COPY, order);
+    ENSURE(row_at(m, order, &row) == STATUS_OK);
+    if (row_by(m, &of, &copy) == STATUS_OK) row_drop(m, &copy);
+    row_drop(m, &row);
 }

@@ -22,11 +22,12 @@ enum table {
     T_COUNT,    /* kind, key -> value */
     T_OUTBOX,   /* order -> struct outbox_row */
     T_BODY,     /* order -> struct body_head, bytes */
-    T_KEY,      /* message key -> order */
-    T_ID,       /* message id -> order */
+    T_KEY,      /* message key (a copy's: and one byte) -> order */
+    T_ID,       /* message id (the same) -> order */
+    T_COPY,     /* order of a message -> order of its copy */
     T_CLASS,    /* class, order */
     T_RECEIPT,  /* store, term, commit, order; of CLASS_OPEN */
-    T_ENDED,    /* ended_ms, order; of CLASS_ENDED */
+    T_ENDED,    /* ended_ms, order; of CLASS_ENDED, but for copies */
     T_INBOX,    /* order -> struct inbox_row, body */
     T_DEDUP,    /* sender device, id -> order */
     T_UNSHOWN,  /* order; opened */
@@ -84,6 +85,8 @@ enum status memory_outbox_get(struct state *s, uint64_t order, struct outbox_row
 enum status memory_outbox_find_key(struct state *s, const struct message_key *key,
                                    struct outbox_row *out);
 enum status memory_outbox_find_id(struct state *s, struct message_id id, struct outbox_row *out);
+enum status memory_outbox_copy(struct state *s, uint64_t message, struct outbox_row *out);
+enum status memory_outbox_find_copy(struct state *s, struct message_id id, struct outbox_row *out);
 enum status memory_body_put(struct state *s, uint64_t order, const struct outbox_body *in);
 enum status memory_body_get(struct state *s, uint64_t order, struct arena *a,
                             struct outbox_body *out);

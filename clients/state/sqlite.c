@@ -21,7 +21,7 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_DRIFT, SCHEMA_COPIES};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -152,6 +152,8 @@ static const struct state_ops sqlite_ops = {
     .outbox_get = sqlite_outbox_get,
     .outbox_find_key = sqlite_outbox_find_key,
     .outbox_find_id = sqlite_outbox_find_id,
+    .outbox_copy = sqlite_outbox_copy,
+    .outbox_find_copy = sqlite_outbox_find_copy,
     .body_get = sqlite_body_get,
     .body_put = sqlite_body_put,
     .outbox_scan = sqlite_outbox_scan,

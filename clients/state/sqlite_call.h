@@ -138,6 +138,8 @@ enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row
 enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,
                                    struct outbox_row *out);
 enum status sqlite_outbox_find_id(struct state *s, struct message_id id, struct outbox_row *out);
+enum status sqlite_outbox_copy(struct state *s, uint64_t message, struct outbox_row *out);
+enum status sqlite_outbox_find_copy(struct state *s, struct message_id id, struct outbox_row *out);
 enum status sqlite_body_get(struct state *s, uint64_t order, struct arena *a,
                             struct outbox_body *out);
 enum status sqlite_body_put(struct state *s, uint64_t order, const struct outbox_body *in);

@@ -41,6 +41,16 @@ static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
     out->head = column_sealed_copy(c, "inbox.head", view_of(key.bytes, sizeof key.bytes), a, CONTENT_HEAD_LEN);
     out->counter = column_u64(c);
     out->missing = column_u64(c);
+    column_maybe(c, out->sent_to.bytes, sizeof out->sent_to.bytes);
+}
+
+static void sent_to_bind(struct call *c, const struct inbox_row *row)
+{
+    static const struct account_id nobody;
+    if (memcmp(&row->sent_to, &nobody, sizeof nobody) == 0)
+        bind_null(c);
+    else
+        bind_bytes(c, row->sent_to.bytes, sizeof row->sent_to.bytes);
 }
 
 enum status sqlite_inbox_find(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out)
@@ -74,6 +84,7 @@ enum status sqlite_inbox_open(struct state *s, const struct inbox_row *row)
     bind_sealed(&c, "inbox.head", view_of(key.bytes, sizeof key.bytes), row->head);
     bind_u64(&c, row->counter);
     bind_u64(&c, row->missing);
+    sent_to_bind(&c, row);
     bind_u64(&c, row->order);
     enum status status = call_run(&c, &changes);
     return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
@@ -110,6 +121,7 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_sealed(&c, "inbox.head", view_of(key.bytes, sizeof key.bytes), row->head);
     bind_u64(&c, row->counter);
     bind_u64(&c, row->missing);
+    sent_to_bind(&c, row);
     enum status status = call_run(&c, &changes);
     *added = changes > 0;
     if (status != STATUS_OK) return status;

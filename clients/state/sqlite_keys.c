@@ -8,6 +8,13 @@
 
 #define LOG_BYTES_MAX (IDENTITY_LOG_HEAD_LEN + DEVICES_EVER_MAX * IDENTITY_LOG_DEVICE_LEN)
 
+static enum loss column_loss(struct call *c)
+{
+    uint64_t loss = column_u64(c);
+    if (loss > LOSS_ROLLBACK) call_damaged(c);
+    return (enum loss)loss;
+}
+
 enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out)
 {
     struct call c = call_begin(s, STATEMENT_CONTACT_GET);
@@ -18,10 +25,16 @@ enum status sqlite_contact_get(struct state *s, struct account_id account, struc
         if (!good || memcmp(&out->log.account, &account, sizeof account) != 0) call_damaged(&c);
         out->checked_ms = column_u64(&c);
         out->verified_ms = column_u64(&c);
-        uint64_t loss = column_u64(&c);
-        if (loss > LOSS_ROLLBACK) call_damaged(&c);
-        out->loss = (enum loss)loss;
+        out->loss = column_loss(&c);
         out->lost_ms = column_u64(&c);
+        out->incoming = column_bool(&c);
+        out->hold = column_loss(&c);
+        out->hold_ms = column_u64(&c);
+        column_maybe(&c, out->hold_head.bytes, sizeof out->hold_head.bytes);
+        out->stated_version = column_u64(&c);
+        column_maybe(&c, out->stated_head.bytes, sizeof out->stated_head.bytes);
+        out->stated_ms = column_u64(&c);
+        out->stated_warned_ms = column_u64(&c);
     }
     return take_end(&c, found, out, sizeof *out);
 }
@@ -37,6 +50,14 @@ enum status sqlite_contact_put(struct state *s, const struct contact *in)
     bind_u64(&c, in->verified_ms);
     bind_u64(&c, in->loss);
     bind_u64(&c, in->lost_ms);
+    bind_u64(&c, in->incoming);
+    bind_u64(&c, in->hold);
+    bind_u64(&c, in->hold_ms);
+    bind_bytes(&c, in->hold_head.bytes, sizeof in->hold_head.bytes);
+    bind_u64(&c, in->stated_version);
+    bind_bytes(&c, in->stated_head.bytes, sizeof in->stated_head.bytes);
+    bind_u64(&c, in->stated_ms);
+    bind_u64(&c, in->stated_warned_ms);
     enum status status = call_run(&c, NULL);
     buffer_fini(&log);
     return status;

@@ -4,12 +4,14 @@
  * text to whoever tries texts. So is the content's head, which has the franking key. What goes over the wire is not.
  * Packed lists: attempts = 32 bytes each; parts = device, state, outcome (u32), attempt and reason (u16), at_ms
  * (u64), big-endian, PART_LEN each.
+ * A copy has its message's key and id; in the columns, which are unique, one byte 1 follows.
  * Invariant: `class` is always message_class_of(state). */
 #include "clients/state/sqlite_call.h"
 
 #include <string.h>
 
 #define PART_LEN (16u + 3u * 4u + 8u)
+#define COPY_MARK 1u /* no character of a key */
 
 static size_t parts_pack(const struct outbox_row *row, uint8_t *out)
 {
@@ -56,28 +58,63 @@ static void attempts_read(struct call *c, struct outbox_row *out)
     if (packed.len > 0) memcpy(out->attempts, packed.at, packed.len);
 }
 
-/* The key of a row's sealed columns: a new row has no order yet. */
-static struct view content_key(const struct outbox_row *row)
+/* A key or an id as its column has it. */
+struct name {
+    uint8_t bytes[STATE_KEY_LEN_MAX + 1];
+    size_t len;
+};
+
+static struct name name_of(const struct outbox_row *row, const void *at, size_t len)
 {
-    return view_of(row->key.text, strlen(row->key.text));
+    struct name name = {.len = len};
+    memcpy(name.bytes, at, len);
+    if (row->copy_of) name.bytes[name.len++] = COPY_MARK;
+    return name;
 }
 
-/* The columns of OUTBOX_COLUMNS, in its order; outbox_read is the other half. parts is PART_LEN for
- * each part, and lives until the call's end. */
-static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *parts)
+/* The key is that of a row's sealed columns, too: a new row has no order yet. */
+static struct name key_of(const struct outbox_row *row)
+{
+    return name_of(row, row->key.text, strlen(row->key.text));
+}
+
+static struct view name_view(const struct name *name)
+{
+    return view_of(name->bytes, name->len);
+}
+
+/* What is bound by its address, until the call's end. */
+struct bound {
+    uint8_t parts[DEVICES_PER_ACCOUNT * PART_LEN];
+    struct name key, id;
+};
+
+static void names_bind(struct call *c, const struct outbox_row *row, struct bound *b)
 {
     static const struct message_id NO_ID = {{0}};
-    bind_u64(c, message_class_of(row->state));
-    bind_bytes(c, row->key.text, strlen(row->key.text));
+    b->key = key_of(row);
+    b->id = name_of(row, row->id.bytes, sizeof row->id.bytes);
+    if (row->copy_of)
+        bind_u64(c, row->copy_of);
+    else
+        bind_null(c);
+    bind_view(c, name_view(&b->key));
     if (message_equal(row->id, NO_ID))
         bind_null(c); /* UNIQUE lets any number of these in */
     else
-        bind_bytes(c, row->id.bytes, sizeof row->id.bytes);
+        bind_view(c, name_view(&b->id));
+}
+
+/* The columns of OUTBOX_COLUMNS, in its order; outbox_read is the other half. */
+static void outbox_bind(struct call *c, const struct outbox_row *row, struct bound *b)
+{
+    bind_u64(c, message_class_of(row->state));
+    names_bind(c, row, b);
     bind_bytes(c, row->handle, row->handle_len);
     bind_bytes(c, row->target.bytes, sizeof row->target.bytes);
     bind_u64(c, row->state);
     bind_u64(c, row->reason);
-    bind_sealed(c, "outbox.content", content_key(row), view_of(row->content.bytes, sizeof row->content.bytes));
+    bind_sealed(c, "outbox.content", name_view(&b->key), view_of(row->content.bytes, sizeof row->content.bytes));
     bind_u64(c, row->ttl_ms);
     bind_u64(c, row->created_ms);
     bind_ordered(c, row->due_ms);
@@ -97,9 +134,10 @@ static void outbox_bind(struct call *c, const struct outbox_row *row, uint8_t *p
     bind_u64(c, row->receipt.key_id);
     bind_u64(c, row->receipt.accepted_ms);
     bind_bytes(c, row->receipt.mac.bytes, sizeof row->receipt.mac.bytes);
-    bind_bytes(c, parts, parts_pack(row, parts));
+    bind_bytes(c, b->parts, parts_pack(row, b->parts));
     bind_u64(c, row->sealed);
     bind_u64(c, row->attempt);
+    bind_u64(c, row->fresh);
 }
 
 static void enumerations_read(struct call *c, struct outbox_row *out)
@@ -113,11 +151,43 @@ static void enumerations_read(struct call *c, struct outbox_row *out)
     out->reason = (enum status)reason;
 }
 
+static uint64_t copy_of_read(struct call *c)
+{
+    if (c->status != STATUS_OK || sqlite3_column_type(c->statement, c->column) != SQLITE_NULL) return column_u64(c);
+    c->column++;
+    return 0;
+}
+
+/* A name in a column, without a copy's mark. */
+static struct view name_read(struct call *c, const struct outbox_row *row, size_t max)
+{
+    struct view name = column_view(c, max + (row->copy_of > 0));
+    if (!row->copy_of) return name;
+    if (name.len == 0 || name.at[name.len - 1] != COPY_MARK) {
+        call_damaged(c);
+        return view_of(NULL, 0);
+    }
+    return view_of(name.at, name.len - 1);
+}
+
 static void key_read(struct call *c, struct outbox_row *out)
 {
-    struct view key = column_view(c, STATE_KEY_LEN_MAX);
+    struct view key = name_read(c, out, STATE_KEY_LEN_MAX);
     if (key.len == 0) call_damaged(c);
     if (key.len > 0) memcpy(out->key.text, key.at, key.len);
+}
+
+static void id_read(struct call *c, struct outbox_row *out)
+{
+    if (!out->copy_of) {
+        column_maybe(c, out->id.bytes, sizeof out->id.bytes);
+        return;
+    }
+    struct view id = name_read(c, out, sizeof out->id.bytes); /* a copy has one from the beginning */
+    if (id.len != sizeof out->id.bytes)
+        call_damaged(c);
+    else
+        memcpy(out->id.bytes, id.at, sizeof out->id.bytes);
 }
 
 static void handle_read(struct call *c, struct outbox_row *out)
@@ -141,12 +211,14 @@ static void outbox_read(struct call *c, struct outbox_row *out)
 {
     memset(out, 0, sizeof *out);
     out->order = column_u64(c);
+    out->copy_of = copy_of_read(c);
     key_read(c, out);
-    column_maybe(c, out->id.bytes, sizeof out->id.bytes);
+    const struct name key = key_of(out);
+    id_read(c, out);
     handle_read(c, out);
     column_bytes(c, out->target.bytes, sizeof out->target.bytes);
     enumerations_read(c, out);
-    column_sealed(c, "outbox.content", content_key(out), out->content.bytes, sizeof out->content.bytes);
+    column_sealed(c, "outbox.content", name_view(&key), out->content.bytes, sizeof out->content.bytes);
     out->ttl_ms = column_u64(c);
     out->created_ms = column_u64(c);
     out->due_ms = column_ordered(c);
@@ -164,6 +236,7 @@ static void outbox_read(struct call *c, struct outbox_row *out)
     parts_read(c, out);
     out->sealed = column_bool(c);
     out->attempt = column_u32(c);
+    out->fresh = column_bool(c);
 }
 
 /* One row or NOT_FOUND; ends the call. */
@@ -187,9 +260,9 @@ static enum status outbox_write(struct call *c, size_t *changes)
 
 static enum status outbox_add(struct state *s, struct outbox_row *row)
 {
-    uint8_t parts[DEVICES_PER_ACCOUNT * PART_LEN];
+    struct bound bound;
     struct call c = call_begin(s, STATEMENT_OUTBOX_ADD);
-    outbox_bind(&c, row, parts);
+    outbox_bind(&c, row, &bound);
     enum status status = outbox_write(&c, NULL);
     if (status != STATUS_OK) return status;
     uint64_t order = (uint64_t)sqlite3_last_insert_rowid(((struct sqlite_state *)s)->db);
@@ -202,11 +275,11 @@ static enum status outbox_add(struct state *s, struct outbox_row *row)
 
 enum status sqlite_outbox_put(struct state *s, struct outbox_row *row)
 {
-    uint8_t parts[DEVICES_PER_ACCOUNT * PART_LEN];
+    struct bound bound;
     size_t changes;
     if (row->order == 0) return outbox_add(s, row);
     struct call c = call_begin(s, STATEMENT_OUTBOX_SET);
-    outbox_bind(&c, row, parts);
+    outbox_bind(&c, row, &bound);
     bind_u64(&c, row->order);
     enum status status = outbox_write(&c, &changes);
     return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
@@ -234,13 +307,34 @@ enum status sqlite_outbox_find_id(struct state *s, struct message_id id, struct 
     return outbox_take(&c, out);
 }
 
-enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
+enum status sqlite_outbox_copy(struct state *s, uint64_t message, struct outbox_row *out)
+{
+    struct call c = call_begin(s, STATEMENT_OUTBOX_COPY);
+    bind_u64(&c, message);
+    return outbox_take(&c, out);
+}
+
+enum status sqlite_outbox_find_copy(struct state *s, struct message_id id, struct outbox_row *out)
+{
+    const struct name name = name_of(&(struct outbox_row){.copy_of = 1}, id.bytes, sizeof id.bytes);
+    struct call c = call_begin(s, STATEMENT_OUTBOX_FIND_ID);
+    bind_view(&c, name_view(&name));
+    return outbox_take(&c, out);
+}
+
+static struct call held_scan(struct state *s, const struct outbox_scan *scan)
+{
+    struct call c = call_begin(s, STATEMENT_OUTBOX_SCAN_HELD);
+    bind_u64(&c, scan->after);
+    bind_u64(&c, scan->row_max);
+    return c;
+}
+
+static struct call due_scan(struct state *s, const struct outbox_scan *scan)
 {
     uint64_t ahead = scan->due_ms > UINT64_MAX - OUTBOX_DUE_AHEAD_MAX_MS
                          ? UINT64_MAX
                          : scan->due_ms + OUTBOX_DUE_AHEAD_MAX_MS;
-    scan->row_count = 0;
-    if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
     struct call c =
         call_begin(s, scan->class == 0 ? STATEMENT_OUTBOX_SCAN : STATEMENT_OUTBOX_SCAN_CLASS);
     bind_u64(&c, scan->after);
@@ -249,6 +343,14 @@ enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
     bind_ordered(&c, ahead);
     bind_u64(&c, scan->row_max);
     if (scan->class != 0) bind_u64(&c, scan->class);
+    return c;
+}
+
+enum status sqlite_outbox_scan(struct state *s, struct outbox_scan *scan)
+{
+    scan->row_count = 0;
+    if (scan->after > INT64_MAX) return STATUS_OK; /* beyond every order number */
+    struct call c = scan->held ? held_scan(s, scan) : due_scan(s, scan);
     while (scan->row_count < scan->row_max && call_step(&c))
         outbox_read(&c, &scan->rows[scan->row_count++]);
     enum status status = call_end(&c);

@@ -110,6 +110,26 @@
     "ALTER TABLE contact ADD COLUMN loss INTEGER NOT NULL DEFAULT 0;"                              \
     "ALTER TABLE contact ADD COLUMN lost_ms INTEGER NOT NULL DEFAULT 0;"
 
+/* Version 6: what is held of a contact's history beside its log: its doubts and its devices' statements; messages that wait for a look-up. */
+#define SCHEMA_DRIFT                                                                               \
+    "ALTER TABLE contact ADD COLUMN incoming INTEGER NOT NULL DEFAULT 0;"                          \
+    "ALTER TABLE contact ADD COLUMN hold INTEGER NOT NULL DEFAULT 0;"                              \
+    "ALTER TABLE contact ADD COLUMN hold_ms INTEGER NOT NULL DEFAULT 0;"                           \
+    "ALTER TABLE contact ADD COLUMN hold_head BLOB;"                                               \
+    "ALTER TABLE contact ADD COLUMN stated_version INTEGER NOT NULL DEFAULT 0;"                    \
+    "ALTER TABLE contact ADD COLUMN stated_head BLOB;"                                             \
+    "ALTER TABLE contact ADD COLUMN stated_ms INTEGER NOT NULL DEFAULT 0;"                         \
+    "ALTER TABLE contact ADD COLUMN stated_warned_ms INTEGER NOT NULL DEFAULT 0;"                  \
+    "ALTER TABLE outbox ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;"                              \
+    "CREATE INDEX outbox_held ON outbox (ord) WHERE state = 8;"
+
+/* Version 7: copies for our other devices: each goes with its message. In the columns that were unique for messages alone
+ * (caller_key, id) a copy has one byte 1 more. */
+#define SCHEMA_COPIES                                                                              \
+    "ALTER TABLE outbox ADD COLUMN copy_of INTEGER REFERENCES outbox (ord) ON DELETE CASCADE;"     \
+    "CREATE UNIQUE INDEX outbox_copy ON outbox (copy_of);"                                         \
+    "ALTER TABLE inbox ADD COLUMN sent_to BLOB;"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -128,16 +148,20 @@
 /* The outbox columns that follow its class, in the order in which sqlite_outbox.c binds and
  * reads. */
 #define OUTBOX_COLUMNS                                                                             \
-    "caller_key, id, handle, target, state, reason, content, ttl_ms, created_ms, due_ms, ended_ms,"\
+    "copy_of, caller_key, id, handle, target, state, reason, content, ttl_ms, created_ms, due_ms, ended_ms,"\
     " tries, rounds, submitted, doubtful, lost, digest, attempts, level, expires_ms, store, term," \
-    " receipt_commit, key_id, accepted_ms, mac, parts, sealed, attempt"
-#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+    " receipt_commit, key_id, accepted_ms, mac, parts, sealed, attempt, fresh"
+#define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 #define OUTBOX_SELECT "SELECT ord, " OUTBOX_COLUMNS " FROM outbox "
 
 #define INBOX_COLUMNS                                                                              \
     "sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body, shown, sealed," \
-    " closed, target, attempt, commitment, stamp_key, stamp, head, counter, missing"
+    " closed, target, attempt, commitment, stamp_key, stamp, head, counter, missing, sent_to"
 #define INBOX_SELECT "SELECT ord, " INBOX_COLUMNS " FROM inbox "
+
+#define CONTACT_COLUMNS                                                                            \
+    "log, checked_ms, verified_ms, loss, lost_ms, incoming, hold, hold_ms, hold_head,"             \
+    " stated_version, stated_head, stated_ms, stated_warned_ms"
 
 /* X(NAME, "text") */
 #define STATEMENT_LIST(X)                                                                          \
@@ -159,9 +183,9 @@
     X(SETTING_DROP, "DELETE FROM setting WHERE name = ?")                                          \
     X(HANDLE_GET, "SELECT account FROM handle WHERE handle = ?")                                   \
     X(HANDLE_PUT, "INSERT OR REPLACE INTO handle VALUES (?,?)")                                    \
-    X(CONTACT_GET, "SELECT log, checked_ms, verified_ms, loss, lost_ms FROM contact"               \
-                   " WHERE account = ?")                                                           \
-    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact VALUES (?,?,?,?,?,?)")                          \
+    X(CONTACT_GET, "SELECT " CONTACT_COLUMNS " FROM contact WHERE account = ?")                    \
+    X(CONTACT_PUT, "INSERT OR REPLACE INTO contact (account, " CONTACT_COLUMNS ")"                 \
+                   " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)")                                        \
     X(ENTRY_PUT, "INSERT OR REPLACE INTO entry VALUES (?,?,?)")                                    \
     X(ENTRY_SCAN, "SELECT number, entry FROM entry WHERE account = ? AND number >= ?"              \
                   " ORDER BY number LIMIT ?")                                                      \
@@ -180,10 +204,12 @@
     X(OUTBOX_GET, OUTBOX_SELECT "WHERE ord = ?")                                                   \
     X(OUTBOX_FIND_KEY, OUTBOX_SELECT "WHERE caller_key = ?")                                       \
     X(OUTBOX_FIND_ID, OUTBOX_SELECT "WHERE id = ?")                                                \
+    X(OUTBOX_COPY, OUTBOX_SELECT "WHERE copy_of = ?")                                              \
     X(OUTBOX_SCAN, OUTBOX_SELECT "WHERE ord > ?1 AND (?2 OR due_ms <= ?3 OR due_ms > ?4)"          \
                    " ORDER BY ord LIMIT ?5")                                                       \
     X(OUTBOX_SCAN_CLASS, OUTBOX_SELECT "WHERE ord > ?1 AND (?2 OR due_ms <= ?3 OR due_ms > ?4)"    \
                          " AND class = ?6 ORDER BY ord LIMIT ?5")                                  \
+    X(OUTBOX_SCAN_HELD, OUTBOX_SELECT "WHERE state = 8 AND ord > ?1 ORDER BY ord LIMIT ?2")        \
     X(OUTBOX_RECEIPT, OUTBOX_SELECT "WHERE class = 2 AND store = ?1"                               \
                       " AND (term, receipt_commit) >= (?2, ?3)"                                    \
                       " AND NOT (term = ?2 AND receipt_commit = ?3 AND ord <= ?4)"                 \
@@ -212,18 +238,18 @@
     X(COUNTER_GET, "SELECT value FROM counter WHERE kind = ? AND key = ?")                         \
     X(COUNTER_PUT, "INSERT OR REPLACE INTO counter VALUES (?,?,?)")                                \
     X(INBOX_ADD, "INSERT INTO inbox (" INBOX_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9," \
-                 " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19"                               \
+                 " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20"                          \
                  " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE sender_device = ?2 AND id = ?3)")   \
     X(INBOX_FIND, "SELECT ord, sender_account, sender_device, id, term, seq, accepted_ms, received_ms," \
                   " x'', shown, sealed, closed, target, attempt, commitment, stamp_key, stamp, x''," \
-                  " counter, missing FROM inbox WHERE sender_device = ? AND id = ?")               \
+                  " counter, missing, sent_to FROM inbox WHERE sender_device = ? AND id = ?")      \
     X(INBOX_SCAN, INBOX_SELECT "WHERE ord > ? AND closed = 0 ORDER BY ord LIMIT ?")                \
     X(INBOX_SCAN_UNSHOWN, INBOX_SELECT "WHERE shown = 0 AND closed = 0 AND ord > ?"                \
                           " ORDER BY ord LIMIT ?")                                                 \
     X(INBOX_SCAN_UNSETTLED, INBOX_SELECT "WHERE (closed = 1 OR (shown = 0 AND sealed = 0)) AND ord > ?" \
                             " ORDER BY ord LIMIT ?")                                               \
     X(INBOX_SCAN_CLOSED, INBOX_SELECT "WHERE closed = 1 AND ord > ? ORDER BY ord LIMIT ?")         \
-    X(INBOX_OPEN, "UPDATE inbox SET (body, head, counter, missing, closed) = (?,?,?,?,0)"          \
+    X(INBOX_OPEN, "UPDATE inbox SET (body, head, counter, missing, sent_to, closed) = (?,?,?,?,?,0)" \
                   " WHERE ord = ? AND closed = 1")                                                 \
     X(INBOX_DROP, "DELETE FROM inbox WHERE ord = ? AND closed = 1")                                \
     X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ? AND closed = 0")                       \
@@ -232,12 +258,13 @@
     X(ACK_DROP, "DELETE FROM ack WHERE (term, seq) <= (?,?)")                                      \
     X(TERM_GET, "SELECT term FROM term WHERE store = ?")                                           \
     X(TERM_PUT, "INSERT OR REPLACE INTO term VALUES (?,?)")                                        \
-    X(PRUNE_OUTBOX_MORE, "SELECT 1 FROM outbox WHERE class = 3 AND ended_ms < ? LIMIT 1")          \
+    X(PRUNE_OUTBOX_MORE, "SELECT 1 FROM outbox WHERE class = 3 AND ended_ms < ? AND copy_of IS NULL" \
+                         " LIMIT 1")                                                               \
     X(PRUNE_BODY_MORE, "SELECT 1 FROM inbox WHERE shown = 1 AND length(body) > 0"                  \
                        " AND received_ms < ? LIMIT 1")                                             \
     X(PRUNE_INBOX_MORE, "SELECT 1 FROM inbox WHERE shown = 1 AND received_ms < ? LIMIT 1")         \
     X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE ord IN (SELECT ord FROM outbox WHERE class = 3"      \
-                    " AND ended_ms < ? ORDER BY ended_ms, ord LIMIT ?)")                           \
+                    " AND ended_ms < ? AND copy_of IS NULL ORDER BY ended_ms, ord LIMIT ?)")       \
     X(PRUNE_BODY, "UPDATE inbox SET body = x'' WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"\
                   " AND length(body) > 0 AND received_ms < ? ORDER BY received_ms, ord LIMIT ?)")  \
     X(PRUNE_INBOX, "DELETE FROM inbox WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"         \

@@ -307,6 +307,21 @@ enum status state_outbox_find_id(struct state *s, struct message_id id, struct o
     return s->ops->outbox_find_id(s, id, out);
 }
 
+enum status state_outbox_copy(struct state *s, uint64_t message, struct outbox_row *out)
+{
+    need(s, STATE_READ);
+    ENSURE(message > 0);
+    memset(out, 0, sizeof *out);
+    return s->ops->outbox_copy(s, message, out);
+}
+
+enum status state_outbox_find_copy(struct state *s, struct message_id id, struct outbox_row *out)
+{
+    need(s, STATE_READ);
+    memset(out, 0, sizeof *out);
+    return s->ops->outbox_find_copy(s, id, out);
+}
+
 enum status state_body_get(struct state *s, uint64_t order, struct arena *a,
                            struct outbox_body *out)
 {
@@ -328,6 +343,7 @@ enum status state_outbox_scan(struct state *s, struct outbox_scan *scan)
 {
     need(s, STATE_READ);
     ENSURE(scan->row_max > 0 && scan->row_max <= STATE_SCAN_MAX);
+    ENSURE(!scan->held || (scan->class == 0 && scan->due_ms == 0));
     scan->row_count = 0;
     return s->ops->outbox_scan(s, scan);
 }

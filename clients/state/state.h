@@ -68,6 +68,14 @@ struct contact {
     uint64_t verified_ms;    /* wall: when the user said that it is who it should be; 0 = not, or not any more */
     enum loss loss;
     uint64_t lost_ms;        /* wall: of the loss; else 0 */
+    bool incoming;           /* its first look-up has not come to the end: what it brings is no news */
+    enum loss hold;          /* why messages to it wait for the user (hold.c); NONE: they go */
+    uint64_t hold_ms;        /* wall: since when; 0 = they go */
+    struct hash256 hold_head; /* what was seen that holds them, or did until the user let them go: it does so once */
+    uint64_t stated_version; /* the highest key version that one of its devices has named, */
+    struct hash256 stated_head; /* and its head (statement.c) */
+    uint64_t stated_ms;      /* relay's clock: the newest word of its devices that the log we hold is theirs; 0 = none */
+    uint64_t stated_warned_ms; /* the stated_ms of which the user was told that it is old */
 };
 
 /* The signed entries of a log: number -> encoded msg_entry. */
@@ -123,9 +131,12 @@ struct message_key {
     char text[STATE_KEY_LEN_MAX + 1];
 };
 
-/* One message of ours without its bytes. Unique: order, key, and id unless all zero. */
+/* One message of ours without its bytes; or the copy of one for our other devices (PROTOCOL 10.9), which has a row of its
+ * own, and its message's key. Unique: order; among messages key, and id unless all zero; among copies the same (all
+ * of them have an id), and copy_of. */
 struct outbox_row {
     uint64_t order; /* given by outbox_put; grows, never reused */
+    uint64_t copy_of; /* the order of the message that it is the copy of, a row that is there; 0 = it is none */
     struct message_key key;
     struct message_id id;     /* all zero until made */
     uint8_t handle[HANDLE_LEN_MAX];
@@ -145,6 +156,7 @@ struct outbox_row {
     bool submitted;           /* handed to the network under this id; no answer to that yet */
     bool doubtful;            /* an earlier submission under this id was never answered */
     bool lost;                /* the receipt's acceptance was lost: resend with it */
+    bool fresh;               /* its recipient's log is to be looked up anew before it is sealed */
     struct hash256 digest;    /* of the bytes kept; all zero until encrypted */
     struct hash256 attempts[STATE_ATTEMPTS_MAX]; /* of earlier bytes under this id */
     size_t attempt_count;
@@ -169,6 +181,7 @@ struct outbox_body {
 
 struct outbox_scan {
     enum message_class class; /* 0 = all */
+    bool held;                /* only held ones; class and due_ms are 0 then */
     uint64_t after;           /* rows with order > after */
     uint64_t due_ms;          /* 0 = all; else only rows with due_ms <= this, or due_ms > this +
                                * OUTBOX_DUE_AHEAD_MAX_MS */
@@ -198,7 +211,8 @@ struct inbox_row {
     struct hash256 commitment;
     uint32_t stamp_key;   /* the relay's stamp, kept for a later report (PROTOCOL 10.6) */
     struct mac256 stamp;
-    struct view head;     /* of the content; empty unless sealed and opened */
+    struct view head;     /* of the content, whose payload has sent_to before it (10.9); empty unless sealed and opened */
+    struct account_id sent_to; /* sealed by another device of ours: to whom; all zero in others' messages */
     uint64_t counter;     /* of the content; 0 for opaque ones */
     uint64_t missing;     /* contents between the highest counter heard before and this one; a million at most */
 };
@@ -230,7 +244,7 @@ struct pending_ack {
 /* ---- housekeeping ---- */
 
 /* Rows whose time is strictly before a limit go; 0 = leave that kind alone. Inbox rows go only when
- * shown; the row without its body is the 30 days' memory of ids. */
+ * shown; the row without its body is the 30 days' memory of ids. A copy goes with its message, and only with it. */
 struct state_prune {
     uint64_t outbox_ended_before_ms;  /* whole outbox rows, by ended_ms (CLASS_ENDED) */
     uint64_t inbox_body_before_ms;    /* bodies, by received_ms */
@@ -313,11 +327,14 @@ struct state_ops {
     /* put: inserts when row->order is 0 (and gives it one), else replaces that row; NOT_FOUND when
      * there is none; STATE when key or id are another row's (nothing written). */
     enum status (*outbox_put)(struct state *s, struct outbox_row *row);
-    /* By order, key, or id (not all zero). NOT_FOUND with *out zero. */
+    /* By order; by key or id (not all zero), where no copy is found. NOT_FOUND with *out zero. */
     enum status (*outbox_get)(struct state *s, uint64_t order, struct outbox_row *out);
     enum status (*outbox_find_key)(struct state *s, const struct message_key *key,
                                    struct outbox_row *out);
     enum status (*outbox_find_id)(struct state *s, struct message_id id, struct outbox_row *out);
+    /* outbox_copy: of the message with this order. outbox_find_copy: by id (not all zero). NOT_FOUND with *out zero. */
+    enum status (*outbox_copy)(struct state *s, uint64_t message, struct outbox_row *out);
+    enum status (*outbox_find_copy)(struct state *s, struct message_id id, struct outbox_row *out);
     /* body_get: NOT_FOUND (no such row) with *out empty; a row without bytes gives OK and empty views.
      * body_put: NOT_FOUND when there is no such row. Both by order. */
     enum status (*body_get)(struct state *s, uint64_t order, struct arena *a,
@@ -337,7 +354,7 @@ struct state_ops {
     enum status (*inbox_scan)(struct state *s, struct inbox_scan *scan, struct arena *a);
     /* inbox_find: the row of (sender device, id), without body and head; NOT_FOUND with *out zero. */
     enum status (*inbox_find)(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out);
-    /* inbox_open: what a closed row becomes: *row is as it was scanned or found, with body, head, counter and
+    /* inbox_open: what a closed row becomes: *row is as it was scanned or found, with body, head, sent_to, counter and
      * missing new; NOT_FOUND where it is not closed.
      * inbox_drop: a closed row that does not open; OK where there is none. */
     enum status (*inbox_open)(struct state *s, const struct inbox_row *row);
@@ -405,6 +422,8 @@ enum status state_outbox_find_key(struct state *s, const struct message_key *key
                                   struct outbox_row *out) MUST_USE;
 enum status state_outbox_find_id(struct state *s, struct message_id id,
                                  struct outbox_row *out) MUST_USE;
+enum status state_outbox_copy(struct state *s, uint64_t message, struct outbox_row *out) MUST_USE;
+enum status state_outbox_find_copy(struct state *s, struct message_id id, struct outbox_row *out) MUST_USE;
 enum status state_body_get(struct state *s, uint64_t order, struct arena *a,
                            struct outbox_body *out) MUST_USE;
 enum status state_body_put(struct state *s, uint64_t order, const struct outbox_body *in) MUST_USE;

@@ -193,6 +193,13 @@ Test(state_beginning, so_is_a_home_of_version_2)
     place_drop(&p);
 }
 
+#define WITHOUT_DRIFT                                                                              \
+    "ALTER TABLE contact DROP COLUMN incoming; ALTER TABLE contact DROP COLUMN hold;"              \
+    "ALTER TABLE contact DROP COLUMN hold_ms; ALTER TABLE contact DROP COLUMN hold_head;"          \
+    "ALTER TABLE contact DROP COLUMN stated_version; ALTER TABLE contact DROP COLUMN stated_head;" \
+    "ALTER TABLE contact DROP COLUMN stated_ms; ALTER TABLE contact DROP COLUMN stated_warned_ms;" \
+    "ALTER TABLE outbox DROP COLUMN fresh; DROP INDEX outbox_held;"
+
 /* A home of version 4 is one of today without what came later. */
 Test(state_beginning, so_does_a_home_of_version_4_and_nobody_in_it_is_verified)
 {
@@ -207,7 +214,9 @@ Test(state_beginning, so_does_a_home_of_version_4_and_nobody_in_it_is_verified)
     ok(state_commit(s));
     state_close(&s);
     run_sql(&p, "ALTER TABLE contact DROP COLUMN verified_ms; ALTER TABLE contact DROP COLUMN loss;"
-                "ALTER TABLE contact DROP COLUMN lost_ms; PRAGMA user_version = 4");
+                "ALTER TABLE contact DROP COLUMN lost_ms; DROP INDEX outbox_copy;"
+                "ALTER TABLE outbox DROP COLUMN copy_of; ALTER TABLE inbox DROP COLUMN sent_to;" WITHOUT_DRIFT
+                "PRAGMA user_version = 4");
     must_have_everything(&p);
     s = must_open(&p);
     ok(state_begin(s, STATE_WRITE));

@@ -196,6 +196,33 @@ CONTRACT_TEST(contact_comes_back_with_its_devices)
     commit(f);
 }
 
+CONTRACT_TEST(contact_comes_back_with_its_doubts_and_its_devices_words)
+{
+    struct contact in = contact_of(1, 1), other = contact_of(2, 1), out;
+    writing(f);
+    ok(state_contact_put(f->s, &other));
+    in.incoming = true;
+    in.hold = LOSS_ROLLBACK;
+    in.hold_ms = 1ull << 60;
+    in.hold_head.bytes[31] = 7;
+    in.stated_version = 3;
+    in.stated_head.bytes[0] = 8;
+    in.stated_ms = 1ull << 61;
+    in.stated_warned_ms = 9;
+    ok(state_contact_put(f->s, &in));
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    ok(state_contact_get(f->s, account_of(1), &out));
+    cr_assert(out.incoming && out.hold == LOSS_ROLLBACK && out.hold_ms == in.hold_ms);
+    cr_assert_eq(memcmp(&out.hold_head, &in.hold_head, sizeof in.hold_head), 0);
+    cr_assert_eq(memcmp(&out.stated_head, &in.stated_head, sizeof in.stated_head), 0);
+    cr_assert(out.stated_version == 3 && out.stated_ms == in.stated_ms && out.stated_warned_ms == 9);
+    ok(state_contact_get(f->s, account_of(2), &out));
+    cr_assert(!out.incoming && out.hold == LOSS_NONE && !out.hold_ms && !out.stated_version && !out.stated_ms);
+    commit(f);
+}
+
 CONTRACT_TEST(contact_comes_back_with_its_mark)
 {
     struct contact in = contact_of(1, 1), other = contact_of(2, 1), out;
@@ -437,6 +464,30 @@ CONTRACT_TEST(outbox_scan_pages_one_class_in_order)
     cr_assert_eq(scan(f, CLASS_WORK, rows[14].order, 0, rows, 15), 5u);
     cr_assert_eq(scan(f, CLASS_WORK, rows[4].order, 0, rows, 15), 0u);
     cr_assert_eq(scan(f, CLASS_WORK, UINT64_MAX >> 1, 0, rows, 15), 0u);
+    commit(f);
+}
+
+CONTRACT_TEST(outbox_scan_finds_held_ones_among_the_ended_and_fresh_comes_back)
+{
+    struct outbox_row rows[8];
+    writing(f);
+    for (unsigned i = 0; i < 6; i++) {
+        struct outbox_row row = row_of("", 0);
+        row.key.text[0] = (char)('a' + i);
+        row.state = i % 2 ? MESSAGE_HELD : i ? MESSAGE_SETTLED : MESSAGE_DRAFTED;
+        row.fresh = i == 3;
+        put_row(f, row);
+    }
+    struct outbox_scan held = {.held = true, .rows = rows, .row_max = 2};
+    ok(state_outbox_scan(f->s, &held));
+    cr_assert(held.row_count == 2 && rows[0].key.text[0] == 'b' && rows[1].key.text[0] == 'd');
+    cr_assert(!rows[0].fresh && rows[1].fresh);
+    held.after = rows[1].order;
+    ok(state_outbox_scan(f->s, &held));
+    cr_assert(held.row_count == 1 && rows[0].key.text[0] == 'f');
+    held.after = UINT64_MAX >> 1;
+    ok(state_outbox_scan(f->s, &held));
+    cr_assert_eq(held.row_count, 0u);
     commit(f);
 }
 

@@ -59,8 +59,10 @@ take alice "while suspended"
 
 # Resumed: the next connection works again.
 as alice 0 devices resume "${SECOND:0:6}";  out_has "active"
-as phone 0 --json outbox --flush;           lines 1; out_has '"state":"accepted"'
+as phone 0 --json outbox --flush;           lines 1; out_has '"state":"accepted"'; ID="$(field id)"
+wait_for "its copy is accepted" state_is phone "$ID" '"copy":{"state":"\(accepted\|settled\)"'
 take bob "written while suspended"
+take alice "written while suspended"; out_has '"to":"bob"'
 follow "after the suspension"
 ! grep -q "while suspended" "$DIR/shown" || fail "what was sent while it was suspended has come"
 kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/shown.err")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The library as a product gets it: an installed tree, found by pkg-config and by CMake's find_package; nothing exported but
-# its two headers, nothing of a process touched; the example answers, and goes on where a killed one stopped.
+# its headers, nothing of a process touched; the example answers, and goes on where a killed one stopped.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 TREE="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PREFIX="$DIR/prefix"
@@ -15,9 +15,9 @@ MAN="$(find "$PREFIX" -name sealmq.3)"
 # The header alone, in C and in C++.
 flags=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$PREFIX/include")
 echo '#include <sealmq.h>' > "$DIR/alone.c"
-printf '#include <sealmq_link.h>\n#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
+printf '#include <sealmq_copies.h>\n#include <sealmq_link.h>\n#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "the header alone in C"
-for part in link registration verify; do
+for part in copies link registration verify; do
     echo "#include <sealmq_$part.h>" > "$DIR/alone.c"
     cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_$part.h alone in C"
 done

@@ -46,7 +46,10 @@ say bob alice "to both"
 take alice "to both"
 as alice 0 --json send bob "from the other one";  take bob "from the other one"
 ctl 0 --json holds;                               lines 1; json_lines; out_has "\"device\":\"$SECOND\""
-ctl 0 --json devices alice;                       out_has '"hold":"takeover"'; out_has '"waiting":1'; out_has '"client_version":"0.1.0"'
+two_wait() { # the message, and the copy of what the other device has sent
+    timeout 10 "$BIN/sealmqctl" --config "$CONFIG" --json devices alice > "$DIR/out" 2> "$DIR/err" && grep -q '"waiting":2' "$DIR/out"
+}
+wait_for "both wait" two_wait;                    out_has '"hold":"takeover"'; out_has '"client_version":"0.1.0"'
 
 # Its account, over a restart of all of it.
 ctl 0 hold alice;                                 out_has "on hold (other)"
@@ -70,9 +73,11 @@ as phone 1 recv --timeout 5;                      err_has "on hold"
 ctl 0 --json release alice "$SECOND";             out_has '"holds":[]'
 event_wait hold_released
 take phone "to both"
+take phone "from the other one"
 take phone "to an account on hold"
 as phone 0 --json outbox --flush
 take bob "written while on hold"
+take alice "written while on hold"
 take_none phone; take_none alice
 ctl 0 --json holds;                               lines 0
 ctl 0 holds;                                      lines 0; err_has "nobody"

@@ -92,7 +92,7 @@ bool party_hears(struct party *p, long wait_ms, struct frame *out)
 bool party_awaits(struct party *p, long wait_ms, struct frame *out)
 {
     while (party_hears(p, wait_ms, out))
-        if (out->header.kind != KIND_HINT) return true;
+        if (out->header.kind != KIND_HINT && out->header.kind != KIND_LOG_GREW) return true;
     return false;
 }
 
@@ -113,7 +113,10 @@ void party_is_refused(struct party *p, enum status s, const char *what)
 void party_hears_nothing(struct party *p, const char *what)
 {
     struct frame frame;
-    CHECK(!party_hears(p, SILENCE_MS, &frame), what);
+    do {
+        if (!party_hears(p, SILENCE_MS, &frame)) return;
+    } while (frame.header.kind == KIND_LOG_GREW);
+    CHECK(false, what);
 }
 
 /* --- what they say --------------------------------------------------------------------------- */

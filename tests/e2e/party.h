@@ -52,7 +52,7 @@ void party_connect(struct party *p, struct view id);
 void party_says(struct party *p, enum frame_kind kind, struct account_id account,
                 const struct codec_desc *desc, const void *meta, struct view body);
 bool party_hears(struct party *p, long wait_ms, struct frame *out);
-/* party_awaits: the next frame that is no hint. */
+/* party_awaits: the next frame that is no hint, and no word of a log that has grown. */
 bool party_awaits(struct party *p, long wait_ms, struct frame *out);
 void party_is_answered(struct party *p, enum frame_kind kind, const char *what);
 void party_is_refused(struct party *p, enum status s, const char *what);

@@ -22,10 +22,10 @@ out_has '"operation":"create"';             out_has '"operation":"replace"'
 as bob 0 log;                               out_has "key version 2, 1 of 1 devices active"
 event_wait log_appended '"operation":"replace","number":1,"key_version":2'
 
-# Alice's next message is repaired under the same id; she sees nothing of it.
+# Alice's next message is repaired under the same id; she is told of the key, and asked nothing.
 as alice 0 --json log bob;                  equal "$(field length)" 1 "what alice holds before"
 say alice bob "after"
-err_silent
+one_error; err_has "bob has new keys on the device"
 take bob "after"
 event_wait send_refused '"status":"stale_devices"'
 as alice 0 --json log bob

@@ -81,7 +81,9 @@ as bob 0 --json verify alice;               OF_BOB="$(field text)"
 as alice 1 --json verify bob --scan "$OF_BOB"
 out_has '"verdict":"fork"'; out_has '"verified":false'; out_has '"lost":"fork"'; err_has "different histories"
 as alice 0 verify bob;                      out_has "bob was verified, and is not any more"; out_has "(fork)"
-say alice bob "to whoever that is";         out_has '"verified":false'; err_has "warning: bob was verified, and is not any more (fork)"
+as alice 1 --json send bob "to whoever that is" --id whoever; out_has '"state":"held"'; out_has '"verified":false'
+err_has "warning: bob was verified, and is not any more (fork)"; err_has "release whoever"
+as alice 0 --json release whoever;          out_has '"state":"accepted"'; out_has '"verified":false'
 as alice 0 verify bob --clear
 say alice bob "knowing that";               err_silent
 

@@ -5,6 +5,7 @@
 
 #define FLOOR       512u
 #define PAYLOAD_MAX (256u * 1024u) /* PROTOCOL 9 */
+#define PREFIX      33u            /* PROTOCOL 10.9 */
 
 static unsigned floor_log2(uint64_t n)
 {
@@ -54,7 +55,7 @@ void model_commitment(const uint8_t *content, size_t len, uint8_t out[32])
 }
 
 /* Reading: the version comes first, since a later one may have another form; what else is not a content is MODEL_FORM:
- * version 0, a payload longer than section 9 allows, a counter of 0. */
+ * version 0, a payload longer than section 9 allows with the prefix of 10.9, a counter of 0. */
 enum model_cause model_content_read(const uint8_t *padded, size_t padded_len_, struct model_content *out, size_t *len)
 {
     if (padded_len_ < 1) return MODEL_FORM;
@@ -66,13 +67,26 @@ enum model_cause model_content_read(const uint8_t *padded, size_t padded_len_, s
                               .payload = padded + MODEL_CONTENT_LEN};
     memcpy(c.franking, padded + 1, 32);
     memcpy(c.head, padded + 41, 32);
-    if (c.counter == 0 || c.payload_len > PAYLOAD_MAX) return MODEL_FORM;
+    if (c.counter == 0 || c.payload_len > PAYLOAD_MAX + PREFIX) return MODEL_FORM;
     *len = MODEL_CONTENT_LEN + c.payload_len;
     if (padded_len_ != padded_len(*len)) return MODEL_FORM;
     for (size_t i = *len; i < padded_len_; i++)
         if (padded[i]) return MODEL_FORM;
     *out = c;
     return MODEL_GOOD;
+}
+
+/* Reading: what is between devices of one account has that account as target, and nothing else has its sender's. */
+enum model_cause model_payload_check(const struct model_context *c, const struct model_content *content)
+{
+    static const uint8_t nobody[32];
+    bool own = memcmp(c->from.account, c->to.account, 32) == 0, target = memcmp(c->target, c->from.account, 32) == 0;
+    if (own != target) return MODEL_FORM;
+    if (!own) return content->payload_len > PAYLOAD_MAX ? MODEL_FORM : MODEL_GOOD;
+    if (content->payload_len == 0) return MODEL_FORM;
+    if (content->payload[0] > 1) return MODEL_VERSION;
+    if (content->payload[0] == 0 || content->payload_len < PREFIX) return MODEL_FORM;
+    return memcmp(content->payload + 1, nobody, 32) == 0 ? MODEL_FORM : MODEL_GOOD;
 }
 
 void model_stamp(const uint8_t key[32], const struct model_stamped *of, uint8_t out[32])

@@ -40,6 +40,7 @@ struct schedule {
     size_t sessions;
     struct message under_way[UNDER_WAY];
     size_t count;
+    bool own;    /* both are devices of one account */
     bool honest; /* nobody lied, was set back, or went far ahead: what comes for the first time opens */
     struct tally *tally;
 };
@@ -89,18 +90,51 @@ static size_t payload_len(struct schedule *s)
     return below(s, 100);
 }
 
+/* Between two devices of one account the payload says to whom the message went (10.9). */
+static size_t prefix(struct schedule *s, uint8_t *payload)
+{
+    if (!s->own) return 0;
+    payload[0] = 1;
+    dice_fill(&s->dice, payload + 1, 32);
+    return 33;
+}
+
 static void make_content(struct schedule *s, struct message *m)
 {
-    static uint8_t payload[PAYLOAD_LEN_MAX];
+    static uint8_t payload[PAYLOAD_LEN_MAX + 33];
     struct model_content c = {.key_version = 1 + below(s, 9), .made_ms = dice_next(&s->dice), .counter = 1 + below(s, 99)};
     size_t len = payload_len(s);
     dice_fill(&s->dice, c.franking, 32);
     dice_fill(&s->dice, c.head, 32);
-    dice_fill(&s->dice, payload, len);
+    size_t before = prefix(s, payload);
+    dice_fill(&s->dice, payload + before, len);
+    len += before;
     c.payload = payload;
     c.payload_len = (uint32_t)len;
     content_twice(&c, &m->padded, m->context.commitment);
     s->tally->large += len > 5000;
+}
+
+/* A prefix that is none, or has no place here; all else is right. */
+static void spoil_prefix(struct schedule *s, struct message *m)
+{
+    struct model_bytes *p = &m->padded;
+    uint8_t *payload = p->at + MODEL_CONTENT_LEN;
+    size_t len = MODEL_CONTENT_LEN + model_u(p->at + 89, 4);
+    switch (below(s, 5)) {
+    case 0: payload[0] = 0; break;
+    case 1: payload[0] = (uint8_t)(2 + below(s, 254)); break;
+    case 2: memset(payload + 1, 0, 32); break;
+    case 3: /* too short */
+        len = MODEL_CONTENT_LEN + below(s, 33);
+        memcpy(p->at + 89, (const uint8_t[]){0, 0, 0, (uint8_t)(len - MODEL_CONTENT_LEN)}, 4);
+        p->len = len;
+        model_pad(p);
+        memset(p->at + len, 0, p->len - len);
+        break;
+    case 4: dice_fill(&s->dice, m->context.target, 32); break; /* another target */
+    }
+    model_commitment(p->at, len, m->context.commitment);
 }
 
 /* A content as no honest sender makes it. */
@@ -115,6 +149,10 @@ static void spoil(struct schedule *s, struct message *m)
         model_add_zeros(p, PAYLOAD_LEN_MAX + 1);
         model_commitment(p->at, p->len, m->context.commitment);
         model_pad(p);
+        return;
+    }
+    if (s->own && one_in(s, 3)) {
+        spoil_prefix(s, m);
         return;
     }
     switch (below(s, 7)) {
@@ -136,7 +174,12 @@ static void send_in(struct schedule *s, size_t session, size_t side)
     m->context.to = s->devices[!side].model;
     dice_fill(&s->dice, m->context.id, 16);
     dice_fill(&s->dice, m->context.target, 32);
+    if (s->own) memcpy(m->context.target, m->context.from.account, 32);
     make_content(s, m);
+    if (!s->own && one_in(s, 200)) { /* its sender's own account, which the recipient's is not */
+        memcpy(m->context.target, m->context.from.account, 32);
+        m->bad = true;
+    }
     if (one_in(s, 25)) spoil(s, m);
     twin_seal(&s->ends[session][side], &m->context, &m->padded, fork_dice(s), &m->ciphertext);
     s->tally->sealed++;
@@ -361,6 +404,11 @@ static void run(struct schedule *s, uint64_t seed)
         s->ends[i][0].exists = s->ends[i][1].exists = false;
     device_make(&s->devices[0], &s->dice);
     device_make(&s->devices[1], &s->dice);
+    s->own = one_in(s, 3);
+    if (s->own) {
+        memcpy(s->devices[1].model.account, s->devices[0].model.account, 32);
+        s->devices[1].real.account = s->devices[0].real.account;
+    }
     for (size_t steps = STEPS_MIN + below(s, STEPS_RANDOM); steps > 0; steps--)
         step(s);
     while (s->count > 0) { /* what is left comes in the end */

@@ -76,6 +76,9 @@ void model_commitment(const uint8_t *content, size_t len, uint8_t out[32]);
 /* model_content_read: of a padded content; MODEL_VERSION or MODEL_FORM when it is none. len gets the content's
  * length without its padding. */
 enum model_cause model_content_read(const uint8_t *padded, size_t padded_len, struct model_content *out, size_t *len);
+/* model_payload_check: what 10.9 asks of the payload of a content with a good commitment; MODEL_VERSION or MODEL_FORM. */
+struct model_context;
+enum model_cause model_payload_check(const struct model_context *c, const struct model_content *content);
 struct model_stamped {
     uint32_t key_id;
     uint8_t commitment[32], sender_device[16], target[32], id[16];

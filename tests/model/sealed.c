@@ -141,7 +141,8 @@ static enum model_cause unseal(struct model_ratchet *r, const struct model_conte
     cause = model_content_read(out->at, out->len, &content, &content_len);
     if (cause != MODEL_GOOD) return cause;
     model_commitment(out->at, content_len, commitment);
-    return memcmp(commitment, context->commitment, 32) == 0 ? MODEL_GOOD : MODEL_COMMITMENT;
+    if (memcmp(commitment, context->commitment, 32) != 0) return MODEL_COMMITMENT;
+    return model_payload_check(context, &content);
 }
 
 /* Reading: "what does not open changes nothing" is true of everything that is refused, also of a content of a later

@@ -336,6 +336,37 @@ static void put_stamp(void)
     PUT("stamp", "stamp", stamp);
 }
 
+static void put_refused(unsigned n, const uint8_t *at, size_t len, const char *cause)
+{
+    char of[32];
+    snprintf(of, sizeof of, "copy_refuse.%u", n);
+    put_hex(of, "framed", at, len);
+    printf("%s.cause text %s\n", of, cause);
+}
+
+static void put_copies(void)
+{
+    struct model_bytes b = {0};
+    printf("\n# ---- copies (10.9): what alice's devices have as payload between them: of a message to bob, and of a note ----\n");
+    model_add_u(&b, 1, 1);
+    model_add(&b, bob.device.account, 32);
+    model_add(&b, "the words", 9);
+    printf("copy.payload text the words\n");
+    put_hex("copy", "framed", b.at, b.len);
+    memcpy(b.at + 1, alice.device.account, 32);
+    put_hex("note", "framed", b.at, b.len);
+    put_refused(1, b.at, 32, "form");
+    b.at[0] = 2;
+    put_refused(2, b.at, b.len, "version");
+    put_refused(3, b.at, 1, "version");
+    b.at[0] = 0;
+    put_refused(4, b.at, b.len, "form");
+    b.at[0] = 1;
+    memset(b.at + 1, 0, 32);
+    put_refused(5, b.at, b.len, "form");
+    model_bytes_free(&b);
+}
+
 int main(void)
 {
     preamble();
@@ -345,6 +376,7 @@ int main(void)
     put_beginnings();
     put_conversation();
     put_stamp();
+    put_copies();
     for (size_t n = 0; n <= MESSAGES; n++) {
         model_bytes_free(&messages[n].content);
         model_bytes_free(&messages[n].ciphertext);

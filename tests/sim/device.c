@@ -180,10 +180,13 @@ static size_t app_new(struct device *d)
         s->messages = realloc(s->messages, s->message_cap * sizeof *s->messages);
         ENSURE(s->messages != NULL);
     }
-    size_t n = s->message_count++, to = rng_below(&s->rng, s->account_count - 1);
+    /* Where devices join, the first ones stand for the accounts. */
+    size_t many = s->truth ? s->account_count : s->device_count, skip = s->truth ? d->owner : d->index;
+    size_t n = s->message_count++, to = rng_below(&s->rng, many - 1);
     struct app_message *m = &s->messages[n];
-    *m = (struct app_message){.from = d->index, .to = to + (to >= d->first), .again_ms = SIM_NEVER};
-    if (s->truth && rng_chance(&s->rng, 60)) m->to = d->first; /* to the other devices of its own account */
+    to = s->devices[to + (to >= skip)].owner;
+    *m = (struct app_message){.from = d->index, .to = to, .again_ms = SIM_NEVER};
+    if (s->truth && rng_chance(&s->rng, 60)) m->to = d->owner; /* to the other devices of its own account */
     m->len = rng_chance(&s->rng, s->profile->large_pm)
                  ? rng_between(&s->rng, 20000, PAYLOAD_LEN_MAX)
                  : rng_between(&s->rng, 24, 600);
@@ -444,10 +447,10 @@ static void identity_read(struct device *d)
     arena_fini(&arena);
 }
 
-void device_prepare(struct sim *s, size_t index, size_t first)
+void device_prepare(struct sim *s, size_t index, size_t owner)
 {
     struct device *d = &s->devices[index];
-    *d = (struct device){.sim = s, .index = index, .first = first, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER,
+    *d = (struct device){.sim = s, .index = index, .owner = owner, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER,
                          .join_ms = SIM_NEVER, .change_ms = SIM_NEVER, .patience_ms = SIM_NEVER};
     d->state = memory_state_new();
 }
@@ -456,10 +459,14 @@ void device_start(struct sim *s, size_t index)
 {
     struct device *d = &s->devices[index];
     struct random_source random = device_random(s);
-    device_prepare(s, index, index);
+    bool second = s->profile->seconds && index % 2;
+    device_prepare(s, index, index - second);
     snprintf(d->handle, sizeof d->handle, "user-%zu", index);
     struct account_wish wish = {.handle = view_of(d->handle, strlen(d->handle))};
-    ENSURE(account_create(d->state, &random, sim_device_now(d), &wish) == STATUS_OK);
+    if (second)
+        second_make(d, &s->devices[d->owner]);
+    else
+        ENSURE(account_create(d->state, &random, sim_device_now(d), &wish) == STATUS_OK);
     device_enter(d);
 }
 
@@ -468,7 +475,7 @@ void device_enter(struct device *d)
     struct sim *s = d->sim;
     identity_read(d);
     d->join_ms = SIM_NEVER;
-    uint64_t born_ms = d->index == d->first ? 0 : s->now_ms;
+    uint64_t born_ms = s->truth && d->index != d->owner ? s->now_ms : 0;
     for (size_t i = 0; i < SESSION_HOSTS; i++) {
         d->sessions[i].attach_ms = SIM_NEVER;
         d->sessions[i].start_ms = born_ms + rng_below(&s->rng, 500);

@@ -111,7 +111,7 @@ bool evil_found(struct device *d, void *message, struct arena *a)
 static bool own_is_old(struct device *d, struct msg_log_state *log, struct arena *a)
 {
     size_t none = 0;
-    return log->length && shorten(d, d->first, log, NULL, &none, a);
+    return log->length && shorten(d, d->owner, log, NULL, &none, a);
 }
 
 bool evil_welcome(struct device *d, void *message, struct arena *a)

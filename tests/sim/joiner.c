@@ -26,10 +26,10 @@ struct joiner {
     char name[24];
 };
 
-void joiner_plan(struct sim *s, size_t index, size_t first)
+void joiner_plan(struct sim *s, size_t index, size_t owner)
 {
     struct device *d = &s->devices[index];
-    device_prepare(s, index, first);
+    device_prepare(s, index, owner);
     d->join_ms = s->now_ms + rng_below(&s->rng, rng_chance(&s->rng, 500) ? 2000 : s->profile->chaos_ms / 2);
 }
 
@@ -41,7 +41,7 @@ static void joiner_begin(struct device *d)
     struct joiner *j = calloc(1, sizeof *j);
     struct random_source random = device_random(s);
     ENSURE(j != NULL);
-    snprintf(j->name, sizeof j->name, "device %zu of %zu", d->index, d->first);
+    snprintf(j->name, sizeof j->name, "device %zu of %zu", d->index, d->owner);
     guest_new(&random, &j->guest);
     join_new(&random, sim_device_now(d), view_of(j->name, strlen(j->name)), &j->join);
     j->endpoint = rng_below(&s->rng, s->broker_count);
@@ -125,7 +125,7 @@ static bool may_be_let_in(const struct device *d)
     struct sim *s = d->sim;
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *other = &s->devices[i];
-        if (other == d || other->first != d->first || !device_is_in(other)) continue;
+        if (other == d || other->owner != d->owner || !device_is_in(other)) continue;
         if (truth_revoked_ms(s, other->id) == SIM_NEVER && people_have_change(other)) return true;
     }
     return false;
@@ -135,13 +135,13 @@ void joiner_doubt(struct device *d)
 {
     struct sim *s = d->sim;
     d->patience_ms = s->now_ms + PATIENCE_MS;
-    if (truth_standing(s, d->first, d->id)) { /* it is only slow to hear of it: its next session will */
+    if (truth_standing(s, d->owner, d->id)) { /* it is only slow to hear of it: its next session will */
         if (d->sessions[SESSION_RECEIVER].conn) net_break(s, d->sessions[SESSION_RECEIVER].conn);
         return;
     }
     approver_drop(d);
     if (may_be_let_in(d)) return;
-    truth_left(s, d->first, d->id);
+    truth_left(s, d->owner, d->id);
     device_crash(d, SIM_NEVER);
     for (size_t i = 0; i < SESSION_HOSTS; i++)
         d->sessions[i].wanted = false;
@@ -237,8 +237,8 @@ static struct device *approver_choose(struct device *d)
     size_t start = rng_below(&s->rng, s->device_count);
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *by = &s->devices[(start + i) % s->device_count];
-        struct session_host *h = by->first == d->first && by->registered ? device_at_work(by) : NULL;
-        if (h && truth_standing(s, d->first, by->id) == STANDING_ACTIVE) return by;
+        struct session_host *h = by->owner == d->owner && by->registered ? device_at_work(by) : NULL;
+        if (h && truth_standing(s, d->owner, by->id) == STANDING_ACTIVE) return by;
     }
     return NULL;
 }

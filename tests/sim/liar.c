@@ -105,6 +105,8 @@ static bool lie_make(struct device *d, const struct frame *f, size_t n, struct b
     return told;
 }
 
+#define MARK_LEN 2u /* mark and flags: altered, they are a later version's, and only another client version ends that (held) */
+
 /* Another byte in one sealed ciphertext that was not sent before. */
 static bool tamper(struct device *d, const struct frame *f, struct view frame, struct buffer *lie)
 {
@@ -122,7 +124,8 @@ static bool tamper(struct device *d, const struct frame *f, struct view frame, s
     if (!len) return false;
     buffer_clear(lie);
     write_view(lie, frame);
-    lie->at[chosen + rng_below(&s->rng, len)] ^= (uint8_t)(1u << rng_below(&s->rng, 8));
+    uint64_t off = rng_below(&s->rng, len);
+    lie->at[chosen + (off < MARK_LEN ? off + MARK_LEN : off)] ^= (uint8_t)(1u << rng_below(&s->rng, 8));
     s->seen[SEEN_TAMPERED]++;
     return true;
 }

@@ -21,7 +21,7 @@ static void others_wake(struct device *d)
     if (!rng_chance(&s->rng, 400)) return;
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *other = &s->devices[i];
-        if (other != d && other->first == d->first && other->change_ms != SIM_NEVER)
+        if (other != d && other->owner == d->owner && other->change_ms != SIM_NEVER)
             other->change_ms = s->now_ms + rng_below(&s->rng, 3) * 20;
     }
 }
@@ -70,14 +70,14 @@ static void put_in_order(struct device *d, struct session_host *h)
     struct identity_log log;
     struct change_wish wish = {.operation = ENTRY_REVOKE};
     device_log(d, &log);
-    bool stray = truth_stray(s, d->first, &wish.subject) && identity_log_device(&log, wish.subject);
+    bool stray = truth_stray(s, d->owner, &wish.subject) && identity_log_device(&log, wish.subject);
     for (size_t i = 0; i < log.device_count && !stray; i++) {
         if (log.devices[i].standing != STANDING_SUSPENDED || device_equal(log.devices[i].id, d->id)) continue;
         wish = (struct change_wish){.operation = ENTRY_RESUME, .subject = log.devices[i].id};
         stray = true;
     }
     /* What others have changed a device hears with its next session. */
-    bool behind = log.length != truth_log(s, d->first)->length;
+    bool behind = log.length != truth_log(s, d->owner)->length;
     if (stray && !behind) change(d, h, &wish);
     if (behind && h->conn && rng_chance(&s->rng, 150)) net_break(s, h->conn);
 }
@@ -92,7 +92,7 @@ void people_step(struct device *d, struct session_host *h)
     struct sim *s = d->sim;
     if (d->change_ms > s->now_ms) return;
     d->change_ms = s->now_ms + (s->calm ? ORDER_MS : 1 + rng_below(&s->rng, 2ull * s->profile->change_every_ms));
-    if (!d->registered || truth_standing(s, d->first, d->id) != STANDING_ACTIVE) return; /* they have seen what the screen says */
+    if (!d->registered || truth_standing(s, d->owner, d->id) != STANDING_ACTIVE) return; /* they have seen what the screen says */
     if (s->calm || rng_chance(&s->rng, 200))
         put_in_order(d, h);
     else
@@ -119,7 +119,7 @@ void people_event(struct device *d, const struct engine_event *e)
     bool itself = device_equal(e->subject, d->id) && (e->operation == ENTRY_SUSPEND || e->operation == ENTRY_REVOKE);
     if (e->status == STATUS_OK && itself) return;
     if (e->status == STATUS_OK)
-        truth_told(s, d->first, e->operation, e->subject);
+        truth_told(s, d->owner, e->operation, e->subject);
     else if (!pointless && !out)
         sim_fail(s, "a change (%s) of device %zu ends as %s", entry_operation_name(e->operation), d->index,
                  status_name(e->status));

@@ -4,6 +4,7 @@
  * retention: everything off for days, past the age of claims and ids, not of payloads.
  * backpressure: tiny credits, queues and mailboxes, and readers that take their time.
  * metered: a relay that allows in a second what a person does, all behind one address.
+ * copies: the same, where each account has two devices, which send, rotate and fail each by itself.
  * sealed: messages sealed end to end, over all of `faults`, and a relay that alters some of them.
  * churn: accounts of several devices, which join, suspend, resume, name and revoke each other, over all of `faults`.
  * evil: the same under a relay that shows old lists, ghosts, other heads to some, and other boxes. */
@@ -85,6 +86,13 @@ static const struct profile profiles[] = {
      .commit_ms = 20, .fault_every_ms = 800, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
      .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(SEALED) | SEEN(TAMPERED) | SEEN(ANEW) | SEEN(AGAIN) | SEEN(ROTATED) | SEEN(STATE_FAILED)},
+    {.name = "copies", .devices_min = 4, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
+     .chaos_ms = 20000, .settle_ms = 3000000, .send_every_ms = 2500, .large_pm = 10, .ttl_pm = 20, .twice_pm = 200,
+     .quick_pm = 200, .rotate_every_ms = 40000, .sealed_pm = 850, .seconds = true, .tamper_pm = 20, .latency_ms = 100,
+     .commit_ms = 20, .fault_every_ms = 900, .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096,
+     .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(SEALED) | SEEN(COPIED) | SEEN(NOTED) | SEEN(TAMPERED) | SEEN(ANEW) | SEEN(AGAIN) | SEEN(ROTATED) |
+                 SEEN(STALE) | SEEN(STATE_FAILED)},
     {.name = "churn", .devices_min = 2, .devices_max = 4, .siblings_max = 2, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 1000, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
      .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 3000, .sealed_pm = 400, .latency_ms = 100,

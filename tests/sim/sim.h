@@ -8,6 +8,7 @@
  *   relay.c     brokers and the fan-out worker as processes
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
+ *   second.c    devices that are the second ones of their accounts
  *   rogue.c     a device without an engine that does what no honest client does
  *   joiner.c    a device that joins somebody's account, and the person who carries its code to another one
  *   people.c    what people do with the devices of their accounts
@@ -17,7 +18,7 @@
  *   watch.c, slabs.c  the oracle that sees every frame and slab
  *   truth.c     what the relay's disks say of every account's devices, and whether everybody keeps to it
  *   parts.c     what became of every part, as senders are told
- *   verdict.c   the oracle's last word, when everything must have come to its end
+ *   verdict.c, ends.c  the oracle's last word, when everything must have come to its end
  *   trace.c     what happened, as a hash and as the last lines before a failure
  *
  * Every actor has a next moment at which it wants to run; the loop moves the clock to the earliest one
@@ -123,6 +124,7 @@ struct profile {
     unsigned change_every_ms; /* mean, per device: something about its account's devices; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
+    bool seconds;             /* each device with an odd number is the second one of the account before it */
     unsigned tamper_pm;       /* of DELIVERs: a sealed ciphertext has another byte; while faults last */
     unsigned latency_ms, commit_ms; /* most */
     unsigned fault_every_ms;        /* mean; 0 = none */
@@ -306,7 +308,7 @@ struct joiner;
 struct device {
     struct sim *sim;
     size_t index;
-    size_t first;           /* the index of its account's first device; messages go to that */
+    size_t owner;           /* the first device of its account; messages go to that */
     struct joiner *joiner;  /* NULL: it is not joining now */
     uint64_t join_ms;       /* when it begins to (again); SIM_NEVER = it has keys and an account */
     uint64_t patience_ms;   /* until when it waits to be let in, once it has consented */
@@ -334,6 +336,10 @@ struct device {
 };
 
 void device_start(struct sim *s, size_t index);
+/* second_make: the home of a second device of the owner's account, whose home knows of it. second_of: the other device of the
+ * account; NULL = there is none. */
+void second_make(struct device *d, struct device *owner);
+const struct device *second_of(const struct sim *s, size_t index);
 uint64_t device_due_ms(const struct device *d);
 void device_step(struct device *d);
 void device_crash(struct device *d, uint64_t restart_ms);
@@ -341,7 +347,7 @@ void device_offline(struct device *d, uint64_t until_ms);
 void device_calm(struct device *d);
 void device_fini(struct device *d);
 /* device_prepare: everything but an identity. device_enter: it has one now, and lives. */
-void device_prepare(struct sim *s, size_t index, size_t first);
+void device_prepare(struct sim *s, size_t index, size_t owner);
 void device_enter(struct device *d);
 /* device_is_in: it has an account, as far as it knows. */
 static inline bool device_is_in(const struct device *d) { return d->join_ms == SIM_NEVER; }
@@ -351,10 +357,10 @@ struct random_source device_random(struct sim *s);
 /* device_log: its own log, as it holds it. */
 void device_log(struct device *d, struct identity_log *out);
 
-/* joiner_plan: device `index` will join the account of device `first`. joiner_end: the process ends; what has consented waits
+/* joiner_plan: device `index` will join the account of device `owner`. joiner_end: the process ends; what has consented waits
  * to be let in, else it begins anew after a while. joiner_doubt: it has consented long ago, and nobody has let it in: it begins
  * anew, if nobody will. */
-void joiner_plan(struct sim *s, size_t index, size_t first);
+void joiner_plan(struct sim *s, size_t index, size_t owner);
 uint64_t joiner_due_ms(const struct device *d);
 void joiner_step(struct device *d);
 void joiner_end(struct device *d);
@@ -393,7 +399,7 @@ bool rogue_device(const struct sim *s, struct account_id *account, struct device
 /* ---- the application's messages (device.c) and the oracle (watch.c, verdict.c) ---- */
 
 struct app_message {
-    size_t from, to, len;
+    size_t from, to, len; /* to: the owner of an account */
     uint64_t ttl_ms;
     char key[24];       /* "" = none */
     bool sealed;
@@ -484,7 +490,8 @@ void faults_step(struct sim *s);
     X(BEHIND, "sends ahead of the relay")      X(LIES, "lies told")                                \
     X(FORKED, "lies noticed")                  X(HELD, "messages held")                   \
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
-    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                    \
+    X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                     \
+    X(COPIED, "copies opened")                 X(NOTED, "notes to oneself opened")                 \
     X(LINKED, "devices linked")                X(UNLINKED, "linkings begun anew")                  \
     X(REJECTED, "linkings rejected")                                                               \
     X(CHANGED, "changes of devices")           X(RACED, "changes behind another one")              \
@@ -492,7 +499,7 @@ void faults_step(struct sim *s);
     X(SUSPENDED, "devices suspended")          X(RESUMED, "devices resumed")                       \
     X(REVOKED, "devices revoked")              X(OUT, "devices turned away")                       \
     X(REVOKED_MAIL, "messages revoked")        X(SWEPT, "revoked devices swept")                   \
-    X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")             \
+    X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")              \
     X(OLD_LISTS, "old lists shown")            X(GHOSTS, "ghosts shown")                           \
     X(STALE_LIES, "acceptances called stale")  X(SWAPPED, "acceptances swapped")                   \
     X(LINK_LIES, "boxes swapped")

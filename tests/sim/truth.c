@@ -234,14 +234,14 @@ void truth_given(struct sim *s, const struct conn *c, struct view frame)
 static bool log_agrees(struct device *d)
 {
     struct identity_log own;
-    const struct identity_log *log = truth_log(d->sim, d->first);
+    const struct identity_log *log = truth_log(d->sim, d->owner);
     device_log(d, &own);
     return own.length == log->length && memcmp(&own.head, &log->head, sizeof own.head) == 0;
 }
 
 static const char *open_of(struct device *d)
 {
-    unsigned standing = device_is_in(d) ? truth_standing(d->sim, d->first, d->id) : 0;
+    unsigned standing = device_is_in(d) ? truth_standing(d->sim, d->owner, d->id) : 0;
     if (!device_is_in(d)) return "has not joined";
     if (standing == STANDING_REVOKED) return NULL;
     if (standing != STANDING_ACTIVE) return "is not active";
@@ -282,7 +282,7 @@ static bool entry_is(const struct sim *s, struct view entry, size_t told, struct
 static struct device *reader_of_log(struct sim *s, size_t first)
 {
     for (size_t i = 0; i < s->device_count; i++)
-        if (s->devices[i].first == first && truth_standing(s, first, s->devices[i].id) == STANDING_ACTIVE)
+        if (s->devices[i].owner == first && truth_standing(s, first, s->devices[i].id) == STANDING_ACTIVE)
             return &s->devices[i];
     return NULL;
 }

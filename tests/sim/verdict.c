@@ -15,18 +15,6 @@
 
 /* ---- settled ---- */
 
-/* A recipient that is shown an old list of the sender's devices cannot open what the others seal: three times, and it is left
- * to the people. */
-static bool is_given_up(const struct sim *s, const struct outbox_row *row)
-{
-    bool failed = false;
-    for (size_t i = 0; i < row->part_count; i++) {
-        if (row->parts[i].outcome == OUTCOME_OPEN && row->parts[i].state != DELIVERY_FAILED) return false;
-        failed = failed || row->parts[i].outcome == OUTCOME_OPEN;
-    }
-    return s->truth && s->profile->lie_pm && failed && row->state == MESSAGE_ACCEPTED && row->attempt >= RESENDS_MAX;
-}
-
 static bool outbox_has(struct device *d, enum message_class class, struct outbox_row *row)
 {
     struct outbox_scan scan = {.class = class, .rows = row, .row_max = 1};
@@ -35,7 +23,7 @@ static bool outbox_has(struct device *d, enum message_class class, struct outbox
     do {
         s = state_outbox_scan(d->state, &scan);
         scan.after = row->order;
-    } while (s == STATUS_OK && scan.row_count && is_given_up(d->sim, row));
+    } while (s == STATUS_OK && scan.row_count && ends_is_given_up(d->sim, row));
     state_rollback(d->state);
     ENSURE(s == STATUS_OK);
     return scan.row_count > 0;
@@ -95,13 +83,27 @@ static void unsettled_tell(struct sim *s)
 
 /* ---- inboxes ---- */
 
-/* Per message and device: how often it is in the inbox, and under which id. */
-struct arrivals {
-    struct { uint8_t count; struct message_id id; } (*in)[SIM_DEVICES_MAX];
-};
+/* Whom the row says it was sent to: our own device's copies and notes do, others' messages do not. */
+static void sent_to_check(struct sim *s, const struct device *d, const struct inbox_row *row, const struct app_message *m)
+{
+    static const struct account_id nobody;
+    bool own = s->devices[m->from].owner == d->owner && m->sealed;
+    const struct account_id *want = own ? &s->devices[m->to].account : &nobody;
+    if (memcmp(&row->sent_to, want, sizeof *want) != 0)
+        sim_fail(s, "device %zu has a message from %zu to %zu, and takes it for another one's", d->index, m->from, m->to);
+    s->seen[SEEN_COPIED] += own && m->to != d->owner;
+    s->seen[SEEN_NOTED] += own && m->to == d->owner;
+}
+
+/* It is for the recipient's devices; sealed also for the sender's other one. */
+static bool may_have(const struct sim *s, const struct device *d, const struct app_message *m)
+{
+    bool own = s->devices[m->from].owner == d->owner && d->index != m->from;
+    return d->owner == m->to ? d->index != m->from : own && m->sealed;
+}
 
 static void row_check(struct sim *s, const struct device *d, const struct inbox_row *row,
-                      struct arrivals *a)
+                      struct arrival *arrivals)
 {
     struct buffer want = {0};
     struct reader r = reader_of(row->body);
@@ -119,19 +121,20 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
     app_payload(s, n, &want);
     if (!view_equal(buffer_view(&want), row->body))
         sim_fail(s, "message %llu has other bytes in the inbox", (unsigned long long)n);
-    if (m->to != d->first)
+    if (!may_have(s, d, m))
         sim_fail(s, "message %llu is in the inbox of device %zu", (unsigned long long)n, d->index);
+    sent_to_check(s, d, row, m);
     if (!device_equal(from->id, row->sender_device) ||
         memcmp(&from->account, &row->sender_account, sizeof from->account) != 0)
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
-    if (a->in[n][d->index].count++ && !m->released) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
-    a->in[n][d->index].id = row->id;
+    if (arrivals[n].count[d->index]++ && !m->released) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
+    arrivals[n].id[d->index] = row->id;
     s->seen[SEEN_SEALED] += m->sealed;
     if (m->sealed != row->sealed) sim_fail(s, "message %llu was sealed, or opaque", (unsigned long long)n);
     buffer_fini(&want);
 }
 
-static void inbox_check(struct sim *s, struct device *d, struct arrivals *a)
+static void inbox_check(struct sim *s, struct device *d, struct arrival *a)
 {
     struct arena arena = {0};
     struct inbox_row rows[64];
@@ -163,74 +166,6 @@ static enum status outbox_row_of(struct sim *s, const struct app_message *m, str
     return status;
 }
 
-static bool has_arrived(const struct sim *s, const struct arrivals *a, size_t n, size_t device, struct message_id id)
-{
-    if (s->messages[n].released && a->in[n][device].count) return true;
-    return a->in[n][device].count == 1 && message_equal(a->in[n][device].id, id);
-}
-
-/* Every part has one end, and what its device holds agrees. NULL, or what is wrong. */
-static const char *parts_wrong(struct sim *s, size_t n, const struct arrivals *a, const struct outbox_row *row)
-{
-    for (size_t i = 0; i < row->part_count; i++) {
-        const struct msg_part_state *part = &row->parts[i];
-        size_t device = device_number(s, part->device);
-        bool revoked = truth_revoked_ms(s, part->device) != SIM_NEVER;
-        if (device == SIM_NEVER) return "a part is for nobody";
-        if (part->outcome == OUTCOME_OPEN) return "a part is open";
-        if (part->outcome == OUTCOME_SETTLED && (device >= SIM_DEVICES_MAX || !has_arrived(s, a, n, device, row->id)))
-            return "a part is settled, and not in the inbox";
-        if (part->outcome == OUTCOME_REVOKED && !revoked) return "a part is revoked, its device is not";
-        if (part->outcome == OUTCOME_EXPIRED && !s->messages[n].ttl_ms && !s->leaps) return "a part has expired early";
-    }
-    return NULL;
-}
-
-/* Nobody has it who was not sent it. */
-static const char *strangers_have(struct sim *s, size_t n, const struct arrivals *a, const struct outbox_row *row)
-{
-    for (size_t d = 0; d < s->device_count; d++) {
-        bool part = false;
-        for (size_t i = 0; i < row->part_count; i++)
-            part = part || device_equal(row->parts[i].device, s->devices[d].id);
-        if (a->in[n][d].count && !part) return "a device has it that it was not sent to";
-    }
-    return NULL;
-}
-
-/* All of it went to devices that were revoked, or expired. */
-static bool all_ended_so(const struct outbox_row *row)
-{
-    for (size_t i = 0; i < row->part_count; i++)
-        if (row->parts[i].outcome != OUTCOME_REVOKED && row->parts[i].outcome != OUTCOME_EXPIRED) return false;
-    return row->part_count > 0;
-}
-
-/* Accounts of several devices. */
-static void churned_check(struct sim *s, size_t n, const struct arrivals *a, const struct outbox_row *row)
-{
-    const struct app_message *m = &s->messages[n];
-    const char *wrong = NULL;
-    /* Three rounds, and each time the recipient had other devices again. */
-    bool given_up = row->state == MESSAGE_REFUSED && !row->receipt.commit &&
-                    (row->reason == STATUS_STALE_DEVICES || row->reason == STATUS_RELAY_BEHIND);
-    bool lately = truth_log(s, m->to)->key_version > 3 || s->profile->lie_pm;
-    if (is_given_up(s, row)) return;
-    if (is_gone(s, m->from)) return; /* it was told nothing more: parts.c and explain see the rest */
-    bool alone = row->state == MESSAGE_REFUSED && row->reason == STATUS_REFUSED && !row->receipt.commit;
-    s->seen[SEEN_GIVEN_UP] += given_up;
-    if (alone && m->to == s->devices[m->from].first) return; /* no other device of its own account was there */
-    if (given_up && lately) return;
-    if (row->state == MESSAGE_SETTLED || (row->state == MESSAGE_REFUSED && all_ended_so(row)))
-        wrong = parts_wrong(s, n, a, row);
-    else
-        wrong = "that is no end";
-    if (!wrong && row->state == MESSAGE_SETTLED && !m->released) wrong = strangers_have(s, n, a, row);
-    if (wrong)
-        sim_fail(s, "message %zu (device %zu to %zu, key %s) ends as %s (%s): %s", n, m->from, m->to, row->key.text,
-                 message_state_name(row->state), status_name(row->reason), wrong);
-}
-
 static bool has_outcome(const struct outbox_row *row, enum outcome outcome)
 {
     for (size_t i = 0; i < row->part_count; i++)
@@ -238,7 +173,48 @@ static bool has_outcome(const struct outbox_row *row, enum outcome outcome)
     return false;
 }
 
-static void message_check(struct sim *s, size_t n, const struct arrivals *a)
+static const struct device *device_by_id(const struct sim *s, struct device_id id)
+{
+    size_t n = device_number(s, id);
+    return n < s->device_count ? &s->devices[n] : NULL;
+}
+
+/* Each device that has settled it has it once, under the row's id; and some device has. */
+static bool has_arrived(const struct sim *s, const struct outbox_row *row, const struct arrival *a)
+{
+    size_t settled = 0;
+    for (size_t i = 0; i < row->part_count; i++) {
+        const struct device *d = device_by_id(s, row->parts[i].device);
+        if (!d || row->parts[i].outcome != OUTCOME_SETTLED) continue;
+        if (a->count[d->index] != 1 || !message_equal(a->id[d->index], row->id)) return false;
+        settled++;
+    }
+    return settled > 0;
+}
+
+/* What was accepted and sealed has a copy where there is another device, and that an end of its own. */
+static void copy_check(struct sim *s, size_t n, const struct outbox_row *message, const struct arrival *a)
+{
+    const struct app_message *m = &s->messages[n];
+    const struct device *from = &s->devices[m->from];
+    struct outbox_row copy;
+    ENSURE(state_begin(from->state, STATE_READ) == STATUS_OK);
+    enum status status = state_outbox_copy(from->state, message->order, &copy);
+    state_rollback(from->state);
+    bool wanted = m->sealed && message->level && second_of(s, m->from) && m->to != from->owner;
+    if (wanted != (status == STATUS_OK)) {
+        sim_fail(s, "message %zu of device %zu, %s: %s", n, m->from, message_state_name(message->state),
+                 wanted ? "it has no copy" : "it has a copy");
+        return;
+    }
+    if (!wanted) return;
+    if (copy.state == MESSAGE_SETTLED && has_arrived(s, &copy, a)) return;
+    if (copy.state == MESSAGE_REFUSED && m->ttl_ms && has_outcome(&copy, OUTCOME_EXPIRED)) return;
+    sim_fail(s, "the copy of message %zu of device %zu ends as %s (%s)", n, m->from, message_state_name(copy.state),
+             status_name(copy.reason));
+}
+
+static void message_check(struct sim *s, size_t n, const struct arrival *a)
 {
     const struct app_message *m = &s->messages[n];
     struct outbox_row row;
@@ -253,10 +229,11 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
         return;
     }
     if (s->truth) {
-        churned_check(s, n, a, &row);
+        ends_check(s, n, a, &row);
         return;
     }
-    bool arrived = has_arrived(s, a, n, m->to, row.id);
+    bool arrived = has_arrived(s, &row, a);
+    copy_check(s, n, &row, a);
     /* A store that starts under a clock a year ahead ends what it holds: it cannot know better. */
     bool expired = (m->ttl_ms || s->leaps) && has_outcome(&row, OUTCOME_EXPIRED);
     /* The disk lost the recipient's account, which has come back since; the sender was told. */
@@ -271,10 +248,9 @@ static void message_check(struct sim *s, size_t n, const struct arrivals *a)
     if (doubted || nobody || lied) return;
     sim_fail(
         s,
-        "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and is in %zu inboxes%s",
+        "message %zu (device %zu to %zu, key %s) ends as %s (%s, part %s), and has %s",
         n, m->from, m->to, row.key.text, message_state_name(row.state), status_name(row.reason),
-        outcome_name(row.parts[0].outcome), (size_t)a->in[n][m->to].count,
-        a->in[n][m->to].count && !arrived ? " under another id" : "");
+        outcome_name(row.parts[0].outcome), arrived ? "arrived" : "not arrived, or not as its sender believes");
 }
 
 /* Every acceptance that a client was told of belongs to a message that ended. */
@@ -293,12 +269,14 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
         if (!device_equal(d->id, ref->sender) || is_gone(s, i)) continue;
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         enum status status = state_outbox_find_id(d->state, ref->id, &row);
+        if (status != STATUS_OK || !target_equal(target_of_account(row.target), ref->target))
+            status = state_outbox_find_copy(d->state, ref->id, &row);
         state_rollback(d->state);
         if (status != STATUS_OK && s->truth && has_released(s, i)) continue; /* accepted, called stale, held and released */
         if (status != STATUS_OK)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
                      i);
-        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !is_given_up(s, &row) &&
+        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !ends_is_given_up(s, &row) &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
             sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
                      row.key.text);
@@ -355,45 +333,41 @@ static void overview_check(struct sim *s)
     arena_fini(&arena);
 }
 
-/* explain() answers from the closed list, and not with a code that denies what was accepted (I13). */
-/* What support reads of a part that has ended, beside what its device has and its sender was told. */
-static void explained_check(struct sim *s, const struct message_ref *ref, const struct msg_explained_part *part)
+/* One for each device of the target, but for the sender's own. */
+static size_t parts_of(const struct sim *s, const struct message_ref *ref)
 {
-    size_t device = device_number(s, part->device);
-    bool revoked = truth_revoked_ms(s, part->device) != SIM_NEVER;
-    const struct part_end *told = parts_find(s, ref, part->device, part->attempt);
-    bool ended = part->code == EXPLAIN_SETTLED || part->code == EXPLAIN_EXPIRED || (part->code == EXPLAIN_REVOKED && revoked);
-    /* Who could seal it anew was revoked: it lies there until its time is over. */
-    ended = ended || (part->state == DELIVERY_FAILED &&
-                      (truth_revoked_ms(s, ref->sender) != SIM_NEVER || s->profile->lie_pm));
-    if (!ended) sim_fail(s, "explain says %s of a part for device %zu", explain_name(part->code), device);
-    if (told && told->outcome != part->outcome)
-        sim_fail(s, "explain says %s, and the sender was told %s", outcome_name(part->outcome), outcome_name(told->outcome));
+    size_t count = 0;
+    for (size_t i = 0; i < s->device_count; i++)
+        count += target_equal(target_of_account(s->devices[i].account), ref->target) &&
+                 !device_equal(s->devices[i].id, ref->sender);
+    return count ? count : 1; /* the rogue's */
 }
 
+/* explain() answers from the closed list, and not with a code that denies what was accepted (I13). */
 static void explain_check(struct sim *s, const struct message_ref *ref)
 {
     struct arena arena = {0};
-    struct msg_explained m;
+    struct msg_explained m = {.part_count = 0};
     struct msg_explain ask = {.sender = ref->sender, .target = ref->target, .id = ref->id};
     if (!admin_ask(s, KIND_EXPLAIN, &msg_explain_desc, &ask, &msg_explained_desc,
                    home_of_target(ref->target), &m, &arena)) {
         sim_fail(s, "explain gives no answer");
     } else if (s->truth && m.part_count) {
         for (size_t i = 0; i < m.part_count; i++)
-            explained_check(s, ref, &m.parts[i]);
-    } else if (m.part_count != 1) {
+            ends_explained(s, ref, &m.parts[i]);
+    } else if (m.part_count != parts_of(s, ref)) {
         bool old = m.code == EXPLAIN_OLDER_THAN_RETENTION && s->slept_days >= LEDGER_DAYS;
         if (!s->cuts && !s->leaps &&
             !old) /* a claim that was cut off after its end was told leaves no record */
             sim_fail(s, "explain of an accepted message gives %zu parts and code %s", m.part_count,
                      explain_name(m.code));
-    } else {
-        uint32_t code = m.parts[0].code;
+    }
+    for (size_t i = 0; i < m.part_count && !s->failed && !s->truth; i++) {
+        uint32_t code = m.parts[i].code;
         struct account_id account;
         struct device_id rogue;
         bool odd = rogue_device(s, &account, &rogue) &&
-                   (device_equal(rogue, m.parts[0].device) || device_equal(rogue, ref->sender));
+                   (device_equal(rogue, m.parts[i].device) || device_equal(rogue, ref->sender));
         if (code != EXPLAIN_SETTLED && code != EXPLAIN_EXPIRED && !odd)
             sim_fail(s, "explain says %s of a message that has ended", explain_name(code));
     }
@@ -421,17 +395,17 @@ static void relay_check(struct sim *s)
 
 void verdict_check(struct sim *s)
 {
-    struct arrivals a = {.in = calloc(s->message_count + 1, sizeof *a.in)};
-    ENSURE(a.in);
+    struct arrival *a = calloc(s->message_count + 1, sizeof *a);
+    ENSURE(a);
     if (!verdict_settled(s)) unsettled_tell(s);
     for (size_t i = 0; i < s->device_count && !s->failed; i++)
-        if (device_is_in(&s->devices[i])) inbox_check(s, &s->devices[i], &a);
+        if (device_is_in(&s->devices[i])) inbox_check(s, &s->devices[i], a);
     for (size_t i = 0; i < s->message_count && !s->failed; i++)
-        message_check(s, i, &a);
+        message_check(s, i, &a[i]);
     for (size_t i = watch_accepted_count(s); i-- > 0 && !s->failed;) {
         struct message_ref ref = watch_accepted(s, i);
         accepted_check(s, &ref);
     }
     if (!s->failed) relay_check(s);
-    free(a.in);
+    free(a);
 }

@@ -120,19 +120,21 @@ static bool is_device_of(const struct sim *s, struct target_id target, struct de
 {
     struct account_id account;
     struct device_id rogue;
-    for (size_t i = 0; i < s->account_count; i++)
-        if (target_equal(target_of_account(s->devices[i].account), target))
-            return s->truth ? truth_standing(s, i, id) != 0 : device_equal(s->devices[i].id, id);
+    for (size_t i = 0; s->truth && i < s->account_count; i++)
+        if (target_equal(target_of_account(s->devices[i].account), target)) return truth_standing(s, i, id) != 0;
+    for (size_t i = 0; i < s->device_count; i++)
+        if (target_equal(target_of_account(s->devices[i].account), target) && device_equal(s->devices[i].id, id))
+            return true;
     return rogue_device(s, &account, &rogue) && target_equal(target_of_account(account), target) &&
            device_equal(rogue, id);
 }
 
-/* Every part is for a device that is in the real log, or was. */
+/* Every part is for another device that is in the real log, or was. */
 static void parts_check(struct sim *s, const struct conn *c, const struct msg_send_item *item)
 {
     s->seen[SEEN_MANY] += item->part_count > 1;
     for (size_t i = 0; i < item->part_count; i++)
-        if (!is_device_of(s, item->target, item->parts[i].device))
+        if (!is_device_of(s, item->target, item->parts[i].device) || device_equal(item->parts[i].device, device_of(s, c)))
             sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
 }
 
@@ -144,7 +146,7 @@ static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
     struct sent sent = {.ref.sender = device_of(s, c)};
     *index = SIM_NEVER;
     if (codec_decode(&msg_send_item_desc, raw, &s->watch->arena, &item) != STATUS_OK ||
-        (!item.part_count && !s->truth) || item.part_count > (s->truth ? DEVICES_PER_ACCOUNT : 1)) {
+        (!item.part_count && !s->truth) || item.part_count > DEVICES_PER_ACCOUNT) {
         if (!is_rogue(s, c)) sim_fail(s, "a client sends an item that does not decode");
         return;
     }

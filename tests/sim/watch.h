@@ -50,6 +50,12 @@ struct part_end {
     uint32_t attempt, outcome;
 };
 
+/* Per message: how often it is in the inbox of each device, and under which id. */
+struct arrival {
+    size_t count[SIM_DEVICES_MAX];
+    struct message_id id[SIM_DEVICES_MAX];
+};
+
 struct watch {
     struct part_end *ends;
     size_t end_count, end_cap;
@@ -61,6 +67,12 @@ struct watch {
     struct credit credits[CREDIT_SESSIONS_MAX]; /* a ring: the newest sessions */
     size_t credit_count;
 };
+
+/* ends.c, where accounts have several devices. ends_check: how a message, and its copy, has come to its end. ends_is_given_up:
+ * after three attempts, while the relay lied. ends_explained: what support reads of a part. */
+void ends_check(struct sim *s, size_t n, const struct arrival *a, const struct outbox_row *row);
+bool ends_is_given_up(const struct sim *s, const struct outbox_row *row);
+void ends_explained(struct sim *s, const struct message_ref *ref, const struct msg_explained_part *part);
 
 bool watch_has_canary(struct view bytes);
 /* watch_unanswered: a request on a living connection that waits for so long; NULL = none. */

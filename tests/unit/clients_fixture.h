@@ -86,6 +86,8 @@ void know_bob(struct fixture *f);
 /* bob_does: an entry behind the relay's log of bob's; by his first device unless the plan names a signer.
  * bob_adds: another device, the n-th; bob_rotates: his first device has another identity key. bob_forgets: the relay has
  * only this many entries any more. */
+/* record_of: the n-th device's keys; bob's first one is 0. */
+struct msg_device_record record_of(uint8_t n, uint8_t sk[64]);
 void bob_does(struct fixture *f, struct entry_plan plan);
 struct device_id bob_adds(struct fixture *f, uint8_t n);
 void bob_rotates(struct fixture *f, uint8_t n);

@@ -35,7 +35,7 @@ static void ok(enum status s)
     cr_assert_eq(s, STATUS_OK, "%s", status_name(s));
 }
 
-static struct msg_device_record record_of(uint8_t n, uint8_t sk[64])
+struct msg_device_record record_of(uint8_t n, uint8_t sk[64])
 {
     struct msg_device_record record;
     uint8_t seed[32] = {7, n}, scalar[32] = {8, n};

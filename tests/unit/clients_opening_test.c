@@ -1,5 +1,6 @@
 /* What a client does about what it does not know (yet): senders whose log it has not seen, bundles and statements that are
  * ahead of its copy of a log. */
+#include "broker/wire/report.h"
 #include "clients/seal/sealed.h"
 #include "tests/unit/clients_fixture.h"
 #include "tests/unit/duet.h"
@@ -83,6 +84,33 @@ ENGINE_TEST(opening, what_is_not_open_yet_cannot_be_acknowledged)
     cr_assert_eq(engine_ack(f->e, f->now, &order, 1), STATUS_NOT_FOUND);
     pass(f, 1000);
     (void)said_both(f, &ack, 0, 1);
+}
+
+/* The first attempt was failed once, and that word was lost on its way back; what is said now is about the second. */
+ENGINE_TEST(opening, a_resend_takes_the_place_of_the_attempt_that_is_closed_still)
+{
+    struct msg_ack ack;
+    struct msg_report report;
+    struct msg_report_body body;
+    session_only(f);
+    struct incoming first = strangers(f, 1), resent = strangers(f, 1);
+    deliver_only(f, &first);
+    resent.items[0].seq = 2;
+    resent.items[0].attempt = 1;
+    deliver_only(f, &resent);
+    (void)asked_for(f);
+    for (int i = 0; i < 8; i++) {
+        pass(f, 1000);
+        if (said_count(f, KIND_LOOKUP)) (void)asked_for(f);
+        if (!said_count(f, KIND_ACK)) continue;
+        struct frame frame = said(f, KIND_ACK, &msg_ack_desc, &ack);
+        if (ack.failed_count) break;
+        echo(f, &frame, &ack);
+    }
+    cr_assert(ack.settled_seq == 2 && ack.failed_count == 1 && ack.failed[0].seq == 2, "%d failures, up to %d",
+              (int)ack.failed_count, (int)ack.settled_seq);
+    cr_assert_eq(report_open(ack.failed[0].report, &f->arena, &report, &body), STATUS_OK);
+    cr_assert(body.attempt == 1 && body.cause == CAUSE_SENDER);
 }
 
 /* ---- bundles ---- */

@@ -12,7 +12,7 @@
 
 #define DUET_MAILBOX_MAX 2048u
 #define DUET_EVENTS_MAX  256u
-enum { ALICE, BOB, PARTIES };
+enum { ALICE, BOB, PARTIES, PHONE = PARTIES, HOMES }; /* PHONE: another device of Alice's, once phone_joins has made it */
 
 /* A delivery as the relay keeps it. */
 struct parcel {
@@ -32,7 +32,7 @@ struct party {
     struct state_identity me;
     bool online, attached, greeted;
     struct session_id session;
-    /* at the relay: */
+    /* at the relay; entries, log and handle are those of the account, and ALICE's for her phone: */
     struct buffer entries[16];
     size_t entry_count;
     struct identity_log log;
@@ -54,7 +54,7 @@ struct duet {
     struct now now;
     uint64_t seed, commit, sessions;
     struct arena arena;
-    struct party party[PARTIES];
+    struct party party[HOMES];
     size_t sends, claims, lookups, publishes;
     size_t bundle_again;   /* so many times more PREKEYS has each bundle */
     uint64_t claims_ahead; /* so many more entries PREKEYS says that the log has */
@@ -85,6 +85,11 @@ void duet_restart(struct duet *d, int who);
 /* duet_swap: the same with another home, one copied from the present one; the caller closes that. */
 void duet_swap(struct duet *d, int who, struct state *home);
 
+/* phone_joins: Alice's device adds another one, which is online from then on; hers hears of it with its next session.
+ * phone_leaves: an entry of hers puts it out (ENTRY_SUSPEND, ENTRY_REVOKE), or lets it in again (ENTRY_RESUME). */
+void phone_joins(struct duet *d);
+void phone_leaves(struct duet *d, enum entry_operation operation);
+
 /* say: a sealed message to the other one; its order number. */
 uint64_t say(struct duet *d, int from, const char *words);
 enum message_state duet_state(struct duet *d, int who, uint64_t order);
@@ -93,5 +98,9 @@ const char *read_all(struct duet *d, int who);
 /* the newest parcel for somebody. */
 struct parcel *parcel_last(struct duet *d, int to);
 bool duet_happened(const struct duet *d, int who, enum engine_event_kind kind);
+
+/* Between the two files of it: the relay takes a frame of the party's; what waits goes out, one DELIVER for each. */
+void relay_does(struct duet *d, struct party *p, struct view bytes);
+bool relay_delivers(struct duet *d, struct party *p);
 
 #endif

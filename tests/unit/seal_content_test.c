@@ -26,7 +26,7 @@ Test(content, padding_is_padme_with_a_floor)
         cr_assert(padded >= len && padded <= len + len / 8);
         cr_assert_eq(content_padded_len(padded), padded);
     }
-    cr_assert_leq(content_padded_len(CONTENT_LEN_MAX), CIPHERTEXT_LEN_MAX - 256);
+    cr_assert_leq(content_padded_len(CONTENT_HEAD_LEN + CONTENT_PAYLOAD_MAX), CIPHERTEXT_LEN_MAX - 256);
 }
 
 Test(content, what_was_written_is_read)

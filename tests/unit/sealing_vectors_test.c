@@ -3,6 +3,7 @@
 #include "tests/unit/wire_vectors.h"
 
 #include "broker/wire/stamp.h"
+#include "clients/seal/copy.h"
 #include "clients/seal/content.h"
 #include "clients/seal/hkdf.h"
 #include "clients/seal/session.h"
@@ -260,4 +261,25 @@ Test(sealing_vectors, the_stamp_of_the_first_message)
     FIXED("message.1.commitment", commitment);
     stamp_make(&key, &commitment, &ref, number("stamp.accepted_ms"), &stamp);
     IS(stamp, "stamp.stamp");
+}
+
+Test(sealing_vectors, copies_and_notes)
+{
+    const char *payload = text("copy.payload"), *const names[] = {"copy.framed", "note.framed"};
+    struct account_id accounts[2], to;
+    struct view read;
+    FIXED("bob.account", accounts[0]);
+    FIXED("alice.account", accounts[1]);
+    for (size_t i = 0; i < 2; i++) {
+        struct buffer framed = {0};
+        copy_write(accounts[i], view_of(payload, strlen(payload)), &framed);
+        is(buffer_view(&framed), names[i]);
+        cr_assert_eq(copy_read(hex(names[i]), &to, &read), CAUSE_NONE);
+        cr_assert(memcmp(&to, &accounts[i], sizeof to) == 0 && view_equal(read, view_of(payload, strlen(payload))));
+        buffer_fini(&framed);
+    }
+    for (unsigned n = 1; n <= 5; n++) {
+        bool later = strcmp(text(of("copy_refuse", n, "cause")), "version") == 0;
+        cr_assert_eq(copy_read(hex(of("copy_refuse", n, "framed")), &to, &read), later ? CAUSE_VERSION : CAUSE_FORM, "%u", n);
+    }
 }

@@ -212,6 +212,7 @@ Test(frame, the_longest_meta_of_each_kind_is_within_its_bound)
         {KIND_EXPLAIN, &msg_explain_desc}, {KIND_EXPLAINED, &msg_explained_desc},
         {KIND_HOLD, &msg_hold_desc}, {KIND_HOLDS_ARE, &msg_holds_are_desc},
         {KIND_DEVICES, &msg_devices_desc}, {KIND_DEVICES_ARE, &msg_devices_are_desc},
+        {KIND_LOG_GREW, &msg_log_grew_desc}, {KIND_DRIFT, &msg_empty_desc}, {KIND_DRIFT_IS, &msg_drift_is_desc},
         {KIND_READY, &msg_ready_desc}, {KIND_PEER, &msg_peer_desc},
         {KIND_HEARTBEAT, &msg_heartbeat_desc}, {KIND_SESSION, &msg_session_desc},
         {KIND_CLOSED, &msg_closed_desc}, {KIND_UNDELIVERED, &msg_undelivered_desc},
