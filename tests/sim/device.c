@@ -224,19 +224,18 @@ static void released_note(struct device *d, uint64_t order)
             s->messages[n].released = true;
 }
 
-/* When the lies have ended, the user says that what was held shall go. */
+/* NULL h: only noted; the user's word for one message frees all others to that contact. */
 static void app_release(struct device *d, struct session_host *h)
 {
     struct outbox_row row;
     struct outbox_scan scan = {.class = CLASS_ENDED, .rows = &row, .row_max = 1};
-    d->held = false;
     do {
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
         state_rollback(d->state);
         scan.after = row.order;
-        if (scan.row_count && row.state == MESSAGE_HELD) released_note(d, row.order);
-        if (scan.row_count && row.state == MESSAGE_HELD &&
+        if (scan.row_count && row.state == MESSAGE_HELD && !h) released_note(d, row.order);
+        if (scan.row_count && row.state == MESSAGE_HELD && h &&
             engine_release(h->engine, sim_device_now(d), &row.key) != STATUS_OK)
             sim_fail(d->sim, "a held message cannot be released");
     } while (scan.row_count);
@@ -256,7 +255,11 @@ static void app_step(struct device *d)
     if (!is_ready(by) || d->patience_ms != SIM_NEVER) return; /* it waits to be let in */
     app_rotate(d, by);
     if (s->truth) people_step(d, by);
-    if (d->held && s->calm) app_release(d, by);
+    if (d->held && s->calm) { /* when the lies have ended, the user says that what was held shall go */
+        d->held = false;
+        app_release(d, NULL);
+        app_release(d, by);
+    }
     if (d->next_send_ms <= s->now_ms && !s->calm) {
         d->next_send_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->send_every_ms);
         size_t n = app_new(d);

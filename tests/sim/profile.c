@@ -100,7 +100,7 @@ static const struct profile profiles[] = {
      .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(LINKED) | SEEN(UNLINKED) | SEEN(REJECTED) | SEEN(CHANGED) | SEEN(RACED) | SEEN(REBUILT) |
                  SEEN(POINTLESS) | SEEN(SUSPENDED) | SEEN(RESUMED) | SEEN(REVOKED) | SEEN(OUT) | SEEN(REVOKED_MAIL) |
-                 SEEN(SWEPT) | SEEN(MANY) | SEEN(STALE) | SEEN(SEALED) | SEEN(AGAIN)},
+                 SEEN(SWEPT) | SEEN(MANY) | SEEN(STALE) | SEEN(SEALED) | SEEN(AGAIN) | SEEN(COPIED) | SEEN(NOTED)},
     {.name = "evil", .devices_min = 2, .devices_max = 4, .siblings_max = 2, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 600, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
      .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 3000, .lie_pm = 150, .sealed_pm = 400, .latency_ms = 100,
