@@ -23,7 +23,7 @@ static enum status request_forward(struct broker *b, const struct request *r)
     return worker_forward(b, &stamp, &c->asked, &r->frame->header, r->bytes);
 }
 
-/* ACK, BYE, PUBLISH: only the home of the bound account knows the session. */
+/* ACK, BYE, PUBLISH, BACKUP_PUT, BACKUP_GET: only the home of the bound account knows the session. */
 static enum status request_own_home(struct broker *b, const struct request *r)
 {
     if (r->frame->header.home != home_of_account(r->c->account)) return STATUS_WRONG_HOME;
@@ -69,6 +69,10 @@ static request_handler *const handlers[] = {
     [KIND_CLAIM_PREKEYS] = request_forward,
     [KIND_LINK_PUT] = request_forward,
     [KIND_LINK_GET] = request_forward,
+    [KIND_CONTACTS_SET] = request_own_home,
+    [KIND_CONTACTS_GET] = request_own_home,
+    [KIND_BACKUP_PUT] = request_own_home,
+    [KIND_BACKUP_GET] = request_own_home,
 };
 
 /* The home says when a device is revoked. A broker that has not heard it for a second may not know yet: it forwards nothing
@@ -76,6 +80,12 @@ static request_handler *const handlers[] = {
 static bool home_is_heard(struct broker *b, const struct connection *c)
 {
     return route_owner(&b->route, home_of_account(c->account), b->now) != NULL;
+}
+
+/* LOOKUP answers a device more than somebody without a session. */
+static bool speaks_as_device(const struct connection *c, const struct kind_rule *rule)
+{
+    return rule->needs_session || (rule->kind == KIND_LOOKUP && session_bound(c));
 }
 
 static enum status request_handle(struct broker *b, const struct request *r)
@@ -86,7 +96,7 @@ static enum status request_handle(struct broker *b, const struct request *r)
     if (header->correlation == 0) return STATUS_MALFORMED;
     if (b->draining && header->kind != KIND_PING) return STATUS_DRAINING;
     if (rule->needs_session && !session_bound(r->c)) return STATUS_NO_SESSION;
-    if (rule->needs_session && !home_is_heard(b, r->c)) return STATUS_BUSY;
+    if (speaks_as_device(r->c, rule) && !home_is_heard(b, r->c)) return STATUS_BUSY;
     return handlers[header->kind](b, r);
 }
 

@@ -95,7 +95,7 @@ static bool needs_no_session(unsigned kind)
 /* What a guest may ask costs storage something, and he has nothing to lose. */
 static bool is_strict(unsigned kind)
 {
-    return needs_no_session(kind) || kind == KIND_LINK_PUT || kind == KIND_LINK_GET;
+    return needs_no_session(kind) || kind == KIND_LOOKUP || kind == KIND_LINK_PUT || kind == KIND_LINK_GET;
 }
 
 /* Requests that one counts for. Where signatures are verified, each 256 bytes may hold another entry; who asks for that in
@@ -106,6 +106,7 @@ static uint64_t price_of(const struct metered *frame, const struct bucket_rate *
     if (frame->kind == KIND_REGISTER) price = 1 + frame->len / 256;
     if (frame->kind == KIND_APPEND) price = 4 * (1 + frame->len / 256);
     if (frame->kind == KIND_PUBLISH || frame->kind == KIND_LINK_PUT) price = 8;
+    if (frame->kind == KIND_CONTACTS_SET || frame->kind == KIND_CONTACTS_GET) price = 8;
     return price < rate->burst ? price : rate->burst;
 }
 

@@ -10,8 +10,8 @@
 
 /* Each at least 1. What somebody has not used for METER_BURST_S seconds he may use at once. */
 struct meter_rates {
-    uint32_t address_requests_per_s; /* HELLO, REGISTER, CLAIM_HANDLE; METER_LOOSE times as much of
-                                      * anything else without a session */
+    uint32_t address_requests_per_s; /* HELLO, REGISTER, CLAIM_HANDLE, LOOKUP without a session; METER_LOOSE
+                                      * times as much of anything else without one */
     uint32_t device_requests_per_s;  /* all of a device's connections together */
     uint64_t device_bytes_per_s;     /* of its frames */
 };

@@ -18,7 +18,7 @@ struct device_secrets *secrets_new(void)
 
 /* ---- making one ---- */
 
-static void keys_make(const struct random_source *random, struct device_secrets *secrets,
+void device_keys_make(const struct random_source *random, struct device_secrets *secrets,
                       struct msg_device_record *out)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
@@ -67,7 +67,7 @@ enum status account_create(struct state *state, const struct random_source *rand
     struct arena arena = {0};
     struct contact own = {.checked_ms = now.wall_ms};
     uint8_t salt[16];
-    keys_make(random, secrets, &identity.record);
+    device_keys_make(random, secrets, &identity.record);
     random->fill(random->self, salt, sizeof salt);
     founding_make(&identity.record, secrets->signing_sk, now.wall_ms, salt, &entry);
     identity.entry = buffer_view(&entry);
@@ -82,6 +82,15 @@ enum status account_create(struct state *state, const struct random_source *rand
 }
 
 /* ---- reading and marking ours ---- */
+
+/* A handle is claimed by the key that founded the account (PROTOCOL 6), which other devices of it do not have. */
+static bool is_founder(const struct state_identity *me, struct arena *a)
+{
+    struct msg_entry signed_entry;
+    struct msg_entry_body body;
+    return entry_open(me->entry, a, &signed_entry, &body) == STATUS_OK && body.device_count &&
+           memcmp(&body.device->signing, &me->record.signing, sizeof me->record.signing) == 0;
+}
 
 enum status identity_load(struct engine *e)
 {
@@ -102,7 +111,8 @@ enum status identity_load(struct engine *e)
     arena_fini(&e->identity_arena);
     e->identity_arena = arena;
     e->identity = identity;
-    e->claim_settled = !identity.handle.len || identity.claimed;
+    e->founder = is_founder(&identity, &e->identity_arena);
+    e->claim_settled = !identity.handle.len || identity.claimed || !e->founder;
     e->change_pending = pending;
     e->joining = joining;
     return STATUS_OK;
@@ -160,7 +170,7 @@ static void identity_mark(struct engine *e, enum identity_flag flag)
 
 static enum status register_in(struct engine *e, struct msg_register *m)
 {
-    enum status s = pin_entries_in(e, e->identity.account, 1, &m->entries, &m->entry_count);
+    enum status s = pin_entries_in(e, e->identity.account, e->register_first, &m->entries, &m->entry_count);
     return s == STATUS_OK ? own_token_in(e, &m->token) : s;
 }
 
@@ -175,6 +185,18 @@ void register_send(struct engine *e, struct now now)
     e->hello_ms = sent ? NEVER : now.mono_ms + RETRY_MIN_MS;
 }
 
+/* The relay has not all of a log that one frame has no room for: the next one goes on where it ends. */
+static bool register_goes_on(struct engine *e, const struct msg_log_state *said)
+{
+    struct contact own;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
+    if (s == STATUS_NOT_FOUND || !engine_fault(e, s)) return false;
+    if (said->length >= own.log.length || said->length <= e->register_first) return false;
+    e->register_first = said->length;
+    return true;
+}
+
 void registered_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
 {
     struct msg_registered m;
@@ -184,14 +206,25 @@ void registered_reply(struct engine *e, struct now now, struct request *r, const
         hello_failed(e, now, r, STATUS_UNKNOWN, 0);
         return;
     }
+    if (register_goes_on(e, &m.log)) {
+        register_send(e, now);
+        return;
+    }
     if (!e->identity.registered) identity_mark(e, FLAG_REGISTERED);
-    if (e->introduced) e->claim_settled = !e->identity.handle.len; /* it may have lost both */
+    if (e->introduced) e->claim_settled = !e->identity.handle.len || !e->founder; /* it may have lost both */
     if (e->broken == STATUS_OK) session_registered(e, now);
 }
 
+/* A device that the recovery key has added is in no log yet: where another entry was first there, only that key can add it
+ * again (restore.h). */
 void register_failed(struct engine *e, struct now now, struct request *r, enum status s,
                      uint32_t retry_after_ms)
 {
+    e->register_first = 1;
+    if (s == STATUS_STALE_HEAD && !e->identity.registered) {
+        session_stop(e, now, s);
+        return;
+    }
     hello_failed(e, now, r, s, retry_after_ms);
 }
 
@@ -274,6 +307,7 @@ static enum status handle_want_in(struct engine *e, struct view handle)
 enum status engine_register(struct engine *e, struct now now, struct view handle)
 {
     if (handle_check(handle) != STATUS_OK) return STATUS_MALFORMED;
+    if (!e->founder) return STATUS_REFUSED;
     arena_reset(&e->arena);
     enum status s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, handle_want_in(e, handle));

@@ -1,6 +1,6 @@
 /* api: what the files behind sealmq.h share: the client, its ring of events, and how results and structs cross
  * the border. One file per noun: api_home, api_loop, api_event, api_prompt, api_identity, api_message, api_copy, api_inbox,
- * api_lookup, api_contact, api_verify, api_text. Nothing outside of them includes this. */
+ * api_lookup, api_contact, api_policy, api_verify, api_text. Nothing outside of them includes this. */
 #ifndef SEALMQ_CLIENTS_API_H
 #define SEALMQ_CLIENTS_API_H
 

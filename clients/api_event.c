@@ -69,6 +69,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_FAILED: return SEALMQ_EVENT_FAILED;
     case ENGINE_LINK: return SEALMQ_EVENT_LINK;
     case ENGINE_LINKED: return SEALMQ_EVENT_LINKED;
+    case ENGINE_CONTACTS: return SEALMQ_EVENT_CONTACTS;
     case ENGINE_LEFT: return SEALMQ_EVENT_LEFT;
     case ENGINE_OVERFLOW: return SEALMQ_EVENT_OVERFLOW;
     case ENGINE_CONTACT: return SEALMQ_EVENT_CONTACT;
@@ -76,6 +77,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_WEAK:
     case ENGINE_FORKED:
     case ENGINE_UNVERIFIED:
+    case ENGINE_RECOVERED:
     case ENGINE_COPIED: break; /* prompts */
     case ENGINE_MOVE: break;   /* the library's own affair */
     }
@@ -153,6 +155,7 @@ static void changed(struct sealmq_client *c, const struct engine_event *e)
 static void prompt(struct sealmq_client *c, const struct engine_event *e)
 {
     const struct about sender = {.account = e->sender_account}, device = {0, e->sender_account, e->sender_device};
+    static const struct device_id nobody;
     if (e->kind == ENGINE_MESSAGE && (e->state == MESSAGE_HELD || e->state == MESSAGE_UNKNOWN))
         prompt_push(c, prompt_of_message(e->state, e->status, true), e->order);
     else if (e->kind == ENGINE_GAP)
@@ -169,6 +172,8 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         (void)prompt_put(c, SEALMQ_PROMPT_CONTACT_SILENT, &sender);
     else if (e->kind == ENGINE_WEAK)
         (void)prompt_put(c, SEALMQ_PROMPT_WEAK_SESSION, &device);
+    else if (e->kind == ENGINE_RECOVERED)
+        prompt_push(c, device_equal(e->subject, nobody) ? SEALMQ_PROMPT_RECOVERY_CHANGED : SEALMQ_PROMPT_RECOVERY_USED, 0);
     else if (e->kind == ENGINE_COPIED)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_LINKED)

@@ -64,6 +64,8 @@ enum sealmq_status sealmq_handle_claim(struct sealmq_client *c, const char *hand
 {
     enum status s = engine_register(c->engine, host_now(), view_of(handle, strlen(handle)));
     api_changed(c);
+    if (s == STATUS_REFUSED)
+        return api_fail(c, s, "only the device that founded this account claims handles for it");
     return s == STATUS_MALFORMED ? api_fail(c, s, HANDLE_RULE) : api_result(c, s);
 }
 

@@ -14,18 +14,20 @@ struct sender {
     bool own;
     struct account_id to;
     struct view to_handle;
+    bool request; /* nothing is said of it, and requests are on */
 };
 
 static void received_give(const struct inbox_row *row, const struct sender *sender, struct sealmq_received *out)
 {
     bool sealed = row->sealed;
+    enum sealmq_prompt_id asks = sender->request ? SEALMQ_PROMPT_REQUEST : SEALMQ_PROMPT_NONE;
     struct sealmq_received full = {.order = row->order,
                                    .kind = sealed ? SEALMQ_SEALED : SEALMQ_OPAQUE,
-                                   .prompt = sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED,
+                                   .prompt = sealed ? asks : SEALMQ_PROMPT_NOT_SEALED,
                                    .accepted_ms = row->accepted_ms, .received_ms = row->received_ms,
                                    .missing = row->missing,
                                    .payload = row->body.at, .payload_len = row->body.len,
-                                   .verified = sender->verified, .own = sender->own};
+                                   .verified = sender->verified, .own = sender->own, .request = sender->request};
     memcpy(full.account.bytes, row->sender_account.bytes, sizeof full.account.bytes);
     memcpy(full.device.bytes, row->sender_device.bytes, sizeof full.device.bytes);
     memcpy(full.id.bytes, row->id.bytes, sizeof full.id.bytes);
@@ -64,10 +66,13 @@ static enum status sender_in(struct sealmq_client *c, const struct inbox_row *ro
 
 static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox_row *row, struct sender *sender)
 {
+    struct state_identity me;
     struct inbox_scan scan = {.which = INBOX_UNSHOWN, .after = after, .rows = row, .row_max = 1};
     enum status s = state_inbox_scan(c->state, &scan, &c->inbox_arena);
     if (s == STATUS_OK && scan.row_count == 0) return STATUS_NOT_FOUND;
-    return s == STATUS_OK ? sender_in(c, row, sender) : s;
+    if (s == STATUS_OK) s = sender_in(c, row, sender);
+    if (s == STATUS_OK) s = state_identity_get(c->state, &c->inbox_arena, &me);
+    return s == STATUS_OK ? state_is_request(c->state, &c->inbox_arena, me.account, row->sender_account, &sender->request) : s;
 }
 
 enum sealmq_status sealmq_inbox_next(struct sealmq_client *c, uint64_t after, struct sealmq_received *out)

@@ -1,12 +1,13 @@
 /* api_prompt: the table of prompts, and which of them this home still has to show. Decides nothing else. */
 #include "clients/api.h"
+#include "clients/recovery.h"
 
 #define SEEN_SETTING "prompts_seen" /* 4 bytes: a bit for each id */
 
 static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_NO_RECOVERY] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
-        "The keys and messages of this device are only in its home. Messages cannot be read again if all devices are "
-        "lost, and nobody can restore the account: there is no recovery in this version."},
+        "The keys and messages of this device are only in its home. No recovery key is set: if all devices are lost, nobody "
+        "can restore the account. Messages cannot be read again then, with a recovery key neither."},
     [SEALMQ_PROMPT_NOT_SEALED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This message is not end-to-end encrypted by SealMQ: what the application hands over is what the relay has."},
     [SEALMQ_PROMPT_CONTACT_CHANGED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
@@ -35,12 +36,29 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
         "now on."},
+    [SEALMQ_PROMPT_REQUEST] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This is from somebody who is not allowed to write to this account yet. Whoever is answered, or accepted, may write on; who is "
+        "refused is blocked, and not told."},
     [SEALMQ_PROMPT_ON_HOLD] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
         "The operator of the relay has put this account or this device on hold. It sends and receives nothing until it is "
         "released; what comes for it waits, and nothing is lost here. Ask the operator why."},
     [SEALMQ_PROMPT_TOKEN_WANTED] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
         "This relay takes only accounts that its product vouches for: get a registration token there, for this account and "
         "its handle."},
+    [SEALMQ_PROMPT_RECOVERY_USED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "This account was recovered: a device was added with its recovery key. If it was not you, somebody else has that key: "
+        "he can take the account from you, and you cannot stop it with your devices. Tell your contacts, and begin a new "
+        "account."},
+    [SEALMQ_PROMPT_RECOVERY_CHANGED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "Another device of this account, or whoever has its old recovery key, has set a recovery key: an older one counts no "
+        "more. If it was not you, somebody else can take this account: tell your contacts, and begin a new one."},
+    [SEALMQ_PROMPT_RECOVERY_UNCONFIRMED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "A recovery key was set for this account, and nobody has shown yet to have it: type it again while you have it at hand. "
+        "Without it the account cannot be recovered, and no other key can be set, ever."},
+    [SEALMQ_PROMPT_OLD_MESSAGES] = {.severity = SEALMQ_SEVERITY_INFO, .text =
+        "This device was added with the recovery key. Messages from before it cannot be restored, and neither can those that "
+        "wait for the account's other devices. Contacts who had verified you see that the account was recovered, and must "
+        "compare again."},
     [SEALMQ_PROMPT_CONTACT_DEVICES] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "A contact's devices have changed: what is sealed from now on is for those that it has now, and for no other."},
     [SEALMQ_PROMPT_CONTACT_BEHIND] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
@@ -96,34 +114,63 @@ static enum status seen_in(struct sealmq_client *c, uint32_t *bits)
     return s;
 }
 
-static enum status copied_in(struct sealmq_client *c, bool *copied)
+/* What stays untold until the user has seen it: a setting of one byte. */
+static const struct {
+    enum sealmq_prompt_id id;
+    const char *setting;
+} UNTOLD[] = {
+    {SEALMQ_PROMPT_HOME_COPIED, STATE_COPIED_SETTING},
+    {SEALMQ_PROMPT_RECOVERY_USED, RECOVERY_USED_SETTING},
+    {SEALMQ_PROMPT_RECOVERY_CHANGED, RECOVERY_CHANGED_SETTING},
+    {SEALMQ_PROMPT_OLD_MESSAGES, RESTORED_SETTING},
+};
+#define UNTOLD_COUNT (sizeof UNTOLD / sizeof UNTOLD[0])
+
+/* Bits of the prompts that are due. */
+static enum status due_in(struct sealmq_client *c, uint32_t *due)
 {
+    struct recovery_facts recovery;
     struct view value;
-    enum status s = state_setting_get(c->state, STATE_COPIED_SETTING, &c->arena, &value);
-    *copied = s == STATUS_OK;
-    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+    uint32_t seen;
+    enum status s = seen_in(c, &seen);
+    if (s == STATUS_OK) s = state_recovery_brief(c->state, &c->arena, &recovery);
+    if (s != STATUS_OK) return s;
+    if (!recovery.set && !(seen & 1u << SEALMQ_PROMPT_NO_RECOVERY)) *due |= 1u << SEALMQ_PROMPT_NO_RECOVERY;
+    if (recovery.ours && !recovery.confirmed) *due |= 1u << SEALMQ_PROMPT_RECOVERY_UNCONFIRMED;
+    for (size_t i = 0; i < UNTOLD_COUNT && s == STATUS_OK; i++) {
+        s = state_setting_get(c->state, UNTOLD[i].setting, &c->arena, &value);
+        if (s == STATUS_OK) *due |= 1u << UNTOLD[i].id;
+        if (s == STATUS_NOT_FOUND) s = STATUS_OK;
+    }
+    return s;
 }
 
 enum status prompts_open(struct sealmq_client *c)
 {
-    uint32_t seen = 0;
-    bool copied = false;
+    uint32_t due = 0;
     enum status s = state_begin(c->state, STATE_READ);
     if (s == STATUS_OK) {
-        s = seen_in(c, &seen);
-        if (s == STATUS_OK) s = copied_in(c, &copied);
+        s = due_in(c, &due);
         state_rollback(c->state);
     }
-    if (s == STATUS_OK && !(seen & 1u << SEALMQ_PROMPT_NO_RECOVERY)) prompt_push(c, SEALMQ_PROMPT_NO_RECOVERY, 0);
-    if (s == STATUS_OK && copied) prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
+    for (unsigned id = 0; s == STATUS_OK && id < PROMPT_COUNT; id++)
+        if (due & 1u << id) prompt_push(c, (enum sealmq_prompt_id)id, 0);
     return s == STATUS_OK ? s : (enum status)api_result(c, s);
+}
+
+/* NULL: it is not one of those. */
+static const char *untold_setting(enum sealmq_prompt_id id)
+{
+    for (size_t i = 0; i < UNTOLD_COUNT; i++)
+        if (UNTOLD[i].id == id) return UNTOLD[i].setting;
+    return NULL;
 }
 
 static enum status seen_put_in(struct sealmq_client *c, enum sealmq_prompt_id id)
 {
     uint32_t seen;
     uint8_t value[sizeof seen];
-    if (id == SEALMQ_PROMPT_HOME_COPIED) return state_setting_put(c->state, STATE_COPIED_SETTING, view_of(NULL, 0));
+    if (untold_setting(id)) return state_setting_put(c->state, untold_setting(id), view_of(NULL, 0));
     enum status s = seen_in(c, &seen);
     put_u32(value, seen | 1u << id);
     return s == STATUS_OK ? state_setting_put(c->state, SEEN_SETTING, view_of(value, sizeof value)) : s;
@@ -131,7 +178,7 @@ static enum status seen_put_in(struct sealmq_client *c, enum sealmq_prompt_id id
 
 enum sealmq_status sealmq_prompt_seen(struct sealmq_client *c, enum sealmq_prompt_id id)
 {
-    if (id != SEALMQ_PROMPT_NO_RECOVERY && id != SEALMQ_PROMPT_HOME_COPIED) return SEALMQ_OK;
+    if (id != SEALMQ_PROMPT_NO_RECOVERY && !untold_setting(id)) return SEALMQ_OK;
     enum status s = state_begin(c->state, STATE_WRITE);
     if (s != STATUS_OK) return api_result(c, s);
     s = seen_put_in(c, id);

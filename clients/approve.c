@@ -5,6 +5,7 @@
 
 #include "broker/wire/identity.h"
 #include "clients/core.h"
+#include "clients/linking_core.h"
 
 #include <sodium.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
  * its public key; a change that is not settled survives every end of the process. */
 #include "broker/wire/identity.h"
 #include "clients/drift.h"
+#include "clients/recovery_core.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -51,9 +52,10 @@ static enum status change_make_in(struct engine *e, struct now now, const struct
 {
     struct buffer entry = {0};
     struct identity_log after = c->own.log;
+    const uint8_t *recovery_sk = c->wish ? c->wish->recovery_sk : NULL;
     plan.made_ms = now.wall_ms;
-    plan.signer = c->identity.device;
-    identity_log_make(&c->own.log, &plan, c->secrets->signing_sk, &entry);
+    if (!recovery_sk) plan.signer = c->identity.device;
+    identity_log_make(&c->own.log, &plan, recovery_sk ? recovery_sk : c->secrets->signing_sk, &entry);
     enum status s = identity_log_append(&after, buffer_view(&entry), &e->arena);
     *why = s == STATUS_OK ? CHANGE_NONE : s == STATUS_TOO_LARGE ? CHANGE_LOG_FULL : CHANGE_NOT_ALLOWED;
     s = s == STATUS_OK ? state_setting_put(e->state, CHANGE_SETTING, buffer_view(&entry)) : STATUS_OK;
@@ -88,13 +90,14 @@ static struct view description_of(struct engine *e, const struct change_wish *wi
 static bool is_on_its_way(const struct change *c, const struct entry_plan *plan)
 {
     return c->body.operation == (uint32_t)plan->operation && device_equal(c->body.subject, plan->subject) &&
-           view_equal(c->body.data, plan->data);
+           view_equal(c->body.data, plan->data) &&
+           memcmp(&c->body.recovery, &plan->recovery, sizeof plan->recovery) == 0;
 }
 
 static enum status begin_in(struct engine *e, struct now now, struct change *c)
 {
     const struct change_wish *wish = c->wish;
-    struct entry_plan plan = {.operation = wish->operation, .subject = wish->subject};
+    struct entry_plan plan = {.operation = wish->operation, .subject = wish->subject, .recovery = wish->recovery};
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK) return s;
     if (wish->operation == ENTRY_DESCRIBE) plan.data = description_of(e, wish);
@@ -103,6 +106,8 @@ static enum status begin_in(struct engine *e, struct now now, struct change *c)
     if (c->obstacle == CHANGE_NONE) s = change_make_in(e, now, c, plan, &c->obstacle);
     if (s == STATUS_OK && c->obstacle == CHANGE_NONE)
         s = state_setting_put(e->state, LAST_SETTING, view_of("1", wish->even_last ? 1 : 0));
+    if (s == STATUS_OK && c->obstacle == CHANGE_NONE && wish->operation == ENTRY_SET_RECOVERY)
+        s = recovery_begun_in(e, wish);
     return s == STATUS_OK ? obstacle_status(c->obstacle) : s;
 }
 
@@ -156,6 +161,7 @@ enum status engine_rotate(struct engine *e, struct now now)
 
 static bool is_wish(const struct change_wish *wish)
 {
+    if (wish->operation == ENTRY_SET_RECOVERY) return crypto_core_ed25519_is_valid_point(wish->recovery.bytes) == 1;
     bool name = wish->operation == ENTRY_DESCRIBE;
     if (wish->name.len && (!name || device_name_check(wish->name) != STATUS_OK)) return false;
     return name || wish->operation == ENTRY_SUSPEND || wish->operation == ENTRY_RESUME || wish->operation == ENTRY_REVOKE;
@@ -267,15 +273,18 @@ static enum status change_adopt_in(struct engine *e, struct change *c)
     return s == STATUS_OK ? change_end_in(e, c, STATUS_OK, CHANGE_NONE) : s;
 }
 
-/* Behind the entry that was first, if it still makes sense there. */
+/* Behind the entry that was first, if it still makes sense there, and if it was ours to sign: the recovery key's secret
+ * is not kept. */
 static enum status change_again_in(struct engine *e, struct now now, struct change *c)
 {
     struct change_wish wish = {.operation = (enum entry_operation)c->body.operation, .subject = subject_of(c),
-                               .even_last = c->even_last};
+                               .even_last = c->even_last, .recovery = c->body.recovery};
     struct entry_plan plan = {.operation = wish.operation, .subject = c->body.subject, .data = c->body.data,
-                              .proof = c->body.proof};
+                              .proof = c->body.proof, .recovery = c->body.recovery};
     enum change_obstacle why = wish_obstacle(&c->own.log, c->identity.device, &wish);
     enum status s = STATUS_OK;
+    if (!device_equal(c->body.signer, c->identity.device) && why != CHANGE_DONE)
+        return change_end_in(e, c, STATUS_STALE_HEAD, CHANGE_NONE);
     if (c->body.device_count) plan.record = *c->body.device;
     if (why == CHANGE_NONE) s = change_make_in(e, now, c, plan, &why);
     e->change_ms = now.mono_ms;

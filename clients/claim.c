@@ -106,7 +106,7 @@ void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, 
     if (!engine_fault(e, s)) {
         lookup_later(e, now, l, 0);
     } else if ((claimed.bad || claimed.missing) && m.log.length > claimed.length && l->claimed <= claimed.length) {
-        l->claimed = claimed.length + 1; /* the device may have other keys since, or be no recipient: then it is claimed again */
+        l->claimed = claimed.length + 1; /* the device may have other keys since, or be gone: then the claim is made again */
         l->length = claimed.length;
         lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);
     } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */

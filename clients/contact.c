@@ -4,6 +4,7 @@
  * place there come again by their due time. What is believed of a log is decided in pin.c. */
 #include "broker/wire/identity.h"
 #include "clients/lookup.h"
+#include "clients/linking_core.h"
 
 #include <string.h>
 

@@ -10,6 +10,7 @@
 
 #include "broker/wire/frame.h"
 #include "clients/engine.h"
+#include "clients/policy.h"
 
 #define REQUESTS_MAX        32u  /* ours under way; the relay allows PENDING_REQUESTS_MAX */
 #define SEND_FRAMES_MAX     8u   /* SENDs under way */
@@ -108,7 +109,8 @@ struct delivered {
     uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
     struct view report;      /* of one that failed: an encoded msg_report, in the engine's arena; or empty */
-    bool taken;              /* by the application, earlier; or sealed, and opened */
+    bool taken;              /* by the application, earlier; or sealed, and opened; or hidden */
+    bool hidden;             /* opaque, and from who is blocked: nobody will take it */
 };
 
 /* A failure that the relay is to be told of. */
@@ -179,6 +181,7 @@ struct engine {
     /* identity, re-read at every connection */
     struct arena identity_arena;
     struct state_identity identity;
+    bool founder;              /* this device's key founded the account: only that claims handles */
     bool claim_settled;        /* claimed, refused, or no handle: nothing to do until engine_register */
     bool claim_under_way;
     uint64_t claim_count;      /* of handles wanted, ever: an answer to an earlier wish says nothing */
@@ -190,10 +193,13 @@ struct engine {
     struct approval *approval; /* approve.c; NULL = none */
     uint64_t link_count;       /* of them, ever */
     bool joining;              /* this device has consented to join the account, and was not seen in its log yet */
+    struct backup_job *backup; /* backup.c; NULL = none */
     struct msg_prekey_state prekeys; /* what the relay has, by its last word */
     bool prekeys_under_way, prekeys_noted; /* noted: the state has that word */
     uint64_t fills_ms;         /* mono: up to when new ones are made already (prekey.c) */
     uint64_t prekeys_ms;       /* mono: when to look what it lacks */
+
+    struct policy_sync policy;
 
     /* session */
     enum session_state session_state;
@@ -202,6 +208,7 @@ struct engine {
     uint64_t session_count;    /* of WELCOMEs and connections, ever */
     bool attach;               /* config's wish until superseded */
     bool attached;             /* the present session */
+    uint64_t register_first;   /* the next REGISTER has entries from this number on: one frame's worth */
     unsigned introduced;       /* REGISTERs after `not_found` since the last session or connection */
     bool leaving, draining, move_told;
     uint64_t drain_ms;         /* mono: latest moment to move */
@@ -317,6 +324,8 @@ enum status identity_load(struct engine *e) MUST_USE;
 enum status own_log_ensure(struct engine *e) MUST_USE;
 /* secrets_new: zeros; for sodium_free. */
 struct device_secrets *secrets_new(void);
+/* device_keys_make: those of a new device, into secrets_new's memory. */
+void device_keys_make(const struct random_source *random, struct device_secrets *secrets, struct msg_device_record *out);
 void register_send(struct engine *e, struct now now);
 void claim_drive(struct engine *e, struct now now);
 uint64_t claim_deadline_ms(const struct engine *e);
@@ -370,16 +379,6 @@ void change_stopped(struct engine *e, struct now now, enum status s);
 void change_reply(struct engine *e, struct now now, const struct frame *f);
 void change_failed(struct engine *e, struct now now, enum status s, uint32_t retry_after_ms);
 
-/* ---- approve.c, joining.c: linking (PROTOCOL 6.5) ---- */
-
-void link_drive(struct engine *e, struct now now);
-uint64_t link_deadline_ms(const struct engine *e);
-reply_fn link_reply;
-failure_fn link_failed;
-/* joining_waits: HELLO was refused so because the log has not come so far yet. joining_seen: our log has gone on. */
-bool joining_waits(const struct engine *e, enum status s);
-void joining_seen(struct engine *e, struct now now);
-
 /* ---- prekey.c ---- */
 
 /* prekeys_told: what the relay says it has of ours; what is missing there is published. */
@@ -391,6 +390,11 @@ uint64_t prekeys_deadline_ms(const struct engine *e);
 enum status prekeys_renounce_in(struct engine *e) MUST_USE;
 reply_fn published_reply;
 failure_fn publish_failed;
+
+/* ---- policy_sync.c; the rest is in policy.h ---- */
+
+reply_fn contacts_kept_reply, contacts_are_reply;
+failure_fn contacts_set_failed, contacts_get_failed;
 
 /* ---- pair.c: sessions with one other device (PROTOCOL 10.5) ---- */
 

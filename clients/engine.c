@@ -4,6 +4,8 @@
  * frame is made any more: what is on disk is uncertain, the next process finds out. */
 #include "clients/approve.h"
 #include "clients/drift.h"
+#include "clients/linking_core.h"
+#include "clients/recovery_core.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -170,6 +172,7 @@ void engine_free(struct engine **at)
         free(e->requests[i].batch);
     pair_forget(e);
     engine_link_drop(e);
+    backup_free(e);
     sodium_free(e->work);
     buffer_fini(&e->plain);
     buffer_fini(&e->acks.failed);
@@ -251,6 +254,8 @@ void engine_frame(struct engine *e, struct now now, struct view bytes)
         prekeys_low_push(e, now, &f);
     else if (f.header.kind == KIND_LOG_GREW)
         log_grew_push(e, now, &f);
+    else if (f.header.kind == KIND_CONTACTS_CHANGED)
+        policy_push(e, now, &f);
     else if (f.header.kind == KIND_ERROR && !f.header.correlation)
         error_push(e, now, &f);
     else
@@ -267,10 +272,12 @@ void engine_tick(struct engine *e, struct now now)
     claim_drive(e, now);
     change_drive(e, now);
     if (may_ask(e)) link_drive(e, now);
+    backup_drive(e, now);
     prekeys_drive(e, now);
     terms_drive(e, now);
     submit_drive(e, now);
-    contact_drive(e, now); /* after the outbox, which begins look-ups */
+    policy_drive(e, now);  /* after the outbox, which allows whom it sends to */
+    contact_drive(e, now); /* and begins look-ups */
     receipt_drive(e, now);
 }
 
@@ -285,7 +292,9 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, claim_deadline_ms(e));
     earlier(&deadline, change_deadline_ms(e));
     earlier(&deadline, link_deadline_ms(e));
+    earlier(&deadline, backup_deadline_ms(e));
     earlier(&deadline, prekeys_deadline_ms(e));
+    earlier(&deadline, policy_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
     earlier(&deadline, submit_deadline_ms(e));
@@ -300,7 +309,7 @@ bool engine_is_bound(const struct engine *e)
 
 bool engine_is_idle(const struct engine *e)
 {
-    return !e->request_count && !e->frame_count && !ack_pending(e);
+    return !e->request_count && !e->frame_count && !ack_pending(e) && backup_deadline_ms(e) == NEVER;
 }
 
 struct engine_counts engine_counts(const struct engine *e)

@@ -114,7 +114,7 @@ enum status engine_release(struct engine *e, struct now now,
                            const struct message_key *key) MUST_USE;
 
 /* engine_register: wants this handle (another one than account_create's, or after `handle_taken`). The
- * answer is an event. OK, MALFORMED; as state_begin. */
+ * answer is an event. OK, MALFORMED; REFUSED: another device founded the account, and only that claims; as state_begin. */
 enum status engine_register(struct engine *e, struct now now, struct view handle) MUST_USE;
 
 /* ---- the product's word (vouch.c; PROTOCOL 6.8) ---- */
@@ -162,6 +162,9 @@ struct change_wish {
     struct device_id subject;
     struct view name;               /* describe: device_name_check; empty = none any more */
     bool even_last;                 /* suspend, revoke: also the last active device */
+    struct signing_pk recovery;     /* ENTRY_SET_RECOVERY (recovery.h; without a subject): the key */
+    const uint8_t *recovery_sk;     /* where there is one already: its secret, libsodium's 64 bytes, which signs; else NULL */
+    const uint8_t *backup_key;      /* which is kept here; NULL = none */
 };
 
 /* engine_change: a change of one of this account's devices: what our copy of the log surely refuses is refused here, with
@@ -209,6 +212,27 @@ enum status engine_verify(struct engine *e, struct now now, struct account_id ac
 /* engine_is_silent: no device of the contact has confirmed the log that we hold of it for 14 days. */
 bool engine_is_silent(const struct engine *e, struct now now, const struct contact *c);
 
+/* ---- whom this account lets write to it (policy.c, PROTOCOL 7.6) ---- */
+
+struct state_policy {
+    uint64_t version;       /* of what the relay has, as far as this home has read it; 0 = nothing */
+    enum contact_mode mode; /* that it has */
+    enum contact_mode wish; /* it is to be told; CONTACT_MODE_UNCHANGED = none */
+};
+/* state_policy_get: OPEN where nothing was ever set; within a transaction. policy_mode: what counts here. */
+enum status state_policy_get(struct state *state, struct arena *a, struct state_policy *out) MUST_USE;
+enum contact_mode policy_mode(const struct state_policy *p);
+/* state_is_request: what this account sends comes as a request, as nothing is said of it; within a transaction. */
+enum status state_is_request(struct state *state, struct arena *a, struct account_id own, struct account_id sender,
+                             bool *out) MUST_USE;
+
+/* engine_contact_set, engine_mode_set: the user's word, which counts here from now on; kept, and told to the relay until it has it:
+ * ENGINE_CONTACTS says how that ended. OK, also where it is so already; STATE (it is our own account); FULL (CONTACTS_MAX are
+ * there); as state_begin. */
+enum status engine_contact_set(struct engine *e, struct now now, struct account_id account,
+                               enum contact_verdict verdict) MUST_USE;
+enum status engine_mode_set(struct engine *e, struct now now, enum contact_mode mode) MUST_USE;
+
 /* state_handle_pin: what a handle named first it names for good, whoever of this home has asked; within a transaction.
  * BAD_ENTRY: that is another account, and nothing is written. */
 enum status state_handle_pin(struct state *state, struct view handle, struct account_id account) MUST_USE;
@@ -247,9 +271,12 @@ bool engine_is_idle(const struct engine *e);
                                      * operation, subject, sender_device (all zero: the recovery key signed it) */ \
     X(SILENT, "silent")             /* sender_account's devices have not spoken of the log that we hold since count (Unix ms) */ \
     X(WEAK, "weak")                 /* a session with sender_device began without a one-time prekey */ \
+    X(RECOVERED, "recovered")       /* our account: its recovery key has added a device (subject); without one: somebody else \
+                                     * of the account has set another recovery key */               \
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LINK, "link")                 /* a device asks to join, or that goes on: engine_link_view */  \
     X(LINKED, "linked")             /* this device is in the account that it has joined; subject: who has admitted it */ \
+    X(CONTACTS, "contacts")         /* the relay has what was said of others, or was asked for it; else status says why not */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */
 

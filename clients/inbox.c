@@ -98,7 +98,7 @@ static enum status sealed_keep_in(struct engine *e, struct now now, struct inbox
 {
     struct inbox_row known;
     enum report_cause cause;
-    bool added;
+    bool added, hidden;
     enum status s = state_inbox_find(e->state, row->sender_device, row->id, &known);
     if (s == STATUS_OK) s = superseded_in(e, &known, row, out);
     if (s == STATUS_OK) return sealed_known_in(e, &known, out);
@@ -110,7 +110,8 @@ static enum status sealed_keep_in(struct engine *e, struct now now, struct inbox
     s = state_inbox_put(e->state, row, &added);
     out->order = row->order;
     out->taken = !row->closed;
-    if (s == STATUS_OK && !row->closed) received_tell(e, row);
+    if (s == STATUS_OK && !row->closed) s = policy_received_in(e, now, row, &hidden);
+    if (s == STATUS_OK && !row->closed && !hidden) received_tell(e, row);
     return s;
 }
 
@@ -119,7 +120,7 @@ static enum status delivery_keep_in(struct engine *e, struct now now, const stru
                                     struct view ciphertext, struct delivered *out)
 {
     struct inbox_row row = row_of(now, d);
-    bool added;
+    bool added, hidden = false;
     *out = (struct delivered){.at = {.term = d->term, .seq = d->seq}, .len = d->len};
     out->reason = wrap_check(ciphertext, d->sealed);
     if (out->reason != FAIL_NONE) return STATUS_OK;
@@ -130,15 +131,18 @@ static enum status delivery_keep_in(struct engine *e, struct now now, const stru
     out->order = row.order;
     out->taken = row.shown;
     if (!added) e->counts.duplicates++;
-    if (added) received_tell(e, &row);
-    return STATUS_OK;
+    if (added) s = policy_received_in(e, now, &row, &hidden);
+    out->taken = out->taken || hidden;
+    out->hidden = hidden;
+    if (added && s == STATUS_OK && !hidden) received_tell(e, &row);
+    return s;
 }
 
 /* An acknowledgement is pending for each failure, and for what was opened: that is settled by itself. */
 static enum status pending_in(struct engine *e, const struct msg_delivery *d, const struct delivered *out)
 {
     struct pending_ack ack = {.position = out->at, .reason = out->reason};
-    bool pending = ack.reason != FAIL_NONE || (d->sealed && out->taken);
+    bool pending = ack.reason != FAIL_NONE || (d->sealed && out->taken) || out->hidden;
     return pending ? state_ack_put(e->state, &ack) : STATUS_OK;
 }
 

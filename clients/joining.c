@@ -3,6 +3,7 @@
  * offered: else the relay shows another history than the account's own device. Invariant: what was offered is kept until that
  * is decided. */
 #include "clients/core.h"
+#include "clients/linking_core.h"
 
 #include <string.h>
 
@@ -102,4 +103,14 @@ void joining_seen(struct engine *e, struct now now)
     e->prekeys_ms = now.mono_ms;
     event_put(e, &(struct engine_event){.kind = ENGINE_LINKED, .subject = offered.by});
     if (offered.name.len) (void)engine_fault(e, engine_change(e, now, &wish, &why)); /* without a name it is a device, too */
+}
+
+/* A relay that lets this device in must have it in its log: one that shows nothing beyond what we hold hides it. */
+void joining_welcome(struct engine *e, struct now now, const struct msg_log_state *said)
+{
+    struct contact own;
+    if (!e->joining) return;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
+    if (engine_fault(e, s) && said->length <= own.log.length) joining_seen(e, now);
 }

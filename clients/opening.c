@@ -108,6 +108,7 @@ struct reopened {
 static enum status reopen_in(struct engine *e, struct now now, struct inbox_row *row, bool final, struct reopened *out)
 {
     enum report_cause cause;
+    bool hidden;
     struct view ciphertext = row->body;
     enum status s = opening_in(e, now, row, ciphertext, final, &cause);
     *out = (struct reopened){.order = 0};
@@ -119,9 +120,12 @@ static enum status reopen_in(struct engine *e, struct now now, struct inbox_row 
         if (s == STATUS_OK) s = state_inbox_drop(e->state, row->order);
         return s == STATUS_OK ? state_ack_put(e->state, &ack) : s;
     }
-    event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row->order, .id = row->id,
-                                        .sender_account = row->sender_account, .sender_device = row->sender_device});
     s = state_inbox_open(e->state, row);
+    if (s == STATUS_OK) s = policy_received_in(e, now, row, &hidden);
+    if (s == STATUS_OK && !hidden)
+        event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row->order, .id = row->id,
+                                            .sender_account = row->sender_account,
+                                            .sender_device = row->sender_device});
     return s == STATUS_OK ? state_ack_put(e->state, &ack) : s;
 }
 

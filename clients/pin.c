@@ -4,6 +4,7 @@
  * relay that has lost some gets them back. */
 #include "broker/wire/identity_log.h"
 #include "clients/drift.h"
+#include "clients/recovery_core.h"
 
 #include <string.h>
 
@@ -43,6 +44,7 @@ struct taken {
     struct hash256 founding_head;
     bool news_due; /* we have had this log as it was before */
     bool settles;  /* its first look-up ends with this answer */
+    struct signing_pk recovery; /* set by one of them; all zero = by none */
 };
 
 static struct engine_event news_of(struct account_id account, const struct msg_entry_body *body)
@@ -78,6 +80,7 @@ static enum status entry_take_in(struct engine *e, struct account_id account, st
         taken->founding = &taken->news[taken->count];
         taken->founding_head = entry_head_of(entry, body.number);
     }
+    if (body.operation == ENTRY_SET_RECOVERY) taken->recovery = body.recovery;
     taken->entries[taken->count++] = entry;
     return STATUS_OK;
 }
@@ -107,6 +110,15 @@ static enum status judge_in(struct engine *e, struct now now, struct contact *c,
     return statement_reached_in(e, now, c, held);
 }
 
+/* Of our own account the user hears what was done with its recovery key. */
+static enum status own_news_in(struct engine *e, const struct contact *c, const struct taken *taken)
+{
+    static const struct signing_pk none;
+    bool set = memcmp(&taken->recovery, &none, sizeof none) != 0;
+    if (memcmp(&c->log.account, &e->identity.account, sizeof c->log.account) != 0) return STATUS_OK;
+    return recovery_noticed_in(e, taken->founding ? &taken->founding->subject : NULL, set ? &taken->recovery : NULL);
+}
+
 static enum status keep_in(struct engine *e, struct now now, struct contact *c, const struct taken *taken)
 {
     bool held;
@@ -116,6 +128,7 @@ static enum status keep_in(struct engine *e, struct now now, struct contact *c, 
     if (s != STATUS_OK || (!taken->count && !taken->settles && c->checked_ms == now.wall_ms)) return s;
     c->checked_ms = now.wall_ms;
     s = judge_in(e, now, c, taken, &held);
+    if (s == STATUS_OK) s = own_news_in(e, c, taken);
     if (s == STATUS_OK) s = state_contact_put(e->state, c);
     return s == STATUS_OK && held ? hold_rows_in(e, now, c) : s;
 }

@@ -3,6 +3,8 @@
  * connections, and hands each end to its kind's functions; what a kind means is not known here.
  * Invariants: a correlation id is never used twice; a request ends exactly once. */
 #include "clients/core.h"
+#include "clients/linking_core.h"
+#include "clients/recovery_core.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,10 @@ static const struct kind_ends ends[] = {
     {KIND_PUBLISH, published_reply, publish_failed},
     {KIND_LINK_GET, link_reply, link_failed},
     {KIND_LINK_PUT, link_reply, link_failed},
+    {KIND_CONTACTS_SET, contacts_kept_reply, contacts_set_failed},
+    {KIND_CONTACTS_GET, contacts_are_reply, contacts_get_failed},
+    {KIND_BACKUP_PUT, backup_has_reply, backup_failed},
+    {KIND_BACKUP_GET, backup_is_reply, backup_failed},
     {KIND_SEND, sent_reply, send_failed},
     {KIND_ACK, acked_reply, ack_failed},
     {KIND_STATUS, status_reply, status_failed},

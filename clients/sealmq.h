@@ -1,6 +1,8 @@
 /* sealmq: one device of one account of a SealMQ relay, as a library; C99 and later, C++. Its parts, which it includes:
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
- * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h.
+ * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h,
+ * blocking, allowing and message requests in sealmq_contacts.h,
+ * what is left when all devices are lost in sealmq_recovery.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.
@@ -96,6 +98,7 @@ enum sealmq_status {
     SEALMQ_RELAY_BEHIND = 20,    /* the relay's copy of a log is shorter than ours */
     SEALMQ_RATE_LIMITED = 21,    /* too many requests; nothing was done */
     SEALMQ_STALE_HEAD = 22,      /* an identity log has gone on */
+    SEALMQ_NOT_ACCEPTED = 23,    /* the recipient does not take it (now) */
     SEALMQ_TOKEN_REFUSED = 24,   /* no good registration token for this handle and account: sealmq_registration.h */
     SEALMQ_ON_HOLD = 25,         /* the relay's operator has put this account or device on hold */
     /* what happens here */
@@ -197,8 +200,8 @@ SEALMQ_API void sealmq_close(struct sealmq_client **client);
  * next call on the client. */
 SEALMQ_API const char *sealmq_error(const struct sealmq_client *client);
 
-/* sealmq_prompt_seen: the user has seen it: SEALMQ_PROMPT_NO_RECOVERY does not come again in this home; the others need no
- * answer. Uses the disk. OK; after a failure it comes again. */
+/* sealmq_prompt_seen: the user has seen it: of those that come with each open until then (sealmq_prompts.h) this one does
+ * not come again in this home; the others need no answer. Uses the disk. OK; after a failure it comes again. */
 SEALMQ_API enum sealmq_status sealmq_prompt_seen(struct sealmq_client *client, enum sealmq_prompt_id id);
 
 /* ---- the loop ---- */
@@ -272,7 +275,7 @@ struct sealmq_identity {
 
 /* sealmq_identity_get: as the home has it now; another process may have registered it. Uses the disk. OK. */
 SEALMQ_API enum sealmq_status sealmq_identity_get(struct sealmq_client *client, struct sealmq_identity *out) SEALMQ_MUST_USE;
-/* sealmq_handle_claim: wants this handle; SEALMQ_EVENT_REGISTERED or _HANDLE_REFUSED answers. Uses the disk. OK; MALFORMED. */
+/* sealmq_handle_claim: wants this handle; SEALMQ_EVENT_REGISTERED or _HANDLE_REFUSED answers. Uses the disk. OK; MALFORMED; REFUSED (another device founded the account). */
 SEALMQ_API enum sealmq_status sealmq_handle_claim(struct sealmq_client *client, const char *handle) SEALMQ_MUST_USE;
 /* sealmq_rotate: another identity key for this device: made and kept now, in use when the relay has it;
  * SEALMQ_EVENT_IDENTITY says how it ended. Uses the disk. OK; STATE (an earlier one is on its way, and goes on); FULL
@@ -447,6 +450,7 @@ struct sealmq_received {
                                          * somebody had written: */
     struct sealmq_account to;           /* own: to whom; this account itself: a note to oneself. Else all zero */
     char to_handle[SEALMQ_HANDLE_MAX + 1]; /* own: by which this home knows that account; "" = by none */
+    bool request;                       /* of somebody who is not allowed to write yet: sealmq_contacts.h */
 };
 
 /* sealmq_inbox_next: the first message after the order number `after` (0 = from the oldest one) that was not taken with
@@ -523,8 +527,10 @@ enum sealmq_event_kind {
                                       * where about a contact, device where about one */
     SEALMQ_EVENT_LINK = 20,          /* a device asks to join, or that goes on: sealmq_approve_get (sealmq_link.h) */
     SEALMQ_EVENT_LINKED = 21,        /* this device is in the account that it has joined; device: who has admitted it */
-    SEALMQ_EVENT_CONTACT = 25        /* the devices of an account have changed that is a contact's, or our own and another
+    SEALMQ_EVENT_CONTACT = 25,       /* the devices of an account have changed that is a contact's, or our own and another
                                       * device did it: account, handle, operation, device, device_name, signer */
+    SEALMQ_EVENT_CONTACTS = 80       /* the relay has what was said of others, or what it has was read (sealmq_contacts.h); else
+                                      * status says why not */
 };
 enum sealmq_gap_reason {
     SEALMQ_GAP_NONE = 0,

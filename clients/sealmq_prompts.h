@@ -14,7 +14,7 @@ enum sealmq_severity {
 
 enum sealmq_prompt_id {
     SEALMQ_PROMPT_NONE = 0,
-    SEALMQ_PROMPT_NO_RECOVERY = 1,     /* a home was made; comes with each open until sealmq_prompt_seen */
+    SEALMQ_PROMPT_NO_RECOVERY = 1,     /* the account has no recovery key; with each open until sealmq_prompt_seen */
     SEALMQ_PROMPT_NOT_SEALED = 2,      /* an opaque message; with the first one that a client sends, and in each row */
     SEALMQ_PROMPT_CONTACT_CHANGED = 3, /* a message is held: sealmq_release sends it all the same */
     SEALMQ_PROMPT_MAY_HAVE_COME = 4,   /* a message is in doubt: sealmq_release sends it once more */
@@ -26,8 +26,13 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
     SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
     SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
+    SEALMQ_PROMPT_REQUEST = 15,        /* a message of somebody who is not allowed to write yet: see sealmq_contacts.h */
     SEALMQ_PROMPT_ON_HOLD = 18,        /* the relay's operator has put this account or device on hold: with SEALMQ_EVENT_STOPPED */
     SEALMQ_PROMPT_TOKEN_WANTED = 19,   /* the relay wants a token: with SEALMQ_EVENT_STOPPED or _HANDLE_REFUSED: sealmq_registration.h */
+    SEALMQ_PROMPT_RECOVERY_USED = 20,  /* this account's recovery key has brought in a device; with each open until _seen */
+    SEALMQ_PROMPT_RECOVERY_CHANGED = 21, /* another device, or the old key, has set a recovery key; the same */
+    SEALMQ_PROMPT_RECOVERY_UNCONFIRMED = 22, /* one was set here, nobody has shown to have it; with each open until sealmq_recovery_confirm */
+    SEALMQ_PROMPT_OLD_MESSAGES = 23,   /* this home was made with the recovery key; with each open until _seen */
     SEALMQ_PROMPT_CONTACT_DEVICES = 25, /* a contact has another device, one less, or one with new keys: SEALMQ_EVENT_CONTACT */
     SEALMQ_PROMPT_CONTACT_BEHIND = 26, /* a message is held: the relay keeps something of the contact's keys from us */
     SEALMQ_PROMPT_CONTACT_REFOUNDED = 27, /* a message is held: the contact's recovery key has brought in a device */

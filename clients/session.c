@@ -3,6 +3,7 @@
  * HELLO at a time; after SUPERSEDED no HELLO attaches until the application says so; SESSION_STOPPED is
  * left by no event. */
 #include "clients/core.h"
+#include "clients/linking_core.h"
 
 #include <string.h>
 
@@ -59,6 +60,7 @@ void session_up(struct engine *e, struct now now)
     if (!session_step(e, e->identity.registered ? ON_UP : ON_UP_NEW)) return;
     e->session_count++;
     e->introduced = 0;
+    e->register_first = 1;
     e->draining = e->leaving = e->move_told = false;
     e->ping_under_way = e->ping_wanted = false;
     e->pings_lost = e->hello_tries = 0;
@@ -187,6 +189,7 @@ static enum status map_take(struct engine *e, struct now now, const struct msg_m
     e->map.range_count = map->range_count;
     if (map->range_count)
         memcpy(e->map.ranges, map->ranges, map->range_count * sizeof *map->ranges);
+    policy_map(e, now);
     return terms_seen(e, now);
 }
 
@@ -231,7 +234,9 @@ void welcome_reply(struct engine *e, struct now now, struct request *r, const st
     (void)engine_fault(e, map_take(e, now, &w.map));
     (void)store_of(e, home_of_account(e->identity.account), &e->home_store);
     contact_own(e, now, &w.log);
+    joining_welcome(e, now, &w.log);
     prekeys_told(e, now, &w.prekeys);
+    policy_welcome(e, now, w.contacts_version);
     if (e->attached) opening_sweep(e, now);
     bool judged = lineage_heard(e, now, w.lineage);
     if (!judged || e->attach != e->attached) session_lost(e, now); /* or the wish has changed meanwhile */

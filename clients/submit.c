@@ -170,13 +170,16 @@ static enum status id_renew_in(struct engine *e, struct now now, struct outbox_r
 static enum status row_prepare_in(struct engine *e, struct now now, struct outbox_row *row,
                                   struct outbox_body *body, bool *ready)
 {
+    bool wait = false;
     *ready = false;
     enum status s = state_body_get(e->state, row->order, &e->arena, body);
     if (s == STATUS_OK) s = id_renew_in(e, now, row);
     if (s != STATUS_OK) return s;
-    if (row->state == MESSAGE_DRAFTED) return draft_seal_in(e, now, row, body, ready);
-    *ready = true;
-    return STATUS_OK;
+    *ready = row->state != MESSAGE_DRAFTED;
+    if (!*ready) s = draft_seal_in(e, now, row, body, ready);
+    if (s == STATUS_OK && *ready) s = policy_sending_in(e, now, row->target, &wait);
+    *ready = *ready && !wait;
+    return s == STATUS_OK && wait ? outbox_later_in(e, now, row, row->reason, RETRY_MIN_MS) : s;
 }
 
 /* The lease: until then nobody else, nor a later look of ours, submits it. */

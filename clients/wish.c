@@ -3,6 +3,8 @@
  * keeps nothing; what only the entry itself shows (a full log) change.c tries. */
 #include "clients/core.h"
 
+#include <string.h>
+
 #define STANDINGS (STANDING_REVOKED + 1)
 
 /* By the subject's standing; revoking twice, and the like, is done. */
@@ -27,6 +29,21 @@ static bool ends_the_account(const struct identity_log *log, const struct change
     return leaves && subject->standing == STANDING_ACTIVE && identity_log_active(log) == 1;
 }
 
+static bool key_equal(const uint8_t a[32], const struct signing_pk *b)
+{
+    return memcmp(a, b->bytes, sizeof b->bytes) == 0;
+}
+
+/* The first one any active device sets; from then on only the key itself sets another. */
+static enum change_obstacle recovery_obstacle(const struct identity_log *log, const struct log_device *by,
+                                              const struct change_wish *wish)
+{
+    if (log->has_recovery && key_equal(wish->recovery.bytes, &log->recovery)) return CHANGE_DONE;
+    if (log->has_recovery != (wish->recovery_sk != NULL)) return CHANGE_NOT_ALLOWED;
+    if (log->has_recovery) return key_equal(wish->recovery_sk + 32, &log->recovery) ? CHANGE_NONE : CHANGE_NOT_ALLOWED;
+    return by && by->standing == STANDING_ACTIVE ? CHANGE_NONE : CHANGE_SIGNER;
+}
+
 /* Of the bounds of PROTOCOL 6.2 the one that people meet. */
 static enum change_obstacle add_obstacle(const struct identity_log *log, const struct log_device *subject)
 {
@@ -44,6 +61,7 @@ enum change_obstacle wish_obstacle(const struct identity_log *log, struct device
     const struct log_device *subject = identity_log_device(log, wish->subject), *by = identity_log_device(log, signer);
     bool adds = wish->operation == ENTRY_ADD;
     ENSURE((size_t)wish->operation < sizeof by_standing / sizeof by_standing[0]);
+    if (wish->operation == ENTRY_SET_RECOVERY) return recovery_obstacle(log, by, wish);
     if (!subject && !adds) return CHANGE_NO_DEVICE;
     enum change_obstacle why = adds ? add_obstacle(log, subject) : by_standing[wish->operation][subject->standing];
     if (why != CHANGE_NONE) return why;

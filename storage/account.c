@@ -8,10 +8,11 @@
 
 void account_want(struct storage *s, struct account_id id)
 {
-    struct store_key key = key_account(id), hold = key_hold(id);
+    struct store_key key = key_account(id), hold = key_hold(id), policy = key_policy(id);
     if (table_get(s->accounts, id.bytes)) return;
     turn_want(&s->turn, SPACE_IDENTITY, &key);
     turn_want(&s->turn, SPACE_IDENTITY, &hold);
+    turn_want(&s->turn, SPACE_IDENTITY, &policy);
 }
 
 const struct account *account_peek(const struct storage *s, struct account_id id)
@@ -22,6 +23,7 @@ const struct account *account_peek(const struct storage *s, struct account_id id
 void account_free(struct account *a)
 {
     if (a) free(a->holds);
+    if (a) free(a->policy);
     free(a);
 }
 
@@ -56,7 +58,7 @@ void account_trim(struct storage *s)
     }
 }
 
-/* In the place of what was cached. */
+/* In the place of what was cached; what the account says of others stays. */
 static enum status cache(struct storage *s, const struct identity_log *log, const struct hold_row *row,
                          struct account **out)
 {
@@ -67,7 +69,10 @@ static enum status cache(struct storage *s, const struct identity_log *log, cons
                           .recovery = log->recovery, .device_count = log->device_count};
     memcpy(a->devices, log->devices, devices_len);
     holds_set(a, row->holds, row->count);
-    account_free(table_remove(s->accounts, a->id.bytes));
+    struct account *was = table_remove(s->accounts, a->id.bytes);
+    a->policy = was ? was->policy : policy_load(s, a->id);
+    if (was) was->policy = NULL;
+    account_free(was);
     *out = a;
     if (table_put(s->accounts, a->id.bytes, a) == STATUS_OK) return STATUS_OK;
     account_free(a);

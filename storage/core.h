@@ -6,6 +6,7 @@
 #include "storage/mailbox.h"
 #include "storage/newest.h"
 #include "storage/prekey_meter.h"
+#include "storage/recovery_meter.h"
 #include "storage/stale_table.h"
 #include "storage/state.h"
 #include "storage/storage.h"
@@ -17,8 +18,12 @@
 #define ACCOUNTS_CACHED_MAX 200000u
 #define ACCOUNTS_TRIMMED    4096u
 #define ACCOUNTS_TABLE_MAX  (ACCOUNTS_CACHED_MAX + 64u * TURN_ITEMS_MAX) /* and what one turn brings */
+#define CONTACTS_CACHED_MAX 65536u
+#define CONTACTS_TRIMMED    4096u
 #define SIGNATURE_WEIGHT 16u /* of a turn's items: an entry costs up to 200 us to verify, a message some 6 */
 #define LOOKUP_WEIGHT    8u  /* up to 64 rows */
+#define CONTACTS_WEIGHT  16u /* up to 256 */
+#define BACKUP_WEIGHT    8u  /* 48 KiB */
 #define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)
@@ -33,8 +38,14 @@ struct account {
     struct signing_pk recovery;
     struct hold *holds; /* an operator's; NULL = none */
     size_t hold_count;
+    struct policy_row *policy; /* owned; NULL: open to everybody, and nothing was ever said */
     size_t device_count;
     struct log_device devices[]; /* revoked ones included */
+};
+
+/* What `account` says of `other`. */
+struct contact_pair {
+    struct account_id account, other;
 };
 
 /* A broker as storage sees it. */
@@ -125,9 +136,11 @@ struct storage {
 
     struct table *mailboxes; /* device id -> struct mailbox */
     struct table *accounts;  /* account id -> struct account */
+    struct table *contacts;  /* struct contact_pair -> what was said (policy.c) */
     struct newest *newest;   /* which message ids need no look at the claims */
     struct prekey_meter *prekey_meter; /* who has claimed whose prekeys */
     struct boxes *boxes;     /* where devices that are being linked meet */
+    struct recovery_meter *recovery_meter; /* whose recovery key was tried, and was another one */
     struct listed *listed; /* to be looked up by the next turn */
     size_t listed_count, listed_cap;
     struct mailbox *hot, *hot_last; /* to be served, first come first */
@@ -236,6 +249,40 @@ void account_free(struct account *a);
 /* account_trim: makes room in the cache, between turns. */
 void account_trim(struct storage *s);
 
+/* ---- policy.c: whom an account lets write to it ---- */
+/* policy_load: of an account that comes into the cache, from rows that account_want has wanted: NULL = there is none. */
+struct policy_row *policy_load(struct storage *s, struct account_id id);
+/* policy_of: the account's in the cache, or NULL; policy_begin makes one where there is none. policy_put: as it is now, into
+ * this turn's batch. */
+struct policy_row *policy_of(const struct storage *s, struct account_id id);
+struct policy_row *policy_begin(struct storage *s, struct account_id id);
+void policy_put(struct storage *s, struct account_id id);
+/* policy_want: plans what is asked of a pair below, beside account_want of the account. */
+void policy_want(struct storage *s, const struct contact_pair *pair);
+/* policy_verdict: what was said of the other one. OK; DAMAGED. policy_say: says it, into cache and batch. */
+enum status policy_verdict(struct storage *s, const struct contact_pair *pair, enum contact_verdict *out) MUST_USE;
+void policy_say(struct storage *s, const struct contact_pair *pair, enum contact_verdict verdict);
+/* policy_decided: the other one is no stranger with a request any more. */
+void policy_decided(struct policy_row *policy, struct account_id other);
+/* policy_check: whether the other one may send to the account now. OK, and whether it would be a request; NOT_ACCEPTED, and
+ * why; BUSY. policy_note: a request was accepted. The account's own devices may always send. */
+struct policy_finding {
+    bool request;
+    enum event_stranger why;
+};
+enum status policy_check(struct storage *s, const struct contact_pair *pair, bool resend, struct policy_finding *out) MUST_USE;
+void policy_note(struct storage *s, const struct contact_pair *pair);
+/* policy_gives: whether a claim of the other one takes a one-time prekey of this device of the account. */
+bool policy_gives(struct storage *s, const struct contact_pair *pair, struct device_id device);
+/* policy_trim: makes room in the cache of what was said, between turns. */
+void policy_trim(struct storage *s);
+
+/* ---- contacts.c ---- */
+enum status contacts_set_plan(struct storage *s, struct request *r);
+void contacts_set_apply(struct storage *s, struct request *r);
+enum status contacts_get_plan(struct storage *s, struct request *r);
+void contacts_get_apply(struct storage *s, struct request *r);
+
 /* ---- hold.c ---- */
 /* account_held: an operator denies this device the relay, or the whole account. account_hold: that of the device itself, or
  * (all zero) of the account; NULL = none. holds_read: as stored; account_want must have been said. */
@@ -275,6 +322,19 @@ enum status claim_handle_plan(struct storage *s, struct request *r);
 void claim_handle_apply(struct storage *s, struct request *r);
 enum status lookup_plan(struct storage *s, struct request *r);
 void lookup_apply(struct storage *s, struct request *r);
+
+/* ---- recovery.c ---- */
+/* request_is_guest: it comes without a session. recovery_admit: whether a guest may see this log (NULL = there is none): OK;
+ * REFUSED, whatever the reason; RATE_LIMITED with *retry_after_ms: the same of too many. Told as events. */
+bool request_is_guest(const struct request *r);
+enum status recovery_admit(struct storage *s, const struct request *r, const struct identity_log *log,
+                           uint32_t *retry_after_ms) MUST_USE;
+
+/* ---- backup.c ---- */
+enum status backup_put_plan(struct storage *s, struct request *r);
+void backup_put_apply(struct storage *s, struct request *r);
+enum status backup_get_plan(struct storage *s, struct request *r);
+void backup_get_apply(struct storage *s, struct request *r);
 
 /* ---- prekey.c ---- */
 enum status publish_plan(struct storage *s, struct request *r);

@@ -1,5 +1,5 @@
 /* directory: who is who. CLAIM_HANDLE points a handle to an account, LOOKUP tells the account of a handle, with the
- * claim that proves it, or an account's signed entries (PROTOCOL 6). */
+ * claim that proves it, or an account's signed entries (PROTOCOL 6): the former to anybody. */
 #include "storage/core.h"
 
 #include <string.h>
@@ -82,7 +82,8 @@ enum status lookup_plan(struct storage *s, struct request *r)
     } else {
         if (!core_owns(s, home_of_account(m->account))) return STATUS_WRONG_HOME;
         key = key_account(m->account);
-        r->plan = entries_scan(s, m->account, m->first, ENTRIES_PER_FRAME, ENTRIES_PER_FRAME * ENTRY_LEN_MAX);
+        bool shown = !request_is_guest(r) || m->recovery_count; /* else it is refused in any case */
+        if (shown) r->plan = entries_scan(s, m->account, m->first, ENTRIES_PER_FRAME, ENTRIES_PER_FRAME * ENTRY_LEN_MAX);
     }
     turn_want(&s->turn, SPACE_IDENTITY, &key);
     return STATUS_OK;
@@ -119,15 +120,17 @@ static enum status lookup_handle(struct storage *s, struct view handle, struct m
     return STATUS_OK;
 }
 
-static enum status lookup_account(struct storage *s, const struct request *r, struct msg_found *found)
+static enum status lookup_account(struct storage *s, const struct request *r, struct msg_found *found,
+                                  uint32_t *retry_after_ms)
 {
     const struct msg_lookup *m = r->meta;
     const struct store_scan *scan = r->plan;
     struct store_key key = key_account(m->account);
     struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
     struct identity_log log;
-    if (!value.at) return STATUS_NOT_FOUND;
-    enum status status = account_row_read(value, &log);
+    enum status status = value.at ? account_row_read(value, &log) : STATUS_NOT_FOUND;
+    if (request_is_guest(r) && (status == STATUS_OK || status == STATUS_NOT_FOUND))
+        status = recovery_admit(s, r, status == STATUS_OK ? &log : NULL, retry_after_ms);
     if (status != STATUS_OK) return status;
     found->account = m->account;
     found->log = identity_log_state(&log);
@@ -141,9 +144,11 @@ void lookup_apply(struct storage *s, struct request *r)
 {
     const struct msg_lookup *m = r->meta;
     struct msg_found found = {0};
-    enum status status = m->handle.len ? lookup_handle(s, m->handle, &found) : lookup_account(s, r, &found);
+    uint32_t retry_after_ms = 1000;
+    enum status status = m->handle.len ? lookup_handle(s, m->handle, &found)
+                                       : lookup_account(s, r, &found, &retry_after_ms);
     if (status == STATUS_OK)
         request_reply(s, r, KIND_FOUND, &msg_found_desc, &found);
     else
-        request_fail(s, r, status == STATUS_NOT_FOUND ? status : STATUS_BUSY, 1000);
+        request_fail(s, r, status > STATUS_WIRE_MAX ? STATUS_BUSY : status, retry_after_ms);
 }

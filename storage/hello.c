@@ -219,12 +219,13 @@ void hello_apply(struct storage *s, struct request *r)
         request_fail(s, r, status, status > STATUS_WIRE_MAX ? 1000 : 0);
         return;
     }
+    const struct policy_row *policy = policy_of(s, hello->account);
     struct msg_welcome welcome = {
         .session = {s->term, ++s->session_number}, .relay_ms = s->turn.now_ms,
         .credit_messages = clamp_u32(hello->credit_messages, CREDIT_MESSAGES_MAX),
         .credit_bytes = clamp_u64(hello->credit_bytes, CREDIT_BYTES_MAX),
         .ping_ms = s->config.ping_ms, .log = log,
-        .prekeys = prekeys_state(s, home_of_account(hello->account), hello->device),
+        .contacts_version = policy ? policy->version : 0, .prekeys = prekeys_state(s, home_of_account(hello->account), hello->device),
         .lineage = arena_copy(&s->turn.arena, view_of(m->row.lineage, m->row.lineage_len))};
     mailbox_lineage(m, hello->lineage);
     read_map(s, r, &welcome.map);

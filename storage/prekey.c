@@ -227,6 +227,7 @@ enum status claim_prekeys_plan(struct storage *s, struct request *r)
     if (!m->device_count || named_twice(m)) return STATUS_MALFORMED;
     if (!core_owns(s, home)) return STATUS_WRONG_HOME;
     account_want(s, m->account);
+    policy_want(s, &(struct contact_pair){.account = m->account, .other = r->stamp.account});
     for (size_t i = 0; i < m->device_count; i++)
         prekeys_want(s, home, m->devices[i].device);
     return STATUS_OK;
@@ -290,7 +291,8 @@ static void bundle_make(struct storage *s, const struct request *r, const struct
                                     &out->retry_after_ms);
     if (out->status != STATUS_OK) return;
     out->current = row.current;
-    if (row.one_time_count)
+    struct contact_pair pair = {.account = a->id, .other = r->stamp.account};
+    if (row.one_time_count && policy_gives(s, &pair, out->device))
         one_time_take(s, home, &row, out);
     else
         out->last_resort = row.last_resort;

@@ -118,6 +118,14 @@ static void devices_compare(struct storage *s, const struct identity_log *before
     }
 }
 
+/* The account is back with somebody who had no device of it. */
+static void recovery_done(struct storage *s, const struct identity_log *log)
+{
+    core_event(s, &(struct event){.kind = EVENT_RECOVERY_DONE, .count = identity_log_active(log),
+                                  .value = log->key_version,
+                                  .account = mark_account(&s->config.mark_key, log->account)});
+}
+
 static void change_tell(struct storage *s, struct watch_row *watch, const struct identity_log *log,
                         const struct risk_step *step)
 {
@@ -196,6 +204,8 @@ static enum status log_store(struct storage *s, const struct request *r, const s
         core_event(s, &(struct event){.kind = EVENT_LOG_APPENDED, .code = plan->entries[i].operation,
                                       .count = plan->entries[i].number, .value = log->key_version,
                                       .account = mark_account(&s->config.mark_key, log->account)});
+        bool by_recovery = sodium_is_zero(plan->entries[i].signer.bytes, sizeof plan->entries[i].signer.bytes) == 1;
+        if (by_recovery && plan->entries[i].operation == ENTRY_ADD) recovery_done(s, log);
     }
     devices_compare(s, before, log);
     changes_tell(s, plan, before, log, from);

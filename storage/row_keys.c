@@ -117,6 +117,22 @@ struct store_key key_entry(struct account_id account, uint64_t number)
     return k;
 }
 
+struct store_key key_backup(struct account_id account)
+{
+    struct store_key k = key_start(ROW_BACKUP, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    return k;
+}
+
+struct store_key key_backup_part(struct account_id account, uint64_t version, uint32_t part)
+{
+    struct store_key k = key_start(ROW_BACKUP_PART, home_of_account(account));
+    key_add(&k, account.bytes, sizeof account.bytes);
+    key_add_u64(&k, version);
+    key_add_u64(&k, part);
+    return k;
+}
+
 struct store_key key_handle(struct view handle)
 {
     struct store_key k = key_start(ROW_HANDLE, home_of_handle(handle));
@@ -147,6 +163,27 @@ enum status key_hold_read(struct view key, struct account_id *account)
 struct store_key key_watch(struct account_id account)
 {
     return key_beside(ROW_WATCH, account);
+}
+
+struct store_key key_policy(struct account_id account)
+{
+    return key_beside(ROW_POLICY, account);
+}
+
+struct store_key key_contact(struct account_id account, struct account_id other)
+{
+    struct store_key k = key_beside(ROW_CONTACT, account);
+    key_add(&k, other.bytes, sizeof other.bytes);
+    return k;
+}
+
+enum status key_contact_read(struct view key, struct account_id *account, struct account_id *other)
+{
+    struct reader r = reader_of(key);
+    read_view(&r, 3);
+    read_bytes(&r, account->bytes, sizeof account->bytes);
+    read_bytes(&r, other->bytes, sizeof other->bytes);
+    return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
 }
 
 struct store_key key_single(enum row_kind kind)

@@ -440,6 +440,104 @@ enum status prekey_row_read(struct view value, struct prekey_row *row)
     return STATUS_DAMAGED;
 }
 
+struct view policy_row_write(struct arena *a, const struct policy_row *row)
+{
+    uint8_t mode = (uint8_t)row->mode;
+    ENSURE(row->ask_count <= REQUEST_SENDERS_MAX);
+    struct row_writer w = row_begin(a, 13 + 44 * row->ask_count);
+    row_bytes(&w, &mode, 1);
+    row_u64(&w, row->version);
+    row_u32(&w, row->count);
+    for (size_t i = 0; i < row->ask_count; i++) {
+        row_bytes(&w, row->asks[i].account.bytes, 32);
+        row_u64(&w, row->asks[i].at_ms);
+        row_u32(&w, row->asks[i].messages);
+    }
+    return row_end(&w);
+}
+
+enum status policy_row_read(struct view value, struct policy_row *row)
+{
+    struct reader r = row_open(value);
+    memset(row, 0, sizeof *row);
+    row->mode = read_u8(&r);
+    row->version = read_u64(&r);
+    row->count = read_u32(&r);
+    while (!r.failed && reader_left(&r) && row->ask_count < REQUEST_SENDERS_MAX) {
+        struct policy_ask *ask = &row->asks[row->ask_count++];
+        read_bytes(&r, ask->account.bytes, 32);
+        ask->at_ms = read_u64(&r);
+        ask->messages = read_u32(&r);
+    }
+    bool good = (row->mode == CONTACT_MODE_OPEN || row->mode == CONTACT_MODE_REQUESTS) && row->count <= CONTACTS_MAX;
+    if (good && row_done(&r) == STATUS_OK) return STATUS_OK;
+    memset(row, 0, sizeof *row);
+    return STATUS_DAMAGED;
+}
+
+struct view contact_row_write(struct arena *a, const struct contact_row *row)
+{
+    struct row_writer w = row_begin(a, 9);
+    uint8_t verdict = (uint8_t)row->verdict;
+    row_bytes(&w, &verdict, 1);
+    row_u64(&w, row->at_ms);
+    return row_end(&w);
+}
+
+enum status contact_row_read(struct view value, struct contact_row *row)
+{
+    struct reader r = row_open(value);
+    row->verdict = read_u8(&r);
+    row->at_ms = read_u64(&r);
+    bool good = row->verdict == CONTACT_ALLOWED || row->verdict == CONTACT_BLOCKED;
+    return good ? row_done(&r) : STATUS_DAMAGED;
+}
+
+#define BACKUP_ROW_LEN (8u + 16u + 4u + 8u + 8u + 16u + 4u + 4u)
+
+struct view backup_row_write(struct arena *a, const struct backup_row *row)
+{
+    struct row_writer w = row_begin(a, BACKUP_ROW_LEN);
+    row_u64(&w, row->has.version);
+    row_bytes(&w, row->has.id.bytes, sizeof row->has.id.bytes);
+    row_u32(&w, row->has.parts);
+    row_u64(&w, row->has.stored_ms);
+    row_u64(&w, row->has.coming_version);
+    row_bytes(&w, row->has.coming_id.bytes, sizeof row->has.coming_id.bytes);
+    row_u32(&w, row->has.coming_parts);
+    row_u32(&w, row->coming_of);
+    return row_end(&w);
+}
+
+enum status backup_row_read(struct view value, struct backup_row *row)
+{
+    struct reader r = row_open(value);
+    memset(row, 0, sizeof *row);
+    row->has.version = read_u64(&r);
+    read_bytes(&r, row->has.id.bytes, sizeof row->has.id.bytes);
+    row->has.parts = read_u32(&r);
+    row->has.stored_ms = read_u64(&r);
+    row->has.coming_version = read_u64(&r);
+    read_bytes(&r, row->has.coming_id.bytes, sizeof row->has.coming_id.bytes);
+    row->has.coming_parts = read_u32(&r);
+    row->coming_of = read_u32(&r);
+    bool whole = !row->has.version == !row->has.parts && row->has.parts <= BACKUP_PARTS_MAX;
+    bool coming = !row->has.coming_version == !row->coming_of && row->coming_of <= BACKUP_PARTS_MAX &&
+                  row->has.coming_parts <= row->coming_of;
+    if (whole && coming && row_done(&r) == STATUS_OK) return STATUS_OK;
+    memset(row, 0, sizeof *row);
+    return STATUS_DAMAGED;
+}
+
+enum status part_row_read(struct view value, struct view *bytes)
+{
+    struct reader r = row_open(value);
+    *bytes = read_view(&r, reader_left(&r));
+    if (value.at && bytes->len && row_done(&r) == STATUS_OK) return STATUS_OK;
+    *bytes = view_of(NULL, 0);
+    return STATUS_DAMAGED;
+}
+
 struct view bytes_row_write(struct arena *a, struct view bytes)
 {
     struct row_writer w = row_begin(a, bytes.len);

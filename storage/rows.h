@@ -23,7 +23,11 @@ enum row_kind {
     ROW_HOLD = 'X',     /* identity: what of an account an operator holds */
     ROW_WATCH = 'J',    /* identity: when an account's devices changed, as far as that is near */
     ROW_PREKEYS = 'K',  /* identity: a device's prekeys that nobody has claimed */
+    ROW_POLICY = 'B',   /* identity: how an account takes what strangers send */
+    ROW_CONTACT = 'Y',  /* identity: what an account has said of another one */
     ROW_FENCE = 'V',    /* routing: a revoked device of which something may be left */
+    ROW_BACKUP = 'G',   /* identity: which backup an account has, and which comes in */
+    ROW_BACKUP_PART = 'g', /* identity: a part of one */
     ROW_STORE = 'S',    /* identity: the store's own id */
     ROW_COMMIT = 'N',   /* identity: (term, commit) of the last group */
     ROW_TERM = 'T',     /* identity: ended terms */
@@ -54,6 +58,12 @@ struct store_key key_handle(struct view handle);
 struct store_key key_hold(struct account_id account);
 enum status key_hold_read(struct view key, struct account_id *account) MUST_USE;
 struct store_key key_watch(struct account_id account);
+struct store_key key_policy(struct account_id account);
+struct store_key key_contact(struct account_id account, struct account_id other);
+/* key_contact_read: whose it is, and of whom. OK, DAMAGED. */
+enum status key_contact_read(struct view key, struct account_id *account, struct account_id *other) MUST_USE;
+struct store_key key_backup(struct account_id account);
+struct store_key key_backup_part(struct account_id account, uint64_t version, uint32_t part);
 struct store_key key_single(enum row_kind kind);
 struct store_key key_term(struct term term);
 struct store_key key_event(uint64_t written_ms, uint64_t number); /* store time: it never goes back */
@@ -202,6 +212,34 @@ struct prekey_row {
 /* prekey_row_read: the views borrow the value. */
 struct view prekey_row_write(struct arena *a, const struct prekey_row *row);
 enum status prekey_row_read(struct view value, struct prekey_row *row) MUST_USE;
+
+/* Strangers who have sent something, and of whom nothing is said yet. */
+struct policy_ask {
+    struct account_id account;
+    uint64_t at_ms;    /* of the first message */
+    uint32_t messages;
+};
+struct policy_row {
+    uint32_t mode;    /* enum contact_mode */
+    uint64_t version; /* grows with every change that the account makes */
+    uint32_t count;   /* of its contact rows */
+    struct policy_ask asks[REQUEST_SENDERS_MAX];
+    size_t ask_count;
+};
+struct view policy_row_write(struct arena *a, const struct policy_row *row);
+enum status policy_row_read(struct view value, struct policy_row *row) MUST_USE;
+
+struct contact_row { uint32_t verdict; uint64_t at_ms; }; /* allowed or blocked, and since when */
+struct view contact_row_write(struct arena *a, const struct contact_row *row);
+enum status contact_row_read(struct view value, struct contact_row *row) MUST_USE;
+struct backup_row { /* versions 0 = none; coming is not whole yet */
+    struct msg_backup_has has;
+    uint32_t coming_of;
+};
+/* part_row_read: of a part, which bytes_row_write has written: borrows the value; DAMAGED for none, too. */
+enum status part_row_read(struct view value, struct view *bytes) MUST_USE;
+struct view backup_row_write(struct arena *a, const struct backup_row *row);
+enum status backup_row_read(struct view value, struct backup_row *row) MUST_USE;
 
 /* Plain ones: store -> store id; commit -> term, commit, store time,
  * highest message id accepted; term -> end, ended_ms. */

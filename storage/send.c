@@ -1,5 +1,6 @@
 /* send: steps 3 and 4 of an envelope's way: claim, gate (gate.c) and accept. Order of decisions per item (PROTOCOL 7):
- * home, claim, time (of a resend: what it replaces, resend.c), disk, account, gate, room; a refusal stores nothing. */
+ * home, claim, time (of a resend: what it replaces, resend.c), disk, account and its policy (policy.c), gate, room; a refusal
+ * stores nothing. */
 #include "broker/wire/digest.h"
 #include "storage/send.h"
 
@@ -57,13 +58,22 @@ static enum status parse_item(const struct storage *s, const struct request *r, 
     return STATUS_OK;
 }
 
-static void want_item(struct storage *s, struct send_item *it, size_t *scans)
+static struct contact_pair pair_of(const struct request *r, const struct send_item *it)
 {
+    struct contact_pair pair = {.other = r->stamp.account};
+    memcpy(pair.account.bytes, it->item.target.bytes, sizeof pair.account);
+    return pair;
+}
+
+static void want_item(struct storage *s, const struct request *r, struct send_item *it, size_t *scans)
+{
+    struct contact_pair pair = pair_of(r, it);
     uint16_t home = home_of_target(it->item.target);
     if (!newest_knows_new(s->newest, it->ref.sender, it->ref.target, it->ref.id))
         claim_want(s, &it->ref, it->item.attempt, &it->claim);
     resend_want(s, it);
     it->since = gate_plan(s, &it->item, scans);
+    policy_want(s, &pair);
     for (size_t i = 0; i < it->item.part_count; i++)
         core_mailbox_want(s, home, it->item.parts[i].device);
 }
@@ -95,7 +105,7 @@ enum status send_plan(struct storage *s, struct request *r)
     const struct send_plan *plan = r->plan;
     size_t scans = 0;
     for (size_t i = 0; i < plan->count; i++)
-        if (plan->items[i].early == STATUS_OK) want_item(s, &plan->items[i], &scans);
+        if (plan->items[i].early == STATUS_OK) want_item(s, r, &plan->items[i], &scans);
     return STATUS_OK;
 }
 
@@ -283,15 +293,32 @@ static void accept_item(struct storage *s, const struct request *r, const struct
                                       .message = mark_message(&s->config.mark_key, it->ref.id)});
 }
 
+static void refuse_item(struct storage *s, const struct request *r, const struct send_item *it, enum status status,
+                        enum event_stranger why)
+{
+    struct event e = {.kind = EVENT_SEND_REFUSED, .code = (uint32_t)status, .count = it->item.attempt,
+                      .value = version_of(s, it->ref.sender), .device = mark_device(&s->config.mark_key, it->ref.sender),
+                      .message = mark_message(&s->config.mark_key, it->ref.id)};
+    if (status == STATUS_NOT_ACCEPTED) {
+        e.kind = EVENT_REQUEST_REFUSED;
+        e.code = (uint32_t)why;
+        e.account = mark_account(&s->config.mark_key, pair_of(r, it).account);
+    }
+    core_event(s, &e);
+}
+
 static void decide(struct storage *s, const struct request *r, const struct send_item *it,
                    struct msg_sent_item *out)
 {
+    struct contact_pair pair = pair_of(r, it);
+    struct policy_finding found = {.request = false};
     struct mailbox *boxes[DEVICES_PER_ACCOUNT];
     bool room[DEVICES_PER_ACCOUNT];
     enum status status = it->early;
     if (status == STATUS_OK && claim_answers(s, it, out)) return;
     if (status == STATUS_OK) status = it->resend ? resend_check(s, it) : check_time(s, it);
     if (status == STATUS_OK && s->state == STORE_READONLY) status = STATUS_STORE_READONLY;
+    if (status == STATUS_OK) status = policy_check(s, &pair, it->resend != NULL, &found);
     if (status == STATUS_OK) status = gate(s, it->ref.sender, &it->item, it->since, out);
     if (status == STATUS_OK) status = find_room(s, it, boxes, room);
     out->status = (uint32_t)status;
@@ -300,14 +327,12 @@ static void decide(struct storage *s, const struct request *r, const struct send
     if (status == STATUS_OK) {
         accept_item(s, r, it, boxes, room, out);
         stale_accepted(&s->stale, it->ref.sender, it->ref.target, s->turn.now_ms);
+        if (found.request) policy_note(s, &pair);
         if (it->lost) core_event(s, &(struct event){.kind = EVENT_RESENT_AFTER_LOSS, .count = 1});
         return;
     }
     if (status_client_action(status) == ACTION_RETRY) out->retry_after_ms = 1000;
-    core_event(s, &(struct event){.kind = EVENT_SEND_REFUSED, .code = (uint32_t)status,
-                                  .count = it->item.attempt, .value = version_of(s, it->ref.sender),
-                                  .device = mark_device(&s->config.mark_key, it->ref.sender),
-                                  .message = mark_message(&s->config.mark_key, it->ref.id)});
+    refuse_item(s, r, it, status, found.why);
 }
 
 void send_apply(struct storage *s, struct request *r)

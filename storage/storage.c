@@ -24,10 +24,14 @@ static const struct handler handlers[] = {
     HANDLER(CLAIM_PREKEYS, false, claim_prekeys), NULL, claim_prekeys_plan, claim_prekeys_apply},
     HANDLER(LINK_PUT, false, link_put), NULL, link_put_plan, link_put_apply},
     HANDLER(LINK_GET, true, link_get), NULL, link_get_plan, link_get_apply},
+    HANDLER(CONTACTS_SET, false, contacts_set), NULL, contacts_set_plan, contacts_set_apply},
+    HANDLER(CONTACTS_GET, true, contacts_get), NULL, contacts_get_plan, contacts_get_apply},
+    HANDLER(BACKUP_PUT, false, backup_put), NULL, backup_put_plan, backup_put_apply},
     HANDLER(LEASE, false, lease), NULL, lease_plan, lease_apply},
     HANDLER(WOKEN, false, woken), NULL, woken_plan, woken_apply},
     HANDLER(RECORD, false, record), NULL, record_plan, record_apply},
     HANDLER(LOOKUP, true, lookup), NULL, lookup_plan, lookup_apply},
+    HANDLER(BACKUP_GET, true, backup_get), NULL, backup_get_plan, backup_get_apply},
     HANDLER(STATUS, true, status), NULL, status_plan, status_apply},
     HANDLER(TERMS, true, terms), NULL, terms_plan, terms_apply},
     HANDLER(EXPLAIN, true, explain), NULL, explain_plan, explain_apply},
@@ -73,8 +77,10 @@ enum status storage_open(const struct storage_config *config, struct store *stor
     s->durability = store->ops->durability_max;
     s->mailboxes = table_new(sizeof(struct device_id), MAILBOXES_MAX, seed->table);
     s->accounts = table_new(sizeof(struct account_id), ACCOUNTS_TABLE_MAX, seed->table);
+    s->contacts = table_new(sizeof(struct contact_pair), CONTACTS_CACHED_MAX + 64u * TURN_ITEMS_MAX, seed->table);
     s->prekey_meter = prekey_meter_new(PREKEY_PAIRS_MAX, seed->table);
     s->boxes = boxes_new(seed->table);
+    s->recovery_meter = recovery_meter_new(RECOVERY_ACCOUNTS_MAX, seed->table);
     s->mono_base_ms = s->mono_ms = now.mono_ms;
     s->disk_free_percent = 100;
     turn_begin(&s->turn, now.wall_ms, s->term, 0);
@@ -99,11 +105,16 @@ static void free_tables(struct storage *s)
     slot = 0;
     for (struct account *a; (a = table_next(s->accounts, &slot));)
         account_free(a);
+    slot = 0;
+    for (void *said; (said = table_next(s->contacts, &slot));)
+        free(said);
     table_free(&s->mailboxes);
     newest_free(&s->newest);
     table_free(&s->accounts);
+    table_free(&s->contacts);
     prekey_meter_free(&s->prekey_meter);
     boxes_free(&s->boxes);
+    recovery_meter_free(&s->recovery_meter);
     free(s->listed);
 }
 
@@ -184,7 +195,10 @@ static size_t token_weight(struct view token)
 static size_t weight_of(const struct request *r)
 {
     size_t weight = 1;
-    if (r->handler->kind == KIND_LOOKUP || r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_LOOKUP)
+        weight = LOOKUP_WEIGHT + SIGNATURE_WEIGHT * ((const struct msg_lookup *)r->meta)->recovery_count;
+    if (r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
+    if (r->handler->kind == KIND_BACKUP_PUT || r->handler->kind == KIND_BACKUP_GET) weight = BACKUP_WEIGHT;
     if (r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
     if (r->handler->kind == KIND_CLAIM_HANDLE)
         weight = SIGNATURE_WEIGHT * (2 + token_weight(((const struct msg_claim_handle *)r->meta)->token));
@@ -197,6 +211,8 @@ static size_t weight_of(const struct request *r)
     if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
     if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
     if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;
+    if (r->handler->kind == KIND_CONTACTS_GET) weight = CONTACTS_WEIGHT;
+    if (r->handler->kind == KIND_CONTACTS_SET) weight = ((const struct msg_contacts_set *)r->meta)->item_count;
     if (r->handler->kind == KIND_CLAIM_PREKEYS)
         weight = ((const struct msg_claim_prekeys *)r->meta)->device_count;
     return weight ? weight : 1;
@@ -423,6 +439,7 @@ void storage_begin(struct storage *s, struct now now)
     set_time(s, now);
     s->in_turn = true;
     account_trim(s);
+    policy_trim(s);
     turn_begin(&s->turn, s->store_ms, s->term, s->commit + 1);
     s->running = gather(s);
     pass_input(s);

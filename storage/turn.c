@@ -162,6 +162,11 @@ struct view turn_get(struct turn *t, enum store_space space, const struct store_
     return e->value;
 }
 
+bool turn_knows(struct turn *t, enum store_space space, const struct store_key *key)
+{
+    return entry_of(t, space, key_view(key), false, ENTRY_WANTED) != NULL;
+}
+
 bool turn_changed(struct turn *t, enum store_space space, const struct store_key *key)
 {
     const struct turn_entry *e = entry_of(t, space, key_view(key), false, ENTRY_WANTED);

@@ -61,6 +61,8 @@ struct view turn_get(struct turn *t, enum store_space space, const struct store_
 /* turn_changed: this turn has put, noted or removed the row through the overlay, so what a scan (which reads
  * the state before the turn) said of it is no longer true. */
 bool turn_changed(struct turn *t, enum store_space space, const struct store_key *key);
+/* turn_knows: the row was wanted or changed in this turn, so that turn_get may be asked for it. */
+bool turn_knows(struct turn *t, enum store_space space, const struct store_key *key);
 /* turn_put: value bytes must live as long as the turn's arena. */
 void turn_put(struct turn *t, enum store_space space, const struct store_key *key,
               struct view value);

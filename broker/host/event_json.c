@@ -50,6 +50,14 @@ static const char *clock_text(uint64_t code)
     return code < sizeof names / sizeof names[0] ? names[code] : "?";
 }
 
+static const char *recovery_refusal_text(uint64_t code)
+{
+    static const char *const names[] = {[RECOVERY_NO_ACCOUNT] = "no_account", [RECOVERY_NO_KEY] = "no_key",
+                                        [RECOVERY_NO_PROOF] = "no_proof", [RECOVERY_CLOCK] = "clock",
+                                        [RECOVERY_WRONG_KEY] = "wrong_key"};
+    return code < sizeof names / sizeof names[0] ? names[code] : "?";
+}
+
 static const char *meter_text(uint64_t code)
 {
     static const char *const names[] = {[METER_ADDRESS] = "address",
@@ -73,6 +81,7 @@ static const struct {
     {"meter", 0, meter_text},
     {"dropped", EVENT_EVENTS_DROPPED, dropped_text},
     {"cause", 0, report_cause_name},
+    {"why", EVENT_RECOVERY_REFUSED, recovery_refusal_text},
     {"reason", EVENT_DELIVERY_FAILED, fail_reason_name},
     {"reason", EVENT_CONNECTION_CUT, cut_reason_name},
     {"reason", EVENT_TOKEN_REFUSED, token_fault_name},

@@ -68,12 +68,23 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(LINK_REQUESTED, 74, "link_requested", INFO, "", "boxes", "")                                 \
     X(LINK_OFFERED, 75, "link_offered", INFO, "", "", "")                                          \
     X(LINK_BOXES_FULL, 76, "link_boxes_full", WARN, "", "boxes", "bytes")                          \
+    X(CONTACT_BLOCKED, 77, "contact_blocked", INFO, "", "accounts", "kept")                        \
+    X(CONTACT_ALLOWED, 78, "contact_allowed", INFO, "", "accounts", "kept")                        \
+    X(REQUEST_REFUSED, 79, "request_refused", INFO, "stranger", "attempt", "client_version")       \
+    X(POLICY_FULL, 80, "policy_full", WARN, "", "kept", "")                                        \
     X(REGISTRATION_OPEN, 83, "registration_open", WARN, "", "", "")                                \
     X(TOKEN_REFUSED, 84, "token_refused", WARN, "reason", "", "")                                  \
     X(HOLD_PLACED, 85, "hold_placed", WARN, "reason", "", "")                                      \
     X(HOLD_RELEASED, 86, "hold_released", WARN, "", "", "")                                        \
     X(IDENTITY_CHANGED, 87, "identity_changed", INFO, "", "", "key_version")                       \
     X(TAKEOVER_SUSPECTED, 88, "takeover_suspected", WARN, "", "", "key_version")                   \
+    X(RECOVERY_STARTED, 91, "recovery_started", WARN, "", "devices", "")                           \
+    X(RECOVERY_REFUSED, 92, "recovery_refused", WARN, "why", "tries", "")                          \
+    X(RECOVERY_DONE, 93, "recovery_done", WARN, "", "devices", "key_version")                      \
+    X(BACKUP_STORED, 95, "backup_stored", INFO, "", "version", "parts")                            \
+    X(BACKUP_READ, 96, "backup_read", INFO, "", "version", "parts")                                \
+    X(BACKUP_REFUSED, 97, "backup_refused", WARN, "status", "version", "parts")                    \
+    X(RECOVERY_GUESSED, 94, "recovery_guessed", ALARM, "", "tries", "retry_after_ms")              \
     X(EVENTS_DROPPED, 90, "events_dropped", WARN, "dropped", "count", "")                          \
     X(DRIFT_STUCK, 98, "drift_stuck", ALARM, "", "refusals", "client_version")                     \
     X(DRIFT_RATE, 99, "drift_rate", WARN, "", "refused", "sent")                                   \
@@ -96,11 +107,17 @@ enum event_kind {
 /* The code of CLIENT_CLOCK_SKEWED. */
 enum event_clock { CLOCK_BEHIND, CLOCK_AHEAD };
 
+/* The code of RECOVERY_REFUSED. */
+enum event_recovery { RECOVERY_NO_ACCOUNT, RECOVERY_NO_KEY, RECOVERY_NO_PROOF, RECOVERY_CLOCK, RECOVERY_WRONG_KEY };
+
 /* The code of RATE_LIMITED (a device) and ADDRESS_LIMITED: what there was too much of. */
 enum event_meter { METER_ADDRESS, METER_ADDRESS_LOOSE, METER_DEVICE_REQUESTS, METER_DEVICE_BYTES };
 
 /* IDENTITY_CHANGED is named by its code, an enum identity_change; of it and of TAKEOVER_SUSPECTED count is the set of risks
  * (states.h), and no actor is the recovery key. */
+
+/* The code of REQUEST_REFUSED: why. Operators alone are told: the sender cannot tell one from another. */
+enum event_stranger { STRANGER_BLOCKED = 1, STRANGER_ASKED, STRANGER_TOO_MANY };
 
 /* A keyed hash of an id: the same id gives the same mark within one relay, and nothing else. */
 struct mark { uint8_t bytes[8]; };

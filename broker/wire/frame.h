@@ -25,7 +25,7 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(REGISTERED, 4, "registered", FROM_RELAY, false, NONE, 1024)                                  \
     X(CLAIM_HANDLE, 5, "claim_handle", FROM_CLIENT, false, HANDLE_CLAIMED, 2048)                   \
     X(HANDLE_CLAIMED, 6, "handle_claimed", FROM_RELAY, false, NONE, 1024)                          \
-    X(LOOKUP, 7, "lookup", FROM_CLIENT, true, FOUND, 1024)                                         \
+    X(LOOKUP, 7, "lookup", FROM_CLIENT, false, FOUND, 1024)                                         \
     X(FOUND, 8, "found", FROM_RELAY, false, NONE, 131072)                                          \
     X(SEND, 9, "send", FROM_CLIENT, true, SENT, FRAME_META_LEN_MAX)                                \
     X(SENT, 10, "sent", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                               \
@@ -56,12 +56,21 @@ enum frame_from { FROM_CLIENT = 1, FROM_RELAY = 2, FROM_ADMIN = 4, FROM_WORKER =
     X(LINK_GET, 36, "link_get", FROM_CLIENT, false, LINK_IS, 256)                                  \
     X(LINK_IS, 37, "link_is", FROM_RELAY, false, NONE, 65536)                                      \
     X(LOG_GREW, 38, "log_grew", FROM_RELAY, false, NONE, 256)                                      \
+    X(BACKUP_PUT, 58, "backup_put", FROM_CLIENT, true, BACKUP_HAS, 65536)                          \
+    X(BACKUP_HAS, 59, "backup_has", FROM_RELAY, false, NONE, 256)                                  \
+    X(BACKUP_GET, 60, "backup_get", FROM_CLIENT, true, BACKUP_IS, 64)                              \
+    X(BACKUP_IS, 61, "backup_is", FROM_RELAY, false, NONE, 65536)                                  \
     X(OVERVIEW, 40, "overview", FROM_ADMIN, false, OVERVIEW_IS, 64)                                \
     X(OVERVIEW_IS, 41, "overview_is", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                 \
     X(EVENTS, 42, "events", FROM_ADMIN, false, EVENTS_ARE, 256)                                    \
     X(EVENTS_ARE, 43, "events_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                   \
     X(EXPLAIN, 44, "explain", FROM_ADMIN, false, EXPLAINED, 256)                                   \
     X(EXPLAINED, 45, "explained", FROM_RELAY, false, NONE, 16384)                                  \
+    X(CONTACTS_SET, 46, "contacts_set", FROM_CLIENT, true, CONTACTS_KEPT, 4096)                    \
+    X(CONTACTS_KEPT, 47, "contacts_kept", FROM_RELAY, false, NONE, 256)                            \
+    X(CONTACTS_GET, 48, "contacts_get", FROM_CLIENT, true, CONTACTS_ARE, 256)                      \
+    X(CONTACTS_ARE, 49, "contacts_are", FROM_RELAY, false, NONE, 16384)                            \
+    X(CONTACTS_CHANGED, 52, "contacts_changed", FROM_RELAY, false, NONE, 64)                       \
     X(HOLD, 54, "hold", FROM_ADMIN, false, HOLDS_ARE, 256)                                         \
     X(HOLDS_ARE, 55, "holds_are", FROM_RELAY, false, NONE, FRAME_META_LEN_MAX)                     \
     X(DEVICES, 56, "devices", FROM_ADMIN, false, DEVICES_ARE, 256)                                 \

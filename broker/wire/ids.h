@@ -18,6 +18,7 @@ struct signing_pk { uint8_t bytes[32]; };   /* Ed25519 */
 struct identity_pk { uint8_t bytes[32]; };  /* X25519 */
 struct prekey_pk { uint8_t bytes[32]; };    /* X25519 */
 struct relay_id { uint8_t bytes[32]; };     /* of a relay's public key: relay_id_of in token.h */
+struct backup_id { uint8_t bytes[16]; };    /* random: tells two backups of one version apart */
 struct signature { uint8_t bytes[64]; };    /* Ed25519 */
 
 struct link_box { uint8_t bytes[32]; };     /* where two devices meet: linking, PROTOCOL 6.5 */

@@ -34,6 +34,12 @@
 #define LINEAGE_MARK_LEN       88u /* count, random, signature (PROTOCOL 4.1) */
 #define LINEAGE_MARKS          4u  /* of a device, at the relay */
 #define LINEAGE_LEN_MAX        (LINEAGE_MARKS * LINEAGE_MARK_LEN)
+#define RECOVERY_PROOF_AGE_MAX_MS (10u * 60 * 1000) /* and as much ahead */
+#define RECOVERY_TRIES_BURST   10u /* wrong ones of an account that are refused at once, */
+#define RECOVERY_TRY_EVERY_MS  60000u /* and then one in this time */
+#define RECOVERY_ACCOUNTS_MAX  4096u /* whose tries a store counts at once; beyond, who has the fewest is forgotten */
+#define BACKUP_PART_LEN_MAX    49152u
+#define BACKUP_PARTS_MAX       86u /* 4 MiB of an account; while a new one comes in the old one stays beside it */
 #define PREKEY_BODY_LEN_MAX    256u
 #define PREKEY_LEN_MAX         384u /* with its signature */
 #define ONE_TIME_PREKEYS_MAX   100u /* of a device */
@@ -43,6 +49,12 @@
 #define PREKEY_CLAIMS_BURST    10u  /* of one account from one device at once */
 #define PREKEY_CLAIM_EVERY_MS  (10u * 60 * 1000) /* and then one in this time */
 #define PREKEY_PAIRS_MAX       65536u /* of (account, device) that a store counts at once; beyond, the least is forgotten */
+#define CONTACTS_MAX           4096u /* verdicts that an account keeps at its home */
+#define CONTACTS_PER_SET       64u
+#define CONTACTS_PER_PAGE      256u
+#define REQUEST_SENDERS_MAX    20u /* strangers with a message request at one account, none of them decided */
+#define REQUEST_MESSAGES_MAX   1u  /* of each of them, until it is decided */
+#define REQUEST_KEEP_MS        (30ull * 24 * 3600 * 1000) /* then the place is free again */
 
 /* Linking (PROTOCOL 6.5): a box, where two devices that share a code leave each other messages */
 #define LINK_CODE_LEN       20u /* characters, of 5 bits each */

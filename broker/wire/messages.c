@@ -41,7 +41,7 @@ TABLE(welcome, ONE(1, msg_welcome, session, session_id), U64(2, msg_welcome, rel
       U32(3, msg_welcome, credit_messages), U64(4, msg_welcome, credit_bytes),
       U32(5, msg_welcome, ping_ms), ONE(6, msg_welcome, map, map),
       ONE(7, msg_welcome, log, log_state), ONE(8, msg_welcome, prekeys, prekey_state),
-      BYTES(9, msg_welcome, lineage, LINEAGE_LEN_MAX))
+      BYTES(9, msg_welcome, lineage, LINEAGE_LEN_MAX), U64(12, msg_welcome, contacts_version))
 TABLE(pong, U64(1, msg_pong, relay_ms), ONE(2, msg_pong, map, map))
 TABLE(error, U32(1, msg_error, status), U32(2, msg_error, retry_after_ms),
       U32(3, msg_error, protocol_min), U32(4, msg_error, protocol_max))
@@ -71,8 +71,10 @@ TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
       BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature),
       BYTES(4, msg_claim_handle, token, TOKEN_LEN_MAX))
 TABLE(handle_claimed, FIXED(1, msg_handle_claimed, account))
+INNER(recovery_proof, msg_recovery_proof, U64(1, msg_recovery_proof, made_ms),
+      FIXED(2, msg_recovery_proof, signature))
 TABLE(lookup, BYTES(1, msg_lookup, handle, HANDLE_LEN_MAX), MAYBE(2, msg_lookup, account),
-      U64(3, msg_lookup, first))
+      U64(3, msg_lookup, first), MANY(4, msg_lookup, recovery, recovery_count, 1, recovery_proof))
 INNER(handle_proof, msg_handle_proof, BYTES(1, msg_handle_proof, entry, ENTRY_LEN_MAX),
       FIXED(2, msg_handle_proof, signature), BYTES(3, msg_handle_proof, token, TOKEN_LEN_MAX))
 TABLE(found, FIXED(1, msg_found, account), ONE(2, msg_found, log, log_state),
@@ -120,6 +122,25 @@ TABLE(link_offer, U32(1, msg_link_offer, verdict), U32(2, msg_link_offer, part),
       ONE(6, msg_link_offer, log, log_state), MAYBE(7, msg_link_offer, device),
       BYTES(8, msg_link_offer, data, LINK_PART_LEN_MAX))
 TABLE(link_consent, MAYBE(1, msg_link_consent, proof), BOOL(2, msg_link_consent, cancel))
+TABLE(backup_put, U64(1, msg_backup_put, version), U64(2, msg_backup_put, previous),
+      FIXED(3, msg_backup_put, id), U32(4, msg_backup_put, part), U32(5, msg_backup_put, of),
+      BYTES(6, msg_backup_put, bytes, BACKUP_PART_LEN_MAX))
+TABLE(backup_has, U64(1, msg_backup_has, version), MAYBE(2, msg_backup_has, id),
+      U32(3, msg_backup_has, parts), U64(4, msg_backup_has, stored_ms),
+      U64(5, msg_backup_has, coming_version), MAYBE(6, msg_backup_has, coming_id),
+      U32(7, msg_backup_has, coming_parts))
+TABLE(backup_get, U64(1, msg_backup_get, version), U32(2, msg_backup_get, part))
+TABLE(backup_is, ONE(1, msg_backup_is, has, backup_has), BYTES(2, msg_backup_is, bytes, BACKUP_PART_LEN_MAX))
+
+INNER(contact, msg_contact, FIXED(1, msg_contact, account), U32(2, msg_contact, verdict))
+TABLE(contacts_set, U32(1, msg_contacts_set, mode),
+      MANY(2, msg_contacts_set, items, item_count, CONTACTS_PER_SET, contact))
+TABLE(contacts_kept, U64(1, msg_contacts_kept, version), U64(2, msg_contacts_kept, before))
+TABLE(contacts_get, MAYBE(1, msg_contacts_get, after))
+TABLE(contacts_are, U64(1, msg_contacts_are, version), U32(2, msg_contacts_are, mode),
+      MANY(3, msg_contacts_are, items, item_count, CONTACTS_PER_PAGE, contact),
+      BOOL(4, msg_contacts_are, more))
+TABLE(contacts_changed, U64(1, msg_contacts_changed, version))
 
 INNER(part, msg_part, FIXED(1, msg_part, device), U32(2, msg_part, len))
 TABLE(send_item, FIXED(1, msg_send_item, id), FIXED(2, msg_send_item, target),

@@ -7,6 +7,8 @@
 #include "broker/wire/event.h"
 #include "broker/wire/frame.h"
 #include "broker/wire/ids.h"
+#include "broker/wire/messages_contacts.h"
+#include "broker/wire/messages_recovery.h"
 #include "broker/wire/slab.h"
 #include "broker/wire/states.h"
 #include "broker/wire/messages_drift.h" /* of DRIFT */
@@ -63,6 +65,7 @@ struct msg_welcome {
     struct msg_log_state log; /* of the own account */
     struct msg_prekey_state prekeys;
     struct view lineage; /* up to LINEAGE_MARKS marks, the oldest first */
+    uint64_t contacts_version; /* as in msg_contacts_kept; 0 = nothing was ever set */
 };
 
 struct msg_pong {
@@ -143,6 +146,8 @@ struct msg_lookup { /* a handle (asked at its home), or an account (at its home)
     struct view handle;
     struct account_id account;
     uint64_t first; /* with an account: number of the first entry wanted */
+    struct msg_recovery_proof *recovery; /* with an account and without a session: one */
+    size_t recovery_count;
 };
 struct msg_handle_proof { /* as claimed */
     struct view entry;
@@ -209,36 +214,7 @@ struct msg_prekeys {
 struct msg_prekeys_low { struct msg_prekey_state prekeys; };
 struct msg_log_grew { struct msg_log_state log; }; /* of the session's own account */
 
-/* ---- linking (PROTOCOL 6.5) ---- */
-
-struct msg_link_put { struct link_box box; uint32_t slot; struct view bytes; };
-struct msg_link_has { uint32_t slots; }; /* a bit for each one that is filled */
-struct msg_link_get { struct link_box box; uint32_t slot; };
-struct msg_link_is {
-    uint32_t slots;
-    struct view bytes; /* of the slot asked for; empty = not filled */
-};
-
-/* What is in the slots, once opened. */
-struct msg_link_request {
-    struct msg_device_record device;
-    struct prekey_pk ephemeral;
-    struct view name; /* device_name_check; empty = none */
-    uint64_t made_ms;
-};
-struct msg_link_offer {
-    uint32_t verdict; /* enum link_verdict */
-    uint32_t part, parts; /* from 0 */
-    struct view entry;    /* the account's first one */
-    struct view handle;   /* empty = it has none */
-    struct msg_log_state log; /* as the offering device holds it */
-    struct device_id device;  /* the offering one */
-    struct view data;     /* of this part: what the account's devices share */
-};
-struct msg_link_consent {
-    struct signature proof; /* of the `add` entry */
-    bool cancel;            /* instead: the new device does not want to */
-};
+#include "broker/wire/messages_link.h"
 
 /* ---- sending (PROTOCOL 7) ---- */
 
@@ -573,6 +549,8 @@ struct msg_end_device { struct device_id device; }; /* it may not have a session
     X(handle_claimed) X(lookup) X(found) X(token_body) X(token) X(prekey_body) X(signed_prekey) X(publish) X(published)   \
     X(claim_prekeys) X(prekeys) X(prekeys_low) X(link_put) X(link_has) X(link_get) X(link_is) X(link_request)    \
     X(link_offer) X(link_consent) X(log_grew) X(drift_is)                                 \
+    X(contacts_set) X(contacts_kept) X(contacts_get) X(contacts_are) X(contacts_changed)           \
+    X(backup_put) X(backup_has) X(backup_get) X(backup_is)                                         \
     X(send_item) X(receipt) X(send) X(accepted) X(stale) X(sent) X(deliver) X(ack) X(report_body) X(report) \
     X(acked) X(status) X(status_is) X(hint) X(terms) X(terms_are) X(overview) X(events)            \
     X(events_are) X(explain) X(explained) X(ready) X(peer) X(session) X(closed) X(undelivered)     \

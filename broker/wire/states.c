@@ -60,6 +60,22 @@ const char *gap_reason_name(uint64_t code)
     }
 }
 
+const char *contact_mode_name(uint64_t code)
+{
+    switch (code) {
+        CONTACT_MODE_LIST(X)
+    default: return "?";
+    }
+}
+
+const char *contact_verdict_name(uint64_t code)
+{
+    switch (code) {
+        CONTACT_VERDICT_LIST(X)
+    default: return "?";
+    }
+}
+
 const char *store_state_name(uint64_t code)
 {
     switch (code) {

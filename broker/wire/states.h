@@ -82,6 +82,17 @@
     X(LOST, 4, "lost")                                                                             \
     X(SUSPENDED, 5, "suspended")
 
+/* Whom an account's relay lets write to it (PROTOCOL 7.6). */
+#define CONTACT_MODE_LIST(X)                                                                       \
+    X(UNCHANGED, 0, "unchanged") /* in a request: as it is */                                      \
+    X(OPEN, 1, "open")           /* everybody who is not blocked */                                \
+    X(REQUESTS, 2, "requests")   /* who is allowed; of others a request */
+
+#define CONTACT_VERDICT_LIST(X)                                                                    \
+    X(NONE, 0, "none")                                                                             \
+    X(ALLOWED, 1, "allowed")                                                                       \
+    X(BLOCKED, 2, "blocked")
+
 /* What a store, and so its worker, may do at present; the transitions are in storage/state.c. */
 #define STORE_STATE_LIST(X)                                                                        \
     X(COLLECTING, 0, "collecting") /* asks the brokers for their sessions; answers busy */         \
@@ -156,6 +167,18 @@ enum gap_reason {
     GAP_REASON_LIST(X)
 #undef X
 };
+enum contact_mode {
+#define X(NAME, code, text) CONTACT_MODE_##NAME = code,
+    CONTACT_MODE_LIST(X)
+#undef X
+    CONTACT_MODES
+};
+enum contact_verdict {
+#define X(NAME, code, text) CONTACT_##NAME = code,
+    CONTACT_VERDICT_LIST(X)
+#undef X
+    CONTACT_VERDICTS
+};
 enum store_state {
 #define X(NAME, code, text) STORE_##NAME = code,
     STORE_STATE_LIST(X)
@@ -204,6 +227,8 @@ const char *risk_name(uint64_t bit);
 /* risk_level: the highest of the rules in the set. risk_level_name: "low", "elevated", "high". */
 enum risk_level risk_level(uint64_t risks);
 const char *risk_level_name(enum risk_level level);
+const char *contact_mode_name(uint64_t code);
+const char *contact_verdict_name(uint64_t code);
 const char *store_state_name(uint64_t code);
 const char *cut_reason_name(uint64_t code);
 const char *explain_name(uint64_t code);

@@ -38,6 +38,7 @@ enum status_action {
     X(RELAY_BEHIND, 20, "relay_behind", REPAIR, "the relay's copy of this log is shorter")          \
     X(RATE_LIMITED, 21, "rate_limited", RETRY, "too many requests; nothing was done")              \
     X(STALE_HEAD, 22, "stale_head", REPAIR, "the identity log has gone on: make the entry anew")   \
+    X(NOT_ACCEPTED, 23, "not_accepted", GIVE_UP, "the recipient does not take it (now)")            \
     X(TOKEN_REFUSED, 24, "token_refused", GIVE_UP, "no good registration token for this handle and account")       \
     X(ON_HOLD, 25, "on_hold", GIVE_UP, "on hold by the relay's operator, whom to ask: until it is released")      \
     X(DAMAGED, 128, "damaged", GIVE_UP, "stored bytes fail their check")                           \

@@ -22,5 +22,10 @@ int devices_run(struct command *c);
 int link_run(struct command *c);
 int log_run(struct command *c);
 int verify_run(struct command *c);
+int block_run(struct command *c);
+int unblock_run(struct command *c);
+int requests_run(struct command *c);
+int recovery_run(struct command *c);
+int backup_run(struct command *c);
 
 #endif

@@ -74,6 +74,23 @@ static const struct option_rule VERIFY_OPTIONS[] = {
     {"timeout", "S", "how long to try to ask the relay for what is not here yet (10)", false},
 };
 
+static const struct option_rule RECOVERY_OPTIONS[] = {
+    {"yes", NULL, "setup: do not ask for the key again", false},
+    {"backup", NULL, "setup: this device keeps the key that seals backups, and makes one", false},
+    {"key-file", "FILE", "its first line is the recovery key; setup: the old one (standard input)", false},
+    {"relay", "tcp://HOST:PORT[,...]", "restore: the relay's address", false},
+    {"server-key", "FILE", "restore: the relay's public key", false},
+    {"handle", "NAME", "restore: the account, by its name", false},
+    {"account", "ID", "restore: the account, by its id", false},
+    {"revoke-others", NULL, "restore: revoke all devices that the account has", false},
+    {"timeout", "S", "how long to try to reach the relay (2; setup 10, restore 30)", false},
+};
+
+static const struct option_rule BACKUP_OPTIONS[] = {
+    {"key-file", "FILE", "its first line is the recovery key (create: the kept key; restore: that, or standard input)", false},
+    {"timeout", "S", "how long to try to reach the relay (30)", false},
+};
+
 static const struct command_rule COMMANDS[] = {
     {"init", "", "make this device's keys and register its handle; again: finish that",
      INIT_OPTIONS, COUNT_OF(INIT_OPTIONS), init_run},
@@ -98,8 +115,20 @@ static const struct command_rule COMMANDS[] = {
      DEVICES_OPTIONS, COUNT_OF(DEVICES_OPTIONS), devices_run},
     {"log", "[NAME]", "the signed history of this account's keys, or of a contact's, as held here", NULL, 0,
      log_run},
+    {"block", "[NAME]", "take nothing more of an account (its name or id); without one: who is blocked or allowed",
+     REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), block_run},
+    {"unblock", "NAME", "take back what was said of an account, blocked or allowed", REACH_OPTIONS, COUNT_OF(REACH_OPTIONS),
+     unblock_run},
+    {"requests", "[list|accept|refuse|on|off] [NAME]",
+     "strangers who have written: list, accept or refuse them; on: they have to ask; exit 3: kept, relay not reached",
+     REACH_OPTIONS, COUNT_OF(REACH_OPTIONS), requests_run},
     {"verify", "NAME", "compare with a contact that its account is the right one; exit 3: cannot be told yet", VERIFY_OPTIONS,
      COUNT_OF(VERIFY_OPTIONS), verify_run},
+    {"recovery", "[show|setup|confirm|restore]",
+     "what is left when all devices are lost: say it, set its key, show to have it, or use it in an empty --home",
+     RECOVERY_OPTIONS, COUNT_OF(RECOVERY_OPTIONS), recovery_run},
+    {"backup", "[show|create|restore]", "the contacts, sealed, at the relay: say what there is, make one, take it", BACKUP_OPTIONS,
+     COUNT_OF(BACKUP_OPTIONS), backup_run},
 };
 
 static const struct program_rule PROGRAM = {

@@ -93,9 +93,10 @@ static json_t *message_json(const struct sealmq_received *received, const char *
     sealmq_account_text(received->account, account);
     sealmq_device_text(received->device, device);
     output_time(received->accepted_ms, accepted);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:I}", "id", id, "state", "received", "from", from,
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:I}", "id", id, "state", "received", "from", from,
                                "account", account, "device", device, "accepted", accepted, "sealed",
-                               received->kind == SEALMQ_SEALED, "verified", received->verified, "missing", (json_int_t)received->missing);
+                               received->kind == SEALMQ_SEALED, "verified", received->verified, "request",
+                               received->request, "missing", (json_int_t)received->missing);
     ENSURE(object != NULL);
     to_json(object, received, from);
     output_text(object, text);
@@ -129,6 +130,7 @@ static bool message_print(struct recv *r, const struct sealmq_received *received
     if (received->missing)
         printf("(%" PRIu64 " sealed before the next one have not come: refused, lost, or still on their way)\n",
                received->missing);
+    if (received->request) printf("(request) ");
     if (received->kind == SEALMQ_OPAQUE) printf("(not sealed) ");
     names_print(received, from);
     output_print(payload.text);

@@ -2,6 +2,8 @@
  * word, says so, and for which account that is needed. Safe to repeat: what the relay has already it is not asked for again. */
 #include "clients/cli/register.h"
 
+#include "clients/sealmq_recovery.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -90,12 +92,14 @@ static int result_print(const struct registering *r)
     const struct sealmq_identity *me = &r->device.me;
     char account[SEALMQ_ACCOUNT_TEXT_LEN + 1], device[SEALMQ_DEVICE_TEXT_LEN + 1];
     struct sealmq_prompt prompt = SEALMQ_INIT(struct sealmq_prompt);
+    struct sealmq_recovery recovery = SEALMQ_INIT(struct sealmq_recovery);
     sealmq_account_text(me->account, account);
     sealmq_device_text(me->device, device);
     if (r->device.command->json) return result_json(me, account, device);
     printf("%s is registered\n  account  %s\n  device   %s\n", me->handle, account, device);
+    if (sealmq_recovery_get(r->device.client, &recovery) != SEALMQ_OK || recovery.mode != SEALMQ_RECOVERY_NONE) return EXIT_OK;
     if (sealmq_prompt_get(SEALMQ_PROMPT_NO_RECOVERY, &prompt) == SEALMQ_OK &&
-        printf("%s\n", prompt.text) > 0 && fflush(stdout) == 0)
+        printf("%s\nTo set one: recovery setup\n", prompt.text) > 0 && fflush(stdout) == 0)
         (void)sealmq_prompt_seen(r->device.client, prompt.id); /* else it is told again, by whoever opens next */
     return EXIT_OK;
 }

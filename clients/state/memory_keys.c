@@ -38,6 +38,37 @@ enum status memory_entry_scan(struct state *s, struct arena *a, struct entry_sca
     return STATUS_OK;
 }
 
+enum status memory_contact_next(struct state *s, struct account_id after, struct account_id *out)
+{
+    struct memory *m = memory_of(s);
+    struct key from = key_bytes(T_CONTACT, after.bytes, sizeof after.bytes);
+    struct view key, value;
+    size_t prefix = from.len - sizeof after.bytes;
+    key_add(&from, "", 1); /* the next key there can be */
+    if (memory_fails(m)) return STATUS_IO;
+    if (!memory_seek(m, &from, &key, &value)) return STATUS_NOT_FOUND;
+    memcpy(out->bytes, key.at + prefix, sizeof out->bytes);
+    return STATUS_OK;
+}
+
+enum status memory_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32])
+{
+    struct key k = key_u64(T_KEPT, which);
+    if (memory_fails(memory_of(s))) return STATUS_IO;
+    return memory_get(memory_of(s), &k, out, 32) ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+enum status memory_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key)
+{
+    struct key k = key_u64(T_KEPT, which);
+    if (memory_fails(memory_of(s))) return STATUS_IO;
+    if (key)
+        memory_put(memory_of(s), &k, key, 32);
+    else
+        memory_drop(memory_of(s), &k);
+    return STATUS_OK;
+}
+
 enum status memory_prekey_put(struct state *s, const struct state_prekey *in)
 {
     struct memory *m = memory_of(s);

@@ -14,6 +14,7 @@ enum table {
     T_ENTRY,    /* account, number -> entry */
     T_PREKEY,   /* kind, id -> struct state_prekey */
     T_PREKEY_LAST, /* kind -> id */
+    T_KEPT,     /* which -> 32 bytes */
     T_SESSION,  /* number -> struct state_session */
     T_PEER,     /* peer, ~rank, ~number -> number */
     T_SKIPPED,  /* session, ratchet key, number -> order */
@@ -37,6 +38,7 @@ enum table {
     T_BODIED,   /* received_ms, order; shown and with a body */
     T_ACK,      /* term, seq -> reason */
     T_TERM,     /* store -> term */
+    T_VERDICT,  /* account -> struct state_verdict */
     T_COUNTER,  /* table -> the last order number given */
 };
 
@@ -99,12 +101,22 @@ void prune_outbox_row(struct memory *m, uint64_t order);
 
 enum status memory_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry);
 enum status memory_entry_scan(struct state *s, struct arena *a, struct entry_scan *scan);
+enum status memory_contact_next(struct state *s, struct account_id after, struct account_id *out);
+enum status memory_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32]);
+enum status memory_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key);
 enum status memory_prekey_put(struct state *s, const struct state_prekey *in);
 enum status memory_prekey_get(struct state *s, enum prekey_kind kind, uint64_t id, struct state_prekey *out);
 enum status memory_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *id);
 enum status memory_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id);
 enum status memory_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms);
 enum status memory_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from);
+
+/* ---- memory_verdicts.c ---- */
+
+enum status memory_verdict_get(struct state *s, struct account_id account, struct state_verdict *out);
+enum status memory_verdict_put(struct state *s, const struct state_verdict *in);
+enum status memory_verdict_scan(struct state *s, struct verdict_scan *scan);
+enum status memory_verdict_count(struct state *s, enum verdict_which which, uint64_t *out);
 
 /* ---- memory_sessions.c ---- */
 

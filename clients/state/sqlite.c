@@ -21,7 +21,8 @@
 #define BUSY_TIMEOUT_MS 5000
 
 /* Text n brings a file of version n to version n + 1. */
-static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_DRIFT, SCHEMA_COPIES};
+static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5,
+                                         SCHEMA_DRIFT, SCHEMA_COPIES, SCHEMA_VERDICTS, SCHEMA_KEPT_KEY};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -124,6 +125,9 @@ static const struct state_ops sqlite_ops = {
     .contact_get = sqlite_contact_get,
     .contact_put = sqlite_contact_put,
     .contact_handle = sqlite_contact_handle,
+    .contact_next = sqlite_contact_next,
+    .kept_key_get = sqlite_kept_key_get,
+    .kept_key_put = sqlite_kept_key_put,
     .entry_put = sqlite_entry_put,
     .entry_scan = sqlite_entry_scan,
     .prekey_put = sqlite_prekey_put,
@@ -148,6 +152,10 @@ static const struct state_ops sqlite_ops = {
     .inbox_find = sqlite_inbox_find,
     .inbox_open = sqlite_inbox_open,
     .inbox_drop = sqlite_inbox_drop,
+    .verdict_get = sqlite_verdict_get,
+    .verdict_put = sqlite_verdict_put,
+    .verdict_scan = sqlite_verdict_scan,
+    .verdict_count = sqlite_verdict_count,
     .outbox_put = sqlite_outbox_put,
     .outbox_get = sqlite_outbox_get,
     .outbox_find_key = sqlite_outbox_find_key,

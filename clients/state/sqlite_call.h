@@ -105,6 +105,9 @@ enum status sqlite_handle_get(struct state *s, struct view handle, struct accoun
 enum status sqlite_handle_put(struct state *s, struct view handle, struct account_id account);
 enum status sqlite_contact_get(struct state *s, struct account_id account, struct contact *out);
 enum status sqlite_contact_put(struct state *s, const struct contact *in);
+enum status sqlite_contact_next(struct state *s, struct account_id after, struct account_id *out);
+enum status sqlite_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32]);
+enum status sqlite_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key);
 enum status sqlite_contact_handle(struct state *s, struct account_id account, struct arena *a,
                                   struct view *out);
 enum status sqlite_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry);
@@ -133,6 +136,10 @@ enum status sqlite_inbox_find(struct state *s, struct device_id sender, struct m
                              struct inbox_row *out);
 enum status sqlite_inbox_open(struct state *s, const struct inbox_row *row);
 enum status sqlite_inbox_drop(struct state *s, uint64_t order);
+enum status sqlite_verdict_get(struct state *s, struct account_id account, struct state_verdict *out);
+enum status sqlite_verdict_put(struct state *s, const struct state_verdict *in);
+enum status sqlite_verdict_scan(struct state *s, struct verdict_scan *scan);
+enum status sqlite_verdict_count(struct state *s, enum verdict_which which, uint64_t *out);
 enum status sqlite_outbox_put(struct state *s, struct outbox_row *row);
 enum status sqlite_outbox_get(struct state *s, uint64_t order, struct outbox_row *out);
 enum status sqlite_outbox_find_key(struct state *s, const struct message_key *key,

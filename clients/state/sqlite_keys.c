@@ -63,6 +63,42 @@ enum status sqlite_contact_put(struct state *s, const struct contact *in)
     return status;
 }
 
+enum status sqlite_contact_next(struct state *s, struct account_id after, struct account_id *out)
+{
+    struct call c = call_begin(s, STATEMENT_CONTACT_NEXT);
+    bind_bytes(&c, after.bytes, sizeof after.bytes);
+    bool found = call_step(&c);
+    if (found) column_bytes(&c, out->bytes, sizeof out->bytes);
+    return take_end(&c, found, out, sizeof *out);
+}
+
+/* ---- keys of no device ---- */
+
+static struct view kept_key_of(enum kept_key which, uint8_t bytes[8])
+{
+    put_u64(bytes, which);
+    return view_of(bytes, 8);
+}
+
+enum status sqlite_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32])
+{
+    uint8_t key[8];
+    struct call c = call_begin(s, STATEMENT_KEPT_KEY_GET);
+    bind_u64(&c, which);
+    bool found = call_step(&c);
+    if (found) column_sealed(&c, "kept_key.secret", kept_key_of(which, key), out, 32);
+    return take_end(&c, found, out, 32);
+}
+
+enum status sqlite_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key)
+{
+    uint8_t name[8];
+    struct call c = call_begin(s, key ? STATEMENT_KEPT_KEY_PUT : STATEMENT_KEPT_KEY_DROP);
+    bind_u64(&c, which);
+    if (key) bind_sealed(&c, "kept_key.secret", kept_key_of(which, name), view_of(key, 32));
+    return call_run(&c, NULL);
+}
+
 /* ---- entries ---- */
 
 enum status sqlite_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry)

@@ -130,6 +130,18 @@
     "CREATE UNIQUE INDEX outbox_copy ON outbox (copy_of);"                                         \
     "ALTER TABLE inbox ADD COLUMN sent_to BLOB;"
 
+/* Version 8: what is said of other accounts. said: what counts, wished or held. */
+#define SCHEMA_VERDICTS                                                                            \
+    "CREATE TABLE verdict (account BLOB PRIMARY KEY, held INTEGER NOT NULL,"                       \
+    " wished INTEGER NOT NULL, wish INTEGER NOT NULL, asked_ms INTEGER NOT NULL,"                  \
+    " said INTEGER NOT NULL) WITHOUT ROWID;"                                                       \
+    "CREATE INDEX verdict_wished ON verdict (account) WHERE wished = 1;"                           \
+    "CREATE INDEX verdict_asked ON verdict (account) WHERE said = 0 AND asked_ms <> 0;"
+
+/* Version 9: secret keys of no device. */
+#define SCHEMA_KEPT_KEY                                                                            \
+    "CREATE TABLE kept_key (which INTEGER PRIMARY KEY, secret BLOB NOT NULL);"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -153,6 +165,8 @@
     " receipt_commit, key_id, accepted_ms, mac, parts, sealed, attempt, fresh"
 #define OUTBOX_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 #define OUTBOX_SELECT "SELECT ord, " OUTBOX_COLUMNS " FROM outbox "
+
+#define VERDICT_SELECT "SELECT account, held, wished, wish, asked_ms FROM verdict "
 
 #define INBOX_COLUMNS                                                                              \
     "sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body, shown, sealed," \
@@ -197,7 +211,24 @@
     X(PREKEY_DROP, "DELETE FROM prekey WHERE kind = ? AND id = ?")                                 \
     X(PREKEY_PRUNE, "DELETE FROM prekey WHERE kind = ? AND made_ms < ?")                           \
     X(PREKEY_FORGET, "DELETE FROM prekey WHERE kind = ? AND id < ?")                               \
+    X(CONTACT_NEXT, "SELECT account FROM contact WHERE account > ? ORDER BY account LIMIT 1")      \
+    X(KEPT_KEY_GET, "SELECT secret FROM kept_key WHERE which = ?")                                 \
+    X(KEPT_KEY_PUT, "INSERT OR REPLACE INTO kept_key VALUES (?,?)")                                \
+    X(KEPT_KEY_DROP, "DELETE FROM kept_key WHERE which = ?")                                       \
     X(CONTACT_HANDLE, "SELECT handle FROM handle WHERE account = ? ORDER BY handle LIMIT 1")       \
+    X(VERDICT_GET, VERDICT_SELECT "WHERE account = ?")                                             \
+    X(VERDICT_PUT, "INSERT OR REPLACE INTO verdict VALUES (?,?,?,?,?,?)")                          \
+    X(VERDICT_DROP, "DELETE FROM verdict WHERE account = ?")                                       \
+    X(VERDICT_SCAN, VERDICT_SELECT "WHERE account > ? ORDER BY account LIMIT ?")                   \
+    X(VERDICT_SCAN_SAID, VERDICT_SELECT "WHERE account > ? AND said <> 0 ORDER BY account LIMIT ?") \
+    X(VERDICT_SCAN_WISHED, VERDICT_SELECT "WHERE account > ? AND wished = 1 ORDER BY account"      \
+                           " LIMIT ?")                                                             \
+    X(VERDICT_SCAN_ASKED, VERDICT_SELECT "WHERE account > ? AND said = 0 AND asked_ms <> 0"        \
+                          " ORDER BY account LIMIT ?")                                             \
+    X(VERDICT_COUNT, "SELECT count(*) FROM verdict")                                               \
+    X(VERDICT_COUNT_SAID, "SELECT count(*) FROM verdict WHERE said <> 0")                          \
+    X(VERDICT_COUNT_WISHED, "SELECT count(*) FROM verdict WHERE wished = 1")                       \
+    X(VERDICT_COUNT_ASKED, "SELECT count(*) FROM verdict WHERE said = 0 AND asked_ms <> 0")        \
     X(OUTBOX_ADD, "INSERT INTO outbox (class, " OUTBOX_COLUMNS ") VALUES (?," OUTBOX_VALUES ")")   \
     X(OUTBOX_SET, "UPDATE outbox SET (class, " OUTBOX_COLUMNS ") = (?," OUTBOX_VALUES ")"          \
                   " WHERE ord = ?")                                                                \

@@ -125,6 +125,28 @@ enum status state_contact_handle(struct state *s, struct account_id account, str
     return s->ops->contact_handle(s, account, a, out);
 }
 
+enum status state_contact_next(struct state *s, struct account_id after, struct account_id *out)
+{
+    need(s, STATE_READ);
+    memset(out, 0, sizeof *out);
+    return s->ops->contact_next(s, after, out);
+}
+
+enum status state_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32])
+{
+    need(s, STATE_READ);
+    ENSURE(which == KEPT_BACKUP);
+    memset(out, 0, 32);
+    return s->ops->kept_key_get(s, which, out);
+}
+
+enum status state_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key)
+{
+    need(s, STATE_WRITE);
+    ENSURE(which == KEPT_BACKUP);
+    return s->ops->kept_key_put(s, which, key);
+}
+
 enum status state_entry_put(struct state *s, struct account_id account, uint64_t number, struct view entry)
 {
     need(s, STATE_WRITE);
@@ -265,6 +287,39 @@ enum status state_counter_put(struct state *s, enum state_counter kind, struct v
     need(s, STATE_WRITE);
     ENSURE(key.len > 0 && key.len <= 48);
     return s->ops->counter_put(s, kind, key, value);
+}
+
+/* ---- verdicts ---- */
+
+enum status state_verdict_get(struct state *s, struct account_id account, struct state_verdict *out)
+{
+    need(s, STATE_READ);
+    *out = (struct state_verdict){.account = account};
+    enum status status = s->ops->verdict_get(s, account, out);
+    if (status != STATUS_OK) *out = (struct state_verdict){.account = account};
+    return status;
+}
+
+enum status state_verdict_put(struct state *s, const struct state_verdict *in)
+{
+    need(s, STATE_WRITE);
+    ENSURE(in->held < CONTACT_VERDICTS && in->wish < CONTACT_VERDICTS && (in->wished || in->wish == CONTACT_NONE));
+    return s->ops->verdict_put(s, in);
+}
+
+enum status state_verdict_scan(struct state *s, struct verdict_scan *scan)
+{
+    need(s, STATE_READ);
+    ENSURE(scan->row_max > 0 && scan->row_max <= STATE_SCAN_MAX);
+    scan->row_count = 0;
+    return s->ops->verdict_scan(s, scan);
+}
+
+enum status state_verdict_count(struct state *s, enum verdict_which which, uint64_t *out)
+{
+    need(s, STATE_READ);
+    *out = 0;
+    return s->ops->verdict_count(s, which, out);
 }
 
 /* ---- outbox ---- */

@@ -87,6 +87,9 @@ struct entry_scan {
     size_t count;        /* out */
 };
 
+/* Secret keys of 32 bytes that belong to no device. */
+enum kept_key { KEPT_BACKUP = 1 /* seals backups (PROTOCOL 6.7) */ };
+
 enum prekey_kind { PREKEY_SIGNED = 1, PREKEY_LAST_RESORT, PREKEY_ONE_TIME };
 
 /* A prekey of ours. Unique by (kind, id). Holds a secret: the caller keeps and wipes it as device_secrets. */
@@ -122,6 +125,37 @@ enum state_counter {
     COUNTER_SEALED = 1, /* target: of the last content sealed for it */
     COUNTER_HEARD,      /* sender device, target: the highest counter heard */
 };
+
+/* ---- whom this account lets write to it (PROTOCOL 7.6) ---- */
+
+/* What is said of another account. One of which nothing is said, wished or asked is not kept. */
+struct state_verdict {
+    struct account_id account;
+    enum contact_verdict held; /* what the relay has, by its last word */
+    bool wished;               /* the relay is to be told another one: */
+    enum contact_verdict wish;
+    uint64_t asked_ms;         /* wall: a message of it came as a request; 0 = none did */
+};
+
+enum verdict_which {
+    VERDICT_SAID = 1, /* allowed or blocked, or to be that */
+    VERDICT_WISHED,
+    VERDICT_ASKED,    /* asked, and nothing is said or wished */
+};
+
+struct verdict_scan {
+    enum verdict_which which; /* 0 = all */
+    struct account_id after;  /* accounts above it, ascending */
+    struct state_verdict *rows; /* caller's array of row_max rows */
+    size_t row_max;           /* 1..STATE_SCAN_MAX */
+    size_t row_count;         /* out */
+};
+
+/* verdict_now: what counts here. */
+static inline enum contact_verdict verdict_now(const struct state_verdict *v)
+{
+    return v->wished ? v->wish : v->held;
+}
 
 /* ---- outbox ---- */
 
@@ -307,6 +341,11 @@ struct state_ops {
     enum status (*handle_put)(struct state *s, struct view handle, struct account_id account);
     enum status (*contact_get)(struct state *s, struct account_id account, struct contact *out);
     enum status (*contact_put)(struct state *s, const struct contact *in);
+    /* contact_next: the account with the smallest id above `after`, of those that contact_put has kept; NOT_FOUND. */
+    enum status (*contact_next)(struct state *s, struct account_id after, struct account_id *out);
+    /* kept_key_get: into the caller's sodium_malloc memory; NOT_FOUND with it zero. put: NULL removes. */
+    enum status (*kept_key_get)(struct state *s, enum kept_key which, uint8_t out[32]);
+    enum status (*kept_key_put)(struct state *s, enum kept_key which, const uint8_t *key);
     /* entry_put: the entry with this number; the same one again is fine. entry_scan fills its out fields; fewer than
      * max where the next number is not kept. */
     enum status (*entry_put)(struct state *s, struct account_id account, uint64_t number, struct view entry);
@@ -323,6 +362,12 @@ struct state_ops {
     /* contact_handle: a handle of the account (the smallest by bytes), copied; NOT_FOUND. */
     enum status (*contact_handle)(struct state *s, struct account_id account, struct arena *a,
                                   struct view *out);
+
+    /* verdict_get: NOT_FOUND with *out zero but for the account. put replaces, or drops what is not kept. */
+    enum status (*verdict_get)(struct state *s, struct account_id account, struct state_verdict *out);
+    enum status (*verdict_put)(struct state *s, const struct state_verdict *in);
+    enum status (*verdict_scan)(struct state *s, struct verdict_scan *scan);
+    enum status (*verdict_count)(struct state *s, enum verdict_which which, uint64_t *out);
 
     /* put: inserts when row->order is 0 (and gives it one), else replaces that row; NOT_FOUND when
      * there is none; STATE when key or id are another row's (nothing written). */
@@ -404,6 +449,9 @@ enum status state_handle_put(struct state *s, struct view handle,
 enum status state_contact_get(struct state *s, struct account_id account,
                               struct contact *out) MUST_USE;
 enum status state_contact_put(struct state *s, const struct contact *in) MUST_USE;
+enum status state_contact_next(struct state *s, struct account_id after, struct account_id *out) MUST_USE;
+enum status state_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32]) MUST_USE;
+enum status state_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key) MUST_USE;
 enum status state_contact_handle(struct state *s, struct account_id account, struct arena *a,
                                  struct view *out) MUST_USE;
 enum status state_entry_put(struct state *s, struct account_id account, uint64_t number,
@@ -416,6 +464,10 @@ enum status state_prekey_last(struct state *s, enum prekey_kind kind, uint64_t *
 enum status state_prekey_drop(struct state *s, enum prekey_kind kind, uint64_t id) MUST_USE;
 enum status state_prekey_prune(struct state *s, enum prekey_kind kind, uint64_t before_ms) MUST_USE;
 enum status state_prekey_forget(struct state *s, enum prekey_kind kind, uint64_t keep_from) MUST_USE;
+enum status state_verdict_get(struct state *s, struct account_id account, struct state_verdict *out) MUST_USE;
+enum status state_verdict_put(struct state *s, const struct state_verdict *in) MUST_USE;
+enum status state_verdict_scan(struct state *s, struct verdict_scan *scan) MUST_USE;
+enum status state_verdict_count(struct state *s, enum verdict_which which, uint64_t *out) MUST_USE;
 enum status state_outbox_put(struct state *s, struct outbox_row *row) MUST_USE;
 enum status state_outbox_get(struct state *s, uint64_t order, struct outbox_row *out) MUST_USE;
 enum status state_outbox_find_key(struct state *s, const struct message_key *key,

@@ -214,7 +214,7 @@ Test(state_beginning, so_does_a_home_of_version_4_and_nobody_in_it_is_verified)
     ok(state_commit(s));
     state_close(&s);
     run_sql(&p, "ALTER TABLE contact DROP COLUMN verified_ms; ALTER TABLE contact DROP COLUMN loss;"
-                "ALTER TABLE contact DROP COLUMN lost_ms; DROP INDEX outbox_copy;"
+                "ALTER TABLE contact DROP COLUMN lost_ms; DROP TABLE verdict; DROP TABLE kept_key; DROP INDEX outbox_copy;"
                 "ALTER TABLE outbox DROP COLUMN copy_of; ALTER TABLE inbox DROP COLUMN sent_to;" WITHOUT_DRIFT
                 "PRAGMA user_version = 4");
     must_have_everything(&p);
@@ -232,6 +232,28 @@ Test(state_beginning, so_does_a_home_of_version_4_and_nobody_in_it_is_verified)
     s = must_open(&p);
     ok(state_begin(s, STATE_READ));
     cr_assert_eq(state_contact_get(s, in.log.account, &out), STATUS_DAMAGED);
+    state_rollback(s);
+    state_close(&s);
+    place_drop(&p);
+}
+
+Test(state_beginning, so_does_one_that_has_said_nothing_of_others)
+{
+    struct place p = place_make();
+    struct state_verdict v = {.account = {{3}}, .held = CONTACT_BLOCKED}, out;
+    place_fill(&p);
+    run_sql(&p, "DROP TABLE verdict; DROP TABLE kept_key; PRAGMA user_version = 7");
+    must_have_everything(&p);
+    struct state *s = must_open(&p);
+    ok(state_begin(s, STATE_WRITE));
+    cr_assert_eq(state_verdict_get(s, v.account, &out), STATUS_NOT_FOUND);
+    ok(state_verdict_put(s, &v));
+    ok(state_commit(s));
+    state_close(&s);
+    run_sql(&p, "UPDATE verdict SET held = 3");
+    s = must_open(&p);
+    ok(state_begin(s, STATE_READ));
+    cr_assert_eq(state_verdict_get(s, v.account, &out), STATUS_DAMAGED);
     state_rollback(s);
     state_close(&s);
     place_drop(&p);

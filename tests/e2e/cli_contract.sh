@@ -96,6 +96,27 @@ as alice 0 --json verify bob --clear;             lines 1; json_lines; out_has '
 as alice 1 --json verify nobody-of-that-name;     one_error; lines 0
 as alice 2 verify bob --scan x --yes;             one_error
 
+# block, unblock, requests: whom bob lets write to him. (e2e/contact.sh has the rest.)
+as bob 0 --json block;                            lines 1; json_lines; err_silent; out_has '"accounts":[]'; out_has '"fresh":true'
+as bob 0 block alice;                             lines 2; out_has "$ALICE  blocked  alice"; err_silent
+as bob 0 --json block "$ALICE";                   lines 1; json_lines; out_has '"access":"blocked"'; err_silent
+as alice 1 --json send bob "not now";             lines 1; json_lines; out_has '"reason":"not_accepted"'
+as alice 1 send bob "not now";                    err_has "does not take it"
+as bob 0 --json unblock alice;                    lines 1; json_lines; out_has '"access":"none"'
+as bob 0 --json requests;                         lines 1; json_lines; out_has '"requests":[]'; out_has '"on":false'
+as bob 0 requests;                                lines 0; err_has "requests are off"
+as bob 0 --json requests on;                      lines 1; json_lines; out_has '"requests":true'
+as bob 0 --json requests accept alice;            lines 1; json_lines; out_has '"access":"allowed"'
+as bob 0 requests refuse mallory;                 lines 2; out_has "blocked"
+as bob 0 block;                                   lines 2; out_has "allowed"; err_silent
+as bob 0 requests off;                            lines 2; out_has "requests are off"
+as bob 0 unblock alice;                           lines 1
+say alice bob "welcome back"
+as bob 0 --json recv --timeout 10;                out_has '"missing":2'; out_has '"request":false'
+as bob 2 requests accept;                         one_error
+as bob 2 requests nonsense;                       one_error
+as bob 1 unblock nobody-of-that-name;             one_error
+
 # Refusals: one line, exit 1, nothing stays behind.
 as alice 1 send nobody-of-that-name "x";          one_error; err_has "nobody-of-that-name"
 as alice 1 --json send nobody-of-that-name "x"

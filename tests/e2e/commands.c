@@ -71,13 +71,16 @@ static void headers(struct scene *x)
 
 static void strangers(struct scene *x)
 {
-    static const enum frame_kind kinds[] = {KIND_LOOKUP, KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS, KIND_BYE,
-                                            KIND_APPEND, KIND_PUBLISH, KIND_CLAIM_PREKEYS};
+    static const enum frame_kind kinds[] = {KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS, KIND_BYE,
+                                            KIND_APPEND, KIND_PUBLISH, KIND_CLAIM_PREKEYS, KIND_CONTACTS_SET,
+                                            KIND_CONTACTS_GET};
     struct party *m = &x->mallory;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         party_says_bare(m, kinds[i], m->founding.account);
         party_is_refused(m, STATUS_NO_SESSION, kind_name(kinds[i]));
     }
+    party_says_bare(m, KIND_LOOKUP, m->founding.account);
+    party_is_refused(m, STATUS_REFUSED, "a stranger's look-up of an account");
     party_says_hello(m, &x->alice);
     party_is_refused(m, STATUS_UNAUTHENTICATED, "HELLO as another's device");
     party_says_register(m, &x->alice);
@@ -119,6 +122,47 @@ static void acks(struct scene *x)
 }
 
 /* ---- wrong homes ---- */
+
+static void wrong_home(struct party *p, enum frame_kind kind, const struct codec_desc *desc, const void *message)
+{
+    struct buffer b = {0};
+    uint16_t other = (uint16_t)((home_of_account(p->founding.account) + 1) % PARTITION_COUNT);
+    frame_write(&b, &(struct frame_header){.kind = (uint8_t)kind, .correlation = 602, .home = other}, desc, message);
+    put_frame(p, b.at, b.len);
+    refused_as(p, 602, STATUS_WRONG_HOME, kind_name(kind));
+    buffer_fini(&b);
+}
+
+/* What an account says of others its own devices say, at its home. */
+static void contacts(struct scene *x)
+{
+    struct party *m = &x->mallory;
+    struct msg_contact own = {.account = m->founding.account, .verdict = CONTACT_BLOCKED};
+    struct msg_contact of[] = {{x->alice.founding.account, CONTACT_BLOCKED}, {x->alice.founding.account, CONTACT_NONE}};
+    const struct msg_contacts_set himself = {.items = &own, .item_count = 1}, twice = {.items = of, .item_count = 2};
+    const struct msg_contacts_set good = {.items = of, .item_count = 1}, mode = {.mode = 3};
+    struct account_id account = m->founding.account;
+    struct msg_sent sent;
+    party_attaches(m);
+    wrong_home(m, KIND_CONTACTS_SET, &msg_contacts_set_desc, &good);
+    wrong_home(m, KIND_CONTACTS_GET, &msg_contacts_get_desc, &(struct msg_contacts_get){0});
+    party_says(m, KIND_CONTACTS_SET, account, &msg_contacts_set_desc, &himself, view_of(NULL, 0));
+    party_is_refused(m, STATUS_MALFORMED, "an account that blocks itself");
+    party_says(m, KIND_CONTACTS_SET, account, &msg_contacts_set_desc, &twice, view_of(NULL, 0));
+    party_is_refused(m, STATUS_MALFORMED, "an account that stands twice");
+    party_says(m, KIND_CONTACTS_SET, account, &msg_contacts_set_desc, &mode, view_of(NULL, 0));
+    party_is_refused(m, STATUS_MALFORMED, "an unknown mode");
+    party_says(m, KIND_CONTACTS_SET, account, &msg_contacts_set_desc, &good, view_of(NULL, 0));
+    party_is_answered(m, KIND_CONTACTS_KEPT, "a block");
+    party_says_send(&x->alice, m, "to who has blocked her");
+    party_is_answered(&x->alice, KIND_SENT, "a send");
+    CHECK(codec_decode(&msg_sent_desc, x->alice.reply.meta, &relay.arena, &sent) == STATUS_OK &&
+              sent.items[0].status == STATUS_NOT_ACCEPTED && !sent.items[0].stale_count,
+          "a block is not kept, or says more than that");
+    party_hears_nothing(m, "who blocks gets it all the same");
+    party_sends(&x->carol, &x->alice, "hers is another list");
+    party_is_delivered(&x->alice, "hers is another list");
+}
 
 static void homes(struct scene *x)
 {
@@ -271,7 +315,8 @@ static const struct {
     const char *name;
     void (*run)(struct scene *x);
 } cases[] = {{"headers", headers}, {"strangers", strangers}, {"acks", acks},
-             {"homes", homes},     {"entries", entries},     {"drain", drain}};
+             {"homes", homes},     {"entries", entries},     {"drain", drain},
+             {"contacts", contacts}};
 
 static void scene_begin(struct scene *x)
 {

@@ -11,7 +11,7 @@ BEFORE="$(child broker) $(child storage)"
 device_make alice bob
 follow_start
 
-for case in headers strangers acks homes entries drain; do
+for case in headers strangers acks homes entries contacts drain; do
     timeout 60 "$COMMANDS" "tcp://127.0.0.1:$PORT" "$RELAY/server.pub" "$case" 2> "$DIR/said" &
     pid=$!
     innocent; innocent
@@ -25,6 +25,8 @@ log_wait frame_refused '"status":"unsupported"' # the first of each connection
 log_wait auth_refused '"status":"unauthenticated"'
 log_wait log_refused '"status":"bad_entry"'
 log_wait log_refused '"status":"refused"'
+log_wait contact_blocked
+log_wait request_refused '"stranger":1'
 log_wait prekeys_low
 log_wait prekeys_drained
 follow_end

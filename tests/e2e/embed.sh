@@ -15,9 +15,9 @@ MAN="$(find "$PREFIX" -name sealmq.3)"
 # The header alone, in C and in C++.
 flags=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$PREFIX/include")
 echo '#include <sealmq.h>' > "$DIR/alone.c"
-printf '#include <sealmq_copies.h>\n#include <sealmq_link.h>\n#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
+printf '#include <sealmq_contacts.h>\n#include <sealmq_copies.h>\n#include <sealmq_link.h>\n#include <sealmq_recovery.h>\n#include <sealmq_verify.h>\nstruct sealmq_event made() { struct sealmq_event e = SEALMQ_INIT(struct sealmq_event); return e; }\n' > "$DIR/alone.cc"
 cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "the header alone in C"
-for part in copies link registration verify; do
+for part in contacts copies link recovery registration verify; do
     echo "#include <sealmq_$part.h>" > "$DIR/alone.c"
     cc -std=c99 "${flags[@]}" "$DIR/alone.c" 2> "$DIR/err" || fail "sealmq_$part.h alone in C"
 done
@@ -62,7 +62,7 @@ bot_start() {
 bot_says() { grep -q "$1" "$DIR/bot.err"; }
 bot_start "$DIR/echo-pc"
 wait_for "the bot is registered" bot_says registered
-bot_says "there is no recovery in this version" || fail "the bot was not prompted"
+bot_says "No recovery key is set" || fail "the bot was not prompted"
 device_make alice
 say alice bot "say it again"
 as alice 0 --json recv --count 1 --timeout 10; out_has '"text":"say it again"'

@@ -97,7 +97,7 @@ static void takes_over(struct party *alice, struct party *mallory)
 
 static void after_vanished(struct party *alice, struct party *mallory, struct party *carol)
 {
-    static const enum frame_kind bare[] = {KIND_LOOKUP, KIND_STATUS, KIND_TERMS, KIND_BYE};
+    static const enum frame_kind bare[] = {KIND_STATUS, KIND_TERMS, KIND_BYE};
     takes_over(alice, mallory);
     party_sends(carol, alice, "two");
     party_hears_nothing(mallory, "something for another is sent to a taken routing id");

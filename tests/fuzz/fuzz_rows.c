@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     union {
         struct claim_row claim; struct run_row run; struct outcome_row outcome;
         struct device_row device; struct wake_row wake; struct identity_log log; struct handle_row handle;
-        struct hold_row hold; struct watch_row watch;
+        struct hold_row hold; struct watch_row watch; struct policy_row policy; struct contact_row contact;
         struct prekey_row prekeys;
         struct commit_row commit; struct term_row term; struct message_ref ref;
         struct device_id device_id; uint8_t bytes[32];
@@ -42,6 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (watch_row_read(v, &out.watch) == STATUS_OK) ENSURE(view_equal(watch_row_write(&a, &out.watch), v));
     if (prekey_row_read(v, &out.prekeys) == STATUS_OK)
         ENSURE(view_equal(prekey_row_write(&a, &out.prekeys), v));
+    if (policy_row_read(v, &out.policy) == STATUS_OK) ENSURE(view_equal(policy_row_write(&a, &out.policy), v));
+    if (contact_row_read(v, &out.contact) == STATUS_OK) ENSURE(view_equal(contact_row_write(&a, &out.contact), v));
     if (entry_row_read(v, &entry) == STATUS_OK) ENSURE(entry.len + 1 == size);
     (void)!bytes_row_read(v, out.bytes, 32);
     (void)!commit_row_read(v, &out.commit);

@@ -1,7 +1,7 @@
 /* device: one device's machine: its state (what survives), the engines of up to two processes on it (a
  * running receiver, and now and then a quick sender beside it), their connections, and an application
  * that sends, says things twice, and reads. The loop is that of clients/api_loop.c. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include "clients/state/memory.h"
 
@@ -116,6 +116,8 @@ static enum status app_read(struct device *d, struct session_host *h)
     enum status s = state_begin(d->state, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_inbox_scan(d->state, &scan, &arena);
+    for (size_t i = 0; s == STATUS_OK && i < scan.row_count && d->sim->profile->contacts_every_ms; i++)
+        contacts_shown(d, &rows[i]);
     state_rollback(d->state);
     arena_fini(&arena);
     for (size_t i = 0; i < scan.row_count; i++)
@@ -255,6 +257,7 @@ static void app_step(struct device *d)
     if (!is_ready(by) || d->patience_ms != SIM_NEVER) return; /* it waits to be let in */
     app_rotate(d, by);
     if (s->truth) people_step(d, by);
+    contacts_step(d, by);
     if (d->held && s->calm) { /* when the lies have ended, the user says that what was held shall go */
         d->held = false;
         app_release(d, NULL);
@@ -317,6 +320,8 @@ static void event_take(struct device *d, struct session_host *h, const struct en
         if (!s->profile->lie_pm) sim_fail(s, "device %zu holds a message, though nobody lied", d->index);
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_ACCEPTED && e->attempt) {
         s->seen[SEEN_ANEW]++;
+    } else if (e->kind == ENGINE_CONTACTS) {
+        contacts_told(d);
     } else if (e->kind == ENGINE_OVERFLOW) {
         sim_fail(s, "engine events overflow");
     }
@@ -486,6 +491,7 @@ void device_enter(struct device *d)
     d->sessions[SESSION_RECEIVER].wanted = true;
     d->next_send_ms = born_ms + rng_below(&s->rng, 2000);
     d->rotate_ms = s->profile->rotate_every_ms ? born_ms + rng_below(&s->rng, 10000) : SIM_NEVER;
+    d->contacts_ms = s->profile->contacts_every_ms ? rng_below(&s->rng, 5000) : SIM_NEVER;
     d->change_ms = s->truth ? s->now_ms + rng_below(&s->rng, 2ull * s->profile->change_every_ms) : SIM_NEVER;
 }
 
@@ -518,7 +524,7 @@ uint64_t device_due_ms(const struct device *d)
         if (d->sessions[i].engine) due = sim_min(due, d->read_ms);
     if (!is_ready(&d->sessions[SESSION_RECEIVER]) || d->patience_ms != SIM_NEVER) return due;
     if (!d->sim->calm) due = sim_min(due, d->next_send_ms);
-    if (!d->sim->calm && d->registered) due = sim_min(due, d->rotate_ms);
+    if (!d->sim->calm && d->registered) due = sim_min(due, sim_min(d->rotate_ms, d->contacts_ms));
     if (d->sim->calm && d->held) return 0;
     due = sim_min(due, people_due_ms(d));
     return sim_min(due, d->again_ms);

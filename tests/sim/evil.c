@@ -2,7 +2,7 @@
  * while and to one client alone, so that a revocation is kept from it and two clients are shown different heads; a device that
  * nobody has let in; a relay that calls every list stale; another message's acceptance; another box's bytes. None of it may make
  * anybody seal for a device that the real log never had, and when it ends everything goes on. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * guest.h), and the person who carries the code to a device of the account and says yes there. Whatever dies, or is lost on
  * the way, the person begins anew with another code. Invariant: what consented and was given up is noted: should it be let in
  * all the same, its people put it out. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include "broker/wire/identity.h"
 #include "clients/approve.h"

@@ -2,7 +2,7 @@
  * watch; the engine gets something else: entries that nobody signed, logs that are shorter or longer than they are, ghost
  * devices, another's account. Whatever it says: no bytes are made for a device that is not the recipient's (the watch
  * looks at every SEND), and when it ends everything goes on. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* people: what the owners of accounts do with their devices (PROTOCOL 6.2): suspend, resume, revoke and name them, from any of
  * them, at random moments and now and then from two at once. When faults have stopped they resume who is suspended, and put
  * out what nobody has. What an engine says of a change is held against the log (truth.c). */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  * backpressure: tiny credits, queues and mailboxes, and readers that take their time.
  * metered: a relay that allows in a second what a person does, all behind one address.
  * copies: the same, where each account has two devices, which send, rotate and fail each by itself.
+ * contacts, contacts_loss: people who block each other and take it back, over all of `faults`, and with `loss`, too.
  * sealed: messages sealed end to end, over all of `faults`, and a relay that alters some of them.
  * churn: accounts of several devices, which join, suspend, resume, name and revoke each other, over all of `faults`.
  * evil: the same under a relay that shows old lists, ghosts, other heads to some, and other boxes. */
@@ -93,6 +94,16 @@ static const struct profile profiles[] = {
      .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(SEALED) | SEEN(COPIED) | SEEN(NOTED) | SEEN(TAMPERED) | SEEN(ANEW) | SEEN(AGAIN) | SEEN(ROTATED) |
                  SEEN(STALE) | SEEN(STATE_FAILED)},
+    {.name = "contacts", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
+     .chaos_ms = 25000, .settle_ms = 400000, .send_every_ms = 1000, .large_pm = 10, .twice_pm = 150,
+     .quick_pm = 200, .contacts_every_ms = 2500, .sealed_pm = 500, .latency_ms = 100, .commit_ms = 20, .fault_every_ms = 800,
+     .weights = {EVERYDAY}, .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
+     .must_see = SEEN(BLOCKED) | SEEN(NOT_ACCEPTED) | SEEN(SEALED) | SEEN(AGAIN) | SEEN(STATE_FAILED)},
+    {.name = "contacts_loss", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 1,
+     .chaos_ms = 25000, .settle_ms = 400000, .send_every_ms = 1000, .large_pm = 10, .twice_pm = 150,
+     .quick_pm = 200, .contacts_every_ms = 2500, .sealed_pm = 500, .latency_ms = 100, .commit_ms = 20, .fault_every_ms = 800,
+     .weights = {EVERYDAY, [FAULT_STORE_CUT] = 4}, .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000,
+     .storage_credit = 512, .must_see = SEEN(BLOCKED) | SEEN(NOT_ACCEPTED) | SEEN(LOSS)},
     {.name = "churn", .devices_min = 2, .devices_max = 4, .siblings_max = 2, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 1000, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
      .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 3000, .sealed_pm = 400, .latency_ms = 100,

@@ -1,6 +1,6 @@
 /* relay: brokers and the fan-out worker as processes: the loops of broker/net.c and
  * workers/fanout/main.c over the simulated network, and the poster with its failures. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdlib.h>
 #include <string.h>

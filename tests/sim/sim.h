@@ -9,6 +9,7 @@
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
  *   second.c    devices that are the second ones of their accounts
+ *   contacts.c  users who block each other, and whether it holds
  *   rogue.c     a device without an engine that does what no honest client does
  *   joiner.c    a device that joins somebody's account, and the person who carries its code to another one
  *   people.c    what people do with the devices of their accounts
@@ -28,7 +29,6 @@
 
 #include "broker/broker.h"
 #include "broker/wire/identity_log.h"
-#include "broker/wire/slab.h"
 #include "clients/engine.h"
 #include "storage/backends/memory.h"
 #include "storage/storage.h"
@@ -122,6 +122,7 @@ struct profile {
     unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
     unsigned siblings_max;    /* further devices that join an account; 0 = each has one, for good */
     unsigned change_every_ms; /* mean, per device: something about its account's devices; 0 = never */
+    unsigned contacts_every_ms; /* mean, per device: a word about another one, or another mode; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
     bool seconds;             /* each device with an odd number is the second one of the account before it */
@@ -305,6 +306,9 @@ struct session_host {
 
 /* The first device of an account is there from the beginning; the others join it. */
 struct joiner;
+#define SIM_SPANS_MAX 64u
+struct block_span { size_t other; uint64_t from_ms, to_ms; }; /* a device of the world was blocked, and the relay had it */
+
 struct device {
     struct sim *sim;
     size_t index;
@@ -329,6 +333,10 @@ struct device {
     struct session_host sessions[SESSION_HOSTS];
     uint64_t offline_until_ms, next_send_ms, again_ms, rotate_ms;
     bool held; /* it has messages that wait for the user */
+    bool picky; /* it has blocked somebody, or had requests on */
+    uint64_t contacts_ms;
+    struct block_span spans[SIM_SPANS_MAX];
+    size_t span_count;
     struct identity_log log; /* for device_log */
     uint64_t read_ms; /* when the application looks into its inbox */
     int64_t skew_ms;
@@ -357,30 +365,18 @@ struct random_source device_random(struct sim *s);
 /* device_log: its own log, as it holds it. */
 void device_log(struct device *d, struct identity_log *out);
 
-/* joiner_plan: device `index` will join the account of device `owner`. joiner_end: the process ends; what has consented waits
- * to be let in, else it begins anew after a while. joiner_doubt: it has consented long ago, and nobody has let it in: it begins
- * anew, if nobody will. */
-void joiner_plan(struct sim *s, size_t index, size_t owner);
-uint64_t joiner_due_ms(const struct device *d);
-void joiner_step(struct device *d);
-void joiner_end(struct device *d);
-void joiner_doubt(struct device *d);
-
-/* people_step: whoever has this device in hand changes something, when it is time. */
-void people_step(struct device *d, struct session_host *h);
-uint64_t people_due_ms(const struct device *d);
-/* people_calm: from now on they put things in order. */
-void people_calm(struct device *d);
-/* people_have_change: one of this device's is kept, and not settled, as far as its disk tells. */
-bool people_have_change(struct device *d);
-/* people_event: ENGINE_IDENTITY about a change. */
-void people_event(struct device *d, const struct engine_event *e);
-
-/* evil_found and the others: what liar_pass may do to such an answer; true = it is another one now. */
-bool evil_found(struct device *d, void *message, struct arena *a);
-bool evil_welcome(struct device *d, void *message, struct arena *a);
-bool evil_sent(struct device *d, void *message, struct arena *a);
-bool evil_link(struct device *d, void *message, struct arena *a);
+/* contacts_step: the user says something, where it is time. contacts_told: ENGINE_CONTACTS. contacts_shown: within a transaction: the
+ * application sees the row. contacts_refused: that the message was refused is right. contacts_stuck: it could not be opened, and cannot be made good: it
+ * stays so until it expires. contacts_accepted: when it was accepted is right. contacts_settled: the relay has heard all of it. contacts_check: in the end. */
+void contacts_step(struct device *d, struct session_host *by);
+void contacts_told(struct device *d);
+void contacts_shown(struct device *d, const struct inbox_row *row);
+struct app_message;
+bool contacts_refused(struct sim *s, const struct app_message *m, const struct outbox_row *row);
+bool contacts_stuck(const struct sim *s, const struct outbox_row *row);
+void contacts_accepted(struct sim *s, const struct app_message *m, const struct outbox_row *row);
+bool contacts_settled(struct device *d);
+void contacts_check(struct sim *s);
 
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
@@ -430,38 +426,6 @@ size_t watch_accepted_count(const struct sim *s);
 struct message_ref watch_accepted(const struct sim *s, size_t n);
 
 
-/* ---- the truth about accounts (truth.c) ---- */
-
-void truth_start(struct sim *s);
-void truth_fini(struct sim *s);
-/* truth_committed: a store has written a group, and nothing of it was said yet. */
-void truth_committed(struct store_process *p);
-/* truth_log: of the account of this first device, as it is on the disk; all zero before it is there. */
-const struct identity_log *truth_log(const struct sim *s, size_t first);
-/* truth_standing: 0 = it never was in its account. truth_was_out: it was once suspended, or is revoked. */
-/* truth_state: the same at this length, or shorter: where a group ended. false = there was none. */
-bool truth_state(const struct sim *s, size_t first, uint64_t length, struct msg_log_state *out);
-unsigned truth_standing(const struct sim *s, size_t first, struct device_id device);
-bool truth_was_out(const struct sim *s, struct device_id device);
-/* truth_revoked_ms: SIM_NEVER = it is not. */
-uint64_t truth_revoked_ms(const struct sim *s, struct device_id device);
-/* truth_left: a device that was let in, or may be yet, and that nobody has: its account's people put it out. truth_stray: one of
- * them that is in the account now; false = none. */
-void truth_left(struct sim *s, size_t first, struct device_id device);
-bool truth_was_left(const struct sim *s, struct device_id device);
-bool truth_stray(const struct sim *s, size_t first, struct device_id *out);
-/* What must not happen: mail is accepted for, or given to, a device behind the commit that revoked it. */
-void truth_accepted(struct sim *s, const struct msg_accepted *m);
-void truth_offered(struct sim *s, struct device_id device);
-void truth_ended(struct sim *s, size_t broker, const struct slab_header *header, struct device_id device);
-void truth_given(struct sim *s, const struct conn *c, struct view frame);
-void truth_broker_died(struct sim *s, size_t broker);
-/* truth_told: a change was reported as done. */
-void truth_told(struct sim *s, size_t first, unsigned operation, struct device_id subject);
-/* truth_settled: everybody holds the same logs, and nobody is left suspended. truth_check: and they say what they should. */
-bool truth_settled(struct sim *s);
-void truth_check(struct sim *s);
-
 /* verdict_settled: nothing more has to happen. verdict_check: whether all that happened is right. */
 bool verdict_settled(struct sim *s);
 void verdict_check(struct sim *s);
@@ -492,6 +456,7 @@ void faults_step(struct sim *s);
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
     X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                     \
     X(COPIED, "copies opened")                 X(NOTED, "notes to oneself opened")                 \
+    X(BLOCKED, "blocks told")                  X(NOT_ACCEPTED, "messages not accepted")            \
     X(LINKED, "devices linked")                X(UNLINKED, "linkings begun anew")                  \
     X(REJECTED, "linkings rejected")                                                               \
     X(CHANGED, "changes of devices")           X(RACED, "changes behind another one")              \
@@ -510,6 +475,7 @@ enum seen {
 #undef X
     SEEN_COUNT
 };
+_Static_assert(SEEN_COUNT <= 64, "must_see");
 
 /* ---- the world (world.c) ---- */
 

@@ -4,7 +4,7 @@
  * or gone (a zombie's). */
 #include "storage/pack.h"
 #include "storage/rows.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -19,13 +19,22 @@ static bool outbox_has(struct device *d, enum message_class class, struct outbox
 {
     struct outbox_scan scan = {.class = class, .rows = row, .row_max = 1};
     ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
-    enum status s;
-    do {
-        s = state_outbox_scan(d->state, &scan);
-        scan.after = row->order;
-    } while (s == STATUS_OK && scan.row_count && ends_is_given_up(d->sim, row));
+    enum status s = state_outbox_scan(d->state, &scan);
     state_rollback(d->state);
     ENSURE(s == STATUS_OK);
+    return scan.row_count > 0;
+}
+
+/* Open rows that may still come to something. */
+static bool outbox_waits(struct device *d, struct outbox_row *row)
+{
+    struct outbox_scan scan = {.class = CLASS_OPEN, .rows = row, .row_max = 1};
+    ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
+    do {
+        ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
+        scan.after = row->order;
+    } while (scan.row_count && (contacts_stuck(d->sim, row) || ends_is_given_up(d->sim, row)));
+    state_rollback(d->state);
     return scan.row_count > 0;
 }
 
@@ -33,8 +42,8 @@ static bool device_settled(struct device *d)
 {
     struct outbox_row row;
     const struct engine *e = d->sessions[SESSION_RECEIVER].engine;
-    return !outbox_has(d, CLASS_WORK, &row) && !outbox_has(d, CLASS_OPEN, &row) && e &&
-           engine_is_bound(e) && engine_is_idle(e);
+    return !outbox_has(d, CLASS_WORK, &row) && !outbox_waits(d, &row) && e &&
+           engine_is_bound(e) && engine_is_idle(e) && contacts_settled(d);
 }
 
 /* It was revoked: nothing more is to be expected of it. */
@@ -64,7 +73,7 @@ static void unsettled_tell(struct sim *s)
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
         if (is_gone(s, i)) continue;
-        if (outbox_has(d, CLASS_WORK, &row) || outbox_has(d, CLASS_OPEN, &row))
+        if (outbox_has(d, CLASS_WORK, &row) || outbox_waits(d, &row))
             sim_fail(s,
                      "not settled in time: device %zu, order %llu, key %s, state %s, reason %s, "
                      "part %s/%s",
@@ -243,7 +252,9 @@ static void message_check(struct sim *s, size_t n, const struct arrival *a)
     bool lied = s->profile->lie_pm && row.state == MESSAGE_REFUSED &&
                 (row.reason == STATUS_STALE_DEVICES || row.reason == STATUS_RELAY_BEHIND);
     bool doubted = row.state == MESSAGE_UNKNOWN && s->profile->unknown_allowed;
+    contacts_accepted(s, m, &row);
     if (row.state == MESSAGE_SETTLED && arrived) return;
+    if (contacts_refused(s, m, &row) || contacts_stuck(s, &row)) return;
     if (row.state == MESSAGE_REFUSED && expired) return; /* it may have arrived, its ack too late */
     if (doubted || nobody || lied) return;
     sim_fail(
@@ -277,6 +288,7 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
                      i);
         else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !ends_is_given_up(s, &row) &&
+                 !contacts_stuck(s, &row) &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
             sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
                      row.key.text);
@@ -368,7 +380,8 @@ static void explain_check(struct sim *s, const struct message_ref *ref)
         struct device_id rogue;
         bool odd = rogue_device(s, &account, &rogue) &&
                    (device_equal(rogue, m.parts[i].device) || device_equal(rogue, ref->sender));
-        if (code != EXPLAIN_SETTLED && code != EXPLAIN_EXPIRED && !odd)
+        bool stuck = s->profile->contacts_every_ms && code == EXPLAIN_FAILED_BROKEN;
+        if (code != EXPLAIN_SETTLED && code != EXPLAIN_EXPIRED && !odd && !stuck)
             sim_fail(s, "explain says %s of a message that has ended", explain_name(code));
     }
     arena_fini(&arena);
@@ -406,6 +419,7 @@ void verdict_check(struct sim *s)
         struct message_ref ref = watch_accepted(s, i);
         accepted_check(s, &ref);
     }
+    if (!s->failed && s->profile->contacts_every_ms) contacts_check(s);
     if (!s->failed) relay_check(s);
     free(a);
 }

@@ -3,7 +3,7 @@
 #ifndef SEALMQ_TESTS_SIM_WATCH_H
 #define SEALMQ_TESTS_SIM_WATCH_H
 
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 /* One content that a client has sent under one id. */
 struct sent {

@@ -1,6 +1,6 @@
 /* world: a world is born, has its faults, becomes calm, and must settle; then it is judged. The loop
  * moves the clock to the earliest moment at which anybody wants to run, and runs all who do. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdarg.h>
 #include <stdio.h>

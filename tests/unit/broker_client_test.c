@@ -36,8 +36,7 @@ Test(client, ping_is_answered_by_the_broker_without_a_session)
 
 Test(client, requests_without_a_session_are_told_so)
 {
-    static const uint8_t kinds[] = {KIND_LOOKUP, KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS,
-                                    KIND_BYE};
+    static const uint8_t kinds[] = {KIND_SEND, KIND_ACK, KIND_STATUS, KIND_TERMS, KIND_BYE, KIND_APPEND};
     struct slab_header h;
     struct relay *r = with_store(&h, 100);
     for (size_t i = 0; i < sizeof kinds; i++) {
@@ -59,6 +58,25 @@ Test(client, register_goes_to_the_owner_without_a_session)
     cr_assert_eq(o->stamp.transport.bytes[0], CLIENT);
     worker_answers(r, STORE, &h, o, KIND_REGISTERED, &msg_empty_desc, &(struct msg_empty){0});
     cr_assert(client_takes(r, CLIENT, KIND_REGISTERED) != NULL);
+    relay_free(r);
+}
+
+/* Whoever has no session may ask for a handle, or prove a recovery key; storage sees in the stamp that there is none. */
+Test(client, lookup_goes_to_the_owner_with_a_session_or_without)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h, 100);
+    says(r, KIND_LOOKUP, 8, 16);
+    struct output *o = worker_takes(r, STORE, KIND_LOOKUP);
+    cr_assert(o != NULL);
+    cr_assert_eq(o->stamp.session.number, 0);
+    cr_assert_eq(o->stamp.transport.bytes[0], CLIENT);
+    worker_answers(r, STORE, &h, o, KIND_FOUND, &msg_empty_desc, &(struct msg_empty){0});
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    says(r, KIND_LOOKUP, 9, 16);
+    o = worker_takes(r, STORE, KIND_LOOKUP);
+    cr_assert(o != NULL);
+    cr_assert_eq(o->stamp.session.number, 42);
     relay_free(r);
 }
 

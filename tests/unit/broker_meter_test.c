@@ -191,6 +191,31 @@ Test(meter, hello_on_a_session_is_its_addresss_affair)
     relay_free(r);
 }
 
+Test(meter, lookup_without_a_session_is_limited_as_hello_is)
+{
+    struct relay *r = metered();
+    cr_assert_eq(passing(r, CLIENT, KIND_LOOKUP, ADDRESS_BURST), ADDRESS_BURST);
+    cr_assert_eq(passing(r, CLIENT, KIND_LOOKUP, 1), 0);
+    cr_assert_eq(passing(r, CLIENT, KIND_HELLO, 1), 0, "out of one purse");
+    cr_assert_eq(passing(r, CLIENT, KIND_PING, 1), 1);
+    relay_free(r);
+}
+
+Test(meter, lookup_in_a_session_is_its_devices_affair)
+{
+    struct slab_header h;
+    struct relay *r = with_store(&h);
+    client_binds(r, CLIENT, 3, STORE, &h, 42);
+    relay_clear(r);
+    for (size_t i = 0; i < DEVICE_BURST; i++)
+        says(r, CLIENT, KIND_LOOKUP, home_n(9));
+    cr_assert_eq(relay_events(r, EVENT_RATE_LIMITED), 0);
+    says(r, CLIENT, KIND_LOOKUP, home_n(9));
+    cr_assert_eq(relay_events(r, EVENT_RATE_LIMITED), 1);
+    cr_assert_eq(relay_events(r, EVENT_ADDRESS_LIMITED), 0);
+    relay_free(r);
+}
+
 /* ---- what is told ---- */
 
 Test(meter, a_flood_is_one_event_a_minute_with_its_number)

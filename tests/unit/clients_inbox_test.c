@@ -28,7 +28,7 @@ ENGINE_TEST(inbox, nothing_is_acknowledged_that_could_not_be_kept)
 {
     session_only(f);
     struct incoming in = deliveries(f, 1, 2);
-    memory_state_fail(f->state, 4, false); /* the commit: begin, inbox, inbox, commit */
+    memory_state_fail(f->state, 8, false); /* the commit: begin, twice inbox, verdict, setting, then commit */
     deliver(f, &in);
     cr_assert_eq(said_count(f, KIND_ACK), 0u);
     cr_assert_eq(happened(f, ENGINE_FAILED).status, STATUS_IO);

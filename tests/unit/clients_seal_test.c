@@ -282,6 +282,25 @@ DUET_TEST(seal, who_has_left_no_prekeys_is_asked_again)
     said(d, BOB, "hello");
 }
 
+/* A device without prekeys may be one that is gone: where the relay says that the log has gone on it is read, once. */
+DUET_TEST(seal, who_has_no_prekeys_any_more_is_looked_up_where_the_log_has_gone_on)
+{
+    d->bundle = bundle_none;
+    (void)say(d, ALICE, "hello");
+    size_t lookups = d->lookups;
+    duet_pass(d, 60000);
+    cr_assert_eq(d->lookups, lookups, "it has not gone on");
+    d->claims_ahead = 1;
+    duet_pass(d, 15000);
+    cr_assert_eq(d->lookups, lookups + 1);
+    duet_pass(d, 60000);
+    cr_assert(d->lookups < lookups + 4, "a relay that does not give what it tells of is not asked for ever");
+    d->bundle = NULL;
+    d->claims_ahead = 0;
+    duet_pass(d, 30000);
+    said(d, BOB, "hello");
+}
+
 /* ---- counters ---- */
 
 static bool lose(struct duet *d, struct parcel *parcel)

@@ -30,6 +30,39 @@ Test(rows, positions_sort_by_term_then_seq_within_a_mailbox)
     cr_assert_eq(key_position_read(key_view(&box), &device, &back), STATUS_DAMAGED);
 }
 
+Test(rows, what_an_account_says_of_others_stands_together)
+{
+    struct account_id ann = {{1, 2}}, bob = {{1, 3}}, other = {{9}}, back, about;
+    struct store_key first = key_contact(ann, (struct account_id){{0}}), some = key_contact(ann, other);
+    struct store_key end = key_end(view_of(first.bytes, 35)), next = key_contact(bob, (struct account_id){{0}});
+    cr_assert(compare(&first, &some) < 0 && compare(&some, &end) < 0 && compare(&end, &next) <= 0);
+    cr_assert_eq(key_contact_read(key_view(&some), &back, &about), STATUS_OK);
+    cr_assert(memcmp(&back, &ann, sizeof ann) == 0 && memcmp(&about, &other, sizeof other) == 0);
+    some.len--;
+    cr_assert_eq(key_contact_read(key_view(&some), &back, &about), STATUS_DAMAGED);
+}
+
+Test(rows, policies_come_back_and_damage_is_found)
+{
+    struct arena a = {0};
+    struct policy_row row = {.mode = CONTACT_MODE_REQUESTS, .version = 77, .count = 3, .ask_count = 2}, back;
+    struct contact_row said = {.verdict = CONTACT_BLOCKED, .at_ms = 5}, heard;
+    row.asks[1] = (struct policy_ask){.account = {{4}}, .at_ms = 9, .messages = 1};
+    struct view v = policy_row_write(&a, &row);
+    cr_assert_eq(policy_row_read(v, &back), STATUS_OK);
+    cr_assert(back.version == 77 && back.count == 3 && back.ask_count == 2 && back.asks[1].messages == 1);
+    cr_assert_eq(policy_row_read(view_of(v.at, v.len - 1), &back), STATUS_DAMAGED);
+    row.mode = 3;
+    cr_assert_eq(policy_row_read(policy_row_write(&a, &row), &back), STATUS_DAMAGED);
+    v = contact_row_write(&a, &said);
+    cr_assert_eq(contact_row_read(v, &heard), STATUS_OK);
+    cr_assert(heard.verdict == CONTACT_BLOCKED && heard.at_ms == 5);
+    cr_assert_eq(contact_row_read(view_of(v.at, v.len - 1), &heard), STATUS_DAMAGED);
+    said.verdict = CONTACT_NONE;
+    cr_assert_eq(contact_row_read(contact_row_write(&a, &said), &heard), STATUS_DAMAGED);
+    arena_fini(&a);
+}
+
 Test(rows, the_newest_claim_of_a_pair_comes_first)
 {
     struct device_id d = {{1}};

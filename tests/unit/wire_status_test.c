@@ -47,6 +47,8 @@ Test(states, codes_and_names_are_unique)
     check_list("reason", fail_reason_name, 0 FAIL_REASON_LIST(X));
     check_list("cause", report_cause_name, 0 REPORT_CAUSE_LIST(X));
     check_list("gap", gap_reason_name, 0 GAP_REASON_LIST(X));
+    check_list("contact mode", contact_mode_name, 0 CONTACT_MODE_LIST(X));
+    check_list("contact verdict", contact_verdict_name, 0 CONTACT_VERDICT_LIST(X));
     check_list("cut reason", cut_reason_name, 0 CUT_REASON_LIST(X));
     check_list("store state", store_state_name, 0 STORE_STATE_LIST(X));
     check_list("hold reason", hold_reason_name, 0 HOLD_REASON_LIST(X));
@@ -75,10 +77,11 @@ Test(status, wire_codes_are_those_of_the_protocol)
         "ok", "busy", "unknown", "no_session", "superseded", "draining", "wrong_home",
         "unsupported", "malformed", "too_large", "unauthenticated", "not_found", "id_time",
         "id_reused", "stale_devices", "mailbox_full", "store_readonly", "handle_taken", "bad_entry",
-        "refused", "relay_behind", "rate_limited", "stale_head"};
+        "refused", "relay_behind", "rate_limited", "stale_head", "not_accepted",
+        "token_refused", "on_hold"};
     for (unsigned i = 0; i < sizeof frozen / sizeof frozen[0]; i++)
         cr_assert_str_eq(status_name((enum status)i), frozen[i]);
-    cr_assert_not(known(status_name((enum status)23)));
+    cr_assert_not(known(status_name((enum status)26)));
 }
 
 Test(status, only_wire_codes_are_taken_from_a_peer)

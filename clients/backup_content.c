@@ -1,0 +1,194 @@
+/* backup_content: written and read by one cursor each. What is read is as little trusted as what a relay says, though whoever made it had
+ * the key: histories are verified, bounds are held, and nothing that is here is overwritten. */
+#include "clients/backup_content.h"
+
+#include "broker/wire/identity.h"
+#include "clients/engine.h"
+
+#include <string.h>
+
+#define FORMAT 1u
+
+/* ---- writing ---- */
+
+static enum status entries_write(struct state *state, struct arena *a, const struct identity_log *log, struct buffer *out)
+{
+    struct entry_scan scan = {.account = log->account, .max = ENTRIES_PER_FRAME};
+    enum status s = STATUS_OK;
+    while (s == STATUS_OK && scan.first < log->length) {
+        s = state_entry_scan(state, a, &scan);
+        if (s == STATUS_OK && !scan.count) s = STATUS_DAMAGED;
+        for (size_t i = 0; i < scan.count && s == STATUS_OK; i++) {
+            write_u16(out, (uint16_t)scan.entries[i].len);
+            write_view(out, scan.entries[i]);
+        }
+        scan.first += scan.count;
+    }
+    return s;
+}
+
+static enum status contact_write(struct state *state, struct arena *a, struct account_id account, struct buffer *out,
+                                 struct backup_summary *summary)
+{
+    struct contact c;
+    struct view handle;
+    enum status s = state_contact_get(state, account, &c);
+    if (s != STATUS_OK) return s;
+    s = state_contact_handle(state, account, a, &handle);
+    if (s == STATUS_NOT_FOUND) handle = view_of(NULL, 0);
+    write_bytes(out, account.bytes, sizeof account.bytes);
+    write_u64(out, c.verified_ms);
+    write_u8(out, (uint8_t)c.loss);
+    write_u64(out, c.lost_ms);
+    write_u8(out, (uint8_t)handle.len);
+    write_view(out, handle);
+    size_t at = out->len;
+    write_u16(out, (uint16_t)c.log.length);
+    s = entries_write(state, a, &c.log, out);
+    bool whole = out->len - at <= BACKUP_HISTORY_LEN_MAX;
+    if (!whole) {
+        out->len = at;
+        write_u16(out, 0);
+    }
+    summary->contacts++;
+    summary->named += !whole;
+    return s;
+}
+
+/* In one order, so that the same home gives the same bytes. */
+static enum status contacts_write(struct state *state, struct arena *a, struct account_id own, struct buffer *out,
+                                  struct backup_summary *summary)
+{
+    struct account_id at = {{0}};
+    enum status s;
+    size_t count_at = out->len;
+    write_u32(out, 0);
+    while ((s = state_contact_next(state, at, &at)) == STATUS_OK) {
+        if (memcmp(&at, &own, sizeof at) == 0) continue;
+        s = contact_write(state, a, at, out, summary);
+        arena_reset(a);
+        if (s != STATUS_OK) return s;
+    }
+    put_u32(out->at + count_at, (uint32_t)summary->contacts);
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+enum status backup_write_in(struct state *state, uint64_t made_ms, struct buffer *out, struct backup_summary *summary)
+{
+    struct arena a = {0};
+    struct state_identity me;
+    struct contact own;
+    *summary = (struct backup_summary){.made_ms = made_ms};
+    enum status s = state_identity_get(state, &a, &me);
+    if (s == STATUS_OK) s = state_contact_get(state, me.account, &own);
+    if (s == STATUS_OK) {
+        write_u8(out, FORMAT);
+        write_u64(out, made_ms);
+        write_bytes(out, me.account.bytes, sizeof me.account.bytes);
+        write_u64(out, own.log.length);
+        write_bytes(out, own.log.head.bytes, sizeof own.log.head.bytes);
+        s = contacts_write(state, &a, me.account, out, summary);
+    }
+    arena_fini(&a);
+    return s;
+}
+
+/* ---- taking ---- */
+
+static enum status history_read(struct reader *r, struct account_id account, uint16_t count, struct arena *a,
+                                struct identity_log *log, struct view *entries)
+{
+    enum status s = STATUS_OK;
+    memset(log, 0, sizeof *log);
+    for (uint16_t i = 0; i < count && s == STATUS_OK; i++) {
+        entries[i] = read_view(r, read_u16(r));
+        if (r->failed || !entries[i].len || entries[i].len > ENTRY_LEN_MAX) return STATUS_MALFORMED;
+        s = i ? identity_log_append(log, entries[i], a) : identity_log_open(entries[i], a, log);
+    }
+    if (s == STATUS_OK && count && memcmp(&log->account, &account, sizeof account) != 0) s = STATUS_BAD_ENTRY;
+    return s == STATUS_OK ? s : STATUS_BAD_ENTRY;
+}
+
+static enum status contact_put_in(struct state *state, const struct contact *c, const struct view *entries)
+{
+    enum status s = state_contact_put(state, c);
+    for (uint64_t i = 0; i < c->log.length && s == STATUS_OK; i++)
+        s = state_entry_put(state, c->log.account, i, entries[i]);
+    return s;
+}
+
+/* A name that means another account here stays what it is. */
+static enum status handle_put_in(struct state *state, struct view handle, struct account_id account)
+{
+    if (!handle.len) return STATUS_OK;
+    if (handle_check(handle) != STATUS_OK) return STATUS_MALFORMED;
+    enum status s = state_handle_pin(state, handle, account);
+    return s == STATUS_BAD_ENTRY ? STATUS_OK : s;
+}
+
+static enum status contact_take(struct state *state, struct reader *r, struct arena *a, struct account_id *before,
+                                struct backup_summary *summary)
+{
+    static const struct account_id first;
+    struct contact c = {.checked_ms = 0}, held;
+    struct account_id account;
+    struct view entries[LOG_LENGTH_MAX];
+    read_bytes(r, account.bytes, sizeof account.bytes);
+    c.verified_ms = read_u64(r);
+    uint8_t loss = read_u8(r);
+    c.lost_ms = read_u64(r);
+    struct view handle = read_view(r, read_u8(r));
+    uint16_t count = read_u16(r);
+    bool ascends = memcmp(&account, before, sizeof account) > 0 || memcmp(before, &first, sizeof first) == 0;
+    if (r->failed || !ascends || loss > LOSS_ROLLBACK || count > LOG_LENGTH_MAX) return STATUS_MALFORMED;
+    *before = account;
+    c.loss = (enum loss)loss;
+    enum status s = history_read(r, account, count, a, &c.log, entries);
+    if (s != STATUS_OK) return s;
+    summary->contacts++;
+    summary->named += !count;
+    s = state_contact_get(state, account, &held);
+    summary->known += s == STATUS_OK;
+    if (s == STATUS_NOT_FOUND) s = count ? contact_put_in(state, &c, entries) : STATUS_OK;
+    return s == STATUS_OK ? handle_put_in(state, handle, account) : s;
+}
+
+/* The log that we were shown must go on from the one that the backup's maker knew. */
+static enum status own_compare(struct state *state, struct arena *a, struct account_id account, uint64_t length,
+                               const uint8_t head[32])
+{
+    struct contact own;
+    struct entry_scan scan = {.account = account, .first = length - 1, .max = 1};
+    enum status s = state_contact_get(state, account, &own);
+    if (s != STATUS_OK) return s;
+    if (!length || length > own.log.length) return STATUS_RELAY_BEHIND;
+    s = state_entry_scan(state, a, &scan);
+    if (s != STATUS_OK) return s;
+    if (scan.count != 1) return STATUS_DAMAGED;
+    struct hash256 there = entry_head_of(scan.entries[0], length - 1);
+    return memcmp(there.bytes, head, sizeof there.bytes) == 0 ? STATUS_OK : STATUS_RELAY_BEHIND;
+}
+
+enum status backup_take_in(struct state *state, struct view content, struct backup_summary *summary)
+{
+    struct arena a = {0};
+    struct reader r = reader_of(content);
+    struct state_identity me;
+    struct account_id account, before = {{0}};
+    uint8_t format = read_u8(&r), head[32];
+    *summary = (struct backup_summary){.made_ms = read_u64(&r)};
+    read_bytes(&r, account.bytes, sizeof account.bytes);
+    uint64_t length = read_u64(&r);
+    read_bytes(&r, head, sizeof head);
+    uint32_t count = read_u32(&r);
+    enum status s = r.failed || format != FORMAT ? STATUS_MALFORMED : state_identity_get(state, &a, &me);
+    if (s == STATUS_OK && memcmp(&account, &me.account, sizeof account) != 0) s = STATUS_BAD_ENTRY;
+    if (s == STATUS_OK) s = own_compare(state, &a, account, length, head);
+    for (uint32_t i = 0; i < count && s == STATUS_OK; i++) {
+        s = contact_take(state, &r, &a, &before, summary);
+        arena_reset(&a);
+    }
+    if (s == STATUS_OK && reader_done(&r) != STATUS_OK) s = STATUS_MALFORMED;
+    arena_fini(&a);
+    return s;
+}

@@ -1,0 +1,25 @@
+/* backup_content: what is in a backup (PROTOCOL 6.7): the contacts that a home holds: their accounts, what they are called, the signed
+ * histories of their keys, the user's marks. No key of this device, no session, no message. One encoding, with a version. */
+#ifndef SEALMQ_CLIENTS_BACKUP_CONTENT_H
+#define SEALMQ_CLIENTS_BACKUP_CONTENT_H
+
+#include "clients/state/state.h"
+
+#define BACKUP_HISTORY_LEN_MAX 32768u /* of one contact's entries; beyond it goes by name only */
+
+struct backup_summary {
+    uint64_t made_ms;  /* by the clock of the device that made it */
+    size_t contacts;   /* in it */
+    size_t named;      /* of them those without their history, and so without a mark */
+    size_t known;      /* taken: of them those that were here already, which stay as they are */
+};
+
+/* backup_write_in: appends what this home has; within a transaction. OK; NOT_FOUND (no account here). */
+enum status backup_write_in(struct state *state, uint64_t made_ms, struct buffer *out, struct backup_summary *summary) MUST_USE;
+
+/* backup_take_in: puts what is not here into this home; within a transaction, which is to be rolled back after a failure. Every
+ * history is verified. OK; BAD_ENTRY (another account's, or a history that does not verify); RELAY_BEHIND: it was made when our own log was longer
+ * than the one here, or another: the relay that showed us that log hides something; MALFORMED. */
+enum status backup_take_in(struct state *state, struct view content, struct backup_summary *summary) MUST_USE;
+
+#endif

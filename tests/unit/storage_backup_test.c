@@ -1,0 +1,166 @@
+/* Backups at the relay (PROTOCOL 6.7): whole or not there, the newest one, and never torn between two devices. */
+#include "tests/unit/storage_fixture.h"
+
+#include <string.h>
+
+static struct msg_backup_put part_of(uint64_t previous, uint64_t version, uint8_t id, uint32_t part, uint32_t of)
+{
+    static uint8_t bytes[BACKUP_PART_LEN_MAX];
+    memset(bytes, (int)(version * 16 + part), sizeof bytes);
+    return (struct msg_backup_put){.previous = previous, .version = version, .id = {{id}}, .part = part, .of = of,
+                                   .bytes = view_of(bytes, 100 + part)};
+}
+
+static uint64_t put_begin(struct world *w, const struct person *p, const struct msg_backup_put *m)
+{
+    struct stamp stamp = person_stamp(p);
+    uint64_t c = world_ask(w, p->broker, &stamp, KIND_BACKUP_PUT, &msg_backup_put_desc, m, view_of(NULL, 0));
+    world_run(w);
+    return c;
+}
+
+static enum status put_status(struct world *w, const struct person *p, struct msg_backup_put m)
+{
+    return world_status(w, put_begin(w, p, &m));
+}
+
+static struct msg_backup_has put(struct world *w, const struct person *p, struct msg_backup_put m)
+{
+    struct msg_backup_has has;
+    world_decode(w, put_begin(w, p, &m), KIND_BACKUP_HAS, &msg_backup_has_desc, &has);
+    return has;
+}
+
+static struct msg_backup_is get(struct world *w, const struct person *p, uint64_t version, uint32_t part)
+{
+    struct stamp stamp = person_stamp(p);
+    struct msg_backup_get m = {version, part};
+    struct msg_backup_is is;
+    uint64_t c = world_ask(w, p->broker, &stamp, KIND_BACKUP_GET, &msg_backup_get_desc, &m, view_of(NULL, 0));
+    world_run(w);
+    world_decode(w, c, KIND_BACKUP_IS, &msg_backup_is_desc, &is);
+    return is;
+}
+
+static void put_whole(struct world *w, const struct person *p, uint64_t previous, uint64_t version, uint32_t of)
+{
+    for (uint32_t i = 0; i < of; i++)
+        cr_assert_eq(put_status(w, p, part_of(previous, version, 1, i, of)), STATUS_OK);
+    cr_assert_eq(get(w, p, 0, 0).has.version, version);
+}
+
+static void is_there(struct world *w, const struct person *p, uint64_t version, uint32_t of)
+{
+    for (uint32_t i = 0; i < of; i++) {
+        struct msg_backup_is is = get(w, p, version, i);
+        struct msg_backup_put m = part_of(0, version, 1, i, of);
+        cr_assert(view_equal(is.bytes, m.bytes), "%u", i);
+        cr_assert(is.has.version == version && is.has.parts == of);
+    }
+    cr_assert_eq(get(w, p, version, of).bytes.len, 0u);
+}
+
+Test(backup, whole_when_the_last_part_is_there_and_after_a_crash)
+{
+    struct scene e = scene_new(false);
+    cr_assert_eq(get(e.w, e.ann, 0, 0).has.version, 0u);
+    struct msg_backup_has has = put(e.w, e.ann, part_of(0, 1, 1, 0, 3));
+    cr_assert(has.version == 0 && has.coming_version == 1 && has.coming_parts == 1);
+    has = put(e.w, e.ann, part_of(0, 1, 1, 1, 3));
+    cr_assert(has.version == 0 && has.coming_parts == 2);
+    cr_assert_eq(get(e.w, e.ann, 1, 0).bytes.len, 0u, "not before it is whole");
+    world_restart(e.w);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    has = put(e.w, e.ann, part_of(0, 1, 1, 2, 3));
+    cr_assert(has.version == 1 && has.parts == 3 && !has.coming_version && has.stored_ms);
+    is_there(e.w, e.ann, 1, 3);
+    world_restart(e.w);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    is_there(e.w, e.ann, 1, 3);
+    cr_assert_eq(world_events(e.w, EVENT_BACKUP_STORED), 1);
+    scene_free(&e);
+}
+
+Test(backup, the_next_one_takes_its_place_and_nothing_is_left)
+{
+    struct scene e = scene_new(false);
+    put_whole(e.w, e.ann, 0, 1, 5);
+    size_t rows = world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART);
+    cr_assert_eq(rows, 5u);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(1, 2, 1, 0, 2)), STATUS_OK);
+    is_there(e.w, e.ann, 1, 5);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(1, 2, 1, 1, 2)), STATUS_OK);
+    is_there(e.w, e.ann, 2, 2);
+    cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART), 2u);
+    cr_assert_eq(get(e.w, e.ann, 1, 0).bytes.len, 0u);
+    scene_free(&e);
+}
+
+Test(backup, a_part_again_or_out_of_order_changes_nothing)
+{
+    struct scene e = scene_new(false);
+    (void)put(e.w, e.ann, part_of(0, 1, 1, 0, 3));
+    cr_assert_eq(put(e.w, e.ann, part_of(0, 1, 1, 0, 3)).coming_parts, 1u, "an answer was lost");
+    cr_assert_eq(put(e.w, e.ann, part_of(0, 1, 1, 2, 3)).coming_parts, 1u);
+    cr_assert_eq(put(e.w, e.ann, part_of(0, 1, 1, 1, 4)).coming_parts, 1u, "another number of parts");
+    (void)put(e.w, e.ann, part_of(0, 1, 1, 1, 3));
+    cr_assert_eq(put(e.w, e.ann, part_of(0, 1, 1, 2, 3)).version, 1u);
+    struct msg_backup_has has = put(e.w, e.ann, part_of(0, 1, 1, 2, 3));
+    cr_assert(has.version == 1 && has.id.bytes[0] == 1 && !has.coming_version, "the last answer was lost");
+    has = put(e.w, e.ann, part_of(0, 1, 1, 0, 3));
+    cr_assert(has.version == 1 && !has.coming_version, "an older one does not begin again");
+    scene_free(&e);
+}
+
+Test(backup, of_two_devices_one_sees_that_the_other_is_at_it)
+{
+    struct scene e = scene_new(false);
+    (void)put(e.w, e.ann, part_of(0, 1, 7, 0, 3));
+    (void)put(e.w, e.ann, part_of(0, 1, 7, 1, 3));
+    struct msg_backup_has has = put(e.w, e.ann, part_of(0, 1, 8, 0, 2)); /* the other one begins */
+    cr_assert(has.coming_id.bytes[0] == 8 && has.coming_parts == 1);
+    cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART), 1u);
+    has = put(e.w, e.ann, part_of(0, 1, 7, 2, 3));
+    cr_assert(has.coming_id.bytes[0] == 8 && has.coming_parts == 1, "the first one is told");
+    has = put(e.w, e.ann, part_of(0, 1, 8, 1, 2));
+    cr_assert(has.version == 1 && has.id.bytes[0] == 8 && has.parts == 2);
+    has = put(e.w, e.ann, part_of(0, 2, 7, 0, 1));
+    cr_assert(has.version == 1 && !has.coming_version, "it names what it takes the place of");
+    scene_free(&e);
+}
+
+Test(backup, what_is_no_part_is_refused)
+{
+    struct scene e = scene_new(false);
+    struct msg_backup_put empty = part_of(0, 1, 1, 0, 1);
+    empty.bytes = view_of(NULL, 0);
+    cr_assert_eq(put_status(e.w, e.ann, empty), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, 0, 1, 0, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(3, 3, 1, 0, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, 1, 1, 1, 1)), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, 1, 1, 0, 0)), STATUS_MALFORMED);
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, 1, 1, 0, BACKUP_PARTS_MAX + 1)), STATUS_TOO_LARGE);
+    cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP), 0u);
+    scene_free(&e);
+}
+
+Test(backup, it_is_each_accounts_own)
+{
+    struct scene e = scene_new(true);
+    put_whole(e.w, e.ann, 0, 1, 2);
+    cr_assert_eq(get(e.w, e.bob, 1, 0).has.version, 0u);
+    cr_assert_eq(get(e.w, e.bob, 1, 0).bytes.len, 0u);
+    put_whole(e.w, e.bob, 0, 1, 1);
+    is_there(e.w, e.ann, 1, 2);
+    scene_free(&e);
+}
+
+Test(backup, a_full_disk_takes_none_and_gives_what_is_there)
+{
+    struct scene e = scene_new(false);
+    put_whole(e.w, e.ann, 0, 1, 2);
+    e.w->core->state = STORE_READONLY;
+    cr_assert_eq(put_status(e.w, e.ann, part_of(1, 2, 1, 0, 1)), STATUS_STORE_READONLY);
+    is_there(e.w, e.ann, 1, 2);
+    scene_free(&e);
+}
