@@ -42,6 +42,8 @@ const struct identity_log *truth_log(const struct sim *s, size_t first);
 /* truth_standing: 0 = it never was in its account. truth_was_out: it was once suspended, or is revoked. */
 /* truth_state: the same at this length, or shorter: where a group ended. false = there was none. */
 bool truth_state(const struct sim *s, size_t first, uint64_t length, struct msg_log_state *out);
+/* truth_versions: how many key versions came between the two. */
+size_t truth_versions(const struct sim *s, size_t first, uint64_t from_ms, uint64_t to_ms);
 unsigned truth_standing(const struct sim *s, size_t first, struct device_id device);
 bool truth_was_out(const struct sim *s, struct device_id device);
 /* truth_revoked_ms: SIM_NEVER = it is not. */

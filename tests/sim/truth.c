@@ -25,7 +25,8 @@ struct fate {
 
 struct truth {
     struct arena arena;
-    struct { struct identity_log log; struct fate fates[DEVICES_EVER_MAX]; struct msg_log_state states[STATES_MAX]; } accounts[SIM_DEVICES_MAX];
+    struct { struct identity_log log; struct fate fates[DEVICES_EVER_MAX]; struct msg_log_state states[STATES_MAX];
+             uint64_t version_ms[STATES_MAX]; /* when each key version came */ } accounts[SIM_DEVICES_MAX];
     struct { size_t first; struct device_id device; } left[LEFT_MAX];
     size_t left_count;
     struct { size_t first; unsigned operation; struct device_id subject; } told[TOLD_MAX];
@@ -72,6 +73,8 @@ static void log_note(struct sim *s, size_t first, const struct identity_log *log
         fate_note(s, &s->truth->accounts[first].fates[i], was, &log->devices[i], at);
     }
     trace_put(s, TRACE_LOG, first, log->length, log->key_version);
+    for (uint64_t v = had->key_version + 1; v <= log->key_version && v < STATES_MAX; v++)
+        s->truth->accounts[first].version_ms[v] = s->now_ms;
     if (log->length < STATES_MAX) s->truth->accounts[first].states[log->length] = identity_log_state(log);
     *had = *log;
 }
@@ -112,6 +115,16 @@ bool truth_state(const struct sim *s, size_t first, uint64_t length, struct msg_
         if (out->length) return true;
     }
     return false;
+}
+
+size_t truth_versions(const struct sim *s, size_t first, uint64_t from_ms, uint64_t to_ms)
+{
+    size_t count = 0;
+    for (size_t v = 1; v < STATES_MAX; v++) {
+        uint64_t at_ms = s->truth->accounts[first].version_ms[v];
+        count += at_ms && from_ms <= at_ms && at_ms <= to_ms;
+    }
+    return count;
 }
 
 unsigned truth_standing(const struct sim *s, size_t first, struct device_id device)
@@ -217,13 +230,20 @@ void truth_broker_died(struct sim *s, size_t broker)
             s->truth->accounts[i].fates[k].cut[broker] = false;
 }
 
+/* What only who has a session is given. */
+static bool needs_session(unsigned kind)
+{
+    return kind != KIND_ERROR && kind != KIND_PONG && kind != KIND_REGISTERED && kind != KIND_LINK_HAS && kind != KIND_LINK_IS &&
+           kind != KIND_DRAIN && kind != KIND_SUPERSEDED;
+}
+
 void truth_given(struct sim *s, const struct conn *c, struct view frame)
 {
     struct frame f;
     if (!s->truth || c->device >= s->device_count || frame_check(frame, FROM_RELAY, &f) != STATUS_OK) return;
     const struct fate *fate = fate_of(s, s->devices[c->device].id);
-    if (!fate || !fate->revoked_ms || (f.header.kind != KIND_DELIVER && f.header.kind != KIND_HINT)) return;
-    if (fate->cut[c->broker])
+    if (!fate || !fate->revoked_ms || !needs_session(f.header.kind)) return;
+    if (fate->cut[c->broker] && (f.header.kind == KIND_DELIVER || f.header.kind == KIND_HINT))
         sim_fail(s, "a broker that knows better gives a %s to device %zu", kind_name(f.header.kind), c->device);
     if (fate->revoked_ms + GIVEN_MAX_MS < s->now_ms)
         sim_fail(s, "device %zu is given a %s long after it was revoked", c->device, kind_name(f.header.kind));
