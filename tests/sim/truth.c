@@ -366,9 +366,20 @@ static const char *rests(struct sim *s, size_t *whose)
     return NULL;
 }
 
+/* A revoked device that believes it has a session; NULL = none. */
+static const struct device *still_bound(const struct sim *s)
+{
+    for (size_t i = 0; i < s->device_count; i++) {
+        const struct engine *e = s->devices[i].sessions[SESSION_RECEIVER].engine;
+        if (e && engine_is_bound(e) && truth_revoked_ms(s, s->devices[i].id) != SIM_NEVER) return &s->devices[i];
+    }
+    return NULL;
+}
+
 void truth_check(struct sim *s)
 {
     const char *what = NULL;
+    const struct device *bound = NULL;
     size_t whose = 0;
     if (!s->truth) return;
     for (size_t i = 0; i < s->device_count; i++)
@@ -382,4 +393,7 @@ void truth_check(struct sim *s)
     for (int i = 0; i < SWEPT_TRIES && !s->failed && (what = rests(s, &whose)); i++)
         sim_run_for(s, 1000);
     if (what) sim_fail(s, "a revoked device (%zu) has left %s", whose, what);
+    for (int i = 0; i < SWEPT_TRIES && !s->failed && (bound = still_bound(s)); i++)
+        sim_run_for(s, 1000);
+    if (bound) sim_fail(s, "device %zu is revoked, and has a session", bound->index);
 }
