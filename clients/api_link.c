@@ -3,6 +3,7 @@
 #include "clients/api_guest.h"
 #include "clients/api.h"
 #include "clients/approve.h"
+#include "clients/backup_content.h"
 #include "clients/join.h"
 #include "clients/sealmq_link.h"
 
@@ -138,6 +139,7 @@ int sealmq_link_deadline_ms(const struct sealmq_link *l)
 /* The account as it was offered: its first entry, and how far it has come. */
 static enum status offer_keep_in(struct sealmq_link *l, const struct join_offer *offer, struct arena *a)
 {
+    struct backup_summary summary;
     struct contact own = {.checked_ms = host_now().wall_ms, .incoming = true};
     struct state_identity me = {
         .account = offer->founding.account, .record = *join_record(l->join), .entry = offer->first.entry,
@@ -149,6 +151,7 @@ static enum status offer_keep_in(struct sealmq_link *l, const struct join_offer 
     if (s == STATUS_OK) s = state_secrets_put(l->state, join_secrets(l->join));
     if (s == STATUS_OK) s = state_contact_put(l->state, &own);
     if (s == STATUS_OK) s = state_entry_put(l->state, me.account, 0, offer->first.entry);
+    if (s == STATUS_OK && offer->data.len) s = backup_take_offered_in(l->state, offer->data, &summary);
     if (s == STATUS_OK) s = state_joining_put(l->state, &offer->first, view_of(l->name, strlen(l->name)));
     return s;
 }

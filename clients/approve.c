@@ -4,6 +4,7 @@
 #include "clients/approve.h"
 
 #include "broker/wire/identity.h"
+#include "clients/backup_content.h"
 #include "clients/core.h"
 #include "clients/linking_core.h"
 
@@ -96,26 +97,49 @@ struct approval_view engine_link_view(const struct engine *e)
 
 /* ---- the offer ---- */
 
-static enum status offer_parts_in(struct engine *e, struct approval *p, uint32_t verdict)
+static void parts_seal(struct engine *e, struct approval *p, const struct msg_link_offer *first, struct view data)
+{
+    struct reader r = reader_of(data);
+    p->part_count = (uint32_t)((data.len + LINK_DATA_MAX - 1) / LINK_DATA_MAX);
+    if (!p->part_count) p->part_count = 1;
+    for (uint32_t i = 0; i < p->part_count; i++) {
+        struct msg_link_offer m = {.verdict = first->verdict};
+        uint8_t nonce[LINK_NONCE_LEN];
+        size_t left = reader_left(&r);
+        if (i == 0) m = *first;
+        m.part = i;
+        m.parts = p->part_count;
+        m.data = read_view(&r, left < LINK_DATA_MAX ? left : LINK_DATA_MAX);
+        random_fill(e, nonce, sizeof nonce);
+        buffer_clear(&p->parts[i]);
+        link_offer_seal(&p->keys->agreed, p->box, &p->ephemeral, &m, nonce, &p->parts[i]);
+    }
+}
+
+/* The account, and the contacts that this home has. */
+static enum status offer_make_in(struct engine *e, struct now now, struct approval *p, uint32_t verdict)
 {
     struct state_identity me;
     struct contact own;
-    struct msg_link_offer m = {.verdict = verdict, .parts = 1};
-    uint8_t nonce[LINK_NONCE_LEN];
-    enum status s = state_identity_get(e->state, &e->arena, &me);
-    if (s == STATUS_OK) s = state_contact_get(e->state, me.account, &own);
-    if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
+    struct backup_summary summary;
+    struct buffer data = {0};
+    struct msg_link_offer m = {.verdict = verdict};
+    enum status s = STATUS_OK;
     if (verdict == LINK_APPROVED) {
+        s = state_identity_get(e->state, &e->arena, &me);
+        if (s == STATUS_OK) s = state_contact_get(e->state, me.account, &own);
+        if (s == STATUS_OK) s = backup_write_in(e->state, now.wall_ms, LINK_PARTS_MAX * LINK_DATA_MAX, &data, &summary);
+        if (s != STATUS_OK) goto out;
         m.entry = me.entry;
         m.handle = me.claimed ? me.handle : view_of(NULL, 0);
         m.log = identity_log_state(&own.log);
         m.device = me.device;
     }
-    p->part_count = 1;
-    random_fill(e, nonce, sizeof nonce);
-    buffer_clear(&p->parts[0]);
-    link_offer_seal(&p->keys->agreed, p->box, &p->ephemeral, &m, nonce, &p->parts[0]);
-    return STATUS_OK;
+    parts_seal(e, p, &m, buffer_view(&data));
+out:
+    if (data.len) sodium_memzero(data.at, data.len);
+    buffer_fini(&data);
+    return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
 }
 
 enum status engine_link_answer(struct engine *e, struct now now, bool approve)
@@ -127,7 +151,7 @@ enum status engine_link_answer(struct engine *e, struct now now, bool approve)
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = change_pending_in(e, &pending);
     if (s == STATUS_OK && approve && pending) s = STATUS_FULL;
-    if (s == STATUS_OK) s = offer_parts_in(e, p, approve ? LINK_APPROVED : LINK_REJECTED);
+    if (s == STATUS_OK) s = offer_make_in(e, now, p, approve ? LINK_APPROVED : LINK_REJECTED);
     if (e->state->open) s = tx_end(e, s);
     (void)engine_fault(e, s);
     if (s != STATUS_OK) return s;

@@ -192,7 +192,7 @@ void backup_failed(struct engine *e, struct now now, struct request *r, enum sta
 static enum status plain_make_in(struct engine *e, struct now now, struct backup_job *j)
 {
     write_u32(&j->plain, 0);
-    enum status s = backup_write_in(e->state, now.wall_ms, &j->plain, &j->view.summary);
+    enum status s = backup_write_in(e->state, now.wall_ms, SIZE_MAX, &j->plain, &j->view.summary);
     if (s != STATUS_OK) return s;
     put_u32(j->plain.at, (uint32_t)(j->plain.len - 4));
     size_t more = (PAGE - j->plain.len % PAGE) % PAGE;

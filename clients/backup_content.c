@@ -27,8 +27,10 @@ static enum status entries_write(struct state *state, struct arena *a, const str
     return s;
 }
 
-static enum status contact_write(struct state *state, struct arena *a, struct account_id account, struct buffer *out,
-                                 struct backup_summary *summary)
+#define NAME_LEN_MAX (32u + 8u + 1u + 8u + 1u + HANDLE_LEN_MAX + 2u) /* of a contact that goes by name only */
+
+static enum status contact_write(struct state *state, struct arena *a, struct account_id account, size_t len_max,
+                                 struct buffer *out, struct backup_summary *summary)
 {
     struct contact c;
     struct view handle;
@@ -45,7 +47,7 @@ static enum status contact_write(struct state *state, struct arena *a, struct ac
     size_t at = out->len;
     write_u16(out, (uint16_t)c.log.length);
     s = entries_write(state, a, &c.log, out);
-    bool whole = out->len - at <= BACKUP_HISTORY_LEN_MAX;
+    bool whole = out->len - at <= BACKUP_HISTORY_LEN_MAX && out->len <= len_max;
     if (!whole) {
         out->len = at;
         write_u16(out, 0);
@@ -56,8 +58,8 @@ static enum status contact_write(struct state *state, struct arena *a, struct ac
 }
 
 /* In one order, so that the same home gives the same bytes. */
-static enum status contacts_write(struct state *state, struct arena *a, struct account_id own, struct buffer *out,
-                                  struct backup_summary *summary)
+static enum status contacts_write(struct state *state, struct arena *a, struct account_id own, size_t len_max,
+                                  struct buffer *out, struct backup_summary *summary)
 {
     struct account_id at = {{0}};
     enum status s;
@@ -65,7 +67,11 @@ static enum status contacts_write(struct state *state, struct arena *a, struct a
     write_u32(out, 0);
     while ((s = state_contact_next(state, at, &at)) == STATUS_OK) {
         if (memcmp(&at, &own, sizeof at) == 0) continue;
-        s = contact_write(state, a, at, out, summary);
+        if (out->len + NAME_LEN_MAX > len_max) {
+            summary->left++;
+            continue;
+        }
+        s = contact_write(state, a, at, len_max, out, summary);
         arena_reset(a);
         if (s != STATUS_OK) return s;
     }
@@ -73,7 +79,8 @@ static enum status contacts_write(struct state *state, struct arena *a, struct a
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 
-enum status backup_write_in(struct state *state, uint64_t made_ms, struct buffer *out, struct backup_summary *summary)
+enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_max, struct buffer *out,
+                            struct backup_summary *summary)
 {
     struct arena a = {0};
     struct state_identity me;
@@ -87,7 +94,7 @@ enum status backup_write_in(struct state *state, uint64_t made_ms, struct buffer
         write_bytes(out, me.account.bytes, sizeof me.account.bytes);
         write_u64(out, own.log.length);
         write_bytes(out, own.log.head.bytes, sizeof own.log.head.bytes);
-        s = contacts_write(state, &a, me.account, out, summary);
+        s = contacts_write(state, &a, me.account, len_max, out, summary);
     }
     arena_fini(&a);
     return s;
@@ -169,7 +176,7 @@ static enum status own_compare(struct state *state, struct arena *a, struct acco
     return memcmp(there.bytes, head, sizeof there.bytes) == 0 ? STATUS_OK : STATUS_RELAY_BEHIND;
 }
 
-enum status backup_take_in(struct state *state, struct view content, struct backup_summary *summary)
+static enum status take_in(struct state *state, struct view content, bool offered, struct backup_summary *summary)
 {
     struct arena a = {0};
     struct reader r = reader_of(content);
@@ -183,7 +190,7 @@ enum status backup_take_in(struct state *state, struct view content, struct back
     uint32_t count = read_u32(&r);
     enum status s = r.failed || format != FORMAT ? STATUS_MALFORMED : state_identity_get(state, &a, &me);
     if (s == STATUS_OK && memcmp(&account, &me.account, sizeof account) != 0) s = STATUS_BAD_ENTRY;
-    if (s == STATUS_OK) s = own_compare(state, &a, account, length, head);
+    if (s == STATUS_OK && !offered) s = own_compare(state, &a, account, length, head);
     for (uint32_t i = 0; i < count && s == STATUS_OK; i++) {
         s = contact_take(state, &r, &a, &before, summary);
         arena_reset(&a);
@@ -191,4 +198,15 @@ enum status backup_take_in(struct state *state, struct view content, struct back
     if (s == STATUS_OK && reader_done(&r) != STATUS_OK) s = STATUS_MALFORMED;
     arena_fini(&a);
     return s;
+}
+
+enum status backup_take_in(struct state *state, struct view content, struct backup_summary *summary)
+{
+    return take_in(state, content, false, summary);
+}
+
+enum status backup_take_offered_in(struct state *state, struct view content, struct backup_summary *summary)
+{
+    *summary = (struct backup_summary){.made_ms = 0};
+    return content.len && content.at[0] > FORMAT ? STATUS_OK : take_in(state, content, true, summary);
 }

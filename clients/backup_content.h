@@ -12,14 +12,20 @@ struct backup_summary {
     size_t contacts;   /* in it */
     size_t named;      /* of them those without their history, and so without a mark */
     size_t known;      /* taken: of them those that were here already, which stay as they are */
+    size_t left;       /* written: contacts for which there was no room */
 };
 
-/* backup_write_in: appends what this home has; within a transaction. OK; NOT_FOUND (no account here). */
-enum status backup_write_in(struct state *state, uint64_t made_ms, struct buffer *out, struct backup_summary *summary) MUST_USE;
+/* backup_write_in: appends what this home has; within a transaction. Beyond len_max bytes contacts go by name only, and then not at
+ * all: summary->left. OK; NOT_FOUND (no account here). */
+enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_max, struct buffer *out,
+                            struct backup_summary *summary) MUST_USE;
 
 /* backup_take_in: puts what is not here into this home; within a transaction, which is to be rolled back after a failure. Every
  * history is verified. OK; BAD_ENTRY (another account's, or a history that does not verify); RELAY_BEHIND: it was made when our own log was longer
  * than the one here, or another: the relay that showed us that log hides something; MALFORMED. */
 enum status backup_take_in(struct state *state, struct view content, struct backup_summary *summary) MUST_USE;
+/* backup_take_offered_in: the same of what a device is offered that joins the account (PROTOCOL 6.5): it does not hold the account's
+ * log yet, which is compared later (joining.c). A later version's is passed over: OK, nothing taken. */
+enum status backup_take_offered_in(struct state *state, struct view content, struct backup_summary *summary) MUST_USE;
 
 #endif

@@ -53,17 +53,19 @@ as new 4 recv --timeout 1;                  lines 0
 # The thief's copy of the home is put out, and says so to whoever has it.
 as stolen 1 recv --timeout 10;              err_has "suspended or revoked"
 
-# What was written to the lost device does not come; its sender and support can see that. What is written now does.
+# What was written to the lost device does not come; its sender and support can see that. What is written now waits until its
+# writer has asked the user by another way, and comes then.
 as bob 0 --json status "$LOST_ID";          out_lacks '"state":"settled"'
 ctl 0 --json explain "$LOST";               out_lacks '"code":"settled"'
-say bob alice "are you back"
+as bob 1 --json send alice "are you back";  out_has '"state":"held"'; err_has "account was recovered"
+as bob 0 release "$(field id)"
 take new "are you back"
 say new bob "it is me"
 take bob "it is me"
 
 # Those who had verified the user hear that it is another device now that nobody vouches for.
 as bob 0 verify alice;                      out_has "was verified, and is not any more"; out_has "(recovery)"
-say carol alice "and from me"
+as carol 1 send alice "and from me";        err_has "account was recovered"
 wait_for "carol's mark is lost" eval 'as carol 0 verify alice; grep -q "(recovery)" "$DIR/out"'
 
 # Nothing of the key is anywhere: not on the relay, not in a home, not in what was printed for support.

@@ -25,7 +25,9 @@ link_ended() { # NAME EXIT
     [ "$got" = "$2" ] || fail "link of $1 ended with $got: $(cat "$DIR/link.$1.err")"
 }
 
-# A phone joins, and is what a device is.
+# A phone joins, and is what a device is; it knows whom alice knows, and whom she has verified.
+say alice bob "before"; take bob "before"
+as alice 0 verify bob --yes
 link_start phone --name "red phone"
 [[ "$CODE" =~ ^[0-9A-Z]{4}(-[0-9A-Z]{4}){4}$ ]] || fail "a code: $CODE"
 equal "$QR" "sealmq:link:1:${CODE//-/}" "what is scanned"
@@ -42,6 +44,8 @@ event_wait link_offered
 log_wait log_appended '"operation":"add"'
 as alice 0 --json devices;                     out_has "\"device\":\"$PHONE\",\"name\":\"red phone\",\"standing\":\"active\""
 as phone 0 --json devices;                     out_has "\"name\":\"red phone\",\"standing\":\"active\",\"own\":true"
+as phone 0 --json log bob;                     out_has '"length":1'
+as phone 0 --json verify bob;                  out_has '"verified":true'
 say bob alice "to both"
 as bob 0 --json status "$ID";                  out_has "$PHONE"
 take alice "to both"

@@ -10,7 +10,7 @@ device_make alice bob
 say alice bob "with a full log"; take bob "with a full log"
 event_wait session_started
 relay_stop
-[ ! -s "$DIR/sealmqd" ] || fail "a full log is not worth a word on standard error: $(cat "$DIR/sealmqd")"
+! grep -v "registration.mode is open" "$DIR/sealmqd" || fail "a full log is not worth a word on standard error: $(cat "$DIR/sealmqd")"
 
 # The log's folder is missing at first.
 sed -i 's|log = "/dev/full"|log = "logs/log"|' "$CONFIG"

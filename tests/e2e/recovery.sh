@@ -85,6 +85,7 @@ say new bob "from the new device"
 take bob "from the new device"
 say bob alice "to both"
 take new "to both"
+take alice "from the new device" # its copy
 take alice "to both"
 
 # By the id, with everything else revoked: for who has lost it all.
@@ -95,7 +96,8 @@ as alice 1 recv --timeout 10;               err_has "suspended or revoked"
 as new 1 send bob hello;                    err_has "suspended or revoked"
 as last 0 --json devices;                   lines 1
 equal "$(grep -o '"standing":"active"' "$DIR/out" | wc -l)" 1 "active devices"
-say bob alice "to the last one"
+as bob 1 --json send alice "to the last one"; out_has '"state":"held"'; err_has "account was recovered"
+as bob 0 release "$(field id)"
 take last "to the last one"
 
 # Killed anywhere: the same command goes on or begins anew, and there is one more device, never two.

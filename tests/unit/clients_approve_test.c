@@ -116,6 +116,8 @@ ENGINE_TEST(approve, a_device_that_consents_is_in_the_log)
     cr_assert(view_equal(n.offer.entry, f->me.entry));
     cr_assert_eq(n.offer.log.length, 1u);
     cr_assert(device_equal(n.offer.device, f->me.device));
+    cr_assert_eq(n.offer.parts, 1u);
+    cr_assert_gt(n.offer.data.len, f->bob_entries[0].len, "bob is in it");
     cr_assert_eq(said_count(f, KIND_APPEND), 0u, "it has not consented");
     box_is(&n, LINK_SLOT_CONSENT, view_of(NULL, 0));
     pass(f, 1500);

@@ -226,7 +226,7 @@ static struct buffer written(struct fixture *f)
     struct buffer out = {0};
     struct backup_summary summary;
     ok(state_begin(f->state, STATE_READ));
-    ok(backup_write_in(f->state, 77, &out, &summary));
+    ok(backup_write_in(f->state, 77, SIZE_MAX, &out, &summary));
     ok(state_commit(f->state));
     return out;
 }
@@ -316,6 +316,51 @@ BACKUP_TEST(a_log_of_ours_that_is_shorter_than_the_backup_knew_is_told)
     cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_BAD_ENTRY);
     content.at[1 + 8] ^= 1;
     ok(taken(home, buffer_view(&content), &summary));
+    buffer_fini(&content);
+    state_close(&home);
+}
+
+/* What a device is offered that joins (PROTOCOL 6.5) has a bound, and comes before the account's log. */
+BACKUP_TEST(what_has_no_room_goes_by_name_and_then_not_at_all)
+{
+    struct fixture *f = sh->f;
+    struct buffer whole = written(f), out = {0};
+    struct backup_summary summary;
+    struct state *home = home_of(f);
+    ok(state_begin(f->state, STATE_READ));
+    ok(backup_write_in(f->state, 77, whole.len - 1, &out, &summary));
+    cr_assert(summary.contacts == 1 && summary.named == 1 && summary.left == 0);
+    cr_assert_lt(out.len, whole.len);
+    ok(taken(home, buffer_view(&out), &summary));
+    cr_assert(summary.contacts == 1 && summary.named == 1);
+    buffer_clear(&out);
+    ok(backup_write_in(f->state, 77, 100, &out, &summary));
+    cr_assert(summary.contacts == 0 && summary.left == 1);
+    ok(state_commit(f->state));
+    ok(taken(home, buffer_view(&out), &summary));
+    cr_assert_eq(summary.contacts, 0u);
+    buffer_fini(&whole);
+    buffer_fini(&out);
+    state_close(&home);
+}
+
+BACKUP_TEST(what_is_offered_may_know_more_of_our_log_and_be_of_a_later_version)
+{
+    struct fixture *f = sh->f;
+    struct buffer content = written(f);
+    struct backup_summary summary;
+    struct state *home = home_of(f);
+    put_u64(content.at + 1 + 8 + 32, 2);
+    cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
+    ok(state_begin(home, STATE_WRITE));
+    ok(backup_take_offered_in(home, buffer_view(&content), &summary));
+    cr_assert_eq(summary.contacts, 1u);
+    content.at[0]++;
+    ok(backup_take_offered_in(home, buffer_view(&content), &summary));
+    cr_assert_eq(summary.contacts, 0u);
+    content.at[0] = 0;
+    cr_assert_eq(backup_take_offered_in(home, buffer_view(&content), &summary), STATUS_MALFORMED);
+    state_rollback(home);
     buffer_fini(&content);
     state_close(&home);
 }
