@@ -63,8 +63,8 @@ ENGINE_TEST(standing, who_has_left_no_prekeys_is_only_asked_again)
     cr_assert_eq(said_count(f, KIND_CLAIM_PREKEYS), 1u);
 }
 
-/* It says that there is more, and does not give it: one look, and no more. */
-ENGINE_TEST(standing, a_relay_that_only_says_that_the_log_goes_on_is_believed_once)
+/* It says that there is more, and does not give it: one look, and another one much later. */
+ENGINE_TEST(standing, a_relay_that_only_says_that_the_log_goes_on_is_believed_once_in_a_while)
 {
     struct msg_claim_prekeys claim;
     struct msg_lookup ask;
