@@ -204,6 +204,14 @@ enum status change_is_in(struct engine *e, struct view entry, bool *is)
 
 /* ---- on its way ---- */
 
+/* Whether it is this entry that this engine has sent last: another process of the home may have settled that one since, and
+ * begun another. What the relay says of one says nothing of the other. */
+static bool is_sent(const struct engine *e, const struct change *c)
+{
+    struct hash256 head = entry_head_of(c->entry, c->body.number);
+    return memcmp(&head, &e->change_sent, sizeof head) == 0;
+}
+
 static enum status send_in(struct engine *e, struct now now, struct change *c)
 {
     struct msg_append m = {.account = e->identity.account, .entries = &c->entry, .entry_count = 1};
@@ -212,21 +220,33 @@ static enum status send_in(struct engine *e, struct now now, struct change *c)
     if (s != STATUS_OK || !c->entry.len) return s;
     struct request *r = request_make(e, now, KIND_APPEND, home_of_account(m.account), &msg_append_desc, &m);
     if (r) r->lookup = LOOKUPS_MAX;
+    if (r) e->change_sent = entry_head_of(c->entry, c->body.number);
     e->change_under_way = r != NULL;
     return STATUS_OK;
+}
+
+/* What another process of this home has begun, and has not settled before it ended. */
+static void change_look(struct engine *e, struct now now)
+{
+    e->change_ms = now.mono_ms + e->config.poll_ms;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, change_pending_in(e, &e->change_pending));
+    (void)engine_fault(e, s);
 }
 
 void change_drive(struct engine *e, struct now now)
 {
     struct change c = {.said = {0}};
     if (!may_ask(e) || change_deadline_ms(e) > now.mono_ms) return;
+    if (!e->change_pending) change_look(e, now);
+    if (!e->change_pending) return;
     e->change_ms = now.mono_ms + RETRY_MIN_MS;
     (void)engine_fault(e, change_do(e, now, &c, send_in));
 }
 
 uint64_t change_deadline_ms(const struct engine *e)
 {
-    return e->change_pending && !e->change_under_way ? e->change_ms : NEVER;
+    return e->change_under_way ? NEVER : e->change_ms;
 }
 
 /* ---- settled ---- */
@@ -280,7 +300,7 @@ static enum status settle_in(struct engine *e, struct now now, struct change *c)
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK || !c->entry.len) return s;
     if (c->body.number == c->own.log.length)
-        return e->change_refusal == STATUS_OK ? STATUS_OK : change_end_in(e, c, e->change_refusal, CHANGE_NONE);
+        return e->change_refusal == STATUS_OK || !is_sent(e, c) ? STATUS_OK : change_end_in(e, c, e->change_refusal, CHANGE_NONE);
     s = pin_entries_in(e, c->identity.account, c->body.number, &held, &count);
     if (s != STATUS_OK) return s;
     return count && view_equal(held[0], c->entry) ? change_adopt_in(e, c) : change_again_in(e, now, c);
@@ -318,6 +338,8 @@ static enum status taken_in(struct engine *e, struct now now, struct change *c)
     enum pin_verdict verdict;
     enum status s = change_load_in(e, c);
     if (s != STATUS_OK || !c->entry.len) return s;
+    if (!is_sent(e, c)) e->change_ms = now.mono_ms;
+    if (!is_sent(e, c)) return STATUS_OK;
     struct view entry = c->entry;
     s = pin_extend_in(e, now, c->identity.account, &c->said, &entry, 1, &c->own, &verdict);
     if (s == STATUS_OK && verdict == PIN_FORKED)

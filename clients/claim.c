@@ -40,6 +40,7 @@ struct request *claim_prekeys_ask(struct engine *e, struct now now, struct looku
     if (!engine_fault(e, s)) return NULL;
     if (m.device_count == 0) {
         l->stage = LOOKUP_ACCOUNT;
+        l->claimed = 0; /* nobody is missing (any more) */
         return request_make(e, now, KIND_LOOKUP, home_of_account(l->account), &msg_lookup_desc, &ask);
     }
     return request_make(e, now, KIND_CLAIM_PREKEYS, home_of_account(l->account), &msg_claim_prekeys_desc, &m);
@@ -47,6 +48,7 @@ struct request *claim_prekeys_ask(struct engine *e, struct now now, struct looku
 
 /* ---- what it brings ---- */
 
+#define READ_AGAIN      8u /* of so many claims in vain one reads the log again, where that says that there is more */
 #define PREKEYS_NONE_MS 10000u /* the device has not left any yet: how often to ask */
 
 /* What PREKEYS brought. */
@@ -111,6 +113,7 @@ void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, 
     } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */
         lookup_forked(e, now, r->lookup);
     } else if (claimed.missing) {
+        if (l->tries % READ_AGAIN == READ_AGAIN - 1) l->claimed = 0; /* it may have been shown short before */
         lookup_later(e, now, l, claimed.again_ms);
     } else {
         lookup_done(e, now, r->lookup);

@@ -480,6 +480,7 @@ void contact_own(struct engine *e, struct now now, const struct msg_log_state *s
     if (!engine_fault(e, s == STATUS_NOT_FOUND ? STATUS_OK : s)) return;
     bool same = said->length == own.log.length && memcmp(&said->head, &own.log.head, sizeof said->head) == 0;
     if (!same) contact_ask(e, now, e->identity.account, own.log.length);
+    if (same) joining_seen(e, now); /* an earlier process has read it, and come no further */
 }
 
 void contact_learn(struct engine *e, struct now now, struct account_id account)

@@ -188,6 +188,7 @@ struct engine {
     uint64_t claim_ms;
     bool change_pending, change_under_way; /* an entry of ours (change.c) */
     uint64_t change_ms;        /* mono: when to send it (again) */
+    struct hash256 change_sent; /* the hash of the entry that was sent last */
     enum status change_refusal; /* what ERROR said, until the log is seen without the change */
     struct approval *approval; /* approve.c; NULL = none */
     uint64_t link_count;       /* of them, ever */
@@ -541,7 +542,7 @@ failure_fn status_failed;
 /* ---- resend.c ---- */
 
 /* resend_wanted_in: whether a part's failure is one to seal anew for: `damaged`; `broken` by a report of its device's own. */
-enum status resend_wanted_in(struct engine *e, const struct outbox_row *row, const struct msg_part_state *news,
+enum status resend_wanted_in(struct engine *e, struct now now, const struct outbox_row *row, const struct msg_part_state *news,
                              bool *wanted) MUST_USE;
 /* resend_in: sealed anew for the devices marked, in new sessions; an accepted row becomes a draft. */
 enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,

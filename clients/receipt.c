@@ -58,14 +58,14 @@ enum status parts_ended_in(struct engine *e, struct now now, struct outbox_row *
 }
 
 /* What a part has come to; with `resend` the device's failure is to be answered. */
-static enum status part_news_in(struct engine *e, struct outbox_row *row, const struct msg_part_state *news,
+static enum status part_news_in(struct engine *e, struct now now, struct outbox_row *row, const struct msg_part_state *news,
                                 bool *changed, bool *resend)
 {
     struct msg_part_state *part = part_of(row, news->device);
     if (!part) return STATUS_OK;
     *changed = part_take(part, news) || *changed;
     if (part->attempt != news->attempt || part->state != DELIVERY_FAILED) return STATUS_OK;
-    return resend_wanted_in(e, row, news, &resend[part - row->parts]);
+    return resend_wanted_in(e, now, row, news, &resend[part - row->parts]);
 }
 
 static bool any(const bool *flags)
@@ -84,7 +84,7 @@ static enum status news_in(struct engine *e, struct now now, struct message_id i
     if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
     if (row.state != MESSAGE_ACCEPTED) return STATUS_OK;
     for (size_t i = 0; i < part_count && s == STATUS_OK; i++)
-        s = part_news_in(e, &row, &parts[i], &changed, resend);
+        s = part_news_in(e, now, &row, &parts[i], &changed, resend);
     if (s == STATUS_OK && any(resend)) return resend_in(e, now, &row, resend);
     if (s != STATUS_OK || !changed) return s;
     s = parts_ended_in(e, now, &row);

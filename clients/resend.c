@@ -50,22 +50,36 @@ static bool report_fits(const struct engine *e, const struct outbox_row *row, co
            report_reason(body->cause) == FAIL_BROKEN;
 }
 
-enum status resend_wanted_in(struct engine *e, const struct outbox_row *row, const struct msg_part_state *news,
-                             bool *wanted)
+/* A device that is suspended cannot be sent to, and may come back: what it could not open waits, without using up an
+ * attempt, until its log says so. */
+static bool is_away(struct engine *e, struct now now, const struct contact *c, const struct log_device *d)
+{
+    bool away = d && d->standing == STANDING_SUSPENDED;
+    if (away) contact_ask(e, now, c->log.account, c->log.length);
+    return away;
+}
+
+/* Whether the device itself says that it could not open it. */
+static bool is_reported(struct engine *e, const struct outbox_row *row, const struct msg_part_state *news,
+                        const struct log_device *d)
 {
     struct msg_report report;
     struct msg_report_body body;
+    return d && row->sealed && news->report.len && report_open(news->report, &e->arena, &report, &body) == STATUS_OK &&
+           report_fits(e, row, news, &body) && report_signed_by(&report, &d->record.signing);
+}
+
+enum status resend_wanted_in(struct engine *e, struct now now, const struct outbox_row *row,
+                             const struct msg_part_state *news, bool *wanted)
+{
     struct contact c;
     *wanted = false;
     if (news->state != DELIVERY_FAILED || news->outcome != OUTCOME_OPEN || row->attempt >= RESENDS_MAX)
         return STATUS_OK;
-    *wanted = news->reason == FAIL_DAMAGED;
-    if (news->reason != FAIL_BROKEN || !row->sealed || !news->report.len) return STATUS_OK;
-    if (report_open(news->report, &e->arena, &report, &body) != STATUS_OK || !report_fits(e, row, news, &body))
-        return STATUS_OK;
     enum status s = state_contact_get(e->state, row->target, &c);
     const struct log_device *d = s == STATUS_OK ? identity_log_device(&c.log, news->device) : NULL;
-    *wanted = d && report_signed_by(&report, &d->record.signing);
+    *wanted = news->reason == FAIL_DAMAGED || (news->reason == FAIL_BROKEN && is_reported(e, row, news, d));
+    *wanted = *wanted && !is_away(e, now, &c, d);
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 

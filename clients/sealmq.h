@@ -2,7 +2,7 @@
  * sealmq_devices.h, sealmq_prompts.h. Comparing with a contact, so that it can be called verified, is in sealmq_verify.h,
  * joining an account in sealmq_link.h, what the account's other devices get of a sent message in sealmq_copies.h,
  * blocking, allowing and message requests in sealmq_contacts.h,
- * what is left when all devices are lost in sealmq_recovery.h.
+ * what is left when all devices are lost in sealmq_recovery.h, tokens and product keys in sealmq_registration.h.
  * There are no other public headers.
  *
  * A client lives in a home: a directory of its own with its keys, what it has sent and what it has received.

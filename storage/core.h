@@ -27,7 +27,7 @@
 #define TERMS_KEPT_MAX (TERMS_PER_FRAME - 1u) /* and the present one fit an answer */
 #define REFILLS_PER_TURN 64u
 #define REFILL_BYTES_MAX (1024u * 1024u)
-#define SWEEPS           4u
+#define SWEEPS           5u
 #define CLOCK_JUMP_MS    (3600u * 1000u) /* more than this is a jump */
 
 /* What an account's log says, as long as its devices are many (identity_log.h). */
@@ -161,7 +161,8 @@ struct storage {
     struct store_key event_keys[64]; /* of the newest persisted ones, a ring */
     uint64_t event_keys_written;
 
-    struct store_key sweep_payload, sweep_ledger, sweep_events, sweep_fences;
+    struct store_key sweep_payload, sweep_ledger, sweep_events, sweep_fences, sweep_accounts;
+    uint64_t reconcile_next_ms; /* mono: when the accounts are gone through again */
     struct store_scan *sweep_scans[SWEEPS];
     uint64_t sweep_next_ms;
     bool sweep_due;
@@ -379,9 +380,15 @@ void reoffer_apply(struct storage *s);
  * fences_set: they get their fences, behind a fence_check. */
 enum status fence_check(struct storage *s, const struct identity_log *before, const struct identity_log *log) MUST_USE;
 void fences_set(struct storage *s, const struct identity_log *before, const struct identity_log *log);
+void fence_put(struct storage *s, struct account_id account, struct mailbox *m);
 /* fence_plan, fence_sweep: one of the sweeps of expiry.c. */
 struct store_scan *fence_plan(struct storage *s, const struct store_key *cursor);
 void fence_sweep(struct storage *s, struct store_scan *scan);
+
+/* ---- reconcile.c: another of the sweeps ---- */
+bool reconcile_due(const struct storage *s);
+struct store_scan *reconcile_plan(struct storage *s, const struct store_key *cursor);
+void reconcile_sweep(struct storage *s, struct store_scan *scan);
 
 /* ---- gate.c ---- */
 /* gate_plan: what the gate will ask for; NULL = no entries. *scans counts those of one frame.

@@ -1,5 +1,5 @@
-/* expiry: four slow sweeps, a bounded piece per turn: envelopes past their time, claims, runs and
- * outcomes past the ledger's, events past theirs, what is left of revoked devices (fence.c). Suspended while the clock is in doubt. They run
+/* expiry: five slow sweeps, a bounded piece per turn: envelopes past their time, claims, runs and
+ * outcomes past the ledger's, events past theirs, what is left of revoked devices (fence.c), once a day all accounts (reconcile.c). Suspended while the clock is in doubt. They run
  * before the turn's own changes, so what they see is exactly what the store holds. */
 #include "storage/delivery.h"
 
@@ -11,8 +11,8 @@
 #define SWEEP_FASTER    10u /* times, while a pass has more to see: the ledger grows with the load */
 #define OFFERED_KEEP_MS (3600u * 1000u)
 
-enum { SWEEP_PAYLOAD, SWEEP_LEDGER, SWEEP_EVENTS, SWEEP_FENCES };
-_Static_assert(SWEEP_FENCES + 1 == SWEEPS, "core.h");
+enum { SWEEP_PAYLOAD, SWEEP_LEDGER, SWEEP_EVENTS, SWEEP_FENCES, SWEEP_ACCOUNTS };
+_Static_assert(SWEEP_ACCOUNTS + 1 == SWEEPS, "core.h");
 
 /* Continues after the last row seen, starts over at the end. */
 static struct store_scan *plan_sweep(struct storage *s, enum store_space space,
@@ -26,7 +26,8 @@ static struct store_scan *plan_sweep(struct storage *s, enum store_space space,
 static struct store_key step_over(const struct store_key *cursor, const struct store_scan *scan)
 {
     static const uint8_t first_kinds[SPACE_COUNT] = {
-        [SPACE_PAYLOAD] = ROW_ENVELOPE, [SPACE_ROUTING] = ROW_CLAIM, [SPACE_EVENTS] = ROW_EVENT};
+        [SPACE_PAYLOAD] = ROW_ENVELOPE, [SPACE_ROUTING] = ROW_CLAIM, [SPACE_EVENTS] = ROW_EVENT,
+        [SPACE_IDENTITY] = ROW_ACCOUNT};
     uint8_t prefix[3] = {first_kinds[scan->space], 0, 0};
     memcpy(prefix, cursor->bytes, cursor->len < sizeof prefix ? cursor->len : sizeof prefix);
     bool last = get_u16(prefix + 1) >= PARTITION_COUNT - 1;
@@ -48,14 +49,17 @@ void expiry_plan(struct storage *s)
     memset(s->sweep_scans, 0, sizeof s->sweep_scans);
     if (!s->sweep_due || !core_may_expire(s)) return;
     s->sweep_turn = (s->sweep_turn + 1) % SWEEPS;
+    if (s->sweep_turn == SWEEP_ACCOUNTS && !reconcile_due(s)) s->sweep_turn = SWEEP_PAYLOAD;
     if (s->sweep_turn == SWEEP_PAYLOAD)
         s->sweep_scans[SWEEP_PAYLOAD] = plan_sweep(s, SPACE_PAYLOAD, &s->sweep_payload);
     else if (s->sweep_turn == SWEEP_LEDGER)
         s->sweep_scans[SWEEP_LEDGER] = plan_sweep(s, SPACE_ROUTING, &s->sweep_ledger);
     else if (s->sweep_turn == SWEEP_EVENTS)
         s->sweep_scans[SWEEP_EVENTS] = plan_sweep(s, SPACE_EVENTS, &s->sweep_events);
-    else
+    else if (s->sweep_turn == SWEEP_FENCES)
         s->sweep_scans[SWEEP_FENCES] = fence_plan(s, &s->sweep_fences);
+    else
+        s->sweep_scans[SWEEP_ACCOUNTS] = reconcile_plan(s, &s->sweep_accounts);
 }
 
 /* An offered delivery stays while its session lives, for an hour at most. */
@@ -266,8 +270,8 @@ void expiry_apply(struct storage *s)
 {
     static void (*const sweeps[])(struct storage *, struct store_scan *) = {
         [SWEEP_PAYLOAD] = sweep_payload, [SWEEP_LEDGER] = sweep_ledger,
-        [SWEEP_EVENTS] = sweep_events, [SWEEP_FENCES] = fence_sweep};
-    struct store_key *cursors[] = {&s->sweep_payload, &s->sweep_ledger, &s->sweep_events, &s->sweep_fences};
+        [SWEEP_EVENTS] = sweep_events, [SWEEP_FENCES] = fence_sweep, [SWEEP_ACCOUNTS] = reconcile_sweep};
+    struct store_key *cursors[] = {&s->sweep_payload, &s->sweep_ledger, &s->sweep_events, &s->sweep_fences, &s->sweep_accounts};
     uint64_t every_ms = s->config.sweep_every_ms ? s->config.sweep_every_ms : SWEEP_EVERY_MS;
     for (size_t i = 0; i < SWEEPS; i++) {
         if (!s->sweep_scans[i]) continue;

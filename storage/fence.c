@@ -25,7 +25,7 @@ enum status fence_check(struct storage *s, const struct identity_log *before, co
     return STATUS_OK;
 }
 
-static void fence_set(struct storage *s, struct account_id account, struct mailbox *m)
+void fence_put(struct storage *s, struct account_id account, struct mailbox *m)
 {
     struct store_key key = key_device(ROW_FENCE, m->home, m->device);
     uint8_t at[8];
@@ -44,7 +44,7 @@ void fences_set(struct storage *s, const struct identity_log *before, const stru
     for (size_t i = 0; i < log->device_count; i++)
         if (is_new(&log->devices[i], before) &&
             core_mailbox(s, home_of_account(log->account), log->devices[i].id, &m) == STATUS_OK)
-            fence_set(s, log->account, m);
+            fence_put(s, log->account, m);
 }
 
 /* ---- sweeping ---- */

@@ -62,6 +62,7 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(RESENT, 64, "resent", INFO, "", "attempt", "parts")                                          \
     X(DELIVERIES_REVOKED, 65, "deliveries_revoked", INFO, "", "count", "since_ms")                 \
     X(DEVICE_SWEPT, 66, "device_swept", INFO, "", "deliveries", "since_ms")                        \
+    X(RECONCILED, 67, "reconciled", WARN, "", "devices", "accounts")                               \
     X(WAKE_SENT, 70, "wake_sent", INFO, "http_status", "attempt", "latency_ms")                    \
     X(WAKE_FAILED, 71, "wake_failed", WARN, "http_status", "attempt", "retry_ms")                  \
     X(WAKE_SKIPPED, 72, "wake_skipped", INFO, "", "attempt", "")                                   \

@@ -49,6 +49,8 @@ for reference in "${REFERENCES[@]}"; do
 done
 ctl 0 --json explain "$READ";                  out_lacks revoked
 
+ctl 0 --json devices bob;                      out_has "{\"device\":\"$LAPTOP\",\"standing\":\"revoked\""
+
 # What engineering sees: the entry, the session's end, the purge with its time; nothing is left of the five on disk, and nothing waits.
 event_wait log_appended '"operation":"revoke"'
 event_wait device_ended

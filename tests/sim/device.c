@@ -1,7 +1,7 @@
 /* device: one device's machine: its state (what survives), the engines of up to two processes on it (a
  * running receiver, and now and then a quick sender beside it), their connections, and an application
  * that sends, says things twice, and reads. The loop is that of clients/api_loop.c. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include "clients/state/memory.h"
 
@@ -18,6 +18,11 @@ struct now sim_device_now(const struct device *d)
 static void random_bytes(void *self, void *out, size_t len)
 {
     rng_fill(&((struct sim *)self)->rng, out, len);
+}
+
+struct random_source device_random(struct sim *s)
+{
+    return (struct random_source){random_bytes, s};
 }
 
 /* ---- connections ---- */
@@ -78,6 +83,7 @@ static void process_start(struct device *d, struct session_host *h)
     h->connect_ms = s->now_ms;
     h->start_ms = s->now_ms + 100;
     h->endpoint = rng_below(&s->rng, s->broker_count);
+    d->lives += attach;
     if (status != STATUS_OK && status != STATUS_IO)
         sim_fail(s, "an engine does not start: %s", status_name(status));
 }
@@ -176,10 +182,13 @@ static size_t app_new(struct device *d)
         s->messages = realloc(s->messages, s->message_cap * sizeof *s->messages);
         ENSURE(s->messages != NULL);
     }
-    size_t n = s->message_count++, to = rng_below(&s->rng, s->device_count - 1);
+    /* Where devices join, the first ones stand for the accounts. */
+    size_t many = s->truth ? s->account_count : s->device_count, skip = s->truth ? d->owner : d->index;
+    size_t n = s->message_count++, to = rng_below(&s->rng, many - 1);
     struct app_message *m = &s->messages[n];
-    to = s->devices[to + (to >= d->index)].owner;
+    to = s->devices[to + (to >= skip)].owner;
     *m = (struct app_message){.from = d->index, .to = to, .again_ms = SIM_NEVER};
+    if (s->truth && rng_chance(&s->rng, 60)) m->to = d->owner; /* to the other devices of its own account */
     m->len = rng_chance(&s->rng, s->profile->large_pm)
                  ? rng_between(&s->rng, 20000, PAYLOAD_LEN_MAX)
                  : rng_between(&s->rng, 24, 600);
@@ -204,22 +213,31 @@ static void app_rotate(struct device *d, struct session_host *h)
     /* Not four times within the life of one message: it has three rounds. */
     d->rotate_ms = s->now_ms + s->profile->rotate_every_ms / 2 + rng_below(&s->rng, s->profile->rotate_every_ms);
     enum status status = engine_rotate(h->engine, sim_device_now(d));
-    if (status != STATUS_OK && status != STATUS_STATE && status != STATUS_IO)
+    bool may = s->truth && (status == STATUS_FULL || status == STATUS_REFUSED); /* another change; suspended */
+    if (status != STATUS_OK && status != STATUS_STATE && status != STATUS_IO && !may)
         sim_fail(s, "engine_rotate: %s", status_name(status));
 }
 
-/* When the lies have ended, the user says that what was held shall go. */
+static void released_note(struct device *d, uint64_t order)
+{
+    struct sim *s = d->sim;
+    for (size_t n = 0; n < s->message_count; n++)
+        if (s->messages[n].from == d->index && s->messages[n].kept && s->messages[n].order == order)
+            s->messages[n].released = true;
+}
+
+/* NULL h: only noted; the user's word for one message frees all others to that contact. */
 static void app_release(struct device *d, struct session_host *h)
 {
     struct outbox_row row;
     struct outbox_scan scan = {.class = CLASS_ENDED, .rows = &row, .row_max = 1};
-    d->held = false;
     do {
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
         state_rollback(d->state);
         scan.after = row.order;
-        if (scan.row_count && row.state == MESSAGE_HELD &&
+        if (scan.row_count && row.state == MESSAGE_HELD && !h) released_note(d, row.order);
+        if (scan.row_count && row.state == MESSAGE_HELD && h &&
             engine_release(h->engine, sim_device_now(d), &row.key) != STATUS_OK)
             sim_fail(d->sim, "a held message cannot be released");
     } while (scan.row_count);
@@ -236,10 +254,15 @@ static void app_step(struct device *d)
     struct session_host *receiver = &d->sessions[SESSION_RECEIVER];
     struct session_host *quick = &d->sessions[SESSION_QUICK];
     struct session_host *by = is_ready(quick) ? quick : receiver;
-    if (!is_ready(by)) return;
+    if (!is_ready(by) || d->patience_ms != SIM_NEVER) return; /* it waits to be let in */
     app_rotate(d, by);
+    if (s->truth) people_step(d, by);
     contacts_step(d, by);
-    if (d->held && s->calm) app_release(d, by);
+    if (d->held && s->calm) { /* when the lies have ended, the user says that what was held shall go */
+        d->held = false;
+        app_release(d, NULL);
+        app_release(d, by);
+    }
     if (d->next_send_ms <= s->now_ms && !s->calm) {
         d->next_send_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->send_every_ms);
         size_t n = app_new(d);
@@ -271,7 +294,13 @@ static void event_take(struct device *d, struct session_host *h, const struct en
         engine_down(h->engine, sim_device_now(d));
         h->endpoint++;
     } else if (e->kind == ENGINE_STOPPED) {
-        sim_fail(s, "the relay refuses device %zu: %s", d->index, status_name(e->status));
+        s->seen[SEEN_OUT]++;
+        if (e->status != STATUS_REFUSED || !truth_was_out(s, d->id))
+            sim_fail(s, "the relay refuses device %zu: %s", d->index, status_name(e->status));
+    } else if (e->kind == ENGINE_LINKED) {
+        s->seen[SEEN_LINKED]++;
+        d->registered = true;
+        d->patience_ms = SIM_NEVER;
     } else if (e->kind == ENGINE_REGISTERED) {
         d->registered = true;
     } else if (e->kind == ENGINE_HANDLE_REFUSED) {
@@ -279,9 +308,11 @@ static void event_take(struct device *d, struct session_host *h, const struct en
     } else if (e->kind == ENGINE_SUPERSEDED) {
         d->superseded++;
         h->attach_ms = s->now_ms + 1500;
+    } else if (e->kind == ENGINE_IDENTITY && e->operation && e->operation != ENTRY_REPLACE) {
+        people_event(d, e);
     } else if (e->kind == ENGINE_IDENTITY) {
         s->seen[SEEN_ROTATED] += e->status == STATUS_OK;
-        if (e->status != STATUS_OK && !s->profile->lie_pm)
+        if (e->status != STATUS_OK && !s->profile->lie_pm && !(s->truth && e->status == STATUS_REFUSED))
             sim_fail(s, "the log of device %zu: %s", d->index, status_name(e->status));
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_HELD) {
         s->seen[SEEN_HELD]++;
@@ -339,12 +370,13 @@ static uint64_t app_read_ms(struct sim *s)
 static bool events_receive(struct device *d, struct session_host *h)
 {
     struct engine_event e;
-    bool received = false, failed = false, left = false;
+    bool received = false, failed = false, left = false, stopped = false;
     while (engine_next_event(h->engine, &e)) {
         event_take(d, h, &e);
         received = received || e.kind == ENGINE_RECEIVED;
         failed = failed || e.kind == ENGINE_FAILED;
         left = left || e.kind == ENGINE_LEFT;
+        stopped = stopped || e.kind == ENGINE_STOPPED;
     }
     if (received) d->read_ms = sim_min(d->read_ms, app_read_ms(d->sim));
     d->sim->seen[SEEN_STATE_FAILED] += failed;
@@ -352,7 +384,9 @@ static bool events_receive(struct device *d, struct session_host *h)
         process_end(d, h, d->sim->now_ms + rng_between(&d->sim->rng, 10, 500));
     else if (left)
         process_end(d, h, SIM_NEVER);
-    return !failed && !left;
+    else if (stopped) /* its user looks again later */
+        process_end(d, h, d->sim->now_ms + rng_between(&d->sim->rng, 500, 4000));
+    return !failed && !left && !stopped;
 }
 
 static void engine_turn(struct device *d, struct session_host *h)
@@ -417,31 +451,54 @@ static void identity_read(struct device *d)
     d->account = identity.account;
     d->id = identity.device;
     d->key = identity.record.transport;
+    d->has_id = true;
     arena_fini(&arena);
+}
+
+void device_prepare(struct sim *s, size_t index, size_t owner)
+{
+    struct device *d = &s->devices[index];
+    *d = (struct device){.sim = s, .index = index, .owner = owner, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER,
+                         .join_ms = SIM_NEVER, .change_ms = SIM_NEVER, .patience_ms = SIM_NEVER};
+    d->state = memory_state_new();
 }
 
 void device_start(struct sim *s, size_t index)
 {
     struct device *d = &s->devices[index];
-    struct random_source random = {random_bytes, s};
+    struct random_source random = device_random(s);
     bool second = s->profile->seconds && index % 2;
-    *d = (struct device){.sim = s, .index = index, .owner = index - second, .again_ms = SIM_NEVER, .read_ms = SIM_NEVER};
+    device_prepare(s, index, index - second);
     snprintf(d->handle, sizeof d->handle, "user-%zu", index);
-    d->state = memory_state_new();
     struct account_wish wish = {.handle = view_of(d->handle, strlen(d->handle))};
     if (second)
         second_make(d, &s->devices[d->owner]);
     else
         ENSURE(account_create(d->state, &random, sim_device_now(d), &wish) == STATUS_OK);
+    device_enter(d);
+}
+
+void device_enter(struct device *d)
+{
+    struct sim *s = d->sim;
     identity_read(d);
+    d->join_ms = SIM_NEVER;
+    uint64_t born_ms = s->truth && d->index != d->owner ? s->now_ms : 0;
     for (size_t i = 0; i < SESSION_HOSTS; i++) {
         d->sessions[i].attach_ms = SIM_NEVER;
-        d->sessions[i].start_ms = rng_below(&s->rng, 500);
+        d->sessions[i].start_ms = born_ms + rng_below(&s->rng, 500);
     }
     d->sessions[SESSION_RECEIVER].wanted = true;
-    d->next_send_ms = rng_below(&s->rng, 2000);
-    d->rotate_ms = s->profile->rotate_every_ms ? rng_below(&s->rng, 10000) : SIM_NEVER;
+    d->next_send_ms = born_ms + rng_below(&s->rng, 2000);
+    d->rotate_ms = s->profile->rotate_every_ms ? born_ms + rng_below(&s->rng, 10000) : SIM_NEVER;
     d->contacts_ms = s->profile->contacts_every_ms ? rng_below(&s->rng, 5000) : SIM_NEVER;
+    d->change_ms = s->truth ? s->now_ms + rng_below(&s->rng, 2ull * s->profile->change_every_ms) : SIM_NEVER;
+}
+
+struct session_host *device_at_work(struct device *d)
+{
+    struct session_host *h = &d->sessions[SESSION_RECEIVER];
+    return is_ready(h) && engine_is_bound(h->engine) ? h : NULL;
 }
 
 static uint64_t session_due_ms(const struct device *d, const struct session_host *h)
@@ -460,20 +517,29 @@ static uint64_t session_due_ms(const struct device *d, const struct session_host
 
 uint64_t device_due_ms(const struct device *d)
 {
-    uint64_t due = SIM_NEVER;
+    uint64_t due = sim_min(joiner_due_ms(d), d->patience_ms);
     for (size_t i = 0; i < SESSION_HOSTS; i++)
         due = sim_min(due, session_due_ms(d, &d->sessions[i]));
     for (size_t i = 0; i < SESSION_HOSTS; i++)
         if (d->sessions[i].engine) due = sim_min(due, d->read_ms);
-    if (!is_ready(&d->sessions[SESSION_RECEIVER])) return due;
+    if (!is_ready(&d->sessions[SESSION_RECEIVER]) || d->patience_ms != SIM_NEVER) return due;
     if (!d->sim->calm) due = sim_min(due, d->next_send_ms);
     if (!d->sim->calm && d->registered) due = sim_min(due, sim_min(d->rotate_ms, d->contacts_ms));
     if (d->sim->calm && d->held) return 0;
+    due = sim_min(due, people_due_ms(d));
     return sim_min(due, d->again_ms);
 }
 
 void device_step(struct device *d)
 {
+    if (!device_is_in(d)) {
+        joiner_step(d);
+        return;
+    }
+    if (d->patience_ms <= d->sim->now_ms) {
+        joiner_doubt(d);
+        if (!device_is_in(d)) return;
+    }
     for (size_t i = 0; i < SESSION_HOSTS; i++) {
         struct session_host *h = &d->sessions[i];
         if (!h->engine && h->wanted && h->start_ms <= d->sim->now_ms) process_start(d, h);
@@ -486,6 +552,7 @@ void device_step(struct device *d)
 
 void device_crash(struct device *d, uint64_t restart_ms)
 {
+    if (d->joiner) joiner_end(d);
     process_end(d, &d->sessions[SESSION_RECEIVER], restart_ms);
     process_end(d, &d->sessions[SESSION_QUICK], SIM_NEVER);
     memory_state_crash(d->state);
@@ -506,6 +573,7 @@ void device_calm(struct device *d)
 {
     memory_state_fail(d->state, 0, false);
     d->offline_until_ms = d->sim->now_ms;
+    if (d->sim->truth) people_calm(d);
     struct session_host *h = &d->sessions[SESSION_RECEIVER];
     if (!h->engine) h->start_ms = sim_min(h->start_ms, d->sim->now_ms + 500);
 }
@@ -517,5 +585,6 @@ void device_fini(struct device *d)
         if (h->conn) net_close(d->sim, h->conn, NEAR, false);
         engine_free(&h->engine);
     }
+    if (d->joiner) joiner_end(d);
     state_close(&d->state);
 }

@@ -2,7 +2,7 @@
  * watch; the engine gets something else: entries that nobody signed, logs that are shorter or longer than they are, ghost
  * devices, another's account. Whatever it says: no bytes are made for a device that is not the recipient's (the watch
  * looks at every SEND), and when it ends everything goes on. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <string.h>
 
@@ -79,22 +79,27 @@ static bool lie_appended(struct device *d, void *message, struct arena *a)
     return true;
 }
 
+/* tell: any of these is seen through at once. evil: those that are consistent in themselves (evil.c). */
 static const struct {
     enum frame_kind kind;
     const struct codec_desc *desc;
     bool (*tell)(struct device *d, void *message, struct arena *a);
+    bool (*evil)(struct device *d, void *message, struct arena *a);
 } lies[] = {
-    {KIND_FOUND, &msg_found_desc, lie_found},
-    {KIND_SENT, &msg_sent_desc, lie_sent},
-    {KIND_WELCOME, &msg_welcome_desc, lie_welcome},
-    {KIND_APPENDED, &msg_appended_desc, lie_appended},
+    {KIND_FOUND, &msg_found_desc, lie_found, evil_found},
+    {KIND_SENT, &msg_sent_desc, lie_sent, evil_sent},
+    {KIND_WELCOME, &msg_welcome_desc, lie_welcome, evil_welcome},
+    {KIND_APPENDED, &msg_appended_desc, lie_appended, NULL},
+    {KIND_LINK_IS, &msg_link_is_desc, NULL, evil_link},
 };
 
 static bool lie_make(struct device *d, const struct frame *f, size_t n, struct buffer *lie)
 {
     struct arena a = {0};
     void *message = arena_alloc(&a, lies[n].desc->size);
-    bool told = codec_decode(lies[n].desc, f->meta, &a, message) == STATUS_OK && lies[n].tell(d, message, &a);
+    bool evil = d->sim->truth && lies[n].evil && (!lies[n].tell || rng_chance(&d->sim->rng, 700));
+    bool (*tell)(struct device *, void *, struct arena *) = evil ? lies[n].evil : lies[n].tell;
+    bool told = tell && codec_decode(lies[n].desc, f->meta, &a, message) == STATUS_OK && tell(d, message, &a);
     if (told) frame_write(lie, &f->header, lies[n].desc, message);
     arena_fini(&a);
     return told;

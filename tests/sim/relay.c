@@ -1,6 +1,6 @@
 /* relay: brokers and the fan-out worker as processes: the loops of broker/net.c and
  * workers/fanout/main.c over the simulated network, and the poster with its failures. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,9 @@ static enum status send_to(struct broker_host *h, enum conn_kind kind, uint32_t 
 
 static enum status to_client(void *context, uint32_t routing, struct view frame)
 {
+    struct broker_host *h = context;
+    struct conn *c = net_find(h->sim, CONN_EDGE, h->index, routing);
+    if (c) truth_given(h->sim, c, frame);
     return send_to(context, CONN_EDGE, routing, frame);
 }
 
@@ -77,6 +80,7 @@ static void broker_host_end(struct broker_host *h, bool orderly, uint64_t restar
 {
     struct sim *s = h->sim;
     broker_free(&h->core);
+    truth_broker_died(s, h->index);
     h->restart_ms = restart_ms;
     for (size_t i = 0; i < s->conn_count; i++) {
         struct conn *c = &s->conns[i];
@@ -132,6 +136,7 @@ static void take_from(struct broker_host *h, struct conn *c)
             broker_client_frame(h->core, now, number, &key, &(struct peer_address){{1}}, p->bytes);
         else
             broker_worker_slab(h->core, now, number, p->bytes);
+        if (kind == CONN_BACKEND) watch_broker_got(s, h->index, p->bytes);
         free(p);
     }
 }

@@ -11,10 +11,15 @@
  *   second.c    devices that are the second ones of their accounts
  *   contacts.c  users who block each other, and whether it holds
  *   rogue.c     a device without an engine that does what no honest client does
+ *   joiner.c    a device that joins somebody's account, and the person who carries its code to another one
+ *   people.c    what people do with the devices of their accounts
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
+ *   evil.c      lies about accounts of several devices, each consistent in itself
  *   faults.c    the seed's faults
  *   watch.c, slabs.c  the oracle that sees every frame and slab
- *   verdict.c   the oracle's last word, when everything must have come to its end
+ *   truth.c     what the relay's disks say of every account's devices, and whether everybody keeps to it
+ *   parts.c     what became of every part, as senders are told
+ *   verdict.c, ends.c  the oracle's last word, when everything must have come to its end
  *   trace.c     what happened, as a hash and as the last lines before a failure
  *
  * Every actor has a next moment at which it wants to run; the loop moves the clock to the earliest one
@@ -65,7 +70,9 @@ void rng_fill(struct rng *r, void *out, size_t len);
     X(ENGINE_EVENT, "engine event device/kind/state") X(APP_SEND, "app sends device/message/to, status") \
     X(STATE_FAIL, "client disk will fail device/call") X(OFFLINE, "offline device/until")          \
     X(CLOCK, "relay clock moves by") X(SKEW, "device clock moves device/by")                       \
-    X(ROGUE, "rogue does") X(ERROR, "error device/kind/status") \
+    X(ROGUE, "rogue does") X(ERROR, "error device/kind/status")                                    \
+    X(JOIN, "joiner device/stage/status") X(CHANGE, "change device/operation/of, status")          \
+    X(LOG, "log of account/length/version") X(FENCE, "revoked device/commit") X(STRAY, "left by device") \
     X(OFFER, "store offers device/first/last") X(BOUNCE, "broker could not hand over device/seq/gone") \
     X(ARRIVE, "deliveries arrive device/first/last") X(ACK, "ack device/settled/failed")           \
     X(ECHO, "echo device/settled") X(WINTER, "everything sleeps for days")                         \
@@ -113,6 +120,8 @@ struct profile {
     unsigned send_every_ms; /* mean, per device */
     unsigned large_pm, ttl_pm, twice_pm, quick_pm, rogue_pm; /* per mille */
     unsigned rotate_every_ms; /* mean, per device: another identity key; 0 = never */
+    unsigned siblings_max;    /* further devices that join an account; 0 = each has one, for good */
+    unsigned change_every_ms; /* mean, per device: something about its account's devices; 0 = never */
     unsigned contacts_every_ms; /* mean, per device: a word about another one, or another mode; 0 = never */
     unsigned lie_pm;          /* of frames that say something of an identity; while faults last */
     unsigned sealed_pm;       /* of messages, but to the rogue, which has no prekeys */
@@ -166,7 +175,7 @@ struct conn {
     struct stream streams[2];   /* by sending end */
 };
 
-/* device_number: for the trace; SIM_DEVICES_MAX for the rogue. */
+/* device_number: for the trace; SIM_DEVICES_MAX for the rogue, one more for a device that nobody has. */
 size_t device_number(const struct sim *s, struct device_id id);
 
 /* net_connect: NULL when nobody listens there or no way leads there now. */
@@ -295,13 +304,26 @@ struct session_host {
     uint64_t attach_ms; /* when the user takes deliveries again after SUPERSEDED */
 };
 
+/* The first device of an account is there from the beginning; the others join it. */
+struct joiner;
 #define SIM_SPANS_MAX 64u
 struct block_span { size_t other; uint64_t from_ms, to_ms; }; /* a device of the world was blocked, and the relay had it */
 
 struct device {
     struct sim *sim;
     size_t index;
-    size_t owner; /* the first device of its account: itself, mostly */
+    size_t owner;           /* the first device of its account; messages go to that */
+    struct joiner *joiner;  /* NULL: it is not joining now */
+    uint64_t join_ms;       /* when it begins to (again); SIM_NEVER = it has keys and an account */
+    uint64_t patience_ms;   /* until when it waits to be let in, once it has consented */
+    uint64_t change_ms;     /* when somebody does something with it about the account's devices */
+    size_t told_by;         /* who was given the code of its linking, in that process; 0 = nobody */
+    unsigned told_life;
+    unsigned lives;         /* of its receiver's processes */
+    bool has_id;            /* of an account that it is in, or may be let into */
+    struct { uint64_t until_ms, length; } frozen[SIM_DEVICES_MAX]; /* how far it is shown each account's log */
+    uint64_t stale_until_ms; /* all that it sends is called stale until then */
+    bool raced;             /* another entry was before its change */
     struct state *state;
     struct account_id account;
     struct device_id id;
@@ -332,6 +354,14 @@ void device_crash(struct device *d, uint64_t restart_ms);
 void device_offline(struct device *d, uint64_t until_ms);
 void device_calm(struct device *d);
 void device_fini(struct device *d);
+/* device_prepare: everything but an identity. device_enter: it has one now, and lives. */
+void device_prepare(struct sim *s, size_t index, size_t owner);
+void device_enter(struct device *d);
+/* device_is_in: it has an account, as far as it knows. */
+static inline bool device_is_in(const struct device *d) { return d->join_ms == SIM_NEVER; }
+/* device_at_work: its receiver, with a session; NULL = it has none. */
+struct session_host *device_at_work(struct device *d);
+struct random_source device_random(struct sim *s);
 /* device_log: its own log, as it holds it. */
 void device_log(struct device *d, struct identity_log *out);
 
@@ -371,6 +401,7 @@ struct app_message {
     bool sealed;
     bool kept;          /* engine_send said OK */
     bool maybe;         /* it failed in a way that leaves it open, and there is no key */
+    bool released;      /* it was held, and its user said that it shall go, under another id: it may have gone before */
     uint64_t order;     /* of the outbox row, when kept */
     uint64_t again_ms;  /* when the application says it a second time; SIM_NEVER = no */
 };
@@ -389,9 +420,11 @@ void watch_storage_says(struct store_process *p, size_t broker, struct view slab
 void watch_storage_got(struct store_process *p, size_t broker, struct view slab);
 void watch_storage_died(struct store_process *p);
 void watch_event(struct sim *s, const struct event *e);
+void watch_broker_got(struct sim *s, size_t broker, struct view slab);
 /* watch_accepted_count, watch_accepted: what clients have been told is accepted. */
 size_t watch_accepted_count(const struct sim *s);
 struct message_ref watch_accepted(const struct sim *s, size_t n);
+
 
 /* verdict_settled: nothing more has to happen. verdict_check: whether all that happened is right. */
 bool verdict_settled(struct sim *s);
@@ -423,7 +456,18 @@ void faults_step(struct sim *s);
     X(LIMITED, "floods told of")               X(SEALED, "sealed messages opened")                 \
     X(TAMPERED, "ciphertexts altered")         X(ANEW, "messages sealed anew")                     \
     X(COPIED, "copies opened")                 X(NOTED, "notes to oneself opened")                 \
-    X(BLOCKED, "blocks told")                  X(NOT_ACCEPTED, "messages not accepted")
+    X(BLOCKED, "blocks told")                  X(NOT_ACCEPTED, "messages not accepted")            \
+    X(LINKED, "devices linked")                X(UNLINKED, "linkings begun anew")                  \
+    X(REJECTED, "linkings rejected")                                                               \
+    X(CHANGED, "changes of devices")           X(RACED, "changes behind another one")              \
+    X(REBUILT, "changes made anew")            X(POINTLESS, "changes without a point any more")    \
+    X(SUSPENDED, "devices suspended")          X(RESUMED, "devices resumed")                       \
+    X(REVOKED, "devices revoked")              X(OUT, "devices turned away")                       \
+    X(REVOKED_MAIL, "messages revoked")        X(SWEPT, "revoked devices swept")                   \
+    X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")              \
+    X(OLD_LISTS, "old lists shown")            X(GHOSTS, "ghosts shown")                           \
+    X(STALE_LIES, "acceptances called stale")  X(SWAPPED, "acceptances swapped")                   \
+    X(LINK_LIES, "boxes swapped")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,
@@ -431,6 +475,7 @@ enum seen {
 #undef X
     SEEN_COUNT
 };
+_Static_assert(SEEN_COUNT <= 64, "must_see");
 
 /* ---- the world (world.c) ---- */
 
@@ -453,7 +498,10 @@ struct sim {
     size_t store_count;
     struct fanout_host fanout;
     struct device devices[SIM_DEVICES_MAX];
-    size_t device_count;
+    size_t device_count;  /* those that are still to join, too */
+    size_t account_count; /* the first so many devices are the first ones of their accounts */
+    struct buffer link_bytes; /* of the last box that the liar has seen */
+    struct truth *truth;  /* NULL: every account has one device */
     struct rogue *rogue;
     struct watch *watch;
     uint64_t fault_ms;

@@ -139,6 +139,8 @@ static void says_sent(struct store_process *p, const struct frame *f)
         else if (term_equal(accepted.receipt.term, disk.term) &&
                  accepted.receipt.commit > disk.commit)
             sim_fail(s, "an acceptance leaves before its commit");
+        else
+            truth_accepted(s, &accepted);
     }
 }
 
@@ -147,6 +149,7 @@ static void says_deliver(struct store_process *p, const struct frame *f, const s
     struct sim *s = p->host->sim;
     struct msg_deliver m;
     if (!decode(p, f, &msg_deliver_desc, &m)) return;
+    truth_offered(s, stamp->device);
     struct credit *c = credit_find(s->watch, stamp->session);
     if (m.item_count)
         trace_put(s, TRACE_OFFER, device_number(s, stamp->device), m.items[0].seq,
@@ -259,4 +262,23 @@ void watch_storage_got(struct store_process *p, size_t broker, struct view slab)
             s->seen[SEEN_BOUNCED] += !m.gone;
             if (c) credit_drop_from(c, (struct position){m.term, m.seq}, false);
         }
+}
+
+/* ---- what a broker hears ---- */
+
+/* Whose sessions are over; the broker has taken it in. */
+void watch_broker_got(struct sim *s, size_t broker, struct view slab)
+{
+    struct slab_header header;
+    struct slab_reader reader;
+    struct stamp stamp;
+    struct view bytes;
+    struct frame f;
+    struct msg_end_device m;
+    if (!s->truth || slab_open(slab, &header, &reader) != STATUS_OK || header.role != ROLE_STORAGE) return;
+    arena_reset(&s->watch->arena);
+    while (slab_next(&reader, &stamp, &bytes))
+        if (frame_check(bytes, FROM_WORKER, &f) == STATUS_OK && f.header.kind == KIND_END_DEVICE &&
+            codec_decode(&msg_end_device_desc, f.meta, &s->watch->arena, &m) == STATUS_OK)
+            truth_ended(s, broker, &header, m.device);
 }

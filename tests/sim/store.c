@@ -4,7 +4,7 @@
  * or gone (a zombie's). */
 #include "storage/pack.h"
 #include "storage/rows.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -428,6 +428,7 @@ static void commit_end(struct store_process *p)
         fails(p);
         return;
     }
+    if (s->truth) truth_committed(p);
     if (dies(p, KILL_AFTER_COMMIT)) return;
     storage_note_lag(p->core, 1000);
     storage_finish(p->core, sim_relay_now(s));

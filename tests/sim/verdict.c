@@ -10,6 +10,7 @@
 #define REPLY_LATE_MS 35000u /* the broker itself answers `unknown` after 30 s */
 #define LEDGER_DAYS   8u
 #define EXPLAINED_MAX 12u
+#define EXPLAINED_ALL 60u /* where accounts have several devices, nearly all */
 #define ADMIN_TRIES   8 /* a worker may be on its way back to this broker */
 
 /* ---- settled ---- */
@@ -32,7 +33,7 @@ static bool outbox_waits(struct device *d, struct outbox_row *row)
     do {
         ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
         scan.after = row->order;
-    } while (scan.row_count && contacts_stuck(d->sim, row));
+    } while (scan.row_count && (contacts_stuck(d->sim, row) || ends_is_given_up(d->sim, row)));
     state_rollback(d->state);
     return scan.row_count > 0;
 }
@@ -45,12 +46,19 @@ static bool device_settled(struct device *d)
            engine_is_bound(e) && engine_is_idle(e) && contacts_settled(d);
 }
 
+/* It was revoked: nothing more is to be expected of it. */
+static bool is_gone(const struct sim *s, size_t device)
+{
+    return truth_revoked_ms(s, s->devices[device].id) != SIM_NEVER;
+}
+
 bool verdict_settled(struct sim *s)
 {
+    if (!truth_settled(s)) return false;
     for (size_t i = 0; i < s->message_count; i++)
-        if (!s->messages[i].kept && !s->messages[i].maybe) return false;
+        if (!s->messages[i].kept && !s->messages[i].maybe && !is_gone(s, s->messages[i].from)) return false;
     for (size_t i = 0; i < s->device_count; i++)
-        if (!device_settled(&s->devices[i])) return false;
+        if (!is_gone(s, i) && !device_settled(&s->devices[i])) return false;
     return rogue_settled(s);
 }
 
@@ -58,11 +66,13 @@ bool verdict_settled(struct sim *s)
 static void unsettled_tell(struct sim *s)
 {
     struct outbox_row row;
+    truth_check(s);
     for (size_t i = 0; i < s->message_count; i++)
-        if (!s->messages[i].kept && !s->messages[i].maybe)
+        if (!s->messages[i].kept && !s->messages[i].maybe && !is_gone(s, s->messages[i].from))
             sim_fail(s, "message %zu of device %zu was never kept", i, s->messages[i].from);
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
+        if (is_gone(s, i)) continue;
         if (outbox_has(d, CLASS_WORK, &row) || outbox_waits(d, &row))
             sim_fail(s,
                      "not settled in time: device %zu, order %llu, key %s, state %s, reason %s, "
@@ -73,7 +83,7 @@ static void unsettled_tell(struct sim *s)
     }
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
-        if (!device_settled(d))
+        if (!is_gone(s, i) && !device_settled(d))
             sim_fail(s, "not settled in time: device %zu has no session, or an answer is missing",
                      i);
     }
@@ -81,12 +91,6 @@ static void unsettled_tell(struct sim *s)
 }
 
 /* ---- inboxes ---- */
-
-/* Per message: how often it is in the inbox of each device, and under which id. */
-struct arrival {
-    size_t count[SIM_DEVICES_MAX];
-    struct message_id id[SIM_DEVICES_MAX];
-};
 
 /* Whom the row says it was sent to: our own device's copies and notes do, others' messages do not. */
 static void sent_to_check(struct sim *s, const struct device *d, const struct inbox_row *row, const struct app_message *m)
@@ -132,7 +136,7 @@ static void row_check(struct sim *s, const struct device *d, const struct inbox_
     if (!device_equal(from->id, row->sender_device) ||
         memcmp(&from->account, &row->sender_account, sizeof from->account) != 0)
         sim_fail(s, "message %llu has another sender in the inbox", (unsigned long long)n);
-    if (arrivals[n].count[d->index]++) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
+    if (arrivals[n].count[d->index]++ && !m->released) sim_fail(s, "message %llu is twice in an inbox", (unsigned long long)n);
     arrivals[n].id[d->index] = row->id;
     s->seen[SEEN_SEALED] += m->sealed;
     if (m->sealed != row->sealed) sim_fail(s, "message %llu was sealed, or opaque", (unsigned long long)n);
@@ -154,7 +158,8 @@ static void inbox_check(struct sim *s, struct device *d, struct arrival *a)
     } while (scan.row_count == scan.row_max && !s->failed);
     scan = (struct inbox_scan){.which = INBOX_CLOSED, .rows = rows, .row_max = 64};
     ENSURE(state_inbox_scan(d->state, &scan, &arena) == STATUS_OK);
-    if (scan.row_count) sim_fail(s, "device %zu has messages that it never opened", d->index);
+    if (scan.row_count && !is_gone(s, d->index))
+        sim_fail(s, "device %zu has messages that it never opened", d->index);
     state_rollback(d->state);
     arena_fini(&arena);
 }
@@ -232,6 +237,10 @@ static void message_check(struct sim *s, size_t n, const struct arrival *a)
             sim_fail(s, "message %zu to the rogue has no end", n);
         return;
     }
+    if (s->truth) {
+        ends_check(s, n, a, &row);
+        return;
+    }
     bool arrived = has_arrived(s, &row, a);
     copy_check(s, n, &row, a);
     /* A store that starts under a clock a year ahead ends what it holds: it cannot know better. */
@@ -256,21 +265,30 @@ static void message_check(struct sim *s, size_t n, const struct arrival *a)
 }
 
 /* Every acceptance that a client was told of belongs to a message that ended. */
+static bool has_released(const struct sim *s, size_t device)
+{
+    for (size_t n = 0; n < s->message_count; n++)
+        if (s->messages[n].from == device && s->messages[n].released) return true;
+    return false;
+}
+
 static void accepted_check(struct sim *s, const struct message_ref *ref)
 {
     struct outbox_row row;
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
-        if (!device_equal(d->id, ref->sender)) continue;
+        if (!device_equal(d->id, ref->sender) || is_gone(s, i)) continue;
         ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
         enum status status = state_outbox_find_id(d->state, ref->id, &row);
         if (status != STATUS_OK || !target_equal(target_of_account(row.target), ref->target))
             status = state_outbox_find_copy(d->state, ref->id, &row);
         state_rollback(d->state);
+        if (status != STATUS_OK && s->truth && has_released(s, i)) continue; /* accepted, called stale, held and released */
         if (status != STATUS_OK)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
                      i);
-        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !contacts_stuck(s, &row) &&
+        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !ends_is_given_up(s, &row) &&
+                 !contacts_stuck(s, &row) &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
             sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
                      row.key.text);
@@ -346,6 +364,9 @@ static void explain_check(struct sim *s, const struct message_ref *ref)
     if (!admin_ask(s, KIND_EXPLAIN, &msg_explain_desc, &ask, &msg_explained_desc,
                    home_of_target(ref->target), &m, &arena)) {
         sim_fail(s, "explain gives no answer");
+    } else if (s->truth && m.part_count) {
+        for (size_t i = 0; i < m.part_count; i++)
+            ends_explained(s, ref, &m.parts[i]);
     } else if (m.part_count != parts_of(s, ref)) {
         bool old = m.code == EXPLAIN_OLDER_THAN_RETENTION && s->slept_days >= LEDGER_DAYS;
         if (!s->cuts && !s->leaps &&
@@ -353,7 +374,7 @@ static void explain_check(struct sim *s, const struct message_ref *ref)
             sim_fail(s, "explain of an accepted message gives %zu parts and code %s", m.part_count,
                      explain_name(m.code));
     }
-    for (size_t i = 0; i < m.part_count && !s->failed; i++) {
+    for (size_t i = 0; i < m.part_count && !s->failed && !s->truth; i++) {
         uint32_t code = m.parts[i].code;
         struct account_id account;
         struct device_id rogue;
@@ -371,7 +392,8 @@ static void relay_check(struct sim *s)
     size_t count = watch_accepted_count(s);
     sim_run_for(s, 3000); /* device rows and heartbeats catch up */
     overview_check(s);
-    for (size_t i = 0; i < EXPLAINED_MAX && count && !s->failed; i++) {
+    truth_check(s);
+    for (size_t i = 0; i < (s->truth ? EXPLAINED_ALL : EXPLAINED_MAX) && count && !s->failed; i++) {
         struct message_ref ref = watch_accepted(s, rng_below(&s->rng, count));
         explain_check(s, &ref);
     }
@@ -390,7 +412,7 @@ void verdict_check(struct sim *s)
     ENSURE(a);
     if (!verdict_settled(s)) unsettled_tell(s);
     for (size_t i = 0; i < s->device_count && !s->failed; i++)
-        inbox_check(s, &s->devices[i], a);
+        if (device_is_in(&s->devices[i])) inbox_check(s, &s->devices[i], a);
     for (size_t i = 0; i < s->message_count && !s->failed; i++)
         message_check(s, i, &a[i]);
     for (size_t i = watch_accepted_count(s); i-- > 0 && !s->failed;) {

@@ -27,6 +27,7 @@ void watch_fini(struct sim *s)
         free(w->sent[i].answer);
     free(w->sent);
     free(w->asked);
+    free(w->ends);
     credit_fini(w);
     arena_fini(&w->arena);
     free(w);
@@ -68,12 +69,26 @@ size_t device_number(const struct sim *s, struct device_id id)
     struct account_id account;
     struct device_id rogue;
     for (size_t i = 0; i < s->device_count; i++)
-        if (device_equal(s->devices[i].id, id)) return i;
+        if (s->devices[i].has_id && device_equal(s->devices[i].id, id)) return i;
+    if (s->truth && truth_was_left(s, id)) return SIM_DEVICES_MAX + 1;
     return rogue_device(s, &account, &rogue) && device_equal(rogue, id) ? SIM_DEVICES_MAX
                                                                         : SIM_NEVER;
 }
 
 /* ---- what was sent ---- */
+
+/* Takes the parts' bytes out of the body. */
+static void parts_take(struct sent *sent, struct view raw, const struct msg_send_item *item, struct reader *body)
+{
+    struct hash256 hashes[DEVICES_PER_ACCOUNT];
+    for (size_t i = 0; i < item->part_count; i++) {
+        hashes[i] = digest_ciphertext(read_view(body, item->parts[i].len));
+        sent->parts[i].device = item->parts[i].device;
+        sent->parts[i].hash = hashes[i];
+    }
+    sent->part_count = item->part_count;
+    sent->digest = digest_claim(raw, hashes, item->part_count);
+}
 
 static bool same_ref(const struct message_ref *a, const struct message_ref *b)
 {
@@ -105,6 +120,8 @@ static bool is_device_of(const struct sim *s, struct target_id target, struct de
 {
     struct account_id account;
     struct device_id rogue;
+    for (size_t i = 0; s->truth && i < s->account_count; i++)
+        if (target_equal(target_of_account(s->devices[i].account), target)) return truth_standing(s, i, id) != 0;
     for (size_t i = 0; i < s->device_count; i++)
         if (target_equal(target_of_account(s->devices[i].account), target) && device_equal(s->devices[i].id, id))
             return true;
@@ -112,7 +129,16 @@ static bool is_device_of(const struct sim *s, struct target_id target, struct de
            device_equal(rogue, id);
 }
 
-/* One item of a SEND. */
+/* Every part is for another device that is in the real log, or was. */
+static void parts_check(struct sim *s, const struct conn *c, const struct msg_send_item *item)
+{
+    s->seen[SEEN_MANY] += item->part_count > 1;
+    for (size_t i = 0; i < item->part_count; i++)
+        if (!is_device_of(s, item->target, item->parts[i].device) || device_equal(item->parts[i].device, device_of(s, c)))
+            sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
+}
+
+/* One item of a SEND. To its own account, where nobody else is in it, a device makes none (PROTOCOL 7.2). */
 static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
                            struct reader *body, size_t *index)
 {
@@ -120,20 +146,15 @@ static void send_item_seen(struct sim *s, const struct conn *c, struct view raw,
     struct sent sent = {.ref.sender = device_of(s, c)};
     *index = SIM_NEVER;
     if (codec_decode(&msg_send_item_desc, raw, &s->watch->arena, &item) != STATUS_OK ||
-        item.part_count == 0) {
+        (!item.part_count && !s->truth) || item.part_count > DEVICES_PER_ACCOUNT) {
         if (!is_rogue(s, c)) sim_fail(s, "a client sends an item that does not decode");
         return;
     }
-    for (size_t i = 0; i < item.part_count; i++) {
-        if (!is_rogue(s, c) && (!is_device_of(s, item.target, item.parts[i].device) ||
-                                device_equal(item.parts[i].device, sent.ref.sender)))
-            sim_fail(s, "device %zu sends to a device that is not its recipient's", c->device);
-        sent.hashes[sent.hash_count++] = digest_ciphertext(read_view(body, item.parts[i].len));
-    }
+    if (!is_rogue(s, c)) parts_check(s, c, &item);
     sent.ref.target = item.target;
     sent.ref.id = item.id;
     sent.attempt = item.attempt;
-    sent.digest = digest_claim(raw, sent.hashes, sent.hash_count);
+    parts_take(&sent, raw, &item, body);
     *index = sent_add(s->watch, &sent);
 }
 
@@ -287,12 +308,19 @@ static void error_seen(struct sim *s, const struct conn *c, const struct frame *
         return;
     }
     enum status status = status_from_wire(error.status);
+    /* A device that is put out is refused, and one that is to be let in not known yet (PROTOCOL 6.5). */
+    bool put_out = s->truth && ((status == STATUS_REFUSED && a->kind != KIND_REGISTER) ||
+                                (status == STATUS_UNAUTHENTICATED && a->kind == KIND_HELLO));
     bool our_fault = status == STATUS_MALFORMED || status == STATUS_UNSUPPORTED ||
                      status == STATUS_TOO_LARGE || status == STATUS_UNAUTHENTICATED ||
                      status == STATUS_BAD_ENTRY || status == STATUS_REFUSED ||
                      status == STATUS_WRONG_HOME;
     trace_put(s, TRACE_ERROR, c->device, a->kind, error.status);
-    if (our_fault && !is_rogue(s, c))
+    if (status == STATUS_STALE_HEAD && a->kind == KIND_APPEND && s->truth) {
+        s->seen[SEEN_RACED]++;
+        s->devices[c->device].raced = true;
+    }
+    if (our_fault && !put_out && !is_rogue(s, c))
         sim_fail(s, "device %zu: %s is answered %s", c->device, kind_name(a->kind),
                  status_name(status));
 }
@@ -327,13 +355,19 @@ static void reply_seen(struct sim *s, const struct conn *c, const struct frame *
 
 /* ---- deliveries ---- */
 
-static bool was_sent(const struct watch *w, const struct msg_delivery *d, struct view bytes)
+static bool has_part(const struct sent *sent, struct device_id device, const struct hash256 *hash)
+{
+    for (size_t i = 0; i < sent->part_count; i++)
+        if (device_equal(sent->parts[i].device, device) && memcmp(&sent->parts[i].hash, hash, sizeof *hash) == 0) return true;
+    return false;
+}
+
+static bool was_sent(const struct watch *w, const struct msg_delivery *d, struct device_id to, struct view bytes)
 {
     struct hash256 hash = digest_ciphertext(bytes);
     struct message_ref ref = {d->sender_device, d->target, d->id};
     for (size_t i = 0; i < w->sent_count; i++)
-        for (size_t k = 0; k < w->sent[i].hash_count && same_ref(&w->sent[i].ref, &ref); k++)
-            if (memcmp(&w->sent[i].hashes[k], &hash, sizeof hash) == 0) return true;
+        if (same_ref(&w->sent[i].ref, &ref) && has_part(&w->sent[i], to, &hash)) return true;
     return false;
 }
 
@@ -353,7 +387,7 @@ static void deliver_seen(struct sim *s, const struct conn *c, const struct frame
     for (size_t i = 0; i < m.item_count; i++) {
         struct view bytes = read_view(&body, m.items[i].len);
         if (!target_equal(m.items[i].target, own)) sim_fail(s, "a delivery is for somebody else");
-        if (!was_sent(s->watch, &m.items[i], bytes))
+        if (!was_sent(s->watch, &m.items[i], device_of(s, c), bytes))
             sim_fail(s, "what is delivered was never sent");
         s->seen[SEEN_AGAIN] += m.items[i].again;
     }
@@ -373,6 +407,7 @@ void watch_client_got(struct sim *s, const struct conn *c, struct view frame)
     }
     if (watch_has_canary(f.meta))
         sim_fail(s, "the canary is in the relay's %s", kind_name(f.header.kind));
+    parts_said(s, c, &f);
     if (f.header.kind == KIND_DELIVER)
         deliver_seen(s, c, &f);
     else if (f.header.correlation)
@@ -402,6 +437,7 @@ static bool marks_raw_id(const struct sim *s, const struct event *e)
 {
     for (size_t i = 0; i < s->device_count; i++) {
         const struct device *d = &s->devices[i];
+        if (!d->has_id) continue;
         if (memcmp(e->device.bytes, d->id.bytes, sizeof e->device.bytes) == 0) return true;
         if (memcmp(e->account.bytes, d->account.bytes, sizeof e->account.bytes) == 0) return true;
     }
@@ -442,6 +478,8 @@ static void event_count(struct sim *s, const struct event *e)
 void watch_event(struct sim *s, const struct event *e)
 {
     s->seen[SEEN_STALE] += e->kind == EVENT_SEND_REFUSED && e->code == STATUS_STALE_DEVICES;
+    s->seen[SEEN_REVOKED_MAIL] += e->kind == EVENT_DELIVERIES_REVOKED || e->kind == EVENT_DEVICE_SWEPT ? e->count : 0;
+    s->seen[SEEN_SWEPT] += e->kind == EVENT_DEVICE_SWEPT;
     s->seen[SEEN_BEHIND] += e->kind == EVENT_SEND_REFUSED && e->code == STATUS_RELAY_BEHIND;
     char json[1024];
     event_json(e, json, sizeof json);

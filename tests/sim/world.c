@@ -1,6 +1,6 @@
 /* world: a world is born, has its faults, becomes calm, and must settle; then it is judged. The loop
  * moves the clock to the earliest moment at which anybody wants to run, and runs all who do. */
-#include "tests/sim/sim.h"
+#include "tests/sim/churn.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,8 +74,13 @@ static struct sim *sim_new(const struct profile *p, uint64_t seed, bool trace)
     watch_start(s);
     relay_start(s);
     s->device_count = rng_between(&s->rng, p->devices_min, p->devices_max);
-    for (size_t i = 0; i < s->device_count; i++)
+    s->account_count = s->device_count;
+    if (p->siblings_max) truth_start(s);
+    for (size_t i = 0; i < s->account_count; i++)
         device_start(s, i);
+    for (size_t i = 0; i < s->account_count && p->siblings_max; i++)
+        for (uint64_t n = rng_between(&s->rng, i == 0, p->siblings_max); n && s->device_count < SIM_DEVICES_MAX; n--)
+            joiner_plan(s, s->device_count++, i);
     if (rng_chance(&s->rng, p->rogue_pm)) rogue_start(s);
     s->fault_ms = BIRTH_MS + 2000;
     return s;
@@ -95,6 +100,8 @@ static void sim_free(struct sim *s)
     }
     net_free(s);
     watch_fini(s);
+    truth_fini(s);
+    buffer_fini(&s->link_bytes);
     free(s->messages);
     free(s);
 }

@@ -527,3 +527,59 @@ DEVICE_TEST(a_name_is_the_newest_that_follows_the_rules)
     relay(o);
     cr_assert_eq(name_of(o, o->second).len, 0u);
 }
+
+/* Another process of this home has seen the first change in the log, and keeps a second one. */
+static void other_process_goes_on(struct own *o, struct change_wish wish)
+{
+    struct engine *other;
+    enum change_obstacle why;
+    struct contact own = {.log = o->log};
+    ok(state_begin(o->f->state, STATE_WRITE));
+    ok(state_entry_put(o->f->state, o->log.account, o->log.length - 1, buffer_view(&o->entries[o->log.length - 1])));
+    ok(state_contact_put(o->f->state, &own));
+    ok(state_setting_put(o->f->state, "identity.change", view_of(NULL, 0)));
+    ok(state_commit(o->f->state));
+    ok(engine_new(&o->f->config, o->f->state, &other));
+    ok(engine_change(other, o->f->now, &wish, &why));
+    engine_free(&other);
+}
+
+static void answer_to_the_first(struct own *o, bool taken)
+{
+    struct msg_append given;
+    struct change_wish first = wish_of(ENTRY_DESCRIBE, o->first), second = wish_of(ENTRY_SUSPEND, o->second);
+    first.name = text("the laptop");
+    begin(o, first);
+    struct frame frame = said(o->f, KIND_APPEND, &msg_append_desc, &given);
+    ok(relay_takes(o, given.entries[0]));
+    other_process_goes_on(o, second);
+    struct msg_appended done = {.log = o->f->my_log};
+    if (taken)
+        answer(o->f, &frame, KIND_APPENDED, &msg_appended_desc, &done);
+    else
+        refuse(o->f, &frame, STATUS_REFUSED, 0);
+}
+
+/* Else this device would hold an entry that the relay never had, and another's entry in its place be a fork. */
+DEVICE_TEST(the_answer_to_a_change_says_nothing_of_the_next_one)
+{
+    answer_to_the_first(o, true);
+    cr_assert_not(has_happened(o->f, ENGINE_IDENTITY));
+    cr_assert_eq(held(o).log.length, o->log.length);
+    cr_assert_eq(standing_of(o, o->second), STANDING_ACTIVE);
+    pass(o->f, 2000);
+    relay(o);
+    cr_assert_eq(ended(o, STATUS_OK, CHANGE_NONE).operation, (unsigned)ENTRY_SUSPEND);
+    cr_assert_eq(standing_of(o, o->second), STANDING_SUSPENDED);
+    cr_assert_eq(held(o).log.length, o->log.length);
+}
+
+DEVICE_TEST(nor_does_its_refusal)
+{
+    answer_to_the_first(o, false);
+    relay(o);
+    cr_assert_not(has_happened(o->f, ENGINE_IDENTITY));
+    pass(o->f, 60000);
+    relay(o);
+    cr_assert_eq(ended(o, STATUS_OK, CHANGE_NONE).operation, (unsigned)ENTRY_SUSPEND);
+}

@@ -220,3 +220,49 @@ Test(fence, a_send_beside_the_revocation_is_refused_or_ends_with_it)
         pair_free(&p);
     }
 }
+
+/* ---- reconciliation ---- */
+
+/* The fence is gone with its row, and so is what would have swept it. */
+static void fence_lose(struct pair *p, bool damaged)
+{
+    struct world *w = p->e.w;
+    uint16_t home = home_of_account(p->e.bob->account);
+    struct store_key row = key_device(ROW_DEVICE, home, p->two->device), fence = key_device(ROW_FENCE, home, p->two->device);
+    struct store_batch batch = {0};
+    struct device_row before = {.account = p->e.bob->account, .count = 1};
+    world_close(w);
+    cr_assert_eq(memory_open(w->disk, &w->store), STATUS_OK);
+    store_batch_put(&batch, &w->arena, SPACE_ROUTING, key_view(&row),
+                    damaged ? view_of("damaged", 7) : device_row_write(&w->arena, &before), view_of(NULL, 0));
+    store_batch_delete(&batch, &w->arena, SPACE_ROUTING, key_view(&fence));
+    cr_assert_eq(store_write(w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
+    store_close(&w->store);
+    world_open(w);
+    world_serve(w);
+    cr_assert_eq(person_hello(w, p->e.ann, 0), STATUS_OK);
+}
+
+Test(fence, one_that_was_lost_is_put_up_again)
+{
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct pair p = pair_new();
+        struct message_id id = world_id(p.e.w);
+        struct msg_part_state is[2];
+        cr_assert_eq(send_both(&p, id).status, STATUS_OK);
+        revoke(&p);
+        fence_lose(&p, damaged);
+        states(&p, id, is);
+        cr_assert_eq(is[1].outcome, (uint32_t)OUTCOME_OPEN, "as long as nobody has looked");
+        for (int i = 0; i < 60 && !world_events(p.e.w, EVENT_RECONCILED); i++)
+            world_pass(p.e.w, 1000);
+        cr_assert_eq(world_events(p.e.w, EVENT_RECONCILED), 1u);
+        revoked(&p, id, 0);
+        swept(&p);
+        revoked(&p, id, 0);
+        cr_assert_eq(world_rows(p.e.w, SPACE_PAYLOAD, ROW_ENVELOPE), 1u);
+        world_pass(p.e.w, 60000);
+        cr_assert_eq(world_events(p.e.w, EVENT_RECONCILED), 1u, "once");
+        pair_free(&p);
+    }
+}

@@ -1,0 +1,183 @@
+/* evil: lies about accounts of several devices, each consistent in itself (liar.c tells them): an old list of devices, for a
+ * while and to one client alone, so that a revocation is kept from it and two clients are shown different heads; a device that
+ * nobody has let in; a relay that calls every list stale; another message's acceptance; another box's bytes. None of it may make
+ * anybody seal for a device that the real log never had, and when it ends everything goes on. */
+#include "tests/sim/churn.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static size_t account_by_id(const struct sim *s, struct account_id id)
+{
+    for (size_t i = 0; i < s->account_count; i++)
+        if (memcmp(&s->devices[i].account, &id, sizeof id) == 0) return i;
+    return SIM_NEVER;
+}
+
+static size_t account_by_head(const struct sim *s, const struct hash256 *head)
+{
+    for (size_t i = 0; i < s->account_count; i++)
+        if (memcmp(&truth_log(s, i)->head, head, sizeof *head) == 0) return i;
+    return SIM_NEVER;
+}
+
+static size_t account_by_device(const struct sim *s, struct device_id id)
+{
+    for (size_t i = 0; i < s->account_count; i++)
+        if (truth_standing(s, i, id)) return i;
+    return SIM_NEVER;
+}
+
+/* ---- an old list ---- */
+
+/* How far this device is shown the account's log; for a while the same. */
+static bool frozen_view(struct device *d, size_t account, struct msg_log_state *out)
+{
+    struct sim *s = d->sim;
+    uint64_t length = truth_log(s, account)->length;
+    if (d->frozen[account].until_ms <= s->now_ms) {
+        d->frozen[account].length = length > 1 ? rng_between(&s->rng, 1, length - 1) : 1;
+        d->frozen[account].until_ms = s->now_ms + rng_between(&s->rng, 500, 6000);
+    }
+    return truth_state(s, account, d->frozen[account].length, out);
+}
+
+static uint64_t number_of(struct view entry, struct arena *a)
+{
+    struct msg_entry signed_entry;
+    struct msg_entry_body body;
+    return entry_open(entry, a, &signed_entry, &body) == STATUS_OK ? body.number : 0;
+}
+
+static bool shorten(struct device *d, size_t account, struct msg_log_state *log, struct view *entries, size_t *count,
+                    struct arena *a)
+{
+    struct msg_log_state old;
+    size_t kept = 0;
+    if (!frozen_view(d, account, &old) || old.length >= log->length) return false;
+    while (kept < *count && number_of(entries[kept], a) < old.length)
+        kept++;
+    *count = kept;
+    *log = old;
+    d->sim->seen[SEEN_OLD_LISTS]++;
+    return true;
+}
+
+/* ---- a ghost ---- */
+
+/* In the name of a device of the account, and signed by nobody of it. */
+static bool haunt(struct device *d, size_t account, struct msg_log_state *log, struct view **entries, size_t *count,
+                  struct arena *a)
+{
+    struct sim *s = d->sim;
+    const struct identity_log *real = truth_log(s, account);
+    uint8_t seed[32], sk[64];
+    struct buffer entry = {0};
+    struct entry_plan plan = {.operation = ENTRY_ADD, .made_ms = SIM_WALL_MS, .signer = s->devices[account].id};
+    if (real->length != log->length || *count >= ENTRIES_PER_FRAME) return false;
+    rng_fill(&s->rng, seed, sizeof seed);
+    ENSURE(crypto_sign_seed_keypair(plan.record.signing.bytes, sk, seed) == 0);
+    ENSURE(crypto_scalarmult_base(plan.record.identity.bytes, seed) == 0);
+    seed[0] ^= 8;
+    ENSURE(crypto_scalarmult_base(plan.record.transport.bytes, seed) == 0);
+    device_prove(real->account, &plan.record, sk, &plan.proof);
+    identity_log_make(real, &plan, sk, &entry);
+    struct view *more = arena_array(a, *count + 1, sizeof *more);
+    if (*count) memcpy(more, *entries, *count * sizeof *more);
+    more[(*count)++] = arena_copy(a, buffer_view(&entry));
+    *entries = more;
+    log->head = log->version_head = entry_head_of(buffer_view(&entry), log->length);
+    log->length++;
+    log->key_version++;
+    buffer_fini(&entry);
+    s->seen[SEEN_GHOSTS]++;
+    return true;
+}
+
+static bool either(struct device *d, size_t account, struct msg_log_state *log, struct view **entries, size_t *count,
+                   struct arena *a)
+{
+    if (account == SIM_NEVER || !log->length) return false;
+    return rng_chance(&d->sim->rng, 600) ? shorten(d, account, log, *entries, count, a)
+                                         : haunt(d, account, log, entries, count, a);
+}
+
+bool evil_found(struct device *d, void *message, struct arena *a)
+{
+    struct msg_found *m = message;
+    return either(d, account_by_id(d->sim, m->account), &m->log, &m->entries, &m->entry_count, a);
+}
+
+static bool own_is_old(struct device *d, struct msg_log_state *log, struct arena *a)
+{
+    size_t none = 0;
+    return log->length && shorten(d, d->owner, log, NULL, &none, a);
+}
+
+bool evil_welcome(struct device *d, void *message, struct arena *a)
+{
+    return own_is_old(d, &((struct msg_welcome *)message)->log, a);
+}
+
+/* ---- what became of a message ---- */
+
+/* Taken, and called stale all the same, for as long as it lasts. */
+static bool call_stale(struct device *d, struct msg_sent_item *item, struct arena *a)
+{
+    struct sim *s = d->sim;
+    struct msg_accepted accepted;
+    if (item->status != STATUS_OK || codec_decode(&msg_accepted_desc, item->answer, a, &accepted) != STATUS_OK) return false;
+    size_t account = accepted.part_count ? account_by_device(s, accepted.parts[0].device) : SIM_NEVER;
+    if (account == SIM_NEVER) return false;
+    struct msg_stale *stale = arena_alloc(a, sizeof *stale);
+    stale->log = identity_log_state(truth_log(s, account));
+    *item = (struct msg_sent_item){.status = STATUS_STALE_DEVICES, .stale = stale, .stale_count = 1};
+    s->seen[SEEN_STALE_LIES]++;
+    return true;
+}
+
+static bool swap(struct device *d, struct msg_sent *m)
+{
+    size_t a = rng_below(&d->sim->rng, m->item_count), b = rng_below(&d->sim->rng, m->item_count);
+    if (a == b || m->items[a].status != STATUS_OK || m->items[b].status != STATUS_OK) return false;
+    struct msg_sent_item kept = m->items[a];
+    m->items[a] = m->items[b];
+    m->items[b] = kept;
+    d->sim->seen[SEEN_SWAPPED]++;
+    return true;
+}
+
+bool evil_sent(struct device *d, void *message, struct arena *a)
+{
+    struct sim *s = d->sim;
+    struct msg_sent *m = message;
+    bool told = false;
+    if (!m->item_count) return false;
+    if (rng_chance(&s->rng, 100)) d->stale_until_ms = s->now_ms + rng_between(&s->rng, 500, 8000);
+    for (size_t i = 0; i < m->item_count; i++) {
+        struct msg_sent_item *item = &m->items[i];
+        if (d->stale_until_ms > s->now_ms)
+            told = call_stale(d, item, a) || told;
+        else if (item->stale_count && item->status == STATUS_STALE_DEVICES)
+            told = either(d, account_by_head(s, &item->stale->log.head), &item->stale->log, &item->stale->entries,
+                          &item->stale->entry_count, a) || told;
+    }
+    return told || swap(d, m);
+}
+
+/* ---- linking ---- */
+
+/* What this one is shown comes from the slot that was shown last, whose ever it is. */
+bool evil_link(struct device *d, void *message, struct arena *a)
+{
+    struct sim *s = d->sim;
+    struct msg_link_is *m = message;
+    struct view had = arena_copy(a, buffer_view(&s->link_bytes));
+    if (!m->bytes.len) return false;
+    buffer_clear(&s->link_bytes);
+    write_view(&s->link_bytes, m->bytes);
+    if (!had.len || view_equal(had, m->bytes)) return false;
+    m->bytes = had;
+    s->seen[SEEN_LINK_LIES]++;
+    return true;
+}
