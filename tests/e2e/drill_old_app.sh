@@ -41,7 +41,7 @@ event_wait delivery_failed '"reason":"held"'
 as bob 4 --json recv --timeout 1;              lines 0
 child_end storage KILL
 wait_for "the relay serves" relay_serves
-explained "$REFERENCE" failed_held || fail "it is forgotten"
+wait_for "it is not forgotten" explained "$REFERENCE" failed_held
 
 # Bob updates: it comes by itself.
 later bob 0 --json recv --count 1 --timeout 10; out_has '"text":"sealed by a later app"'

@@ -310,6 +310,7 @@ static bool stage_look(struct device *d)
         joiner_end(d);
         return false;
     case JOIN_ASKING:
+    case JOIN_CHECKING:
     case JOIN_CONSENTING:
     case JOIN_STAGE_COUNT:
         break;
