@@ -197,7 +197,8 @@ enum sealmq_status sealmq_backup_get(struct sealmq_client *c, struct sealmq_back
     engine_backup_view(c->engine, &v);
     struct sealmq_backup full = {.stage = (enum sealmq_backup_stage)v.stage, .status = (enum sealmq_status)v.status,
                                  .version = v.version, .made_ms = v.summary.made_ms, .contacts = (uint32_t)v.summary.contacts,
-                                 .named = (uint32_t)v.summary.named, .known = (uint32_t)v.summary.known, .older = v.older};
+                                 .named = (uint32_t)v.summary.named, .known = (uint32_t)v.summary.known,
+                                 .left = (uint32_t)v.summary.left, .older = v.older};
     api_give(out, &full, sizeof full);
     return SEALMQ_OK;
 }

@@ -14,6 +14,7 @@
 #define OF_SETTING   "backup.of"   /* the recovery key to which the kept key belongs */
 #define SEEN_SETTING "backup.seen" /* version u64, made_ms u64 */
 #define PAGE         4096u         /* sizes are told in these */
+#define PLAIN_LEN_MAX (BACKUP_PARTS_MAX * BACKUP_PLAIN_MAX / PAGE * PAGE)
 #define AGAIN_MAX    3u            /* times that another device may come between */
 
 struct backup_job {
@@ -188,11 +189,11 @@ void backup_failed(struct engine *e, struct now now, struct request *r, enum sta
 
 /* ---- making one ---- */
 
-/* Length, content, and zeros up to a whole page. */
+/* Length, content, and zeros up to a whole page; never more than the relay takes. */
 static enum status plain_make_in(struct engine *e, struct now now, struct backup_job *j)
 {
     write_u32(&j->plain, 0);
-    enum status s = backup_write_in(e->state, now.wall_ms, SIZE_MAX, &j->plain, &j->view.summary);
+    enum status s = backup_write_in(e->state, now.wall_ms, PLAIN_LEN_MAX, &j->plain, &j->view.summary);
     if (s != STATUS_OK) return s;
     put_u32(j->plain.at, (uint32_t)(j->plain.len - 4));
     size_t more = (PAGE - j->plain.len % PAGE) % PAGE;
@@ -200,10 +201,10 @@ static enum status plain_make_in(struct engine *e, struct now now, struct backup
     return STATUS_OK;
 }
 
-static enum status parts_seal(struct engine *e, struct backup_job *j)
+static void parts_seal(struct engine *e, struct backup_job *j)
 {
     size_t count = (j->plain.len + BACKUP_PLAIN_MAX - 1) / BACKUP_PLAIN_MAX;
-    if (count > BACKUP_PARTS_MAX) return STATUS_TOO_LARGE;
+    ENSURE(count <= BACKUP_PARTS_MAX);
     j->place.of = (uint32_t)count;
     for (size_t at = 0; at < j->plain.len; at += BACKUP_PLAIN_MAX, j->place.part++) {
         uint8_t nonce[24];
@@ -213,7 +214,6 @@ static enum status parts_seal(struct engine *e, struct backup_job *j)
         j->lens[j->place.part] = len + BACKUP_OVERHEAD;
     }
     j->place.part = 0;
-    return STATUS_OK;
 }
 
 static void make_begin(struct engine *e, struct now now, struct backup_job *j)
@@ -226,13 +226,16 @@ static void make_begin(struct engine *e, struct now now, struct backup_job *j)
     buffer_clear(&j->sealed);
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, plain_make_in(e, now, j));
-    if (s == STATUS_OK) s = parts_seal(e, j);
+    if (s == STATUS_OK) parts_seal(e, j);
     sodium_memzero(j->plain.at, j->plain.len);
     buffer_clear(&j->plain);
-    if (s == STATUS_LOCKED) j->listed = false; /* not now */
-    if (s == STATUS_LOCKED) return;
+    if (s == STATUS_LOCKED) { /* not now */
+        j->listed = false;
+        j->ask_ms = now.mono_ms + RETRY_MIN_MS;
+        return;
+    }
     if (s != STATUS_OK) job_end(j, s);
-    if (s != STATUS_TOO_LARGE) (void)engine_fault(e, s);
+    (void)engine_fault(e, s);
 }
 
 static enum status made_in(struct engine *e, const struct backup_job *j)

@@ -29,7 +29,13 @@ static enum status entries_write(struct state *state, struct arena *a, const str
 
 #define NAME_LEN_MAX (32u + 8u + 1u + 8u + 1u + HANDLE_LEN_MAX + 2u) /* of a contact that goes by name only */
 
-static enum status contact_write(struct state *state, struct arena *a, struct account_id account, size_t len_max,
+/* Bytes that are left. */
+struct room {
+    size_t chosen;    /* for contacts whom the user has looked up or verified, or is to be asked about; */
+    size_t strangers; /* for those who have only written to us, which anybody can */
+};
+
+static enum status contact_write(struct state *state, struct arena *a, struct account_id account, struct room *room,
                                  struct buffer *out, struct backup_summary *summary)
 {
     struct contact c;
@@ -38,8 +44,15 @@ static enum status contact_write(struct state *state, struct arena *a, struct ac
     if (s != STATUS_OK) return s;
     s = state_contact_handle(state, account, a, &handle);
     if (s == STATUS_NOT_FOUND) handle = view_of(NULL, 0);
-    write_bytes(out, account.bytes, sizeof account.bytes);
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) return s;
     bool waits = c.hold != LOSS_NONE; /* in doubt, whether it was verified or not */
+    bool is_chosen = handle.len || c.verified_ms || c.loss != LOSS_NONE || waits;
+    size_t *left = is_chosen ? &room->chosen : &room->strangers, begin = out->len;
+    if (*left < NAME_LEN_MAX) {
+        summary->left++;
+        return STATUS_OK;
+    }
+    write_bytes(out, account.bytes, sizeof account.bytes);
     write_u64(out, c.verified_ms);
     write_u8(out, (uint8_t)(waits ? c.hold : c.loss));
     write_u64(out, waits ? c.hold_ms : c.lost_ms);
@@ -48,36 +61,49 @@ static enum status contact_write(struct state *state, struct arena *a, struct ac
     size_t at = out->len;
     write_u16(out, (uint16_t)c.log.length);
     s = entries_write(state, a, &c.log, out);
-    bool whole = out->len - at <= BACKUP_HISTORY_LEN_MAX && out->len <= len_max;
+    bool whole = out->len - at <= BACKUP_HISTORY_LEN_MAX && out->len - begin <= *left;
     if (!whole) {
         out->len = at;
         write_u16(out, 0);
     }
+    *left -= out->len - begin;
     summary->contacts++;
     summary->named += !whole;
     return s;
 }
 
 /* In one order, so that the same home gives the same bytes. */
-static enum status contacts_write(struct state *state, struct arena *a, struct account_id own, size_t len_max,
+static enum status contacts_write(struct state *state, struct arena *a, struct account_id own, struct room *room,
                                   struct buffer *out, struct backup_summary *summary)
 {
     struct account_id at = {{0}};
     enum status s;
-    size_t count_at = out->len;
-    write_u32(out, 0);
+    *summary = (struct backup_summary){.made_ms = summary->made_ms};
     while ((s = state_contact_next(state, at, &at)) == STATUS_OK) {
         if (memcmp(&at, &own, sizeof at) == 0) continue;
-        if (out->len + NAME_LEN_MAX > len_max) {
-            summary->left++;
-            continue;
-        }
-        s = contact_write(state, a, at, len_max, out, summary);
+        s = contact_write(state, a, at, room, out, summary);
         arena_reset(a);
         if (s != STATUS_OK) return s;
     }
-    put_u32(out->at + count_at, (uint32_t)summary->contacts);
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+/* Strangers get what the others leave: so all of it is written once for those alone. */
+static enum status bounded_write(struct state *state, struct arena *a, struct account_id own, size_t len_max,
+                                 struct buffer *out, struct backup_summary *summary)
+{
+    size_t count_at = out->len;
+    write_u32(out, 0);
+    size_t begin = out->len, whole = len_max > begin ? len_max - begin : 0;
+    struct room room = {.chosen = whole};
+    enum status s = contacts_write(state, a, own, &room, out, summary);
+    if (s == STATUS_OK && summary->left) {
+        room = (struct room){.chosen = whole, .strangers = room.chosen};
+        out->len = begin;
+        s = contacts_write(state, a, own, &room, out, summary);
+    }
+    put_u32(out->at + count_at, (uint32_t)summary->contacts);
+    return s;
 }
 
 enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_max, struct buffer *out,
@@ -95,7 +121,7 @@ enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_ma
         write_bytes(out, me.account.bytes, sizeof me.account.bytes);
         write_u64(out, own.log.length);
         write_bytes(out, own.log.head.bytes, sizeof own.log.head.bytes);
-        s = contacts_write(state, &a, me.account, len_max, out, summary);
+        s = bounded_write(state, &a, me.account, len_max, out, summary);
     }
     arena_fini(&a);
     return s;

@@ -10,13 +10,14 @@
 struct backup_summary {
     uint64_t made_ms;  /* by the clock of the device that made it */
     size_t contacts;   /* in it */
-    size_t named;      /* of them those without their history, and so without a mark */
+    size_t named;      /* of them those without their history, and so without a mark: it was too long, or had no room */
     size_t known;      /* taken: of them those that were here already, which stay as they are */
     size_t left;       /* written: contacts for which there was no room */
 };
 
-/* backup_write_in: appends what this home has; within a transaction. Beyond len_max bytes contacts go by name only, and then not at
- * all: summary->left. OK; NOT_FOUND (no account here). */
+/* backup_write_in: appends what this home has; within a transaction. `out` is of len_max bytes at most: beyond them contacts go by
+ * name only, and then not at all: summary->left. Those who have only written to us, as anybody can, get the room that the others leave.
+ * OK; NOT_FOUND (no account here). */
 enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_max, struct buffer *out,
                             struct backup_summary *summary) MUST_USE;
 

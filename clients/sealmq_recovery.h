@@ -79,12 +79,13 @@ struct sealmq_backup {
     enum sealmq_backup_stage stage;
     enum sealmq_status status; /* NOT_FOUND: there is none; BAD_ENTRY, MALFORMED: it does not open under this key: another key's, or
                                 * changed; RELAY_BEHIND: it was made when the account's own history was longer than the one that the relay shows, or
-                                * another: do not trust the relay; TOO_LARGE: over 4 MiB; STATE: another device is making one: later */
+                                * another: do not trust the relay; TOO_LARGE: the relay takes less than 4 MiB; STATE: another device is making one: later */
     uint64_t version;  /* of the account's backups, from 1 */
     uint64_t made_ms;  /* by the clock of the device that made it */
     uint32_t contacts; /* in it */
-    uint32_t named;    /* of them those without the history of their keys, which was too long */
+    uint32_t named;    /* of them those without the history of their keys, which was too long or had no room */
     uint32_t known;    /* taken: of them those that were here already, and stay as they are */
+    uint32_t left;     /* made: contacts not in it, as 4 MiB are full: the last are those who have only written to this account */
     bool older;        /* the relay has an older one than this home has seen: it has lost one, or hides it */
 };
 /* sealmq_backup_begin: makes a backup of the contacts that this home holds, and leaves it, sealed, at the relay; or (take) takes

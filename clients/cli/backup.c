@@ -46,7 +46,7 @@ const char *backup_why(const struct sealmq_backup *b)
     case SEALMQ_MALFORMED: return "the relay's backup does not open under this key: it was made under another one, or was changed";
     case SEALMQ_RELAY_BEHIND:
         return "the backup knows a longer history of this account's keys than the relay has shown, or another: do not trust the relay";
-    case SEALMQ_TOO_LARGE: return "the contacts are too many for a backup: it has room for 4 MiB";
+    case SEALMQ_TOO_LARGE: return "the relay has no room for a backup of this length";
     case SEALMQ_STATE: return "another device of this account is making a backup: try again later";
     case SEALMQ_STORE_READONLY: return "the relay's disk is nearly full: try again later";
     default: return sealmq_status_meaning(b->status);
@@ -108,9 +108,10 @@ static int result_print(const struct backup_call *b, bool take)
     if (backup->older)
         fprintf(stderr, "warning: the relay has an older backup than this device has seen: it has lost one, or hides it\n");
     if (b->device.command->json) {
-        json_t *object = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:b}", "state", take ? "restored" : "made", "version",
+        json_t *object = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "state", take ? "restored" : "made", "version",
                                    (json_int_t)backup->version, "made", at, "contacts", (json_int_t)backup->contacts, "named",
-                                   (json_int_t)backup->named, "known", (json_int_t)backup->known, "older", backup->older);
+                                   (json_int_t)backup->named, "known", (json_int_t)backup->known, "left", (json_int_t)backup->left,
+                                   "older", backup->older);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     printf("%s backup number %llu%s%s: %u contacts", take ? "Taken:" : "Made:", (unsigned long long)backup->version,
@@ -118,6 +119,7 @@ static int result_print(const struct backup_call *b, bool take)
     if (take && backup->known) printf(", %u of them here already", backup->known);
     if (backup->named) printf(", %u of them by name only", backup->named);
     printf("\n");
+    if (backup->left) printf("%u more have no room in it: a backup has 4 MiB\n", backup->left);
     if (take) printf("A relay may give an older backup than the last one: look at its date. Messages are in no backup.\n");
     return EXIT_OK;
 }

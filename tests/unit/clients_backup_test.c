@@ -382,6 +382,62 @@ BACKUP_TEST(what_has_no_room_goes_by_name_and_then_not_at_all)
     state_close(&home);
 }
 
+/* One account after the other writes to us: anybody can make as many as he likes. */
+static void strangers_come(struct fixture *f, unsigned count)
+{
+    static uint8_t entry[ENTRY_LEN_MAX];
+    struct contact c = bob_as_held(f);
+    ok(state_begin(f->state, STATE_WRITE));
+    for (unsigned i = 0; i < count; i++) {
+        memset(&c.log.account, 0, sizeof c.log.account);
+        put_u32(c.log.account.bytes, i + 1); /* before all others in the order of a backup */
+        c.log.length = 28;
+        c.verified_ms = 0;
+        ok(state_contact_put(f->state, &c));
+        for (uint64_t at = 0; at < c.log.length; at++)
+            ok(state_entry_put(f->state, c.log.account, at, view_of(entry, sizeof entry)));
+    }
+    ok(state_commit(f->state));
+}
+
+static bool is_in(struct state *home, struct account_id account)
+{
+    struct contact c;
+    ok(state_begin(home, STATE_READ));
+    enum status s = state_contact_get(home, account, &c);
+    ok(state_commit(home));
+    return s == STATUS_OK;
+}
+
+BACKUP_TEST(strangers_do_not_push_out_whom_the_user_knows)
+{
+    struct fixture *f = sh->f;
+    struct buffer alone = written(f), out = {0};
+    struct backup_summary summary;
+    strangers_come(f, 400);
+    ok(state_begin(f->state, STATE_WRITE));
+    ok(state_handle_pin(f->state, view_of("bob", 3), f->bob.account));
+    ok(backup_write_in(f->state, 77, alone.len + 400, &out, &summary));
+    ok(state_commit(f->state));
+    cr_assert_leq(out.len, alone.len + 400);
+    cr_assert(summary.contacts > 1 && summary.contacts + summary.left == 401, "%zu %zu", summary.contacts, summary.left);
+    struct state *home = home_of(f);
+    ok(taken(home, buffer_view(&out), &summary));
+    cr_assert(is_in(home, f->bob.account));
+    buffer_fini(&alone);
+    buffer_fini(&out);
+    state_close(&home);
+}
+
+BACKUP_TEST(what_strangers_have_written_does_not_end_backups)
+{
+    strangers_come(sh->f, 200);
+    struct backup_view v = goes(sh, false, NULL);
+    cr_assert_eq(v.stage, BACKUP_DONE, "%s", status_name(v.status));
+    cr_assert(v.summary.named > 0 && v.summary.contacts + v.summary.left == 201, "%zu %zu", v.summary.contacts, v.summary.named);
+    cr_assert_eq(sh->has.version, 1u);
+}
+
 BACKUP_TEST(what_is_offered_may_know_more_of_our_log_and_be_of_a_later_version)
 {
     struct fixture *f = sh->f;
