@@ -142,7 +142,8 @@ static int join(struct device *d, uint64_t deadline_ms)
     progress_end(&d->progress);
     if (end == LOOP_TIMEOUT)
         return command_fail(d->command, EXIT_QUEUED, "this device has consented, and the account has not taken it in yet: its "
-                            "other device must reach the relay; any later command goes on with it");
+                            "other device must reach the relay; any later command goes on with it. If that device says that "
+                            "nothing was added, remove this home and link anew");
     if (end != LOOP_DONE) return loop_fail(d, end);
     loop_flush(d, &watch, 1000);
     loop_leave(d, &watch, 1000);
