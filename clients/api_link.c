@@ -3,7 +3,6 @@
 #include "clients/api_guest.h"
 #include "clients/api.h"
 #include "clients/approve.h"
-#include "clients/backup_content.h"
 #include "clients/join.h"
 #include "clients/sealmq_link.h"
 
@@ -136,41 +135,12 @@ int sealmq_link_deadline_ms(const struct sealmq_link *l)
     return api_guest_deadline_ms(&l->guest, join_deadline_ms(l->join));
 }
 
-/* The account as it was offered: its first entry, and how far it has come. */
-static enum status offer_keep_in(struct sealmq_link *l, const struct join_offer *offer, struct arena *a)
-{
-    struct backup_summary summary;
-    struct contact own = {.checked_ms = host_now().wall_ms, .incoming = true};
-    struct state_identity me = {
-        .account = offer->founding.account, .record = *join_record(l->join), .entry = offer->first.entry,
-        .handle = offer->first.handle, .endpoints = view_of(l->endpoints, strlen(l->endpoints)), .server = l->server,
-        .registered = true, .claimed = offer->first.handle.len > 0};
-    me.device = device_id_of(me.account, &me.record.signing);
-    enum status s = identity_log_open(offer->first.entry, a, &own.log);
-    if (s == STATUS_OK) s = state_identity_put(l->state, &me);
-    if (s == STATUS_OK) s = state_secrets_put(l->state, join_secrets(l->join));
-    if (s == STATUS_OK) s = state_contact_put(l->state, &own);
-    if (s == STATUS_OK) s = state_entry_put(l->state, me.account, 0, offer->first.entry);
-    if (s == STATUS_OK && offer->data.len) s = backup_take_offered_in(l->state, offer->data, &summary);
-    if (s == STATUS_OK) s = state_joining_put(l->state, &offer->first, view_of(l->name, strlen(l->name)));
-    return s;
-}
-
-static enum status offer_keep(struct sealmq_link *l)
-{
-    struct arena a = {0};
-    enum status s = state_begin(l->state, STATE_WRITE);
-    if (s != STATUS_OK) return s;
-    s = offer_keep_in(l, join_offer(l->join), &a);
-    arena_fini(&a);
-    if (s == STATUS_OK) return state_commit(l->state);
-    state_rollback(l->state);
-    return s;
-}
-
 static void consent(struct sealmq_link *l, struct now now)
 {
-    l->failure = offer_keep(l);
+    struct joining_home home = {.name = view_of(l->name, strlen(l->name)),
+                                .endpoints = view_of(l->endpoints, strlen(l->endpoints)), .server = l->server,
+                                .now_ms = now.wall_ms};
+    l->failure = state_joining_keep(l->state, l->join, &home);
     if (l->failure == STATUS_OK)
         join_consent(l->join, now);
     else

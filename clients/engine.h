@@ -188,6 +188,16 @@ enum status state_device_facts(struct state *state, struct arena *a, const struc
 /* state_joining_put: what this device was offered and has consented to (PROTOCOL 6.5), and what it wants to be called: the engine of this
  * home says HELLO until the account's device has admitted it, and ENGINE_LINKED follows. Within a transaction. */
 enum status state_joining_put(struct state *state, const struct msg_link_offer *offer, struct view name) MUST_USE;
+/* state_joining_keep: all of what a join was offered, with its keys: the account as far as it has come, its contacts, and
+ * state_joining_put. A transaction of its own; then the join may consent. */
+struct join;
+struct joining_home {
+    struct view name;      /* state_joining_put's */
+    struct view endpoints; /* of the relay */
+    struct transport_pk server;
+    uint64_t now_ms;       /* wall */
+};
+enum status state_joining_keep(struct state *state, const struct join *join, const struct joining_home *home) MUST_USE;
 /* state_joining: whether that is still so; within a transaction. */
 enum status state_joining(struct state *state, struct arena *a, bool *joining) MUST_USE;
 

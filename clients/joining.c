@@ -2,7 +2,9 @@
  * offering device has said, and says HELLO until the relay's log has it. Then the log is fetched, and must go on from what was
  * offered: else the relay shows another history than the account's own device. Invariant: what was offered is kept until that
  * is decided. */
+#include "clients/backup_content.h"
 #include "clients/core.h"
+#include "clients/join.h"
 #include "clients/linking_core.h"
 
 #include <string.h>
@@ -26,6 +28,37 @@ enum status state_joining_put(struct state *state, const struct msg_link_offer *
     write_view(&b, name);
     enum status s = state_setting_put(state, JOINING_SETTING, buffer_view(&b));
     buffer_fini(&b);
+    return s;
+}
+
+static enum status offer_keep_in(struct state *state, const struct join *join, const struct joining_home *home, struct arena *a)
+{
+    const struct join_offer *offer = join_offer(join);
+    struct backup_summary summary;
+    struct contact own = {.checked_ms = home->now_ms, .incoming = true};
+    struct state_identity me = {
+        .account = offer->founding.account, .record = *join_record(join), .entry = offer->first.entry,
+        .handle = offer->first.handle, .endpoints = home->endpoints, .server = home->server, .registered = true,
+        .claimed = offer->first.handle.len > 0};
+    me.device = device_id_of(me.account, &me.record.signing);
+    enum status s = identity_log_open(offer->first.entry, a, &own.log);
+    if (s == STATUS_OK) s = state_identity_put(state, &me);
+    if (s == STATUS_OK) s = state_secrets_put(state, join_secrets(join));
+    if (s == STATUS_OK) s = state_contact_put(state, &own);
+    if (s == STATUS_OK) s = state_entry_put(state, me.account, 0, offer->first.entry);
+    if (s == STATUS_OK && offer->data.len) s = backup_take_offered_in(state, offer->data, &summary);
+    return s == STATUS_OK ? state_joining_put(state, &offer->first, home->name) : s;
+}
+
+enum status state_joining_keep(struct state *state, const struct join *join, const struct joining_home *home)
+{
+    struct arena a = {0};
+    enum status s = state_begin(state, STATE_WRITE);
+    if (s != STATUS_OK) return s;
+    s = offer_keep_in(state, join, home, &a);
+    arena_fini(&a);
+    if (s == STATUS_OK) return state_commit(state);
+    state_rollback(state);
     return s;
 }
 

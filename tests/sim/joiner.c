@@ -6,7 +6,6 @@
 
 #include "broker/wire/identity.h"
 #include "clients/approve.h"
-#include "clients/backup_content.h"
 #include "clients/join.h"
 #include "clients/state/memory.h"
 
@@ -199,36 +198,11 @@ static void frames_pass(struct device *d)
 }
 
 /* As the library does (api_link.c). */
-static enum status offer_keep_in(struct device *d, struct arena *a)
-{
-    const struct join *join = d->joiner->join;
-    const struct join_offer *offer = join_offer(join);
-    struct backup_summary summary;
-    struct contact own = {.checked_ms = sim_device_now(d).wall_ms, .incoming = true};
-    struct state_identity me = {.account = offer->founding.account, .record = *join_record(join), .entry = offer->first.entry,
-                                .handle = offer->first.handle, .registered = true, .claimed = offer->first.handle.len > 0};
-    me.device = device_id_of(me.account, &me.record.signing);
-    enum status s = identity_log_open(offer->first.entry, a, &own.log);
-    if (s == STATUS_OK) s = state_identity_put(d->state, &me);
-    if (s == STATUS_OK) s = state_secrets_put(d->state, join_secrets(join));
-    if (s == STATUS_OK) s = state_contact_put(d->state, &own);
-    if (s == STATUS_OK) s = state_entry_put(d->state, me.account, 0, offer->first.entry);
-    if (s == STATUS_OK && offer->data.len) s = backup_take_offered_in(d->state, offer->data, &summary);
-    if (s == STATUS_OK)
-        s = state_joining_put(d->state, &offer->first, view_of(d->joiner->name, strlen(d->joiner->name)));
-    return s;
-}
-
 static enum status offer_keep(struct device *d)
 {
-    struct arena a = {0};
-    enum status s = state_begin(d->state, STATE_WRITE);
-    if (s != STATUS_OK) return s;
-    s = offer_keep_in(d, &a);
-    arena_fini(&a);
-    if (s == STATUS_OK) return state_commit(d->state);
-    state_rollback(d->state);
-    return s;
+    struct joining_home home = {.name = view_of(d->joiner->name, strlen(d->joiner->name)),
+                                .now_ms = sim_device_now(d).wall_ms};
+    return state_joining_keep(d->state, d->joiner->join, &home);
 }
 
 /* ---- the person ---- */
