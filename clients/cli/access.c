@@ -12,7 +12,6 @@ struct access_call {
     const struct action *action;
     const char *name; /* of whom; NULL: of nobody */
     struct sealmq_account account;
-    bool connected, fresh;     /* the relay was asked, and has answered */
     enum sealmq_status status; /* what it said against what it was told */
 };
 
@@ -57,18 +56,12 @@ static struct sealmq_access_row access_read(struct access_call *q)
 static void on_event(void *self, const struct sealmq_event *event)
 {
     struct access_call *q = self;
-    if (event->kind == SEALMQ_EVENT_CONNECTED) q->connected = true;
     if (event->kind == SEALMQ_EVENT_CONTACTS && event->status != SEALMQ_OK) q->status = event->status;
 }
 
-/* What other devices have said is read with a new session: when nothing is under way any more, it is here. */
 static bool is_fresh(void *self)
 {
-    struct access_call *q = self;
-    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
-    if (!q->connected || sealmq_connection_get(q->device.client, &connection) != SEALMQ_OK) return false;
-    q->fresh = connection.session && connection.idle;
-    return q->fresh;
+    return loop_is_fresh(&((struct access_call *)self)->device);
 }
 
 static bool is_told(void *self)
@@ -216,12 +209,12 @@ static int list_print(struct access_call *q, next_fn *next, const char *what)
     json_t *list = q->device.command->json ? json_array() : NULL;
     int failed = rows_show(q, next, list);
     if (list) {
-        json_t *object = json_pack("{s:o, s:b, s:b}", what, list, "on", requests.on, "fresh", q->fresh);
+        json_t *object = json_pack("{s:o, s:b, s:b}", what, list, "on", requests.on, "fresh", q->device.fresh);
         return output_json(object) && !failed ? EXIT_OK : EXIT_FAILED;
     }
     if (next == sealmq_request_next && !requests.on)
         fprintf(stderr, "requests are off: everybody who is not blocked may write; requests on turns them on\n");
-    if (!q->fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
+    if (!q->device.fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
     return failed;
 }
 

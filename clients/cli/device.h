@@ -19,6 +19,7 @@ struct device {
     int signal_fd;       /* SIGINT and SIGTERM, from device_connect on; else -1 */
     bool connected;      /* device_connect was called */
     bool signalled;      /* one of them came; it is not taken a second time */
+    bool met, fresh;     /* there was a session; loop_is_fresh has said yes */
     bool left;
     char stopped[SEALMQ_ERROR_MAX]; /* the relay's last word: other calls have lines of their own since */
     uint32_t warnings;   /* a bit for each prompt that came and is told at the end */

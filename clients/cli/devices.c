@@ -15,7 +15,6 @@ struct devices_call {
     size_t count;
     const struct action *action;
     struct sealmq_device_row subject; /* of a change */
-    bool connected, fresh;            /* the relay was asked, and has answered */
     bool ended;                       /* the change, so: */
     enum sealmq_status status;
     enum sealmq_obstacle obstacle;
@@ -85,7 +84,6 @@ static int subject_find(struct devices_call *q, const char *name)
 static void on_event(void *self, const struct sealmq_event *event)
 {
     struct devices_call *q = self;
-    if (event->kind == SEALMQ_EVENT_CONNECTED) q->connected = true;
     if (event->kind != SEALMQ_EVENT_IDENTITY || !q->action->operation) return;
     bool ours = event->operation == q->action->operation &&
                 memcmp(&event->device, &q->subject.device, sizeof event->device) == 0;
@@ -95,14 +93,9 @@ static void on_event(void *self, const struct sealmq_event *event)
     q->obstacle = event->obstacle;
 }
 
-/* What others have done to the log is asked for with a new session: when nothing is under way any more, it is here. */
 static bool is_fresh(void *self)
 {
-    struct devices_call *q = self;
-    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
-    if (!q->connected || sealmq_connection_get(q->device.client, &connection) != SEALMQ_OK) return false;
-    q->fresh = connection.session && connection.idle;
-    return q->fresh;
+    return loop_is_fresh(&((struct devices_call *)self)->device);
 }
 
 static bool has_ended(void *self)
@@ -153,11 +146,11 @@ static int list_print(struct devices_call *q)
         json_t *list = json_array();
         for (size_t i = 0; i < q->count; i++)
             ENSURE(json_array_append_new(list, row_json(&q->rows[i])) == 0);
-        return output_json(json_pack("{s:o, s:b}", "devices", list, "fresh", q->fresh)) ? EXIT_OK : EXIT_FAILED;
+        return output_json(json_pack("{s:o, s:b}", "devices", list, "fresh", q->device.fresh)) ? EXIT_OK : EXIT_FAILED;
     }
     for (size_t i = 0; i < q->count; i++)
         row_print(&q->rows[i]);
-    if (!q->fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
+    if (!q->device.fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
     return EXIT_OK;
 }
 

@@ -24,6 +24,7 @@ uint64_t loop_deadline_ms(long long seconds)
 
 static void event_note(struct device *d, const struct sealmq_event *event)
 {
+    if (event->kind == SEALMQ_EVENT_CONNECTED) d->met = true;
     if (event->kind == SEALMQ_EVENT_LEFT) d->left = true;
     if (event->kind == SEALMQ_EVENT_IDENTITY && event->operation && event->status != SEALMQ_OK) d->unmade = *event;
     if (event->kind == SEALMQ_EVENT_CONTACT) news_tell(d, event);
@@ -135,6 +136,14 @@ void loop_flush(struct device *d, const struct loop_watch *watch, uint64_t wait_
     struct loop_watch own = {&inner, inner_event, has_flushed};
     if (!d->connected || has_flushed(&inner)) return;
     (void)loop_run(d, &own, loop_now_ms() + wait_ms);
+}
+
+bool loop_is_fresh(struct device *d)
+{
+    struct sealmq_connection connection;
+    if (!d->met || !connection_read(d, &connection)) return false;
+    d->fresh = connection.session && connection.idle;
+    return d->fresh;
 }
 
 static bool has_left(void *self)

@@ -27,6 +27,10 @@ enum loop_end loop_run(struct device *d, const struct loop_watch *watch, uint64_
 uint64_t loop_now_ms(void);
 uint64_t loop_deadline_ms(long long seconds);
 
+/* loop_is_fresh: what others have said meanwhile is asked for with a new session: when nothing is under way any more, it is here. For a
+ * watch's done; d->fresh stays. */
+bool loop_is_fresh(struct device *d);
+
 /* loop_flush: where the relay has not heard of all acknowledgements, tries to tell it, for at most wait_ms; says nothing
  * when that fails, the next attached session does it. */
 void loop_flush(struct device *d, const struct loop_watch *watch, uint64_t wait_ms);

@@ -16,7 +16,6 @@
 struct recovery_call {
     struct device device;
     struct sealmq_recovery now;
-    bool connected, fresh; /* the relay was asked, and has answered */
     bool setting, ended;   /* the change is under way, and over, so: */
     enum sealmq_status status;
     enum sealmq_obstacle obstacle;
@@ -28,7 +27,6 @@ struct recovery_call {
 static void on_event(void *self, const struct sealmq_event *event)
 {
     struct recovery_call *r = self;
-    if (event->kind == SEALMQ_EVENT_CONNECTED) r->connected = true;
     if (event->kind != SEALMQ_EVENT_IDENTITY || !r->setting) return;
     if (event->operation && event->operation != SEALMQ_OPERATION_SET_RECOVERY) return;
     r->ended = true;
@@ -38,11 +36,7 @@ static void on_event(void *self, const struct sealmq_event *event)
 
 static bool is_fresh(void *self)
 {
-    struct recovery_call *r = self;
-    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
-    if (!r->connected || sealmq_connection_get(r->device.client, &connection) != SEALMQ_OK) return false;
-    r->fresh = connection.session && connection.idle;
-    return r->fresh;
+    return loop_is_fresh(&((struct recovery_call *)self)->device);
 }
 
 static bool has_ended(void *self)
@@ -83,7 +77,7 @@ static int status_json(const struct recovery_call *r, const char *state)
     output_time(r->now.set_ms, set);
     output_time(r->now.used_ms, used);
     json_t *object = json_pack("{s:s, s:b, s:b, s:I, s:b}", "mode", mode_name(&r->now), "ours", r->now.ours, "confirmed",
-                               r->now.confirmed, "uses", (json_int_t)r->now.uses, "fresh", r->fresh);
+                               r->now.confirmed, "uses", (json_int_t)r->now.uses, "fresh", r->device.fresh);
     ENSURE(object != NULL);
     if (state) ENSURE(json_object_set_new(object, "state", json_string(state)) == 0);
     if (r->now.set_ms) ENSURE(json_object_set_new(object, "set", json_string(set)) == 0);
@@ -119,7 +113,7 @@ static int status_tell(struct recovery_call *r)
     struct sealmq_connection connection;
     if (r->device.command->json) return status_json(r, NULL);
     status_print(r);
-    if (!r->fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&r->device, &connection));
+    if (!r->device.fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&r->device, &connection));
     return EXIT_OK;
 }
 
@@ -223,7 +217,7 @@ static int setup_do(struct recovery_call *r, uint64_t deadline_ms)
 {
     const struct loop_watch watch = {r, on_event, has_ended};
     bool typed = false;
-    int failed = r->fresh ? old_read(r) : unreached(r);
+    int failed = r->device.fresh ? old_read(r) : unreached(r);
     if (!failed) failed = key_show(r);
     if (!failed) failed = key_ask(r, &typed);
     if (!failed) failed = set_begin(r);

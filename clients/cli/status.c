@@ -9,17 +9,9 @@ struct status_call {
     struct device device;
     struct sealmq_message message;
     struct sealmq_copy copy; /* what our other devices got of it; state 0: nothing */
-    bool connected;
-    bool fresh; /* the relay was asked, and has answered */
 };
 
 /* ---- asking the relay ---- */
-
-static void on_event(void *self, const struct sealmq_event *event)
-{
-    struct status_call *q = self;
-    if (event->kind == SEALMQ_EVENT_CONNECTED) q->connected = true;
-}
 
 static void read_again(struct status_call *q)
 {
@@ -44,20 +36,18 @@ static bool is_over(const struct status_call *q)
 static bool is_refreshed(void *self)
 {
     struct status_call *q = self;
-    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
-    if (!q->connected || sealmq_connection_get(q->device.client, &connection) != SEALMQ_OK) return false;
-    if (!connection.session || !connection.idle) return false;
+    if (!loop_is_fresh(&q->device)) return false;
     read_again(q);
-    q->fresh = q->message.stage != SEALMQ_STAGE_SENDING;
-    return q->fresh;
+    q->device.fresh = q->message.stage != SEALMQ_STAGE_SENDING;
+    return q->device.fresh;
 }
 
 static int refresh(struct status_call *q, long long timeout_s)
 {
-    const struct loop_watch watch = {q, on_event, is_refreshed};
+    const struct loop_watch watch = {q, NULL, is_refreshed};
     read_again(q);
     if (is_over(q)) {
-        q->fresh = true; /* nothing can change any more */
+        q->device.fresh = true; /* nothing can change any more */
         return EXIT_OK;
     }
     int failed = device_connect(&q->device);
@@ -77,12 +67,12 @@ static int result_print(struct status_call *q)
     if (q->device.command->json) {
         json_t *object = show_json(&q->message, &q->device.me, SHOW_ALL);
         if (has_copy(q)) ENSURE(json_object_set_new(object, "copy", show_copy_json(&q->copy, &q->device.me)) == 0);
-        ENSURE(json_object_set_new(object, "fresh", json_boolean(q->fresh)) == 0);
+        ENSURE(json_object_set_new(object, "fresh", json_boolean(q->device.fresh)) == 0);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     show_print(&q->message, &q->device.me, SHOW_ALL);
     if (has_copy(q)) show_copy_print(&q->copy, &q->device.me);
-    if (!q->fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
+    if (!q->device.fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
     return EXIT_OK;
 }
 
