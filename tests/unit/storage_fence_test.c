@@ -231,15 +231,10 @@ static void fence_lose(struct pair *p, bool damaged)
     struct store_key row = key_device(ROW_DEVICE, home, p->two->device), fence = key_device(ROW_FENCE, home, p->two->device);
     struct store_batch batch = {0};
     struct device_row before = {.account = p->e.bob->account, .count = 1};
-    world_close(w);
-    cr_assert_eq(memory_open(w->disk, &w->store), STATUS_OK);
     store_batch_put(&batch, &w->arena, SPACE_ROUTING, key_view(&row),
                     damaged ? view_of("damaged", 7) : device_row_write(&w->arena, &before), view_of(NULL, 0));
     store_batch_delete(&batch, &w->arena, SPACE_ROUTING, key_view(&fence));
-    cr_assert_eq(store_write(w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
-    store_close(&w->store);
-    world_open(w);
-    world_serve(w);
+    world_alter(w, &batch);
     cr_assert_eq(person_hello(w, p->e.ann, 0), STATUS_OK);
 }
 

@@ -89,6 +89,9 @@ void world_close(struct world *w);
 void world_serve(struct world *w); /* PEER and SESSIONS_END of every broker */
 void world_crash(struct world *w); /* unsynced writes are gone; opened, not serving */
 void world_restart(struct world *w); /* crash, open, serve; sessions are forgotten */
+/* world_alter: closed, other rows on the disk, opened and serving. world_damage: so that what is under this key cannot be read. */
+void world_alter(struct world *w, const struct store_batch *batch);
+void world_damage(struct world *w, enum store_space space, struct store_key key);
 
 /* world_item: appends a frame to the next slab of a broker. */
 void world_item(struct world *w, size_t broker, const struct stamp *stamp, enum frame_kind kind,

@@ -77,6 +77,25 @@ void world_close(struct world *w)
     store_close(&w->store);
 }
 
+void world_alter(struct world *w, const struct store_batch *batch)
+{
+    world_close(w);
+    cr_assert_eq(memory_open(w->disk, &w->store), STATUS_OK);
+    cr_assert_eq(store_write(w->store, batch, DURABILITY_SYNCED), STATUS_OK);
+    store_close(&w->store);
+    world_open(w);
+    world_serve(w);
+}
+
+void world_damage(struct world *w, enum store_space space, struct store_key key)
+{
+    struct arena a = {0};
+    struct store_batch batch = {0};
+    store_batch_put(&batch, &a, space, key_view(&key), view_of("\x03?", 2), view_of(NULL, 0));
+    world_alter(w, &batch);
+    arena_fini(&a);
+}
+
 static void forget_outs(struct world *w)
 {
     for (size_t i = 0; i < w->out_count; i++)

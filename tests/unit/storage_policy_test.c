@@ -291,16 +291,7 @@ Test(policy, who_is_blocked_makes_nothing_good)
 
 static void damage(struct scene *e, struct store_key key)
 {
-    struct arena a = {0};
-    struct store_batch batch = {0};
-    world_close(e->w);
-    cr_assert_eq(memory_open(e->w->disk, &e->w->store), STATUS_OK);
-    store_batch_put(&batch, &a, SPACE_IDENTITY, key_view(&key), view_of("\x03?", 2), view_of(NULL, 0));
-    cr_assert_eq(store_write(e->w->store, &batch, DURABILITY_SYNCED), STATUS_OK);
-    store_close(&e->w->store);
-    arena_fini(&a);
-    world_open(e->w);
-    world_serve(e->w);
+    world_damage(e->w, SPACE_IDENTITY, key);
     cr_assert_eq(person_hello(e->w, e->ann, 0), STATUS_OK);
     cr_assert_eq(person_hello(e->w, e->bob, 0), STATUS_OK);
 }
