@@ -109,8 +109,8 @@ struct delivered {
     uint32_t len;            /* of the ciphertext */
     enum fail_reason reason; /* FAIL_NONE unless it failed */
     struct view report;      /* of one that failed: an encoded msg_report, in the engine's arena; or empty */
-    bool taken;              /* by the application, earlier; or sealed, and opened; or hidden */
-    bool hidden;             /* opaque, and from who is blocked: nobody will take it */
+    bool taken;              /* by the application, earlier; or sealed, and opened; or withheld */
+    bool hidden;             /* opaque, and from who is blocked: it is withheld, and counts as taken */
 };
 
 /* A failure that the relay is to be told of. */
@@ -570,6 +570,8 @@ failure_fn terms_failed;
 
 /* ---- inbox.c ---- */
 
+/* received_tell: the application hears that the row is there for it. */
+void received_tell(struct engine *e, const struct inbox_row *row);
 void deliver_push(struct engine *e, struct now now, const struct frame *f);
 /* gap_seen_load_in: e->gap_seen as the state has it. */
 enum status gap_seen_load_in(struct engine *e) MUST_USE;

@@ -237,7 +237,7 @@ enum status state_is_request(struct state *state, struct arena *a, struct accoun
                              bool *out) MUST_USE;
 
 /* engine_contact_set, engine_mode_set: the user's word, which counts here from now on; kept, and told to the relay until it has it:
- * ENGINE_CONTACTS says how that ended. OK, also where it is so already; STATE (it is our own account); FULL (CONTACTS_MAX are
+ * ENGINE_CONTACTS says how that ended. OK, also where it is so already (another device may have said otherwise since); STATE (it is our own account); FULL (CONTACTS_MAX are
  * there); as state_begin. */
 enum status engine_contact_set(struct engine *e, struct now now, struct account_id account,
                                enum contact_verdict verdict) MUST_USE;

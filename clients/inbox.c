@@ -64,10 +64,10 @@ static struct inbox_row row_of(struct now now, const struct msg_delivery *d)
                               .term = d->term, .seq = d->seq, .accepted_ms = d->accepted_ms,
                               .received_ms = now.wall_ms, .sealed = d->sealed, .target = d->target,
                               .attempt = d->attempt, .commitment = d->commitment, .stamp_key = d->stamp_key,
-                              .stamp = d->stamp};
+                              .stamp = d->stamp, .expires_ms = d->expires_ms};
 }
 
-static void received_tell(struct engine *e, const struct inbox_row *row)
+void received_tell(struct engine *e, const struct inbox_row *row)
 {
     event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row->order, .id = row->id,
                                         .sender_account = row->sender_account, .sender_device = row->sender_device});

@@ -122,10 +122,7 @@ static enum status reopen_in(struct engine *e, struct now now, struct inbox_row 
     }
     s = state_inbox_open(e->state, row);
     if (s == STATUS_OK) s = policy_received_in(e, now, row, &hidden);
-    if (s == STATUS_OK && !hidden)
-        event_put(e, &(struct engine_event){.kind = ENGINE_RECEIVED, .order = row->order, .id = row->id,
-                                            .sender_account = row->sender_account,
-                                            .sender_device = row->sender_device});
+    if (s == STATUS_OK && !hidden) received_tell(e, row);
     return s == STATUS_OK ? state_ack_put(e->state, &ack) : s;
 }
 

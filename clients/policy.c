@@ -1,6 +1,7 @@
 /* policy: whom this account lets write to it (PROTOCOL 7.6), as it counts in this home: the user's word is kept before the
  * relay hears it, and what the relay accepted before is kept from the user all the same. Telling and asking the relay is
- * policy_sync.c. Invariant: a verdict counts here from the transaction that keeps it; only a verdict hides a message. */
+ * policy_sync.c. Invariant: a verdict counts here from the transaction that keeps it, either way: a message is withheld as long as its
+ * sender is blocked, and no longer: what came before this home heard of an unblocking is not lost. */
 #include "clients/core.h"
 
 #include <string.h>
@@ -77,18 +78,27 @@ enum status state_is_request(struct state *state, struct arena *a, struct accoun
 /* ---- what came ---- */
 
 /* The relay hears of it as of what was taken. */
-static enum status hide_row_in(struct engine *e, const struct inbox_row *row)
+static enum status withhold_in(struct engine *e, const struct inbox_row *row)
 {
     const struct pending_ack ack = {.position = {.term = row->term, .seq = row->seq}};
-    enum status s = state_inbox_show(e->state, row->order);
+    enum status s = state_inbox_withhold(e->state, row->order);
     return s == STATUS_OK && !row->sealed ? state_ack_put(e->state, &ack) : s;
 }
 
-enum status policy_hide_in(struct engine *e)
+static enum status release_in(struct engine *e, const struct inbox_row *row)
+{
+    enum status s = state_inbox_release(e->state, row->order);
+    if (s == STATUS_OK) received_tell(e, row);
+    return s;
+}
+
+/* Those of one list whose sender is blocked, or is not. */
+static enum status judge_list_in(struct engine *e, enum inbox_which which, bool blocked,
+                                 enum status (*move_in)(struct engine *e, const struct inbox_row *row))
 {
     struct arena one = {0}; /* there may be thousands */
     struct inbox_row rows[ROWS_AT_ONCE];
-    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = rows, .row_max = ROWS_AT_ONCE};
+    struct inbox_scan scan = {.which = which, .rows = rows, .row_max = ROWS_AT_ONCE};
     enum status s;
     do {
         arena_reset(&one);
@@ -97,11 +107,17 @@ enum status policy_hide_in(struct engine *e)
             struct state_verdict v;
             scan.after = rows[i].order;
             s = verdict_in(e->state, rows[i].sender_account, &v);
-            if (s == STATUS_OK && verdict_now(&v) == CONTACT_BLOCKED) s = hide_row_in(e, &rows[i]);
+            if (s == STATUS_OK && (verdict_now(&v) == CONTACT_BLOCKED) == blocked) s = move_in(e, &rows[i]);
         }
     } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
     arena_fini(&one);
     return s;
+}
+
+enum status policy_judge_in(struct engine *e)
+{
+    enum status s = judge_list_in(e, INBOX_WITHHELD, false, release_in);
+    return s == STATUS_OK ? judge_list_in(e, INBOX_UNSHOWN, true, withhold_in) : s;
 }
 
 static enum status ask_note_in(struct engine *e, struct now now, struct state_verdict *v)
@@ -122,7 +138,7 @@ enum status policy_received_in(struct engine *e, struct now now, const struct in
     enum status s = verdict_in(e->state, row->sender_account, &v);
     if (s != STATUS_OK || verdict_now(&v) == CONTACT_ALLOWED) return s;
     *hidden = verdict_now(&v) == CONTACT_BLOCKED;
-    if (*hidden) return state_inbox_show(e->state, row->order);
+    if (*hidden) return state_inbox_withhold(e->state, row->order);
     if (v.asked_ms) return s;
     s = state_policy_get(e->state, &e->arena, &p);
     return s == STATUS_OK && policy_mode(&p) == CONTACT_MODE_REQUESTS ? ask_note_in(e, now, &v) : s;
@@ -177,28 +193,30 @@ enum status policy_turned_in(struct engine *e)
 
 /* ---- the user's word ---- */
 
+/* Also what this home has already is said: another device may have said something else that is not known here yet, and this is later. */
 static enum status contact_set_in(struct engine *e, struct account_id account, enum contact_verdict verdict)
 {
     struct state_verdict v;
     uint64_t count;
     enum status s = verdict_in(e->state, account, &v);
-    if (s != STATUS_OK || (verdict_now(&v) == verdict && !v.asked_ms)) return s;
+    if (s != STATUS_OK || (v.wished && v.wish == verdict && !v.asked_ms)) return s;
     if (verdict_now(&v) == CONTACT_NONE && verdict != CONTACT_NONE) {
         s = state_verdict_count(e->state, VERDICT_SAID, &count);
         if (s != STATUS_OK || count >= CONTACTS_MAX) return s == STATUS_OK ? STATUS_FULL : s;
     }
     s = wish_in(e, &v, verdict);
-    return s == STATUS_OK && verdict == CONTACT_BLOCKED ? policy_hide_in(e) : s;
+    return s == STATUS_OK ? policy_judge_in(e) : s;
 }
 
 static enum status mode_set_in(struct engine *e, enum contact_mode mode)
 {
     struct state_policy p;
     enum status s = state_policy_get(e->state, &e->arena, &p);
-    if (s != STATUS_OK || policy_mode(&p) == mode) return s;
+    if (s != STATUS_OK || p.wish == mode) return s;
+    bool turned = policy_mode(&p) != mode;
     p.wish = mode;
     s = policy_put_in(e, &p);
-    return s == STATUS_OK ? policy_turned_in(e) : s;
+    return s == STATUS_OK && turned ? policy_turned_in(e) : s;
 }
 
 /* The application, and the relay, hear of it from what is kept. */

@@ -29,9 +29,10 @@ struct policy_sync {
 enum status policy_put_in(struct engine *e, const struct state_policy *in) MUST_USE;
 /* policy_turned_in: the mode has become another one: in mode requests those to whom something was sent are allowed. */
 enum status policy_turned_in(struct engine *e) MUST_USE;
-/* policy_hide_in: what waits here of who is blocked is kept from the user, and counts as taken. */
-enum status policy_hide_in(struct engine *e) MUST_USE;
-/* policy_received_in: a row of the inbox is there, and open: *hidden: its sender is blocked, so it is as good as shown.
+/* policy_judge_in: after any verdict: what waits here of who is blocked is kept from the user, and counts as taken; what was kept from him
+ * of who is not blocked any more has come now. */
+enum status policy_judge_in(struct engine *e) MUST_USE;
+/* policy_received_in: a row of the inbox is there, and open: *hidden: its sender is blocked, so it is withheld.
  * A stranger's is noted as a request. */
 enum status policy_received_in(struct engine *e, struct now now, const struct inbox_row *row, bool *hidden) MUST_USE;
 /* policy_sending_in: the user writes to this account: *wait: it is being allowed to answer, and the relay has yet to hear it. */

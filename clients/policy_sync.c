@@ -202,7 +202,7 @@ static enum status dropped_in(struct engine *e, enum status why)
         if (s == STATUS_OK) s = state_verdict_put(e->state, &v);
     }
     event_put(e, &(struct engine_event){.kind = ENGINE_CONTACTS, .status = why});
-    return s;
+    return s == STATUS_OK ? policy_judge_in(e) : s;
 }
 
 static void set_refused(struct engine *e, struct now now, enum status why)
@@ -297,7 +297,7 @@ static enum status read_in(struct engine *e, const struct msg_contacts_are *m, b
     if (s == STATUS_OK) s = absent_in(e, m);
     for (size_t i = 0; i < m->item_count && s == STATUS_OK; i++)
         s = told_in(e, &m->items[i]);
-    if (s == STATUS_OK) s = policy_hide_in(e);
+    if (s == STATUS_OK) s = policy_judge_in(e);
     *more = m->more;
     if (s != STATUS_OK || m->more) return s;
     p.version = m->version;

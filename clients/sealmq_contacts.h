@@ -30,8 +30,8 @@ struct sealmq_access_row {
 };
 
 /* sealmq_access_set: the user's word about an account, kept when it returns; SEALMQ_EVENT_CONTACTS says when the relay has it, or
- * will not. NONE takes back what was said. Messages of who is blocked that wait here count as taken, and are not shown. Uses the
- * disk. OK, also where it is so already; MALFORMED (access), STATE (it is our own account), FULL (SEALMQ_ACCESS_MAX are there). */
+ * will not. NONE takes back what was said. Messages of who is blocked that wait here are not shown, and count as taken for the relay; they come (oldest
+ * first) when he is blocked no more, as do those that were accepted before the block and came later. Uses the disk. OK, also where it is so already; MALFORMED (access), STATE (it is our own account), FULL (SEALMQ_ACCESS_MAX are there). */
 SEALMQ_API enum sealmq_status sealmq_access_set(struct sealmq_client *client, struct sealmq_account account,
                                                 enum sealmq_access access) SEALMQ_MUST_USE;
 /* sealmq_access_get: what is said of an account; NONE of one that was never heard of. Uses the disk. OK. */

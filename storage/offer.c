@@ -95,7 +95,7 @@ static void offer_one(struct storage *s, struct mailbox *m, struct outgoing *o, 
         .sender_device = row->sender_device, .target = row->target, .id = row->id,
         .accepted_ms = row->accepted_ms, .attempt = row->attempt, .len = (uint32_t)ciphertext.len,
         .again = before, .sealed = row->sealed, .commitment = row->commitment,
-        .stamp_key = row->stamp_key, .stamp = row->stamp};
+        .stamp_key = row->stamp_key, .stamp = row->stamp, .expires_ms = row->timed ? row->expires_ms : 0};
     o->bytes += ciphertext.len;
     mailbox_offered(m, &(struct offer){.at = at, .sender = row->sender_device,
                                        .target = row->target, .id = row->id,

@@ -60,7 +60,7 @@ struct view envelope_row_write(struct arena *a, const struct envelope_row *row)
     size_t origin_len = row->origin.seq ? ENVELOPE_ORIGIN_LEN : 0;
     size_t stamp_len = row->stamped ? ENVELOPE_STAMP_LEN : 0;
     struct row_writer w = row_begin(a, ENVELOPE_HEAD_LEN - 1 + origin_len + stamp_len);
-    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt, origin_len != 0, row->stamped};
+    uint8_t small[7] = {row->sealed, (uint8_t)row->attempt, origin_len != 0, row->stamped, row->timed};
     row_bytes(&w, small, sizeof small);
     row_bytes(&w, row->sender_account.bytes, 32);
     row_bytes(&w, row->sender_device.bytes, 16);
@@ -91,7 +91,8 @@ enum status envelope_row_read(struct view value, struct envelope_row *row, struc
     row->attempt = read_u8(&r);
     bool again = read_u8(&r) == 1;
     row->stamped = read_u8(&r) == 1;
-    read_view(&r, 3);
+    row->timed = read_u8(&r) == 1;
+    read_view(&r, 2);
     read_bytes(&r, row->sender_account.bytes, 32);
     read_bytes(&r, row->sender_device.bytes, 16);
     read_bytes(&r, row->target.bytes, 32);

@@ -83,6 +83,7 @@ struct envelope_row { /* head; the ciphertext follows it in the row */
     uint64_t accepted_ms, expires_ms;
     uint32_t attempt;
     bool sealed;
+    bool timed; /* its sender gave it a time to live */
     struct hash256 hash; /* of the ciphertext */
     struct position origin; /* of one offered again: its first place, which its claim names; seq 0 = here */
     bool stamped;           /* it has a commitment, and the relay's stamp over it; else these are zero */

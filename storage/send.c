@@ -197,7 +197,8 @@ static struct envelope_row envelope_of(const struct storage *s, const struct req
 {
     struct envelope_row row = {.sender_account = r->stamp.account, .sender_device = r->stamp.device,
                                .target = it->item.target, .id = it->item.id, .accepted_ms = s->turn.now_ms,
-                               .expires_ms = expires_ms, .attempt = it->item.attempt, .sealed = it->item.sealed};
+                               .expires_ms = expires_ms, .attempt = it->item.attempt, .sealed = it->item.sealed,
+                               .timed = it->item.ttl_ms != 0};
     if (!it->item.sealed) return row;
     row.stamped = true;
     row.commitment = it->item.commitment;

@@ -176,7 +176,8 @@ INNER(delivery, msg_delivery, FIXED(1, msg_delivery, term), U64(2, msg_delivery,
       FIXED(5, msg_delivery, target), FIXED(6, msg_delivery, id),
       U64(7, msg_delivery, accepted_ms), U32(8, msg_delivery, attempt), U32(9, msg_delivery, len),
       BOOL(10, msg_delivery, again), BOOL(11, msg_delivery, sealed),
-      MAYBE(12, msg_delivery, commitment), U32(13, msg_delivery, stamp_key), MAYBE(14, msg_delivery, stamp))
+      MAYBE(12, msg_delivery, commitment), U32(13, msg_delivery, stamp_key), MAYBE(14, msg_delivery, stamp),
+      U64(15, msg_delivery, expires_ms))
 INNER(gap, msg_gap, U32(1, msg_gap, reason), U64(2, msg_gap, count), MAYBE(3, msg_gap, term),
       U64(4, msg_gap, first), U64(5, msg_gap, last))
 TABLE(deliver, ONE(1, msg_deliver, session, session_id),

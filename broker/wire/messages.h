@@ -315,6 +315,7 @@ struct msg_delivery { /* `len` bytes of the body belong to it, in order */
     struct hash256 commitment; /* as sent; all zero = none */
     uint32_t stamp_key;
     struct mac256 stamp;       /* with a commitment: the relay's, PROTOCOL 10.6 */
+    uint64_t expires_ms;       /* where its sender gave it a time to live; else 0 */
 };
 
 struct msg_gap { /* `count` deliveries that will not come, all before the next one of this frame */

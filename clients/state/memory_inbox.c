@@ -47,9 +47,15 @@ static void inbox_index(struct memory *m, const struct inbox_row *row)
     listed(m, T_UNSHOWN, row->order, !row->shown && !row->closed);
     listed(m, T_UNSETTLED, row->order, row->closed || (!row->shown && !row->sealed));
     listed(m, T_CLOSED, row->order, row->closed);
-    if (!row->shown) return;
-    memory_put(m, &shown, NULL, 0);
-    if (row->body.len) memory_put(m, &bodied, NULL, 0);
+    listed(m, T_WITHHELD, row->order, row->withheld);
+    if (row->shown)
+        memory_put(m, &shown, NULL, 0);
+    else
+        memory_drop(m, &shown);
+    if (row->shown && row->body.len)
+        memory_put(m, &bodied, NULL, 0);
+    else
+        memory_drop(m, &bodied);
 }
 
 enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added)
@@ -82,6 +88,7 @@ static const enum table lists[] = {
     [INBOX_UNSHOWN] = T_UNSHOWN,
     [INBOX_UNSETTLED] = T_UNSETTLED,
     [INBOX_CLOSED] = T_CLOSED,
+    [INBOX_WITHHELD] = T_WITHHELD,
 };
 
 enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a)
@@ -102,7 +109,30 @@ enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct a
     return STATUS_OK;
 }
 
-enum status memory_inbox_show(struct state *s, uint64_t order)
+typedef bool inbox_change(struct inbox_row *row);
+
+static bool show(struct inbox_row *row)
+{
+    row->shown = true;
+    row->withheld = false;
+    return !row->closed;
+}
+
+static bool withhold(struct inbox_row *row)
+{
+    bool may = !row->closed && !row->shown;
+    row->shown = row->withheld = true;
+    return may;
+}
+
+static bool release(struct inbox_row *row)
+{
+    bool was = row->withheld;
+    row->shown = row->withheld = false;
+    return was;
+}
+
+static enum status inbox_change_do(struct state *s, uint64_t order, inbox_change *change)
 {
     struct memory *m = memory_of(s);
     struct key at = key_u64(T_INBOX, order);
@@ -113,14 +143,28 @@ enum status memory_inbox_show(struct state *s, uint64_t order)
     if (!rows_get(m->rows, row_key_view(&at), &v)) return STATUS_NOT_FOUND;
     write_view(&copy, v);
     inbox_read(buffer_view(&copy), &row);
-    bool closed = row.closed;
-    if (!row.shown && !closed) {
-        row.shown = true;
+    bool done = change(&row);
+    if (done) {
         inbox_write(m, &row);
         inbox_index(m, &row);
     }
     buffer_fini(&copy);
-    return closed ? STATUS_NOT_FOUND : STATUS_OK;
+    return done ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+enum status memory_inbox_show(struct state *s, uint64_t order)
+{
+    return inbox_change_do(s, order, show);
+}
+
+enum status memory_inbox_withhold(struct state *s, uint64_t order)
+{
+    return inbox_change_do(s, order, withhold);
+}
+
+enum status memory_inbox_release(struct state *s, uint64_t order)
+{
+    return inbox_change_do(s, order, release);
 }
 
 enum status memory_inbox_find(struct state *s, struct device_id sender, struct message_id id, struct inbox_row *out)
@@ -190,6 +234,8 @@ static void prune_inbox(struct memory *m, uint64_t order, bool whole)
     struct key bodied = key_timed(T_BODIED, row.received_ms, order);
     memory_drop(m, &bodied);
     row.body = row.head = view_of(NULL, 0);
+    row.withheld = false;
+    listed(m, T_WITHHELD, order, false);
     inbox_write(m, &row);
     if (whole) {
         struct key shown = key_timed(T_SHOWN, row.received_ms, order);

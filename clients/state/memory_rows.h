@@ -34,6 +34,7 @@ enum table {
     T_UNSHOWN,  /* order; opened */
     T_UNSETTLED, /* order */
     T_CLOSED,   /* order */
+    T_WITHHELD, /* order */
     T_SHOWN,    /* received_ms, order */
     T_BODIED,   /* received_ms, order; shown and with a body */
     T_ACK,      /* term, seq -> reason */
@@ -142,6 +143,8 @@ enum status memory_inbox_drop(struct state *s, uint64_t order);
 enum status memory_inbox_put(struct state *s, struct inbox_row *row, bool *added);
 enum status memory_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a);
 enum status memory_inbox_show(struct state *s, uint64_t order);
+enum status memory_inbox_withhold(struct state *s, uint64_t order);
+enum status memory_inbox_release(struct state *s, uint64_t order);
 void prune_inbox_row(struct memory *m, uint64_t order);
 void prune_inbox_body(struct memory *m, uint64_t order);
 

@@ -22,7 +22,8 @@
 
 /* Text n brings a file of version n to version n + 1. */
 static const char *const MIGRATIONS[] = {SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5,
-                                         SCHEMA_DRIFT, SCHEMA_COPIES, SCHEMA_VERDICTS, SCHEMA_KEPT_KEY};
+                                         SCHEMA_DRIFT, SCHEMA_COPIES, SCHEMA_VERDICTS, SCHEMA_KEPT_KEY,
+                                         SCHEMA_WITHHELD};
 #define SCHEMA_VERSION (sizeof MIGRATIONS / sizeof MIGRATIONS[0])
 
 static struct sqlite_state *sqlite_of(struct state *s)
@@ -169,6 +170,8 @@ static const struct state_ops sqlite_ops = {
     .inbox_put = sqlite_inbox_put,
     .inbox_scan = sqlite_inbox_scan,
     .inbox_show = sqlite_inbox_show,
+    .inbox_withhold = sqlite_inbox_withhold,
+    .inbox_release = sqlite_inbox_release,
     .ack_put = sqlite_ack_put,
     .ack_scan = sqlite_ack_scan,
     .ack_drop = sqlite_ack_drop,

@@ -156,6 +156,8 @@ enum status sqlite_outbox_receipt(struct state *s, struct store_id store, struct
 enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added);
 enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a);
 enum status sqlite_inbox_show(struct state *s, uint64_t order);
+enum status sqlite_inbox_withhold(struct state *s, uint64_t order);
+enum status sqlite_inbox_release(struct state *s, uint64_t order);
 enum status sqlite_ack_put(struct state *s, const struct pending_ack *in);
 enum status sqlite_ack_scan(struct state *s, struct pending_ack *out, size_t max, size_t *count);
 enum status sqlite_ack_drop(struct state *s, struct position up_to);

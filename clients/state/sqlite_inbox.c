@@ -42,6 +42,8 @@ static void inbox_read(struct call *c, struct arena *a, struct inbox_row *out)
     out->counter = column_u64(c);
     out->missing = column_u64(c);
     column_maybe(c, out->sent_to.bytes, sizeof out->sent_to.bytes);
+    out->withheld = column_bool(c);
+    out->expires_ms = column_u64(c);
 }
 
 static void sent_to_bind(struct call *c, const struct inbox_row *row)
@@ -122,6 +124,8 @@ enum status sqlite_inbox_put(struct state *s, struct inbox_row *row, bool *added
     bind_u64(&c, row->counter);
     bind_u64(&c, row->missing);
     sent_to_bind(&c, row);
+    bind_u64(&c, row->withheld);
+    bind_u64(&c, row->expires_ms);
     enum status status = call_run(&c, &changes);
     *added = changes > 0;
     if (status != STATUS_OK) return status;
@@ -135,6 +139,7 @@ static const enum statement scans[] = {
     [INBOX_UNSHOWN] = STATEMENT_INBOX_SCAN_UNSHOWN,
     [INBOX_UNSETTLED] = STATEMENT_INBOX_SCAN_UNSETTLED,
     [INBOX_CLOSED] = STATEMENT_INBOX_SCAN_CLOSED,
+    [INBOX_WITHHELD] = STATEMENT_INBOX_SCAN_WITHHELD,
 };
 
 enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a)
@@ -151,11 +156,26 @@ enum status sqlite_inbox_scan(struct state *s, struct inbox_scan *scan, struct a
     return status;
 }
 
-enum status sqlite_inbox_show(struct state *s, uint64_t order)
+static enum status inbox_change(struct state *s, enum statement change, uint64_t order)
 {
     size_t changes;
-    struct call c = call_begin(s, STATEMENT_INBOX_SHOW);
+    struct call c = call_begin(s, change);
     bind_u64(&c, order);
     enum status status = call_run(&c, &changes);
     return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
+}
+
+enum status sqlite_inbox_show(struct state *s, uint64_t order)
+{
+    return inbox_change(s, STATEMENT_INBOX_SHOW, order);
+}
+
+enum status sqlite_inbox_withhold(struct state *s, uint64_t order)
+{
+    return inbox_change(s, STATEMENT_INBOX_WITHHOLD, order);
+}
+
+enum status sqlite_inbox_release(struct state *s, uint64_t order)
+{
+    return inbox_change(s, STATEMENT_INBOX_RELEASE, order);
 }

@@ -142,6 +142,12 @@
 #define SCHEMA_KEPT_KEY                                                                            \
     "CREATE TABLE kept_key (which INTEGER PRIMARY KEY, secret BLOB NOT NULL);"
 
+/* Version 10: messages that are kept from the user, and those with a time to live. */
+#define SCHEMA_WITHHELD                                                                            \
+    "ALTER TABLE inbox ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;"                            \
+    "ALTER TABLE inbox ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;"                          \
+    "CREATE INDEX inbox_withheld ON inbox (ord) WHERE withheld = 1;"
+
 /* seal(label, value, key...): as bind_sealed, each part of the row's key an argument; sqlite_vault.c has it. */
 #define SEAL_4                                                                                     \
     "UPDATE secrets SET signing = seal('secrets.signing', signing),"                               \
@@ -170,7 +176,8 @@
 
 #define INBOX_COLUMNS                                                                              \
     "sender_account, sender_device, id, term, seq, accepted_ms, received_ms, body, shown, sealed," \
-    " closed, target, attempt, commitment, stamp_key, stamp, head, counter, missing, sent_to"
+    " closed, target, attempt, commitment, stamp_key, stamp, head, counter, missing, sent_to, withheld,"  \
+    " expires_ms"
 #define INBOX_SELECT "SELECT ord, " INBOX_COLUMNS " FROM inbox "
 
 #define CONTACT_COLUMNS                                                                            \
@@ -269,11 +276,12 @@
     X(COUNTER_GET, "SELECT value FROM counter WHERE kind = ? AND key = ?")                         \
     X(COUNTER_PUT, "INSERT OR REPLACE INTO counter VALUES (?,?,?)")                                \
     X(INBOX_ADD, "INSERT INTO inbox (" INBOX_COLUMNS ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9," \
-                 " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20"                          \
+                 " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22"                \
                  " WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE sender_device = ?2 AND id = ?3)")   \
     X(INBOX_FIND, "SELECT ord, sender_account, sender_device, id, term, seq, accepted_ms, received_ms," \
                   " x'', shown, sealed, closed, target, attempt, commitment, stamp_key, stamp, x''," \
-                  " counter, missing, sent_to FROM inbox WHERE sender_device = ? AND id = ?")      \
+                  " counter, missing, sent_to, withheld, expires_ms FROM inbox"                    \
+                  " WHERE sender_device = ? AND id = ?")                                           \
     X(INBOX_SCAN, INBOX_SELECT "WHERE ord > ? AND closed = 0 ORDER BY ord LIMIT ?")                \
     X(INBOX_SCAN_UNSHOWN, INBOX_SELECT "WHERE shown = 0 AND closed = 0 AND ord > ?"                \
                           " ORDER BY ord LIMIT ?")                                                 \
@@ -283,7 +291,11 @@
     X(INBOX_OPEN, "UPDATE inbox SET (body, head, counter, missing, sent_to, closed) = (?,?,?,?,?,0)" \
                   " WHERE ord = ? AND closed = 1")                                                 \
     X(INBOX_DROP, "DELETE FROM inbox WHERE ord = ? AND closed = 1")                                \
-    X(INBOX_SHOW, "UPDATE inbox SET shown = 1 WHERE ord = ? AND closed = 0")                       \
+    X(INBOX_SCAN_WITHHELD, INBOX_SELECT "WHERE withheld = 1 AND ord > ? ORDER BY ord LIMIT ?")     \
+    X(INBOX_SHOW, "UPDATE inbox SET shown = 1, withheld = 0 WHERE ord = ? AND closed = 0")         \
+    X(INBOX_WITHHOLD, "UPDATE inbox SET shown = 1, withheld = 1 WHERE ord = ? AND closed = 0"      \
+                      " AND shown = 0")                                                            \
+    X(INBOX_RELEASE, "UPDATE inbox SET shown = 0, withheld = 0 WHERE ord = ? AND withheld = 1")    \
     X(ACK_PUT, "INSERT OR REPLACE INTO ack VALUES (?,?,?)")                                        \
     X(ACK_SCAN, "SELECT term, seq, reason FROM ack ORDER BY term, seq LIMIT ?")                    \
     X(ACK_DROP, "DELETE FROM ack WHERE (term, seq) <= (?,?)")                                      \
@@ -296,7 +308,7 @@
     X(PRUNE_INBOX_MORE, "SELECT 1 FROM inbox WHERE shown = 1 AND received_ms < ? LIMIT 1")         \
     X(PRUNE_OUTBOX, "DELETE FROM outbox WHERE ord IN (SELECT ord FROM outbox WHERE class = 3"      \
                     " AND ended_ms < ? AND copy_of IS NULL ORDER BY ended_ms, ord LIMIT ?)")       \
-    X(PRUNE_BODY, "UPDATE inbox SET body = x'' WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"\
+    X(PRUNE_BODY, "UPDATE inbox SET body = x'', withheld = 0 WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"\
                   " AND length(body) > 0 AND received_ms < ? ORDER BY received_ms, ord LIMIT ?)")  \
     X(PRUNE_INBOX, "DELETE FROM inbox WHERE ord IN (SELECT ord FROM inbox WHERE shown = 1"         \
                    " AND received_ms < ? ORDER BY received_ms, ord LIMIT ?)")

@@ -453,6 +453,18 @@ enum status state_inbox_show(struct state *s, uint64_t order)
     return s->ops->inbox_show(s, order);
 }
 
+enum status state_inbox_withhold(struct state *s, uint64_t order)
+{
+    need(s, STATE_WRITE);
+    return s->ops->inbox_withhold(s, order);
+}
+
+enum status state_inbox_release(struct state *s, uint64_t order)
+{
+    need(s, STATE_WRITE);
+    return s->ops->inbox_release(s, order);
+}
+
 enum status state_ack_put(struct state *s, const struct pending_ack *in)
 {
     need(s, STATE_WRITE);

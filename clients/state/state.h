@@ -240,6 +240,8 @@ struct inbox_row {
     bool shown;           /* the application has taken it */
     bool sealed;          /* it came sealed: settled once it is opened */
     bool closed;          /* sealed, and kept as it came: `body` is the ciphertext, until the sender's keys are known */
+    bool withheld;        /* kept from the application, whose user wants nothing of its sender; shown, as far as the relay goes */
+    uint64_t expires_ms;  /* relay time: its sender gave it a time to live, which ends then; 0 = none given */
     struct target_id target;
     uint32_t attempt;
     struct hash256 commitment;
@@ -256,6 +258,7 @@ enum inbox_which {
     INBOX_UNSHOWN,   /* opened, and not shown */
     INBOX_UNSETTLED, /* closed, or opaque and not shown */
     INBOX_CLOSED,
+    INBOX_WITHHELD,
 };
 
 struct inbox_scan {
@@ -278,7 +281,7 @@ struct pending_ack {
 /* ---- housekeeping ---- */
 
 /* Rows whose time is strictly before a limit go; 0 = leave that kind alone. Inbox rows go only when
- * shown; the row without its body is the 30 days' memory of ids. A copy goes with its message, and only with it. */
+ * shown; the row without its body is the 30 days' memory of ids, and withheld no more. A copy goes with its message, and only with it. */
 struct state_prune {
     uint64_t outbox_ended_before_ms;  /* whole outbox rows, by ended_ms (CLASS_ENDED) */
     uint64_t inbox_body_before_ms;    /* bodies, by received_ms */
@@ -404,8 +407,12 @@ struct state_ops {
      * inbox_drop: a closed row that does not open; OK where there is none. */
     enum status (*inbox_open)(struct state *s, const struct inbox_row *row);
     enum status (*inbox_drop)(struct state *s, uint64_t order);
-    /* Marks shown. NOT_FOUND, also where it is closed. Again: OK. */
+    /* Marks shown, and no more withheld. NOT_FOUND, also where it is closed. Again: OK. */
     enum status (*inbox_show)(struct state *s, uint64_t order);
+    /* inbox_withhold: marks shown and withheld; NOT_FOUND, also where it is closed or shown. inbox_release: neither any more; NOT_FOUND,
+     * also where it is not withheld. */
+    enum status (*inbox_withhold)(struct state *s, uint64_t order);
+    enum status (*inbox_release)(struct state *s, uint64_t order);
 
     /* put replaces. scan: ascending, at most max. drop: all up to and including the position. */
     enum status (*ack_put)(struct state *s, const struct pending_ack *in);
@@ -485,6 +492,8 @@ enum status state_outbox_receipt(struct state *s, struct store_id store, struct 
 enum status state_inbox_put(struct state *s, struct inbox_row *row, bool *added) MUST_USE;
 enum status state_inbox_scan(struct state *s, struct inbox_scan *scan, struct arena *a) MUST_USE;
 enum status state_inbox_show(struct state *s, uint64_t order) MUST_USE;
+enum status state_inbox_withhold(struct state *s, uint64_t order) MUST_USE;
+enum status state_inbox_release(struct state *s, uint64_t order) MUST_USE;
 enum status state_ack_put(struct state *s, const struct pending_ack *in) MUST_USE;
 enum status state_ack_scan(struct state *s, struct pending_ack *out, size_t max,
                            size_t *count) MUST_USE;

@@ -42,7 +42,7 @@ CONTRACT_TEST(inbox_row_comes_back_whole_and_unshown_first)
 {
     struct inbox_row in = {.sender_account = account_of(1), .sender_device = {{2}}, .id = id_of(3),
                            .term = term_of(4), .seq = 5, .accepted_ms = 6, .received_ms = 7,
-                           .body = text("hello")};
+                           .body = text("hello"), .expires_ms = 11};
     struct inbox_row rows[4];
     struct inbox_scan all = {.rows = rows, .row_max = 4};
     bool added;
@@ -56,7 +56,7 @@ CONTRACT_TEST(inbox_row_comes_back_whole_and_unshown_first)
     cr_assert(memcmp(&rows[0].sender_account, &in.sender_account, 32) == 0);
     cr_assert(device_equal(rows[0].sender_device, in.sender_device));
     cr_assert(message_equal(rows[0].id, in.id) && term_equal(rows[0].term, in.term));
-    cr_assert(rows[0].seq == 5 && rows[0].accepted_ms == 6 && rows[0].received_ms == 7);
+    cr_assert(rows[0].seq == 5 && rows[0].accepted_ms == 6 && rows[0].received_ms == 7 && rows[0].expires_ms == 11);
     cr_assert(view_equal(rows[0].body, text("hello")) && !rows[0].shown);
     ok(state_inbox_show(f->s, in.order));
     ok(state_inbox_show(f->s, in.order));
@@ -142,6 +142,46 @@ CONTRACT_TEST(prune_takes_ended_outbox_rows_oldest_first)
     cr_assert_str_eq(rows[0].key.text, "a", "30 is not before 30");
     cr_assert_str_eq(rows[1].key.text, "d", "not ended");
     put_row(f, row_of("b", 2));
+    commit(f);
+}
+
+static size_t count_of(struct fixture *f, enum inbox_which which)
+{
+    struct inbox_row rows[8];
+    struct inbox_scan scan = {.which = which, .rows = rows, .row_max = 8};
+    ok(state_inbox_scan(f->s, &scan, &f->arena));
+    return scan.row_count;
+}
+
+CONTRACT_TEST(withheld_rows_are_as_shown_until_they_are_released)
+{
+    struct state_prune bodies = {.inbox_body_before_ms = 50, .row_max = 10};
+    bool more;
+    writing(f);
+    uint64_t one = put_inbox(f, 1, 1, "one", 60), two = put_inbox(f, 1, 2, "two", 10);
+    ok(state_inbox_withhold(f->s, one));
+    ok(state_inbox_withhold(f->s, two));
+    cr_assert_eq(state_inbox_withhold(f->s, two), STATUS_NOT_FOUND, "shown, for the relay");
+    cr_assert_eq(state_inbox_withhold(f->s, 999), STATUS_NOT_FOUND);
+    cr_assert_eq(state_inbox_release(f->s, 999), STATUS_NOT_FOUND);
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    cr_assert(count_of(f, INBOX_WITHHELD) == 2 && count_of(f, INBOX_UNSHOWN) == 0 && count_of(f, INBOX_UNSETTLED) == 0);
+    ok(state_prune(f->s, &bodies, &more));
+    cr_assert_eq(count_of(f, INBOX_WITHHELD), 1, "what has no body any more is nothing to be released");
+    cr_assert_eq(state_inbox_release(f->s, two), STATUS_NOT_FOUND);
+    ok(state_inbox_release(f->s, one));
+    cr_assert(count_of(f, INBOX_WITHHELD) == 0 && count_of(f, INBOX_UNSHOWN) == 1 && count_of(f, INBOX_UNSETTLED) == 1);
+    bodies.inbox_body_before_ms = 100;
+    bodies.inbox_before_ms = 100;
+    ok(state_prune(f->s, &bodies, &more));
+    cr_assert_eq(count_of(f, INBOX_UNSHOWN), 1, "what was not shown stays");
+    ok(state_inbox_withhold(f->s, one));
+    ok(state_inbox_show(f->s, one));
+    cr_assert_eq(state_inbox_release(f->s, one), STATUS_NOT_FOUND, "it was taken meanwhile");
+    ok(state_prune(f->s, &bodies, &more));
+    cr_assert_eq(count_of(f, INBOX_OPENED), 0);
     commit(f);
 }
 

@@ -136,6 +136,27 @@ bool contacts_settled(struct device *d)
     return p.wish == CONTACT_MODE_UNCHANGED && !scan.row_count;
 }
 
+/* Nothing is kept from a user but of whom he has blocked. */
+static void withheld_check(struct device *d)
+{
+    struct arena arena = {0};
+    struct inbox_row rows[32];
+    struct inbox_scan scan = {.which = INBOX_WITHHELD, .rows = rows, .row_max = 32};
+    struct state_verdict v;
+    ENSURE(may_read(d));
+    do {
+        ENSURE(state_inbox_scan(d->state, &scan, &arena) == STATUS_OK);
+        for (size_t i = 0; i < scan.row_count; i++) {
+            scan.after = rows[i].order;
+            enum status s = state_verdict_get(d->state, rows[i].sender_account, &v);
+            if (s != STATUS_OK || verdict_now(&v) != CONTACT_BLOCKED)
+                sim_fail(d->sim, "device %zu keeps a message from its user whose sender is not blocked", d->index);
+        }
+    } while (scan.row_count == 32);
+    state_rollback(d->state);
+    arena_fini(&arena);
+}
+
 /* ---- in the end ---- */
 
 /* What the relay has on its disk. */
@@ -201,6 +222,8 @@ static void probe(struct sim *s, size_t from, size_t to)
 void contacts_check(struct sim *s)
 {
     if (s->cuts) sim_run_for(s, PROBE_MS); /* a device hears of a loss with its next ping */
+    for (size_t i = 0; i < s->device_count && !s->failed; i++)
+        withheld_check(&s->devices[i]);
     for (size_t i = 0; i < s->device_count && !s->failed; i++)
         for (size_t k = 0; k < s->device_count && !s->failed; k++)
             if (i != k) compare(s, &s->devices[i], k);

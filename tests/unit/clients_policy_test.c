@@ -114,9 +114,27 @@ ENGINE_TEST(policy, a_word_is_told_until_the_relay_has_it)
     cr_assert(v.held == CONTACT_BLOCKED && !v.wished);
     cr_assert_eq(policy(f).version, 500);
     cr_assert_eq(happened(f, ENGINE_CONTACTS).status, STATUS_OK);
+}
+
+/* It is so here; what another device has said meanwhile, this home has not heard. */
+ENGINE_TEST(policy, a_word_that_changes_nothing_here_is_told_and_is_the_last_one)
+{
+    struct msg_contacts_set m;
+    session_only(f);
     set(f, other(1), CONTACT_BLOCKED);
+    tell_one(f, 0, 500);
+    set(f, other(1), CONTACT_BLOCKED);
+    struct frame frame = told(f, &m, 1);
+    cr_assert_eq(m.items[0].verdict, CONTACT_BLOCKED);
+    kept(f, &frame, 501, 502); /* the other device had taken it back */
+    page(f, (struct msg_contacts_are){.version = 502, .items = &(struct msg_contact){other(1), CONTACT_BLOCKED}, .item_count = 1});
+    cr_assert_eq(verdict(f, other(1)).held, CONTACT_BLOCKED);
+    mode(f, CONTACT_MODE_OPEN);
+    frame = told(f, &m, 0);
+    cr_assert_eq(m.mode, CONTACT_MODE_OPEN);
+    kept(f, &frame, 502, 502);
     pass(f, 30000);
-    cr_assert_eq(said_count(f, KIND_CONTACTS_SET) + said_count(f, KIND_CONTACTS_GET), 0, "it is so");
+    cr_assert_eq(said_count(f, KIND_CONTACTS_SET) + said_count(f, KIND_CONTACTS_GET), 0, "now it is so at the relay, too");
 }
 
 ENGINE_TEST(policy, another_word_meanwhile_is_told_behind_the_first)
@@ -405,6 +423,16 @@ ENGINE_TEST(policy, a_message_that_is_not_accepted_is_given_up)
 
 /* ---- what comes ---- */
 
+static size_t unshown_count(struct fixture *f)
+{
+    struct inbox_row rows[8];
+    struct inbox_scan scan = {.which = INBOX_UNSHOWN, .rows = rows, .row_max = 8};
+    cr_assert_eq(state_begin(f->state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_inbox_scan(f->state, &scan, &f->arena), STATUS_OK);
+    state_rollback(f->state);
+    return scan.row_count;
+}
+
 ENGINE_TEST(policy, what_came_from_who_is_blocked_is_settled_and_not_shown)
 {
     struct msg_ack ack;
@@ -502,6 +530,47 @@ ENGINE_TEST(policy, a_relay_makes_no_home_remember_strangers_without_end)
     cr_assert_eq(count, 256);
 }
 
+/* Another device has unblocked him, and he has written: that may be here before the news of the unblocking. */
+ENGINE_TEST(policy, what_comes_before_the_news_that_its_sender_is_not_blocked_any_more_is_shown_after_it)
+{
+    struct msg_contacts_set m;
+    struct msg_ack ack;
+    session_only(f);
+    set(f, f->bob.account, CONTACT_BLOCKED);
+    struct frame frame = told(f, &m, 1);
+    kept(f, &frame, 0, 5);
+    events_forget(f);
+    struct incoming in = deliveries(f, 1, 2);
+    deliver_only(f, &in);
+    (void)said_ack(f, &ack, 2);
+    cr_assert_not(has_happened(f, ENGINE_RECEIVED));
+    changed(f, 6);
+    turn(f);
+    page(f, (struct msg_contacts_are){.version = 6, .mode = CONTACT_MODE_OPEN});
+    cr_assert(has_happened(f, ENGINE_RECEIVED));
+    cr_assert_eq(unshown_count(f), 2);
+    take_all(f);
+    cr_assert_eq(unshown_count(f), 0);
+    set(f, f->bob.account, CONTACT_BLOCKED);
+    set(f, f->bob.account, CONTACT_NONE);
+    cr_assert_eq(unshown_count(f), 0, "what was taken does not come again");
+}
+
+/* The relay has no room for the block: it is no wish any more, and what was withheld for it comes. */
+ENGINE_TEST(policy, what_was_withheld_for_a_block_that_could_not_be_is_shown)
+{
+    struct msg_contacts_set m;
+    session_only(f);
+    set(f, f->bob.account, CONTACT_BLOCKED);
+    struct incoming in = deliveries(f, 1, 1);
+    deliver_only(f, &in);
+    cr_assert_eq(unshown_count(f), 0);
+    struct frame frame = told(f, &m, 1);
+    refuse(f, &frame, STATUS_TOO_LARGE, 0);
+    cr_assert_eq(verdict(f, f->bob.account).wish, CONTACT_NONE);
+    cr_assert_eq(unshown_count(f), 1);
+}
+
 /* Sealed, and opened: its session moves on, its sender hears that it was settled; the user sees nothing. */
 DUET_TEST(policy, a_sealed_message_of_who_is_blocked_is_opened_and_not_shown)
 {
@@ -515,6 +584,7 @@ DUET_TEST(policy, a_sealed_message_of_who_is_blocked_is_opened_and_not_shown)
     cr_assert_str_eq(read_all(d, ALICE), "");
     cr_assert_eq(duet_state(d, BOB, order), MESSAGE_SETTLED);
     cr_assert_eq(engine_contact_set(d->party[ALICE].e, d->now, d->party[BOB].me.account, CONTACT_NONE), STATUS_OK);
+    cr_assert_str_eq(read_all(d, ALICE), "two", "as soon as he is not blocked any more");
     (void)say(d, BOB, "three");
     duet_settle(d);
     cr_assert_str_eq(read_all(d, ALICE), "three");

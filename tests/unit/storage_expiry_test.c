@@ -12,6 +12,21 @@ static struct sending send_for(struct scene *e, uint64_t ttl_ms)
     return s;
 }
 
+Test(expiry, who_gets_a_message_with_a_time_to_live_is_told_its_end_also_when_it_is_offered_again)
+{
+    struct scene e = scene_new(false);
+    struct sending s = send_for(&e, HOUR_MS);
+    (void)send_for(&e, 0);
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+        cr_assert_eq(e.bob->got_count, 2);
+        cr_assert_eq(e.bob->got[0].item.expires_ms, s.accepted.expires_ms);
+        cr_assert_eq(e.bob->got[1].item.expires_ms, 0, "the relay's own time is nobody's wish");
+        world_restart(e.w);
+    }
+    scene_free(&e);
+}
+
 /* Enough sweeps to see every row a few times. */
 static void sweep(struct world *w)
 {
