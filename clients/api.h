@@ -1,5 +1,5 @@
 /* api: what the files behind sealmq.h share: the client, its ring of events, and how results and structs cross
- * the border. One file per noun: api_home, api_loop, api_event, api_prompt, api_identity, api_message, api_copy, api_inbox,
+ * the border. One file per noun: api_home, api_loop, api_event, api_prompt, api_identity, api_message, api_copy, api_inbox, api_history,
  * api_lookup, api_contact, api_policy, api_verify, api_text. Nothing outside of them includes this. */
 #ifndef SEALMQ_CLIENTS_API_H
 #define SEALMQ_CLIENTS_API_H
@@ -36,6 +36,8 @@ struct sealmq_client {
     uint64_t events_dropped;
     struct arena arena;          /* of one call */
     struct arena inbox_arena;    /* of the last sealmq_inbox_next */
+    struct arena history_arena;  /* of the last sealmq_history_get */
+    struct buffer history;       /* of struct history_place: the last sealmq_history_list */
     struct sealmq_part parts[SEALMQ_PARTS_MAX]; /* of the last message given */
     struct sealmq_part copy_parts[SEALMQ_PARTS_MAX]; /* of the last copy given */
     char error[SEALMQ_ERROR_MAX];
@@ -86,6 +88,9 @@ enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status re
 
 /* contact_event_fill: by which handle and name this home knows what the event is about. */
 void contact_event_fill(struct sealmq_client *c, const struct engine_event *e, struct sealmq_event *out);
+
+/* received_give: a row of the inbox, or what is told as one, with its names in the arena; within a transaction. */
+enum status received_give(struct sealmq_client *c, const struct inbox_row *row, struct arena *a, struct sealmq_received *out) MUST_USE;
 
 /* parts_copy: a row's, as the application sees them. */
 void parts_copy(const struct outbox_row *row, struct sealmq_part out[SEALMQ_PARTS_MAX]);

@@ -218,6 +218,8 @@ void sealmq_close(struct sealmq_client **client)
     state_close(&c->state);
     arena_fini(&c->arena);
     arena_fini(&c->inbox_arena);
+    arena_fini(&c->history_arena);
+    buffer_fini(&c->history);
     if (c->poll_fd >= 0) close(c->poll_fd);
     free(c->events);
     free(c);

@@ -17,7 +17,7 @@ struct sender {
     bool request; /* nothing is said of it, and requests are on */
 };
 
-static void received_give(const struct inbox_row *row, const struct sender *sender, struct sealmq_received *out)
+static void sender_give(const struct inbox_row *row, const struct sender *sender, struct sealmq_received *out)
 {
     bool sealed = row->sealed;
     enum sealmq_prompt_id asks = sender->request ? SEALMQ_PROMPT_REQUEST : SEALMQ_PROMPT_NONE;
@@ -37,31 +37,40 @@ static void received_give(const struct inbox_row *row, const struct sender *send
     api_give(out, &full, sizeof full);
 }
 
-static enum status handle_in(struct sealmq_client *c, struct account_id account, struct view *out)
+static enum status handle_in(struct sealmq_client *c, struct account_id account, struct arena *a, struct view *out)
 {
-    enum status s = state_contact_handle(c->state, account, &c->inbox_arena, out);
+    enum status s = state_contact_handle(c->state, account, a, out);
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 
-/* What is not sealed says not to whom: to this account, then. */
-static enum status own_in(struct sealmq_client *c, const struct inbox_row *row, struct sender *out)
+/* What says not to whom came to this account. */
+static enum status own_in(struct sealmq_client *c, const struct inbox_row *row, struct arena *a, struct sender *out)
 {
+    static const struct account_id nobody;
     struct state_identity me;
-    enum status s = state_identity_get(c->state, &c->inbox_arena, &me);
+    enum status s = state_identity_get(c->state, a, &me);
     out->own = s == STATUS_OK && memcmp(&row->sender_account, &me.account, sizeof me.account) == 0;
     if (!out->own) return s;
-    out->to = row->sealed ? row->sent_to : me.account;
-    return handle_in(c, out->to, &out->to_handle);
+    out->to = memcmp(&row->sent_to, &nobody, sizeof nobody) == 0 ? me.account : row->sent_to;
+    return handle_in(c, out->to, a, &out->to_handle);
 }
 
-static enum status sender_in(struct sealmq_client *c, const struct inbox_row *row, struct sender *out)
+static enum status sender_in(struct sealmq_client *c, const struct inbox_row *row, struct arena *a, struct sender *out)
 {
     struct contact contact;
-    enum status s = handle_in(c, row->sender_account, &out->handle);
-    if (s == STATUS_OK) s = own_in(c, row, out);
+    enum status s = handle_in(c, row->sender_account, a, &out->handle);
+    if (s == STATUS_OK) s = own_in(c, row, a, out);
     if (s == STATUS_OK) s = state_contact_get(c->state, row->sender_account, &contact);
     out->verified = s == STATUS_OK && contact.verified_ms > 0;
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+enum status received_give(struct sealmq_client *c, const struct inbox_row *row, struct arena *a, struct sealmq_received *out)
+{
+    struct sender sender = {.verified = false};
+    enum status s = sender_in(c, row, a, &sender);
+    if (s == STATUS_OK) sender_give(row, &sender, out);
+    return s;
 }
 
 static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox_row *row, struct sender *sender)
@@ -70,7 +79,7 @@ static enum status next_in(struct sealmq_client *c, uint64_t after, struct inbox
     struct inbox_scan scan = {.which = INBOX_UNSHOWN, .after = after, .rows = row, .row_max = 1};
     enum status s = state_inbox_scan(c->state, &scan, &c->inbox_arena);
     if (s == STATUS_OK && scan.row_count == 0) return STATUS_NOT_FOUND;
-    if (s == STATUS_OK) s = sender_in(c, row, sender);
+    if (s == STATUS_OK) s = sender_in(c, row, &c->inbox_arena, sender);
     if (s == STATUS_OK) s = state_identity_get(c->state, &c->inbox_arena, &me);
     return s == STATUS_OK ? state_is_request(c->state, &c->inbox_arena, me.account, row->sender_account, &sender->request) : s;
 }
@@ -85,7 +94,7 @@ enum sealmq_status sealmq_inbox_next(struct sealmq_client *c, uint64_t after, st
     if (s != STATUS_OK) return api_result(c, s);
     s = next_in(c, after, &row, &sender);
     state_rollback(c->state);
-    if (s == STATUS_OK) received_give(&row, &sender, out);
+    if (s == STATUS_OK) sender_give(&row, &sender, out);
     return api_result(c, s);
 }
 

@@ -56,8 +56,8 @@ static const struct sealmq_prompt PROMPTS[] = {
         "A recovery key was set for this account, and nobody has shown yet to have it: type it again while you have it at hand. "
         "Without it the account cannot be recovered, and no other key can be set, ever."},
     [SEALMQ_PROMPT_OLD_MESSAGES] = {.severity = SEALMQ_SEVERITY_INFO, .text =
-        "This device was added with the recovery key. Messages from before it cannot be restored, and neither can those that "
-        "wait for the account's other devices. Contacts who had verified you see that the account was recovered, and must "
+        "This device was added with the recovery key. Messages from before it cannot be restored, but for those that came with a "
+        "backup, and neither can those that wait for the account's other devices. Contacts who had verified you see that the account was recovered, and must "
         "compare again."},
     [SEALMQ_PROMPT_CONTACT_DEVICES] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "A contact's devices have changed: what is sealed from now on is for those that it has now, and for no other."},

@@ -98,7 +98,7 @@ enum sealmq_status sealmq_recovery_get(struct sealmq_client *c, struct sealmq_re
                                            : facts.set ? SEALMQ_RECOVERY_ACCOUNT
                                                        : SEALMQ_RECOVERY_NONE,
                                    .backup_ms = backup.made_ms, .set_ms = facts.set_ms, .uses = facts.uses, .used_ms = facts.used_ms,
-                                   .ours = facts.ours, .confirmed = facts.confirmed};
+                                   .ours = facts.ours, .confirmed = facts.confirmed, .backup_history = backup.history};
     api_give(out, &full, sizeof full);
     return api_result(c, s);
 }
@@ -155,7 +155,7 @@ enum sealmq_status sealmq_recovery_confirm(struct sealmq_client *c, const char *
 
 /* ---- backups ---- */
 
-static enum sealmq_status backup_begin(struct sealmq_client *c, bool take, const char *key, struct key_pair *pair)
+static enum sealmq_status backup_begin(struct sealmq_client *c, enum backup_action action, const char *key, struct key_pair *pair)
 {
     struct account_id account;
     struct contact own;
@@ -170,18 +170,24 @@ static enum sealmq_status backup_begin(struct sealmq_client *c, bool take, const
     if (s != STATUS_OK) return api_result(c, s);
     if (!own.log.has_recovery || memcmp(&own.log.recovery, &pair->new.signing, sizeof own.log.recovery) != 0)
         return api_fail(c, STATUS_REFUSED, "this is not the recovery key of this account");
-    return (enum sealmq_status)engine_backup(c->engine, host_now(), take, pair->new.backup);
+    return (enum sealmq_status)engine_backup(c->engine, host_now(), action, pair->new.backup);
 }
 
-enum sealmq_status sealmq_backup_begin(struct sealmq_client *c, bool take, const char *key)
+enum sealmq_status sealmq_backup_begin(struct sealmq_client *c, enum sealmq_backup_action wanted, const char *key)
 {
+    static const enum backup_action actions[] = {
+        [SEALMQ_BACKUP_MAKE] = BACKUP_MAKE, [SEALMQ_BACKUP_TAKE] = BACKUP_TAKE,
+        [SEALMQ_BACKUP_MAKE_WITH_HISTORY] = BACKUP_MAKE_WITH_HISTORY,
+        [SEALMQ_BACKUP_MAKE_WITHOUT_HISTORY] = BACKUP_MAKE_WITHOUT_HISTORY};
     enum sealmq_status s;
+    if ((size_t)wanted >= sizeof actions / sizeof actions[0]) return api_result(c, STATUS_MALFORMED);
+    const enum backup_action action = actions[wanted];
     if (key) {
         struct key_pair *pair = pair_new();
-        s = backup_begin(c, take, key, pair);
+        s = backup_begin(c, action, key, pair);
         sodium_free(pair);
     } else {
-        s = (enum sealmq_status)engine_backup(c->engine, host_now(), take, NULL);
+        s = (enum sealmq_status)engine_backup(c->engine, host_now(), action, NULL);
         if (s == SEALMQ_NOT_FOUND)
             return api_fail(c, STATUS_NOT_FOUND, "this device does not keep the account's backup key: give the recovery key");
     }
@@ -198,7 +204,10 @@ enum sealmq_status sealmq_backup_get(struct sealmq_client *c, struct sealmq_back
     struct sealmq_backup full = {.stage = (enum sealmq_backup_stage)v.stage, .status = (enum sealmq_status)v.status,
                                  .version = v.version, .made_ms = v.summary.made_ms, .contacts = (uint32_t)v.summary.contacts,
                                  .named = (uint32_t)v.summary.named, .known = (uint32_t)v.summary.known,
-                                 .left = (uint32_t)v.summary.left, .older = v.older};
+                                 .left = (uint32_t)v.summary.left, .older = v.older,
+                                 .messages = (uint32_t)v.summary.messages,
+                                 .messages_known = (uint32_t)v.summary.messages_known,
+                                 .messages_left = (uint32_t)v.summary.messages_left};
     api_give(out, &full, sizeof full);
     return SEALMQ_OK;
 }

@@ -128,7 +128,7 @@ static enum status offer_make_in(struct engine *e, struct now now, struct approv
     if (verdict == LINK_APPROVED) {
         s = state_identity_get(e->state, &e->arena, &me);
         if (s == STATUS_OK) s = state_contact_get(e->state, me.account, &own);
-        if (s == STATUS_OK) s = backup_write_in(e->state, now.wall_ms, LINK_PARTS_MAX * LINK_DATA_MAX, &data, &summary);
+        if (s == STATUS_OK) s = backup_write_in(e->state, now.wall_ms, LINK_PARTS_MAX * LINK_DATA_MAX, false, &data, &summary);
         if (s != STATUS_OK) goto out;
         m.entry = me.entry;
         m.handle = me.claimed ? me.handle : view_of(NULL, 0);

@@ -13,6 +13,7 @@
 
 #define OF_SETTING   "backup.of"   /* the recovery key to which the kept key belongs */
 #define SEEN_SETTING "backup.seen" /* version u64, made_ms u64 */
+#define HISTORY_SETTING "backup.history" /* one byte: backups of this home have messages */
 #define PAGE         4096u         /* sizes are told in these */
 #define PLAIN_LEN_MAX (BACKUP_PARTS_MAX * BACKUP_PLAIN_MAX / PAGE * PAGE)
 #define AGAIN_MAX    3u            /* times that another device may come between */
@@ -20,7 +21,8 @@
 struct backup_job {
     struct backup_view view;
     uint8_t *key; /* sodium_malloc */
-    bool take, given, listed; /* listed: what the relay has is known */
+    enum backup_action action;
+    bool given, listed; /* listed: what the relay has is known */
     struct backup_facts facts;
     struct msg_backup_has has;
     struct backup_place place; /* its part: the next one */
@@ -62,7 +64,14 @@ enum status state_backup_facts(struct state *state, struct arena *a, struct back
         out->version = get_u64(seen.at);
         out->made_ms = get_u64(seen.at + 8);
     }
+    if (s == STATUS_OK || s == STATUS_NOT_FOUND) s = state_setting_get(state, HISTORY_SETTING, a, &seen);
+    out->history = s == STATUS_OK;
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+static enum status history_put(struct state *state, bool history)
+{
+    return state_setting_put(state, HISTORY_SETTING, view_of("1", history ? 1 : 0));
 }
 
 enum status state_backup_key_put(struct state *state, const struct signing_pk *recovery, const uint8_t key[32])
@@ -105,11 +114,13 @@ static void job_end(struct backup_job *j, enum status s)
 static enum status begin_in(struct engine *e, struct backup_job *j)
 {
     enum status s = state_backup_facts(e->state, &e->arena, &j->facts);
+    if (j->action == BACKUP_MAKE_WITH_HISTORY) j->facts.history = true;
+    if (j->action == BACKUP_MAKE_WITHOUT_HISTORY) j->facts.history = false;
     if (s != STATUS_OK || j->given) return s;
     return j->facts.key ? state_kept_key_get(e->state, KEPT_BACKUP, j->key) : STATUS_NOT_FOUND;
 }
 
-enum status engine_backup(struct engine *e, struct now now, bool take, const uint8_t *key)
+enum status engine_backup(struct engine *e, struct now now, enum backup_action action, const uint8_t *key)
 {
     if (e->backup && e->backup->view.stage == BACKUP_UNDER_WAY) return STATUS_STATE;
     backup_free(e);
@@ -119,7 +130,7 @@ enum status engine_backup(struct engine *e, struct now now, bool take, const uin
     e->backup = j;
     j->key = sodium_malloc(32);
     ENSURE(j->key);
-    j->take = take;
+    j->action = action;
     j->given = key != NULL;
     j->ask_ms = now.mono_ms;
     j->view.stage = BACKUP_UNDER_WAY;
@@ -163,7 +174,7 @@ void backup_drive(struct engine *e, struct now now)
     struct backup_job *j = e->backup;
     uint16_t home = home_of_account(e->identity.account);
     if (!is_due(e) || !may_ask(e) || j->ask_ms > now.mono_ms) return;
-    if (j->listed && !j->take) {
+    if (j->listed && j->action != BACKUP_TAKE) {
         const uint8_t *at = j->sealed.at + part_at(j, j->place.part);
         struct msg_backup_put m = {.version = j->place.version, .previous = j->has.version, .id = j->place.id,
                                    .part = j->place.part, .of = j->place.of, .bytes = view_of(at, j->lens[j->place.part])};
@@ -193,7 +204,7 @@ void backup_failed(struct engine *e, struct now now, struct request *r, enum sta
 static enum status plain_make_in(struct engine *e, struct now now, struct backup_job *j)
 {
     write_u32(&j->plain, 0);
-    enum status s = backup_write_in(e->state, now.wall_ms, PLAIN_LEN_MAX, &j->plain, &j->view.summary);
+    enum status s = backup_write_in(e->state, now.wall_ms, PLAIN_LEN_MAX, j->facts.history, &j->plain, &j->view.summary);
     if (s != STATUS_OK) return s;
     put_u32(j->plain.at, (uint32_t)(j->plain.len - 4));
     size_t more = (PAGE - j->plain.len % PAGE) % PAGE;
@@ -243,6 +254,7 @@ static enum status made_in(struct engine *e, const struct backup_job *j)
     struct contact own;
     enum status s = state_contact_get(e->state, e->identity.account, &own);
     if (s == STATUS_OK && j->given) s = state_backup_key_put(e->state, &own.log.recovery, j->key);
+    if (s == STATUS_OK) s = history_put(e->state, j->facts.history);
     return s == STATUS_OK ? seen_put(e->state, j->view.version, j->view.summary.made_ms) : s;
 }
 
@@ -289,27 +301,29 @@ void backup_has_reply(struct engine *e, struct now now, struct request *r, const
 
 /* ---- taking one ---- */
 
-static enum status taken_in(struct engine *e, const struct backup_job *j, struct view content, struct backup_summary *out)
+static enum status taken_in(struct engine *e, struct now now, const struct backup_job *j, struct view content,
+                            struct backup_summary *out)
 {
     struct contact own;
     enum status s = state_contact_get(e->state, e->identity.account, &own);
-    if (s == STATUS_OK) s = backup_take_in(e->state, content, out);
+    if (s == STATUS_OK) s = backup_take_in(e->state, content, now.wall_ms, out);
+    if (s == STATUS_OK && out->messages) s = history_put(e->state, true);
     if (s == STATUS_OK && j->given && own.log.has_recovery) s = state_backup_key_put(e->state, &own.log.recovery, j->key);
     uint64_t seen = j->facts.version > j->has.version ? j->facts.version : j->has.version;
     return s == STATUS_OK ? seen_put(e->state, seen, j->facts.made_ms) : s;
 }
 
-static void take_end(struct engine *e, struct backup_job *j)
+static void take_end(struct engine *e, struct now now, struct backup_job *j)
 {
     struct reader r = reader_of(buffer_view(&j->plain));
     struct view content = read_view(&r, read_u32(&r));
     enum status s = r.failed ? STATUS_MALFORMED : tx_begin(e, STATE_WRITE);
-    if (s == STATUS_OK) s = tx_end(e, taken_in(e, j, content, &j->view.summary));
+    if (s == STATUS_OK) s = tx_end(e, taken_in(e, now, j, content, &j->view.summary));
     if (s == STATUS_IO || s == STATUS_DAMAGED) (void)engine_fault(e, s);
     job_end(j, s);
 }
 
-static void part_take(struct engine *e, struct backup_job *j, struct view bytes)
+static void part_take(struct engine *e, struct now now, struct backup_job *j, struct view bytes)
 {
     j->place.version = j->has.version;
     j->place.id = j->has.id;
@@ -318,7 +332,7 @@ static void part_take(struct engine *e, struct backup_job *j, struct view bytes)
     if (s != STATUS_OK)
         job_end(j, s);
     else if (++j->place.part == j->place.of)
-        take_end(e, j);
+        take_end(e, now, j);
 }
 
 static void listed(struct engine *e, struct now now, struct backup_job *j)
@@ -327,7 +341,7 @@ static void listed(struct engine *e, struct now now, struct backup_job *j)
     j->view.older = j->has.version < j->facts.version;
     j->place.part = 0;
     buffer_clear(&j->plain);
-    if (!j->take) {
+    if (j->action != BACKUP_TAKE) {
         make_begin(e, now, j);
         return;
     }
@@ -353,7 +367,7 @@ void backup_is_reply(struct engine *e, struct now now, struct request *r, const 
     j->ask_ms = now.mono_ms;
     j->has = m.has;
     if (same)
-        part_take(e, j, m.bytes);
+        part_take(e, now, j, m.bytes);
     else if (j->listed && ++j->again > AGAIN_MAX)
         job_end(j, STATUS_STATE);
     else /* the first answer, or a newer one has taken its place meanwhile */

@@ -11,6 +11,7 @@ struct backup_facts {
     bool key;           /* this device has the backup key of the account's present recovery key */
     uint64_t version;   /* the newest one that this home has made or seen whole; 0 = none */
     uint64_t made_ms;   /* of the last one that this home has made; 0 = none */
+    bool history;       /* it has, or is to have, messages */
 };
 /* state_backup_facts: within a transaction. OK; NOT_FOUND: no account. state_backup_key_put: the key that belongs to this
  * recovery key is kept. */
@@ -29,11 +30,18 @@ struct backup_view {
     struct backup_summary summary;
 };
 
-/* engine_backup: begins, in this session or the next; `take`: takes the relay's, else makes one. In memory only: a process that ends before
+enum backup_action {
+    BACKUP_MAKE, /* with messages if this home's last one had them */
+    BACKUP_TAKE,
+    BACKUP_MAKE_WITH_HISTORY,
+    BACKUP_MAKE_WITHOUT_HISTORY,
+};
+
+/* engine_backup: begins, in this session or the next: takes the relay's, or makes one. In memory only: a process that ends before
  * it is done has left nothing, or all. key: NULL = the one that is kept; one that is given is kept where it turns out to be right (take), or
  * at once (make; the caller has compared it with the account's recovery key). OK; STATE: one is under way; NOT_FOUND: no key is kept, or the account has no
  * recovery key; as state_begin. engine_backup_view: how it goes. */
-enum status engine_backup(struct engine *e, struct now now, bool take, const uint8_t *key) MUST_USE;
+enum status engine_backup(struct engine *e, struct now now, enum backup_action action, const uint8_t *key) MUST_USE;
 void engine_backup_view(const struct engine *e, struct backup_view *out);
 
 #endif

@@ -4,10 +4,12 @@
 
 #include "broker/wire/identity.h"
 #include "clients/engine.h"
+#include "clients/history.h"
 
 #include <string.h>
 
-#define FORMAT 1u
+#define FORMAT_CONTACTS 1u
+#define FORMAT_HISTORY  2u /* and messages */
 
 /* ---- writing ---- */
 
@@ -106,9 +108,62 @@ static enum status bounded_write(struct state *state, struct arena *a, struct ac
     return s;
 }
 
-enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_max, struct buffer *out,
+#define MESSAGE_HEAD_LEN (32u + 16u + 16u + 8u + 1u + 32u + 4u) /* at most; before its payload */
+enum { FLAG_SEALED = 1, FLAG_OWN = 2 };
+
+static void message_write(const struct history_item *m, bool own, struct buffer *out)
+{
+    write_bytes(out, m->sender.bytes, sizeof m->sender.bytes);
+    write_bytes(out, m->device.bytes, sizeof m->device.bytes);
+    write_bytes(out, m->id.bytes, sizeof m->id.bytes);
+    write_u64(out, m->accepted_ms);
+    write_u8(out, (uint8_t)((m->sealed ? FLAG_SEALED : 0) | (own ? FLAG_OWN : 0)));
+    if (own) write_bytes(out, m->to.bytes, sizeof m->to.bytes);
+    write_u32(out, (uint32_t)m->payload.len);
+    write_view(out, m->payload);
+}
+
+/* The newest first; a long one that has no room is no reason to leave out a short one. */
+static enum status messages_write(struct state *state, struct account_id own, size_t len_max, const struct history_place *places,
+                                  size_t count, struct buffer *out, struct backup_summary *summary)
+{
+    struct arena one = {0};
+    enum status s = STATUS_OK;
+    while (count-- && s == STATUS_OK) {
+        struct history_item m;
+        arena_reset(&one);
+        s = history_get_in(state, &one, &places[count], &m);
+        bool has_room = out->len < len_max && len_max - out->len >= MESSAGE_HEAD_LEN + m.payload.len;
+        if (s == STATUS_OK && !m.timed && !has_room) summary->messages_left++;
+        if (s == STATUS_OK && !m.timed && has_room) {
+            message_write(&m, memcmp(&m.sender, &own, sizeof own) == 0, out);
+            summary->messages++;
+        }
+        if (s == STATUS_NOT_FOUND) s = STATUS_OK; /* its words are gone */
+    }
+    arena_fini(&one);
+    return s;
+}
+
+static enum status history_write(struct state *state, struct account_id own, size_t len_max, struct buffer *out,
+                                 struct backup_summary *summary)
+{
+    struct buffer places = {0};
+    size_t count_at = out->len;
+    write_u32(out, 0);
+    enum status s = history_list_in(state, &places);
+    if (s == STATUS_OK)
+        s = messages_write(state, own, len_max, (const struct history_place *)(const void *)places.at,
+                           places.len / sizeof(struct history_place), out, summary);
+    buffer_fini(&places);
+    put_u32(out->at + count_at, (uint32_t)summary->messages);
+    return s;
+}
+
+enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_max, bool history, struct buffer *out,
                             struct backup_summary *summary)
 {
+    const size_t contacts_max = history && len_max > 4 ? len_max - 4 : len_max;
     struct arena a = {0};
     struct state_identity me;
     struct contact own;
@@ -116,13 +171,14 @@ enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_ma
     enum status s = state_identity_get(state, &a, &me);
     if (s == STATUS_OK) s = state_contact_get(state, me.account, &own);
     if (s == STATUS_OK) {
-        write_u8(out, FORMAT);
+        write_u8(out, history ? FORMAT_HISTORY : FORMAT_CONTACTS);
         write_u64(out, made_ms);
         write_bytes(out, me.account.bytes, sizeof me.account.bytes);
         write_u64(out, own.log.length);
         write_bytes(out, own.log.head.bytes, sizeof own.log.head.bytes);
-        s = bounded_write(state, &a, me.account, len_max, out, summary);
+        s = bounded_write(state, &a, me.account, contacts_max, out, summary);
     }
+    if (s == STATUS_OK && history) s = history_write(state, me.account, len_max, out, summary);
     arena_fini(&a);
     return s;
 }
@@ -191,6 +247,40 @@ static enum status contact_take(struct state *state, struct reader *r, struct ar
     return s == STATUS_OK ? handle_put_in(state, handle, account) : s;
 }
 
+static enum status message_take(struct state *state, struct reader *r, struct account_id own, uint64_t now_ms,
+                                struct backup_summary *summary)
+{
+    static const struct account_id nobody;
+    struct history_item m = {.timed = false};
+    bool added;
+    read_bytes(r, m.sender.bytes, sizeof m.sender.bytes);
+    read_bytes(r, m.device.bytes, sizeof m.device.bytes);
+    read_bytes(r, m.id.bytes, sizeof m.id.bytes);
+    m.accepted_ms = read_u64(r);
+    uint8_t flags = read_u8(r);
+    if (flags & FLAG_OWN) read_bytes(r, m.to.bytes, sizeof m.to.bytes);
+    m.payload = read_view(r, read_u32(r));
+    m.sealed = flags & FLAG_SEALED;
+    bool is_own = memcmp(&m.sender, &own, sizeof own) == 0, to_nobody = memcmp(&m.to, &nobody, sizeof nobody) == 0;
+    if (r->failed || flags > (FLAG_SEALED | FLAG_OWN) || is_own != ((flags & FLAG_OWN) != 0) || is_own == to_nobody ||
+        !m.payload.len || m.payload.len > PAYLOAD_LEN_MAX || m.accepted_ms > HISTORY_TIME_MAX)
+        return STATUS_MALFORMED;
+    enum status s = history_put_in(state, &m, now_ms, &added);
+    summary->messages++;
+    summary->messages_known += !added;
+    return s;
+}
+
+static enum status history_take(struct state *state, struct reader *r, struct account_id own, uint64_t now_ms,
+                                struct backup_summary *summary)
+{
+    uint32_t count = read_u32(r);
+    enum status s = r->failed ? STATUS_MALFORMED : STATUS_OK;
+    for (uint32_t i = 0; i < count && s == STATUS_OK; i++)
+        s = message_take(state, r, own, now_ms, summary);
+    return s;
+}
+
 /* The log that we were shown must go on from the one that the backup's maker knew. */
 static enum status own_compare(struct state *state, struct arena *a, struct account_id account, uint64_t length,
                                const uint8_t head[32])
@@ -207,7 +297,7 @@ static enum status own_compare(struct state *state, struct arena *a, struct acco
     return memcmp(there.bytes, head, sizeof there.bytes) == 0 ? STATUS_OK : STATUS_RELAY_BEHIND;
 }
 
-static enum status take_in(struct state *state, struct view content, bool offered, struct backup_summary *summary)
+static enum status take_in(struct state *state, struct view content, bool offered, uint64_t now_ms, struct backup_summary *summary)
 {
     struct arena a = {0};
     struct reader r = reader_of(content);
@@ -219,25 +309,27 @@ static enum status take_in(struct state *state, struct view content, bool offere
     uint64_t length = read_u64(&r);
     read_bytes(&r, head, sizeof head);
     uint32_t count = read_u32(&r);
-    enum status s = r.failed || format != FORMAT ? STATUS_MALFORMED : state_identity_get(state, &a, &me);
+    bool is_known = format == FORMAT_CONTACTS || format == FORMAT_HISTORY;
+    enum status s = r.failed || !is_known ? STATUS_MALFORMED : state_identity_get(state, &a, &me);
     if (s == STATUS_OK && memcmp(&account, &me.account, sizeof account) != 0) s = STATUS_BAD_ENTRY;
     if (s == STATUS_OK && !offered) s = own_compare(state, &a, account, length, head);
     for (uint32_t i = 0; i < count && s == STATUS_OK; i++) {
         s = contact_take(state, &r, &a, &before, summary);
         arena_reset(&a);
     }
+    if (s == STATUS_OK && format == FORMAT_HISTORY) s = history_take(state, &r, me.account, now_ms, summary);
     if (s == STATUS_OK && reader_done(&r) != STATUS_OK) s = STATUS_MALFORMED;
     arena_fini(&a);
     return s;
 }
 
-enum status backup_take_in(struct state *state, struct view content, struct backup_summary *summary)
+enum status backup_take_in(struct state *state, struct view content, uint64_t now_ms, struct backup_summary *summary)
 {
-    return take_in(state, content, false, summary);
+    return take_in(state, content, false, now_ms, summary);
 }
 
 enum status backup_take_offered_in(struct state *state, struct view content, struct backup_summary *summary)
 {
     *summary = (struct backup_summary){.made_ms = 0};
-    return content.len && content.at[0] > FORMAT ? STATUS_OK : take_in(state, content, true, summary);
+    return content.len && content.at[0] > FORMAT_CONTACTS ? STATUS_OK : take_in(state, content, true, 0, summary);
 }

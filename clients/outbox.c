@@ -23,14 +23,15 @@ void outbox_tell(struct engine *e, const struct outbox_row *row)
                                         .state = row->state, .attempt = row->attempt});
 }
 
-/* Once ended a message's bytes go; the words of one that did not arrive stay for the user, and of one that is held the head
- * of its content: it was counted. */
+/* Once ended a message's bytes go; its words stay for the user until the row is pruned, unless it has arrived and was to live for a time
+ * only; and of one that is held the head of its content: it was counted. */
 static enum status bytes_drop_in(struct engine *e, const struct outbox_row *row)
 {
     struct arena one = {0}; /* there may be thousands */
     struct outbox_body body = {0}, rest = {0};
     enum status s = STATUS_OK;
-    if (row->state != MESSAGE_SETTLED && !row->copy_of) s = state_body_get(e->state, row->order, &one, &body);
+    bool is_over = row->state == MESSAGE_SETTLED && row->ttl_ms;
+    if (!is_over && !row->copy_of) s = state_body_get(e->state, row->order, &one, &body);
     rest.payload = body.payload;
     if (row->state == MESSAGE_HELD) rest.head = body.head;
     if (s == STATUS_OK) s = state_body_put(e->state, row->order, &rest);

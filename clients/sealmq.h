@@ -464,6 +464,19 @@ SEALMQ_API enum sealmq_status sealmq_inbox_next(struct sealmq_client *client, ui
  * back those behind it. Uses the disk. OK, also again; NOT_FOUND: one of them is none, and none was taken. */
 SEALMQ_API enum sealmq_status sealmq_ack(struct sealmq_client *client, const uint64_t *orders, size_t count) SEALMQ_MUST_USE;
 
+/* ---- what this home holds ---- */
+
+/* A home holds the messages of the last 30 days, and what came with a backup for 30 days after that: received ones, and sent ones that were
+ * accepted (until they are settled, where they were given a time to live).
+ * sealmq_history_list: looks for them once, all or those `with` an account (NULL = all): *count of them. Reads all that is held.
+ * sealmq_history_get: the one with this index, from 0, the oldest, as sealmq_inbox_next gives it, but that `order` is 0 for those that
+ * this device has sent, and nothing is said of requests, and of when it came. The payload is good until the next sealmq_history_get. OK;
+ * NOT_FOUND: beyond *count, or gone since. Both use the disk. */
+SEALMQ_API enum sealmq_status sealmq_history_list(struct sealmq_client *client, const struct sealmq_account *with,
+                                                  size_t *count) SEALMQ_MUST_USE;
+SEALMQ_API enum sealmq_status sealmq_history_get(struct sealmq_client *client, size_t index,
+                                                 struct sealmq_received *out) SEALMQ_MUST_USE;
+
 /* ---- contacts ---- */
 
 /* sealmq_lookup: asks the relay which account a handle points to; SEALMQ_EVENT_LOOKUP answers within timeout_ms (0 = 10

@@ -28,6 +28,7 @@ struct sealmq_recovery {
     bool ours;        /* this device has set the key, or its home was made with it, */
     bool confirmed;   /* and its user has shown to have it since */
     uint64_t backup_ms; /* when this device has made its last backup; 0 = never */
+    bool backup_history; /* this device's backups have messages in them */
 };
 /* sealmq_recovery_get: as this home knows it. Uses the disk. OK. */
 SEALMQ_API enum sealmq_status sealmq_recovery_get(struct sealmq_client *client, struct sealmq_recovery *out) SEALMQ_MUST_USE;
@@ -87,14 +88,25 @@ struct sealmq_backup {
     uint32_t known;    /* taken: of them those that were here already, and stay as they are */
     uint32_t left;     /* made: contacts not in it, as 4 MiB are full: the last are those who have only written to this account */
     bool older;        /* the relay has an older one than this home has seen: it has lost one, or hides it */
+    uint32_t messages; /* in it */
+    uint32_t messages_known; /* taken: of them those that were here already */
+    uint32_t messages_left;  /* made: those for which there was no room, the oldest */
 };
-/* sealmq_backup_begin: makes a backup of the contacts that this home holds, and leaves it, sealed, at the relay; or (take) takes
- * the one that is there: contacts that are not here come with their names, the histories of their keys and the user's marks. It holds
- * no message, no session, and no key of a device. key: the recovery key; NULL = the key that this device keeps (`backup`). In this
+enum sealmq_backup_action {
+    SEALMQ_BACKUP_MAKE = 0, /* with messages if this device's last one had them, or came with them */
+    SEALMQ_BACKUP_TAKE = 1,
+    SEALMQ_BACKUP_MAKE_WITH_HISTORY = 2,
+    SEALMQ_BACKUP_MAKE_WITHOUT_HISTORY = 3
+};
+/* sealmq_backup_begin: makes a backup of the contacts that this home holds, and leaves it, sealed, at the relay; or takes
+ * the one that is there: contacts that are not here come with their names, the histories of their keys and the user's marks. With history
+ * it has the messages, too, that this home holds (sealmq_history_list), the newest first, but for those whose sender gave them a time
+ * to live; they come into the list of the home that takes it, not into its inbox. It holds no session and no key of a device. key: the recovery key; NULL = the key that this device keeps (`backup`). In this
  * session or the next, in memory: a process that ends before it is done has left nothing, or all of it. Uses the disk. OK; MALFORMED (the key),
  * REFUSED (it is not the account's), STATE (one is under way), NOT_FOUND (no key is kept here: give it).
  * sealmq_backup_get: how it goes, or went; after each sealmq_process. */
-SEALMQ_API enum sealmq_status sealmq_backup_begin(struct sealmq_client *client, bool take, const char *key) SEALMQ_MUST_USE;
+SEALMQ_API enum sealmq_status sealmq_backup_begin(struct sealmq_client *client, enum sealmq_backup_action action,
+                                                  const char *key) SEALMQ_MUST_USE;
 SEALMQ_API enum sealmq_status sealmq_backup_get(struct sealmq_client *client, struct sealmq_backup *out) SEALMQ_MUST_USE;
 
 /* ---- an account comes back ---- */

@@ -1,4 +1,5 @@
-/* backup: contacts, sealed under the recovery key's own key, at the relay. Saying what there is, making one, taking one. */
+/* backup: contacts, and messages where their user wants that, sealed under the recovery key's own key, at the relay. Saying what there is,
+ * making one, taking one. */
 #include "clients/cli/backup.h"
 #include "clients/cli/secret.h"
 
@@ -67,7 +68,7 @@ static int show(struct backup_call *b)
     bool has_key = b->now.mode == SEALMQ_RECOVERY_BACKUP;
     output_time(b->now.backup_ms, at);
     if (b->device.command->json) {
-        json_t *object = json_pack("{s:b}", "key", has_key);
+        json_t *object = json_pack("{s:b, s:b}", "key", has_key, "history", b->now.backup_history);
         if (b->now.backup_ms) ENSURE(json_object_set_new(object, "made", json_string(at)) == 0);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
@@ -78,10 +79,20 @@ static int show(struct backup_call *b)
     else
         printf("backup: none made by this device\n");
     if (b->now.mode != SEALMQ_RECOVERY_NONE)
-        printf("%s\nA backup has the contacts: names, histories of their keys, who is verified. It has no message: those cannot be\n"
-               "restored. The relay keeps it and cannot open it.\n",
-               has_key ? "This device keeps the key for backups: backup create" : "backup create --key-file FILE: with the recovery key");
+        printf("%s\nA backup has the contacts: names, histories of their keys, who is verified. %s\n"
+               "The relay keeps it and cannot open it.\n",
+               has_key ? "This device keeps the key for backups: backup create" : "backup create --key-file FILE: with the recovery key",
+               b->now.backup_history
+                   ? "This device's have the messages of the last\n30 days, too, but for those that were sent with a time to live; others cannot be restored."
+                   : "It has no message: those cannot be\nrestored. With --history backups have the messages of the last 30 days from then on.");
     return EXIT_OK;
+}
+
+static enum sealmq_backup_action action_of(const struct command *c, bool take)
+{
+    if (take) return SEALMQ_BACKUP_TAKE;
+    if (command_option(c, "history")) return SEALMQ_BACKUP_MAKE_WITH_HISTORY;
+    return command_option(c, "no-history") ? SEALMQ_BACKUP_MAKE_WITHOUT_HISTORY : SEALMQ_BACKUP_MAKE;
 }
 
 /* The key that is kept does, unless one is given. */
@@ -93,7 +104,7 @@ static int begin(struct backup_call *b, bool take)
     int failed = ask ? secret_read(c, file, "Type the recovery key: ", &b->key) : EXIT_OK;
     if (failed) return failed;
     if (ask && !secret_is_key(&b->key)) return command_fail(c, EXIT_FAILED, "nothing was done");
-    enum sealmq_status s = sealmq_backup_begin(b->device.client, take, ask ? b->key.text : NULL);
+    enum sealmq_status s = sealmq_backup_begin(b->device.client, action_of(c, take), ask ? b->key.text : NULL);
     secret_wipe(&b->key, sizeof b->key);
     if (s == SEALMQ_OK) return EXIT_OK;
     if (s == SEALMQ_LOCKED || s == SEALMQ_IO || s == SEALMQ_DAMAGED) return device_fail(&b->device, s);
@@ -108,19 +119,24 @@ static int result_print(const struct backup_call *b, bool take)
     if (backup->older)
         fprintf(stderr, "warning: the relay has an older backup than this device has seen: it has lost one, or hides it\n");
     if (b->device.command->json) {
-        json_t *object = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "state", take ? "restored" : "made", "version",
+        json_t *object = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I}", "state", take ? "restored" : "made", "version",
                                    (json_int_t)backup->version, "made", at, "contacts", (json_int_t)backup->contacts, "named",
                                    (json_int_t)backup->named, "known", (json_int_t)backup->known, "left", (json_int_t)backup->left,
-                                   "older", backup->older);
+                                   "older", backup->older, "messages", (json_int_t)backup->messages, "messages_known",
+                                   (json_int_t)backup->messages_known, "messages_left", (json_int_t)backup->messages_left);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     printf("%s backup number %llu%s%s: %u contacts", take ? "Taken:" : "Made:", (unsigned long long)backup->version,
            take ? ", made " : "", take ? at : "", backup->contacts);
     if (take && backup->known) printf(", %u of them here already", backup->known);
     if (backup->named) printf(", %u of them by name only", backup->named);
+    if (backup->messages) printf("; %u messages", backup->messages);
+    if (take && backup->messages_known) printf(", %u of them here already", backup->messages_known);
     printf("\n");
     if (backup->left) printf("%u more have no room in it: a backup has 4 MiB\n", backup->left);
-    if (take) printf("A relay may give an older backup than the last one: look at its date. Messages are in no backup.\n");
+    if (backup->messages_left) printf("%u messages have no room in it, the oldest: a backup has 4 MiB\n", backup->messages_left);
+    if (take) printf("A relay may give an older backup than the last one: look at its date.%s\n",
+                     backup->messages ? " The messages are in history." : " It has no message: those cannot be restored.");
     return EXIT_OK;
 }
 
@@ -148,6 +164,10 @@ int backup_run(struct command *c)
         action++;
     if (action == 3) return command_fail(c, EXIT_USAGE, "unknown action %.64s: see --help", c->arguments[0]);
     if (!command_number(c, "timeout", 0, 3600, 30, &timeout_s)) return EXIT_USAGE;
+    if ((command_option(c, "history") || command_option(c, "no-history")) && action != 1)
+        return command_fail(c, EXIT_USAGE, "--history and --no-history belong to backup create");
+    if (command_option(c, "history") && command_option(c, "no-history"))
+        return command_fail(c, EXIT_USAGE, "with messages, or without: not both");
     uint64_t deadline_ms = loop_deadline_ms(timeout_s);
     int failed = device_open(&b.device, c, false, 0);
     if (!failed) failed = facts_read(&b);

@@ -27,5 +27,6 @@ int unblock_run(struct command *c);
 int requests_run(struct command *c);
 int recovery_run(struct command *c);
 int backup_run(struct command *c);
+int history_run(struct command *c);
 
 #endif

@@ -86,7 +86,13 @@ static const struct option_rule RECOVERY_OPTIONS[] = {
     {"timeout", "S", "how long to try to reach the relay (2; setup 10, restore 30)", false},
 };
 
+static const struct option_rule HISTORY_OPTIONS[] = {
+    {"last", "N", "at most so many, the newest (100)", false},
+};
+
 static const struct option_rule BACKUP_OPTIONS[] = {
+    {"history", NULL, "create: with the messages that this home holds; later ones, too", false},
+    {"no-history", NULL, "create: without messages, and later ones, too", false},
     {"key-file", "FILE", "its first line is the recovery key (create: the kept key; restore: that, or standard input)", false},
     {"timeout", "S", "how long to try to reach the relay (30)", false},
 };
@@ -127,7 +133,10 @@ static const struct command_rule COMMANDS[] = {
     {"recovery", "[show|setup|confirm|restore]",
      "what is left when all devices are lost: say it, set its key, show to have it, or use it in an empty --home",
      RECOVERY_OPTIONS, COUNT_OF(RECOVERY_OPTIONS), recovery_run},
-    {"backup", "[show|create|restore]", "the contacts, sealed, at the relay: say what there is, make one, take it", BACKUP_OPTIONS,
+    {"history", "[NAME]", "the messages that this home holds, all or those with one account; asks nobody", HISTORY_OPTIONS,
+     COUNT_OF(HISTORY_OPTIONS), history_run},
+    {"backup", "[show|create|restore]", "the contacts, and messages if wanted, sealed, at the relay: say what there is, make one, take it",
+     BACKUP_OPTIONS,
      COUNT_OF(BACKUP_OPTIONS), backup_run},
 };
 

@@ -102,10 +102,12 @@ static void status_print(const struct recovery_call *r)
         printf("  used %llu times, last %s\n", (unsigned long long)r->now.uses, at);
     }
     printf("With the key and nothing else a new device comes into the account: recovery restore\n"
-           "It brings back the account and its name%s. It does not bring back messages%s, and contacts\n"
+           "It brings back the account and its name%s. It does not bring back %s, and contacts\n"
            "who have verified you must compare again. Whoever has the key can do it. Without it no other key can be set.\n",
-           r->now.mode == SEALMQ_RECOVERY_BACKUP ? ", and the contacts that are in its backup" : "",
-           r->now.mode == SEALMQ_RECOVERY_BACKUP ? "" : " or the list of contacts");
+           r->now.backup_history                         ? ", and the contacts and messages that are in its backup"
+           : r->now.mode == SEALMQ_RECOVERY_BACKUP ? ", and the contacts that are in its backup" : "",
+           r->now.backup_history                         ? "other messages"
+           : r->now.mode == SEALMQ_RECOVERY_BACKUP ? "messages" : "messages or the list of contacts");
 }
 
 static int status_tell(struct recovery_call *r)
@@ -208,7 +210,7 @@ static int set_publish(struct recovery_call *r, uint64_t deadline_ms)
 static void backup_first(struct recovery_call *r)
 {
     struct sealmq_backup backup = SEALMQ_INIT(struct sealmq_backup);
-    if (sealmq_backup_begin(r->device.client, false, NULL) != SEALMQ_OK) return;
+    if (sealmq_backup_begin(r->device.client, SEALMQ_BACKUP_MAKE, NULL) != SEALMQ_OK) return;
     if (backup_wait(&r->device, loop_deadline_ms(10), &backup) == EXIT_OK && backup.stage != SEALMQ_BACKUP_DONE)
         fprintf(stderr, "warning: no backup was made: %s\n", backup_why(&backup));
 }

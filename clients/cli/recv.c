@@ -5,6 +5,7 @@
  * printed stays unshown and unsettled. Whoever is killed between printing and acknowledging shows that
  * one message again. */
 #include "clients/cli/payload.h"
+#include "clients/cli/received.h"
 #include "clients/cli/sender.h"
 
 #include <inttypes.h>
@@ -63,57 +64,6 @@ static bool has_news(void *self)
 
 /* ---- showing one ---- */
 
-/* To whom another device of this account sent it. */
-static void to_name(const struct sealmq_received *received, char out[SENDER_NAME_MAX])
-{
-    sealmq_account_text(received->to, out);
-    if (received->to_handle[0] != '\0') snprintf(out, SENDER_NAME_MAX, "%s", received->to_handle);
-}
-
-static bool is_note(const struct sealmq_received *received)
-{
-    return memcmp(&received->to, &received->account, sizeof received->to) == 0;
-}
-
-static void to_json(json_t *object, const struct sealmq_received *received, const char *from)
-{
-    char to[SENDER_NAME_MAX], account[SEALMQ_ACCOUNT_TEXT_LEN + 1];
-    if (!received->own) return;
-    to_name(received, to);
-    sealmq_account_text(received->to, account);
-    ENSURE(json_object_set_new(object, "to", json_string(is_note(received) ? from : to)) == 0);
-    ENSURE(json_object_set_new(object, "to_account", json_string(account)) == 0);
-}
-
-static json_t *message_json(const struct sealmq_received *received, const char *from, struct view text)
-{
-    char id[SEALMQ_MESSAGE_ID_TEXT_LEN + 1], account[SEALMQ_ACCOUNT_TEXT_LEN + 1];
-    char device[SEALMQ_DEVICE_TEXT_LEN + 1], accepted[OUTPUT_TIME_LEN + 1];
-    sealmq_message_id_text(received->id, id);
-    sealmq_account_text(received->account, account);
-    sealmq_device_text(received->device, device);
-    output_time(received->accepted_ms, accepted);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:I}", "id", id, "state", "received", "from", from,
-                               "account", account, "device", device, "accepted", accepted, "sealed",
-                               received->kind == SEALMQ_SEALED, "verified", received->verified, "request",
-                               received->request, "missing", (json_int_t)received->missing);
-    ENSURE(object != NULL);
-    to_json(object, received, from);
-    output_text(object, text);
-    return object;
-}
-
-/* "bob: "; of one's own "you -> bob: ". */
-static void names_print(const struct sealmq_received *received, const char *from)
-{
-    char to[SENDER_NAME_MAX];
-    to_name(received, to);
-    if (!received->own)
-        printf("%s: ", from);
-    else
-        printf("you -> %s: ", is_note(received) ? "you" : to);
-}
-
 static bool message_print(struct recv *r, const struct sealmq_received *received)
 {
     char from[SENDER_NAME_MAX];
@@ -126,15 +76,13 @@ static bool message_print(struct recv *r, const struct sealmq_received *received
     else
         sender_name(&r->senders, &r->device, &r->watch, received, payload.handle, from);
     progress_end(&r->device.progress);
-    if (r->device.command->json) return output_json(message_json(received, from, payload.text));
+    if (r->device.command->json) return output_json(received_json(received, from, payload.text));
     if (received->missing)
         printf("(%" PRIu64 " sealed before the next one have not come: refused, lost, or still on their way)\n",
                received->missing);
     if (received->request) printf("(request) ");
     if (received->kind == SEALMQ_OPAQUE) printf("(not sealed) ");
-    names_print(received, from);
-    output_print(payload.text);
-    printf("\n");
+    received_print(received, from, payload.text);
     return fflush(stdout) == 0;
 }
 

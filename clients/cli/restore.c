@@ -124,7 +124,7 @@ static bool is_done(void *self)
 static void backup_take(struct restore_call *r)
 {
     r->backup = (struct sealmq_backup)SEALMQ_INIT(struct sealmq_backup);
-    if (sealmq_backup_begin(r->device.client, true, r->key.text) != SEALMQ_OK) return;
+    if (sealmq_backup_begin(r->device.client, SEALMQ_BACKUP_TAKE, r->key.text) != SEALMQ_OK) return;
     if (backup_wait(&r->device, r->deadline_ms, &r->backup) != EXIT_OK || r->backup.stage == SEALMQ_BACKUP_DONE) return;
     if (r->backup.status != SEALMQ_NOT_FOUND)
         fprintf(stderr, "warning: no contacts were restored: %s\n", backup_why(&r->backup));
@@ -173,9 +173,10 @@ static int result_print(const struct restore_call *r)
     sealmq_account_text(me->account, account);
     sealmq_device_text(me->device, device);
     if (r->command->json) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I}", "state", "restored", "handle", me->handle, "account",
+        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I, s:I}", "state", "restored", "handle", me->handle, "account",
                                    account, "device", device, "other_devices", (json_int_t)others, "backup",
-                                   r->backup.stage == SEALMQ_BACKUP_DONE, "contacts", (json_int_t)r->backup.contacts);
+                                   r->backup.stage == SEALMQ_BACKUP_DONE, "contacts", (json_int_t)r->backup.contacts, "messages",
+                                   (json_int_t)r->backup.messages);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     printf("The account is back\n  handle   %s\n  account  %s\n  device   %s (this one)\n", me->handle, account, device);
@@ -183,7 +184,8 @@ static int result_print(const struct restore_call *r)
     if (r->backup.stage == SEALMQ_BACKUP_DONE)
         printf("Its contacts are those of the backup of %s: %u. A relay may give an older one than the last: look at its date.\n",
                made, r->backup.contacts);
-    else
+    if (r->backup.messages) printf("%u messages came with it: history\n", r->backup.messages);
+    if (r->backup.stage != SEALMQ_BACKUP_DONE)
         printf("There is no backup of it: its contacts are not here.\n");
     if (others)
         printf("It has %zu other device%s, which can still read what is sent to it: devices lists them, and devices revoke\n"

@@ -16,7 +16,7 @@ static bool account_equal(struct sealmq_account a, struct sealmq_account b)
 /* What this home knows. LOCAL_OTHER: the claimed name is somebody else's here. */
 enum local { LOCAL_NAME, LOCAL_OTHER, LOCAL_NOTHING };
 
-static enum local local_name(struct device *d, const struct sealmq_received *received, const char *claimed,
+static enum local local_name(const struct device *d, const struct sealmq_received *received, const char *claimed,
                              char out[SENDER_NAME_MAX])
 {
     struct sealmq_account known;
@@ -54,13 +54,25 @@ static bool confirmed(struct senders *s, struct device *d, const struct loop_wat
     return false;
 }
 
+/* What is known here; name: the claimed one, cut to what a handle may be. */
+static enum local begin(const struct device *d, const struct sealmq_received *received, struct view claimed,
+                        char name[SEALMQ_HANDLE_MAX + 1], char out[SENDER_NAME_MAX])
+{
+    snprintf(name, SEALMQ_HANDLE_MAX + 1, "%.*s", (int)claimed.len, (const char *)claimed.at);
+    sealmq_account_text(received->account, out);
+    return local_name(d, received, name, out);
+}
+
+void sender_known(const struct device *d, const struct sealmq_received *received, struct view claimed, char out[SENDER_NAME_MAX])
+{
+    char name[SEALMQ_HANDLE_MAX + 1];
+    (void)begin(d, received, claimed, name, out);
+}
+
 void sender_name(struct senders *s, struct device *d, const struct loop_watch *watch,
                  const struct sealmq_received *received, struct view claimed, char out[SENDER_NAME_MAX])
 {
     char name[SEALMQ_HANDLE_MAX + 1];
-    snprintf(name, sizeof name, "%.*s", (int)claimed.len, (const char *)claimed.at);
-    sealmq_account_text(received->account, out);
-    enum local local = local_name(d, received, name, out);
-    if (local != LOCAL_NOTHING || name[0] == '\0') return;
+    if (begin(d, received, claimed, name, out) != LOCAL_NOTHING || name[0] == '\0') return;
     if (confirmed(s, d, watch, received->account, name)) snprintf(out, SENDER_NAME_MAX, "%s", name);
 }

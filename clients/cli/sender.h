@@ -21,5 +21,7 @@ struct senders {
 #define SENDER_NAME_MAX (SEALMQ_ACCOUNT_TEXT_LEN + SEALMQ_HANDLE_MAX + 1u)
 void sender_name(struct senders *s, struct device *d, const struct loop_watch *watch,
                  const struct sealmq_received *received, struct view claimed, char out[SENDER_NAME_MAX]);
+/* sender_known: the same, asking nobody: a name by which this home knows the account, or the account's id. */
+void sender_known(const struct device *d, const struct sealmq_received *received, struct view claimed, char out[SENDER_NAME_MAX]);
 
 #endif

@@ -203,7 +203,7 @@ struct outbox_row {
 
 /* The bytes of one message; each empty where not needed (any more). */
 struct outbox_body {
-    struct view payload;    /* what the application gave; until settled (refused ones keep it) */
+    struct view payload;    /* what the application gave; until it is settled, if it has a ttl; else as long as the row */
     struct view head;       /* of a sealed message's content (content.h), once it is made; until ended */
     struct view item;       /* the encoded msg_send_item exactly as sent; until ended */
     struct view ciphertext; /* of all parts, joined, in the item's order; until ended */

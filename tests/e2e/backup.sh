@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Backups: contacts, with what their user knows of them, come back with the account; the relay keeps them and cannot read them, and
+# Backups: contacts, with what their user knows of them, and messages if he wants that, come back with the account; the relay keeps them and cannot read them, and
 # what it gives that is not the backup, or is not the newest, is refused or said.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -46,6 +46,26 @@ take bob "hello"
 take bob "back, with you in the book"
 as new 0 --json backup create;              out_has '"version":3'
 
+# Messages, where the user says so: both sides of a conversation, and nothing that was to live for a time.
+as new 2 backup restore --history;          one_error
+as new 2 backup create --history --no-history; one_error
+as new 0 history bob;                       lines 1; out_has "you -> bob: back, with you in the book"
+say bob alice "kept words";                 take new "kept words"
+say bob alice "gone by then" --ttl 3600;    take new "gone by then"
+say new bob "mine, for an hour" --ttl 3600; take bob "mine, for an hour"
+as new 0 --json history;                    out_has '"text":"kept words"'; out_has '"text":"gone by then"'
+as new 0 history carol;                     lines 0; err_has "no messages"
+as new 1 history stranger;                  one_error
+as new 0 --json backup create --history;    out_has '"version":4'; out_has '"messages":2'; out_has '"messages_left":0'
+as new 0 backup;                            out_has "messages of the last"
+restore third;                              out_has '"messages":2'
+as third 0 history;                         lines 2; out_has "you -> bob: back, with you in the book"; out_has "bob: kept words"
+as third 0 history --last 1;                lines 1; out_has "bob: kept words"; out_lacks "gone"; out_lacks "mine"
+take_none third
+as third 0 --json backup;                   out_has '"history":true'
+as new 0 --json backup create --no-history; out_has '"version":5'; out_has '"messages":0'
+! grep -rqaF -e "kept words" "$RELAY" "$DIR/third" || fail "a message is in clear in a file"
+
 # Taken again, nothing changes; without the key of the home the paper does.
 as new 0 --json backup restore;             out_has '"known":2'
 cp -a "$DIR/new" "$DIR/before"
@@ -60,16 +80,16 @@ as bob 1 backup restore --key-file "$DIR/other"; one_error; err_has "no backup o
 relay_stop
 cp -a "$RELAY" "$DIR/older"
 relay_start
-as second 0 --json backup create;           out_has '"version":4'
+as second 0 --json backup create;           out_has '"version":6'
 as second 0 --json recovery setup --yes --key-file "$DIR/key"
 sed -n 's/.*"recovery_key":"\([0-9A-Z-]*\)".*/\1/p' "$DIR/out" > "$DIR/newkey"
 as second 0 --json recovery;                out_has '"mode":"account-only"'
 as second 1 backup restore --key-file "$DIR/newkey"; one_error; err_has "does not open under this key"
-as second 0 --json backup create --key-file "$DIR/newkey"; out_has '"version":5'
+as second 0 --json backup create --key-file "$DIR/newkey"; out_has '"version":7'
 as second 0 --json recovery;                out_has '"mode":"backup"'
 relay_stop
 rm -rf "$RELAY/store"
 cp -a "$DIR/older/store" "$RELAY/store" 2> /dev/null || fail "where is the store"
 relay_start
-as second 0 --json backup create --timeout 15; err_has "older backup"; out_has '"older":true'; out_has '"version":6'
+as second 0 --json backup create --timeout 15; err_has "older backup"; out_has '"older":true'; out_has '"version":8'
 done_well

@@ -62,9 +62,9 @@ static struct backup_view view(struct shelf *sh)
     return v;
 }
 
-static struct backup_view goes(struct shelf *sh, bool take, const uint8_t *key)
+static struct backup_view acts(struct shelf *sh, enum backup_action action, const uint8_t *key)
 {
-    ok(engine_backup(sh->f->e, sh->f->now, take, key));
+    ok(engine_backup(sh->f->e, sh->f->now, action, key));
     turn(sh->f);
     for (unsigned n = 0; view(sh).stage == BACKUP_UNDER_WAY; n++) {
         cr_assert_lt(n, 400u, "it does not end");
@@ -73,6 +73,11 @@ static struct backup_view goes(struct shelf *sh, bool take, const uint8_t *key)
         pass(sh->f, 300);
     }
     return view(sh);
+}
+
+static struct backup_view goes(struct shelf *sh, bool take, const uint8_t *key)
+{
+    return acts(sh, take ? BACKUP_TAKE : BACKUP_MAKE, key);
 }
 
 /* A recovery key is in our log, without a relay that knows of it. */
@@ -133,6 +138,26 @@ BACKUP_TEST(it_goes_to_the_relay_and_comes_back)
     cr_assert_eq(v.version, 2u);
 }
 
+/* Whether messages go along is remembered, also by a home that got some. */
+BACKUP_TEST(messages_go_along_where_that_was_said)
+{
+    static const struct { enum backup_action action; size_t messages; } steps[] = {
+        {BACKUP_MAKE, 0}, {BACKUP_MAKE_WITH_HISTORY, 2}, {BACKUP_MAKE, 2}, {BACKUP_MAKE_WITHOUT_HISTORY, 0}, {BACKUP_MAKE, 0},
+        {BACKUP_MAKE_WITH_HISTORY, 2}};
+    deliver_some(sh->f, 1, 2);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct backup_view v = acts(sh, steps[i].action, NULL);
+        cr_assert_eq(v.stage, BACKUP_DONE, "%s", status_name(v.status));
+        cr_assert_eq(v.summary.messages, steps[i].messages, "step %zu", i);
+    }
+    ok(state_begin(sh->f->state, STATE_WRITE));
+    ok(state_setting_put(sh->f->state, "backup.history", view_of(NULL, 0)));
+    ok(state_commit(sh->f->state));
+    struct backup_view v = goes(sh, true, NULL);
+    cr_assert(v.stage == BACKUP_DONE && v.summary.messages == 2 && v.summary.messages_known == 2);
+    cr_assert_eq(goes(sh, false, NULL).summary.messages, 2u);
+}
+
 BACKUP_TEST(a_lost_answer_costs_only_time)
 {
     sh->loses = 2;
@@ -146,7 +171,7 @@ BACKUP_TEST(without_a_key_there_is_none)
     ok(state_kept_key_put(sh->f->state, KEPT_BACKUP, NULL));
     ok(state_setting_put(sh->f->state, "backup.of", view_of(NULL, 0)));
     ok(state_commit(sh->f->state));
-    cr_assert_eq(engine_backup(sh->f->e, sh->f->now, false, NULL), STATUS_NOT_FOUND);
+    cr_assert_eq(engine_backup(sh->f->e, sh->f->now, BACKUP_MAKE, NULL), STATUS_NOT_FOUND);
     struct backup_view v = goes(sh, false, the_key);
     cr_assert_eq(v.stage, BACKUP_DONE);
     v = goes(sh, false, NULL); /* it is kept from then on */
@@ -226,7 +251,7 @@ static struct buffer written(struct fixture *f)
     struct buffer out = {0};
     struct backup_summary summary;
     ok(state_begin(f->state, STATE_READ));
-    ok(backup_write_in(f->state, 77, SIZE_MAX, &out, &summary));
+    ok(backup_write_in(f->state, 77, SIZE_MAX, false, &out, &summary));
     ok(state_commit(f->state));
     return out;
 }
@@ -234,7 +259,7 @@ static struct buffer written(struct fixture *f)
 static enum status taken(struct state *home, struct view content, struct backup_summary *summary)
 {
     ok(state_begin(home, STATE_WRITE));
-    enum status s = backup_take_in(home, content, summary);
+    enum status s = backup_take_in(home, content, 1000, summary);
     if (s == STATUS_OK)
         ok(state_commit(home));
     else
@@ -366,13 +391,13 @@ BACKUP_TEST(what_has_no_room_goes_by_name_and_then_not_at_all)
     struct backup_summary summary;
     struct state *home = home_of(f);
     ok(state_begin(f->state, STATE_READ));
-    ok(backup_write_in(f->state, 77, whole.len - 1, &out, &summary));
+    ok(backup_write_in(f->state, 77, whole.len - 1, false, &out, &summary));
     cr_assert(summary.contacts == 1 && summary.named == 1 && summary.left == 0);
     cr_assert_lt(out.len, whole.len);
     ok(taken(home, buffer_view(&out), &summary));
     cr_assert(summary.contacts == 1 && summary.named == 1);
     buffer_clear(&out);
-    ok(backup_write_in(f->state, 77, 100, &out, &summary));
+    ok(backup_write_in(f->state, 77, 100, false, &out, &summary));
     cr_assert(summary.contacts == 0 && summary.left == 1);
     ok(state_commit(f->state));
     ok(taken(home, buffer_view(&out), &summary));
@@ -417,7 +442,7 @@ BACKUP_TEST(strangers_do_not_push_out_whom_the_user_knows)
     strangers_come(f, 400);
     ok(state_begin(f->state, STATE_WRITE));
     ok(state_handle_pin(f->state, view_of("bob", 3), f->bob.account));
-    ok(backup_write_in(f->state, 77, alone.len + 400, &out, &summary));
+    ok(backup_write_in(f->state, 77, alone.len + 400, false, &out, &summary));
     ok(state_commit(f->state));
     cr_assert_leq(out.len, alone.len + 400);
     cr_assert(summary.contacts > 1 && summary.contacts + summary.left == 401, "%zu %zu", summary.contacts, summary.left);
