@@ -94,7 +94,7 @@ static bool run_covers(const struct probe *p, struct msg_part_state *answer)
     if (p->ask->final.seq < run.first || p->ask->final.seq > last.seq) return false;
     answer->outcome = OUTCOME_SETTLED;
     answer->state = DELIVERY_NONE;
-    answer->at_ms = run.at_ms;
+    answer->at_ms = run.at_ms > p->ask->accepted_ms ? run.at_ms : p->ask->accepted_ms; /* a run's time is its first one's */
     return true;
 }
 

@@ -31,6 +31,23 @@ Test(ack, settles_all_up_to_its_position_in_one_run)
     scene_free(&e);
 }
 
+/* What settles within a second of the first of a run shares its time. */
+Test(ack, nothing_was_settled_before_it_was_accepted)
+{
+    struct scene e = scene_new(true);
+    send_many(&e, 1);
+    person_ack(e.w, e.bob, 1);
+    world_skip(e.w, 300);
+    struct sending later = person_send(e.w, e.ann, e.bob, 20);
+    person_read(e.w, e.bob);
+    person_ack(e.w, e.bob, 2);
+    cr_assert_eq(world_rows(e.w, SPACE_ROUTING, ROW_RUN), 1);
+    struct msg_part_state part = person_state(e.w, e.ann, e.bob, later.id);
+    cr_assert_eq(part.outcome, OUTCOME_SETTLED);
+    cr_assert_geq(part.at_ms, later.accepted.receipt.accepted_ms);
+    scene_free(&e);
+}
+
 Test(ack, exceptions_are_parked_and_split_the_runs)
 {
     struct scene e = scene_new(true);
