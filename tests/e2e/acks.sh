@@ -11,7 +11,7 @@ recv_unprintable() {
     one_error; err_has "stays in the inbox"
 }
 
-relay_make 18480
+relay_make
 relay_start
 device_make alice bob
 

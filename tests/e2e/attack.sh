@@ -6,7 +6,7 @@
 ATTACK="${SEALMQ_ATTACK:?set SEALMQ_ATTACK to the attacker}"
 RSS_MAX_KIB=200000
 
-relay_make 18960
+relay_make
 relay_set broker address_connections 300
 relay_set broker address_requests_per_s 20000 # what is metered is flood.sh's matter
 relay_start

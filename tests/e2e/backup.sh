@@ -3,7 +3,7 @@
 # what it gives that is not the backup, or is not the newest, is refused or said.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 20000
+relay_make
 relay_start
 device_make alice bob carol
 say alice bob "hello"

@@ -19,7 +19,7 @@ bench() {
     out_has "lost 0, duplicated 0, corrupted 0, refused 0"
 }
 
-relay_make 18720
+relay_make
 relay_start
 
 # What a generator cannot do, it says before it connects.

@@ -11,7 +11,7 @@ SEARCH_BIN="${SEALMQ_SEARCH:?set SEALMQ_SEARCH to the program of search.c}"
 hex_text() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
 needle() { echo "$1 $(hex_text "$2")" >> "$DIR/needles"; }
 
-relay_make 19260
+relay_make
 relay_start
 device_make alice; ALICE="$(field device)"
 device_make bob;   BOB="$(field device)"

@@ -3,7 +3,7 @@
 # status, and that what was typed arrives as it was typed, once.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18000
+relay_make
 relay_start
 
 # init: the keys stay, the handle is one's own.

@@ -8,7 +8,7 @@
 SECRETS_BIN="${SEALMQ_SECRETS:?set SEALMQ_SECRETS to the program of secrets.c}"
 SEARCH_BIN="${SEALMQ_SEARCH:?set SEALMQ_SEARCH to the program of search.c}"
 
-relay_make 19320
+relay_make
 relay_start
 device_make alice; ALICE="$(field device)"
 device_make bob

@@ -15,7 +15,7 @@ wrong() {
 # skewed COMPARISON NUMBER: for wait_for: what status counts.
 skewed() { relay_serves && [ "$(field skewed "$DIR/overview")" "$1" "$2" ]; }
 
-relay_make 18640
+relay_make
 relay_start
 device_make alice bob
 

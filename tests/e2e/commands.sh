@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 COMMANDS="${SEALMQ_COMMANDS:?set SEALMQ_COMMANDS to the program of commands.c}"
 
-relay_make 19020
+relay_make
 relay_set broker address_requests_per_s 20000 # what is metered is flood.sh's matter
 relay_start
 BEFORE="$(child broker) $(child storage)"

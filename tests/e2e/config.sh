@@ -3,7 +3,7 @@
 # and does not start. Ports in use, sockets that are taken and folders that are open to others, too.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18600
+relay_make
 cp "$CONFIG" "$DIR/good.zpl"
 
 # refused WORD...: every program that reads the file refuses, with these words.

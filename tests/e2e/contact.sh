@@ -3,7 +3,7 @@
 # request, and nothing more until it is accepted; all devices of an account agree, and a killed relay forgets nothing.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19480
+relay_make
 relay_start
 device_make alice bob carol dave
 SECOND="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/bob" "$DIR/phone")" ||

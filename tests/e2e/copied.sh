@@ -3,7 +3,7 @@
 # both go on, and what engineering sees. (What support is to see of it is row 13 of the faults.)
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18720
+relay_make
 relay_start
 device_make alice bob
 WARNING="warning: This device was set back to an older copy"

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034
 WAIT_S=40
 
-relay_make 19480
+relay_make
 relay_start
 device_make alice bob
 second() { "${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/alice" "$DIR/$1" || fail "no device $1"; }

@@ -3,7 +3,7 @@
 # gives up instead of trying for ever. With the file restored, everything is there again.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18360
+relay_make
 relay_start
 device_make alice bob
 say alice bob "survives the damage"

@@ -3,7 +3,7 @@
 # loses the session it has, gets no other, and is told; nothing that it wrote is lost where it comes back.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19440
+relay_make
 relay_start
 device_make alice bob
 SECOND="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/alice" "$DIR/phone")" ||

@@ -3,7 +3,7 @@
 # contact's other devices hear it while they are there; support sees whom a message was for; operators see what it cost.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19640
+relay_make
 relay_start
 device_make alice bob
 second() { "${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/$1" "$DIR/$2" || fail "no $2"; }

@@ -3,7 +3,7 @@
 # comes back with the key alone, old messages never do, and whoever guesses keys is seen, limited and holds nobody up.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19900
+relay_make
 relay_start
 device_make alice bob carol
 as alice 0 --json recovery setup --yes

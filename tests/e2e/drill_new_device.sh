@@ -4,7 +4,7 @@
 # the refusal; and the new device reads what comes, and nothing of what was.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19520
+relay_make
 relay_start
 device_make alice bob
 NOTICE="bob has a new device"

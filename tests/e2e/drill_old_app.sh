@@ -4,7 +4,7 @@
 # Needs SEALMQ_LATER, an app of later years.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 21840
+relay_make
 relay_start
 device_make alice bob
 later() { # DEVICE EXIT ARGUMENTS...

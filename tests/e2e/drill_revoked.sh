@@ -3,7 +3,7 @@
 # and support can tell what became of each message; engineering sees the purge.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 21800
+relay_make
 relay_start
 device_make alice bob
 "$BIN/sealmq" --home "$DIR/laptop" --json link --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --name laptop \

@@ -9,7 +9,7 @@ EDGE="${SEALMQ_EDGE:?set SEALMQ_EDGE to the preloaded edge}"
 # attack KIND ADDRESS COUNT
 attack() { timeout 100 "$ATTACK" "$1" "$2" 127.0.0.1 "$PORT" "$RELAY/server.pub" "$3" 2>> "$DIR/attack"; }
 
-relay_make 19040
+relay_make
 
 # Start refuses what cannot work, with one line that names it.
 (

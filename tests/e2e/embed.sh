@@ -53,7 +53,7 @@ END
 
 # Against a relay, with the installed programs.
 BIN="$PREFIX/bin"
-relay_make 18960
+relay_make
 relay_start
 bot_start() {
     "$1" "$DIR/bot" bot "tcp://127.0.0.1:$PORT" "$RELAY/server.pub" > "$DIR/bot.out" 2> "$DIR/bot.err" &

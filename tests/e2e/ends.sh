@@ -3,7 +3,7 @@
 # The sender, the recipient, support and engineering each learn it.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18520
+relay_make
 relay_set storage mailbox_messages 5
 relay_start
 device_make alice bob carol

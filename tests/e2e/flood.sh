@@ -4,7 +4,7 @@
 # A crowd that comes from one address at once is let in one after the other.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18840
+relay_make
 relay_set broker device_requests_per_s 2
 relay_set broker address_requests_per_s 4
 relay_start

@@ -4,11 +4,11 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 PROXY_BIN="${SEALMQ_PROXY:?set SEALMQ_PROXY to the program of proxy.c}"
 
-relay_make 19100
+relay_make
 relay_set broker ping_ms 300
 relay_start
 RELAY_PORT="$PORT"
-port_choose 19180
+port_choose
 PROXY_PORT="$PORT"; PORT="$RELAY_PORT"
 "$PROXY_BIN" "$PROXY_PORT" "$RELAY_PORT" 2> "$DIR/proxy" &
 PROXY=$!

@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ctl() { local wanted="$1"; shift; run "$wanted" sealmqctl --config "$CONFIG" "$@"; }
-relay_make 19220
+relay_make
 relay_start
 device_make alice bob
 ctl 0 --json devices alice;                       json_lines; ALICE="$(field account)"

@@ -3,7 +3,7 @@
 # and other content under the same id is refused, by the device that knows it and by the relay.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18040
+relay_make
 relay_start
 device_make alice bob carol
 

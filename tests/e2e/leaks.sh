@@ -20,7 +20,7 @@ z85_hex() {
     done
 }
 
-relay_make 18560
+relay_make
 relay_start
 ALICE=canary-alice-77f1 BOB=canary-bob-a931
 declare -A IDS

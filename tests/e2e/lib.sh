@@ -5,7 +5,8 @@
 # A test sees a relay as three people do: the user (as), support and operators (ctl), and engineering
 # (event_wait, log_wait). Nothing waits for a fixed time; wait_for polls until something holds, and the
 # test fails when that takes too long.
-# Needs SEALMQ_BIN, the directory of the built programs. With KEEP=1 the scratch directory stays.
+# Needs SEALMQ_BIN, the directory of the built programs. With KEEP=1 the scratch directory stays. SEALMQ_PORTS is the first of
+# this test's own 40 ports, which tests/e2e.cmake gives; by hand there is one range for all.
 set -u
 
 BIN="${SEALMQ_BIN:?set SEALMQ_BIN to the directory that has sealmqd}"
@@ -15,6 +16,7 @@ RELAY="$DIR/relay"
 CONFIG="$RELAY/sealmq.zpl"
 SUPERVISOR='' # process id of sealmqd
 PORT=''
+PORTS="${SEALMQ_PORTS:-17920}"
 
 # Ends what this shell started and nothing else; a relay's processes end with their sealmqd.
 cleanup() {
@@ -111,19 +113,19 @@ equal() { [ "$1" = "$2" ] || fail "$3: \"$1\" is not \"$2\""; }
 
 listening() { (exec 3<> "/dev/tcp/127.0.0.1/$PORT") 2> /dev/null; }
 
-# port_choose FIRST: a free port among the 40 from FIRST on, so that two runs of the tests get along.
+# port_choose: PORT is a free one of this test's, of which two runs at once begin with different ones.
 port_choose() {
     local i
     for ((i = 0; i < 40; i++)); do
-        PORT=$(($1 + ($$ + i) % 40))
+        PORT=$((PORTS + ($$ + i) % 40))
         listening || return 0
     done
-    fail "no port is free from $1 on"
+    fail "no port is free from $PORTS on"
 }
 
-# relay_make FIRST-PORT: configures a relay in $RELAY. Restarts are quick, as tests have little time.
+# relay_make: configures a relay in $RELAY. Restarts are quick, as tests have little time.
 relay_make() {
-    port_choose "$1"
+    port_choose
     run 0 sealmqd --init "$RELAY" --port "$PORT"
     relay_set relay restart_ms 200
 }

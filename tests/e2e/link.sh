@@ -3,7 +3,7 @@
 # the relay or either side ends in between. What the user, support and engineering see.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 21760
+relay_make
 relay_start
 device_make alice bob
 

@@ -3,7 +3,7 @@
 # store's own events go on, and what the log lost is counted there once it can be written again.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18440
+relay_make
 relay_set relay log /dev/full
 relay_start
 device_make alice bob

@@ -4,7 +4,7 @@
 # the sender's client sends what was lost again by itself, receipt attached; the recipient gets it once.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18320
+relay_make
 relay_start
 device_make alice bob
 say alice bob "kept-before-the-loss"

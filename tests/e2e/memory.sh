@@ -2,7 +2,7 @@
 # The memory backend (row 49): never says "synced", and after a restart says honestly what is gone.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18200
+relay_make
 relay_set storage backend memory
 relay_start
 device_make alice bob

@@ -3,7 +3,7 @@
 # on a stale copy of it, or the old owner after a newer term, is fenced: what it says is refused.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18400
+relay_make
 relay_start
 device_make alice bob
 say alice bob "before"

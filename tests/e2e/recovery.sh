@@ -3,7 +3,7 @@
 # nothing else, and its old devices and contacts hear of it. What is broken off anywhere goes on, or is nothing.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19800
+relay_make
 relay_start
 device_make alice bob
 

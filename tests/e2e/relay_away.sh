@@ -6,7 +6,7 @@
 # waiting N: the outbox lists N messages that are not accepted.
 waiting() { equal "$(grep -cE '"state":"(drafted|encrypted|queued)"' "$DIR/out")" "$1" "messages that wait"; }
 
-relay_make 18080
+relay_make
 relay_start
 device_make alice bob
 say alice bob "before"; take bob "before"

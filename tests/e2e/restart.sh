@@ -6,7 +6,7 @@
 HOW="${1:?give TERM or KILL}"
 TEST="$TEST.$HOW"
 
-if [ "$HOW" = TERM ]; then relay_make 18240; else relay_make 18280; fi
+relay_make
 relay_start
 device_make alice bob
 

@@ -8,7 +8,7 @@ PROXY_BIN="${SEALMQ_PROXY:?set SEALMQ_PROXY to the program of proxy.c}"
 # shellcheck disable=SC2034
 WAIT_S=40 # the lease of a dead sender alone is 11 s
 
-relay_make 18680
+relay_make
 relay_start
 device_make alice bob
 
@@ -77,7 +77,7 @@ take_none bob
 
 # Killed between opening and acknowledging, for certain: carol's words reach the relay no more, the relay's reach her.
 RELAY_PORT="$PORT"
-port_choose 18760
+port_choose
 PROXY_PORT="$PORT"; PORT="$RELAY_PORT"
 "$PROXY_BIN" "$PROXY_PORT" "$RELAY_PORT" 2> "$DIR/proxy" &
 PROXY=$!

@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 COUNT=90
-relay_make 18680
+relay_make
 relay_start
 device_make alice bob carol
 

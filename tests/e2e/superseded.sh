@@ -3,7 +3,7 @@
 # twice. Commands that do not receive run beside a receiver and disturb nobody.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18160
+relay_make
 relay_start
 device_make alice bob
 

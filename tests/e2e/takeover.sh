@@ -3,7 +3,7 @@
 # that client's, and nothing for that client is sent to it.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18880
+relay_make
 export SEALMQ_FIRST_ID=4096
 
 # How many connections the broker has accepted: each has a routing id, until the first one chooses its own.

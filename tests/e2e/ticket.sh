@@ -3,7 +3,7 @@
 # reference that the user reads out, support gets an answer from the closed list at every stage.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18120
+relay_make
 relay_start
 device_make alice bob
 BOB="$(field device)"

@@ -6,7 +6,7 @@
 MACHINE="${SEALMQ_MACHINE:?set SEALMQ_MACHINE to the preloaded machine}"
 RELAY="$DIR/above/relay" CONFIG="$DIR/above/relay/sealmq.zpl"
 mkdir -m 755 "$DIR/above"
-relay_make 18880
+relay_make
 cp "$CONFIG" "$DIR/good.zpl"
 
 # refused EXIT WORD...: all of them, with these words, and nothing has been made.

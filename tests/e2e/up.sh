@@ -4,7 +4,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 UP="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/broker/up"
-port_choose 18640
+port_choose
 
 # up EXIT ARGUMENTS...: output in $DIR/out and $DIR/err, as run does.
 up() {

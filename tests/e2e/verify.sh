@@ -3,7 +3,7 @@
 # survives, what takes it, and what is seen of that.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 19400
+relay_make
 relay_start
 device_make alice bob carol
 # Before anything was said: the relay is asked who that is.

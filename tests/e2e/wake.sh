@@ -5,7 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 GATEWAY_BIN="${SEALMQ_GATEWAY:?set SEALMQ_GATEWAY to the program of gateway.c}"
 
-relay_make 18480
+relay_make
 : > "$DIR/posts"
 "$GATEWAY_BIN" "$RELAY/keys/webhook.key" "$DIR/posts" 503 200 > "$DIR/gateway" &
 GATEWAY=$!

@@ -61,6 +61,10 @@ among '^(broker|storage|workers|clients)/.*\.c$' |
 search '(^|[^A-Za-z0-9_.*-])/([r]oot|[w]ork|[h]ome/[a-z]+)/' <"$tmp/files" |
     complain "an absolute path of somebody's machine"
 
+# Two end-to-end tests at once would meet at one port: tests/e2e.cmake gives each its own.
+grep -E '^tests/e2e/.*\.sh$' "$tmp/files" | search '(relay_make|port_choose)  *"?[0-9$]' |
+    complain "an end-to-end test chooses its own ports"
+
 # Lengths. A function reaches from the line before its '{' in column 0 to its '}'.
 grep '\.c$' "$tmp/sources" | xargs -r awk '
     /^{$/ { start = FNR; name = line }
