@@ -92,14 +92,23 @@ static bool is_founder(const struct state_identity *me, struct arena *a)
            memcmp(&body.device->signing, &me->record.signing, sizeof me->record.signing) == 0;
 }
 
+/* A home in which a linking was given up for another one is another device from then on. */
+static bool is_another(const struct engine *e, const struct state_identity *now)
+{
+    static const struct device_id none;
+    return !device_equal(e->identity.device, none) && !device_equal(e->identity.device, now->device);
+}
+
 enum status identity_load(struct engine *e)
 {
     struct arena arena = {0};
     struct state_identity identity;
-    bool pending = false, joining = false;
+    struct joining_facts joining = {.joining = false};
+    bool pending = false;
     enum status s = tx_begin(e, STATE_READ);
     if (s != STATUS_OK) return s;
     s = state_identity_get(e->state, &arena, &identity);
+    if (s == STATUS_OK && is_another(e, &identity)) s = STATUS_STATE;
     if (s == STATUS_OK) s = gap_seen_load_in(e);
     if (s == STATUS_OK) s = change_pending_in(e, &pending);
     if (s == STATUS_OK) s = state_joining(e->state, &arena, &joining);
@@ -114,7 +123,8 @@ enum status identity_load(struct engine *e)
     e->founder = is_founder(&identity, &e->identity_arena);
     e->claim_settled = !identity.handle.len || identity.claimed || !e->founder;
     e->change_pending = pending;
-    e->joining = joining;
+    e->joining = joining.joining;
+    e->unlinked = joining_is_over(&joining);
     return STATUS_OK;
 }
 
@@ -139,6 +149,7 @@ enum status own_log_ensure(struct engine *e)
     if (s != STATUS_NOT_FOUND) return s;
     s = tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, own_log_make_in(e));
+    e->identity.device = (struct device_id){{0}}; /* named anew, and no other one */
     return s == STATUS_OK ? identity_load(e) : s;
 }
 

@@ -78,6 +78,7 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     case ENGINE_FORKED:
     case ENGINE_UNVERIFIED:
     case ENGINE_RECOVERED:
+    case ENGINE_UNLINKED:
     case ENGINE_COPIED: break; /* prompts */
     case ENGINE_MOVE: break;   /* the library's own affair */
     }
@@ -116,6 +117,8 @@ static void stop(struct sealmq_client *c, struct now now, enum status s)
         snprintf(c->error, sizeof c->error,
                  "the operator of the relay has put this account or device on hold (on_hold): what comes for it waits until "
                  "it is released: ask the operator");
+    else if (s == STATUS_STATE)
+        snprintf(c->error, sizeof c->error, "this home was linked anew meanwhile, and is another device: begin this again");
     else
         snprintf(c->error, sizeof c->error, "the relay refuses this device (%s): %s", status_name(s), status_meaning(s));
 }
@@ -178,6 +181,8 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
         prompt_push(c, SEALMQ_PROMPT_HOME_COPIED, 0);
     else if (e->kind == ENGINE_LINKED)
         prompt_push(c, SEALMQ_PROMPT_LINKED, 0);
+    else if (e->kind == ENGINE_UNLINKED)
+        prompt_push(c, SEALMQ_PROMPT_UNLINKED, 0);
     else if (e->kind == ENGINE_LINK && engine_link_view(c->engine).stage == APPROVAL_ASKED)
         prompt_push(c, SEALMQ_PROMPT_LINK_REQUEST, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)

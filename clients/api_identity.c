@@ -20,6 +20,7 @@ static enum status refused_in(struct sealmq_client *c, struct view handle, bool 
 static enum status identity_in(struct sealmq_client *c, struct sealmq_identity *out)
 {
     struct state_identity me;
+    struct joining_facts joining;
     enum status s = state_identity_get(c->state, &c->arena, &me);
     if (s == STATUS_OK) s = refused_in(c, me.handle, &out->handle_refused);
     if (s != STATUS_OK) return s;
@@ -31,7 +32,11 @@ static enum status identity_in(struct sealmq_client *c, struct sealmq_identity *
     api_text_copy(out->endpoints, sizeof out->endpoints, me.endpoints);
     out->registered = me.registered;
     out->handle_ours = me.claimed;
-    return state_joining(c->state, &c->arena, &out->joining);
+    s = state_joining(c->state, &c->arena, &joining);
+    out->joining = joining.joining;
+    out->refused_ms = joining.refused_ms;
+    out->unlinked = joining_is_over(&joining);
+    return s;
 }
 
 enum sealmq_status sealmq_identity_get(struct sealmq_client *c, struct sealmq_identity *out)

@@ -22,6 +22,8 @@ struct sealmq_link {
     char name[DEVICE_NAME_LEN_MAX + 1];
     struct transport_pk server;
     bool ask;
+    bool anew;               /* what `gives_up` has waited for is given up */
+    struct device_id gives_up;
     enum status failure; /* of keeping what was offered */
     char error[SEALMQ_ERROR_MAX];
 };
@@ -50,21 +52,46 @@ static enum status options_check(const struct sealmq_link_options *o, char *erro
     return transport_endpoints_check(o->endpoints, error, cap);
 }
 
-static enum status home_is_free(struct state *state, char *error, size_t cap)
+/* NOT_FOUND: there is no account. */
+static enum status home_read(struct state *state, struct device_id *device, struct joining_facts *facts)
 {
     struct arena a = {0};
     struct state_identity me;
     enum status s = state_begin(state, STATE_READ);
     if (s == STATUS_OK) {
         s = state_identity_get(state, &a, &me);
+        if (s == STATUS_OK) s = state_joining(state, &a, facts);
         state_rollback(state);
     }
+    if (s == STATUS_OK) *device = me.device;
     arena_fini(&a);
-    if (s == STATUS_NOT_FOUND) return STATUS_OK;
-    if (s == STATUS_OK)
+    return s;
+}
+
+/* Whether the relay has said lately that the account has not let this device in. */
+static bool is_refused(const struct joining_facts *facts)
+{
+    uint64_t now_ms = host_now().wall_ms;
+    return facts->refused_ms && now_ms <= facts->refused_ms + LINK_LIFE_MS;
+}
+
+static enum status home_is_free(struct sealmq_link *l, char *error, size_t cap)
+{
+    struct joining_facts facts = {.joining = false};
+    enum status s = home_read(l->state, &l->gives_up, &facts);
+    if (s == STATUS_NOT_FOUND) {
+        l->anew = false;
+        return STATUS_OK;
+    }
+    if (s == STATUS_OK && l->anew && facts.joining && is_refused(&facts)) return STATUS_OK;
+    if (s != STATUS_OK)
+        api_state_explain(l->state, s, error, cap);
+    else if (!facts.joining)
         snprintf(error, cap, "there is an account in this home: choose another home for the new device");
+    else if (!l->anew)
+        snprintf(error, cap, "this home waits for an account to let it in: that must be given up first");
     else
-        api_state_explain(state, s, error, cap);
+        snprintf(error, cap, "the relay has not said lately that this home's device is in no account: connect first");
     return s == STATUS_OK ? STATUS_STATE : s;
 }
 
@@ -83,9 +110,10 @@ static enum status link_fill(struct sealmq_link *l, const struct sealmq_link_opt
     if (o->name) api_text_copy(l->name, sizeof l->name, view_of(o->name, strlen(o->name)));
     memcpy(l->server.bytes, o->server.bytes, sizeof l->server.bytes);
     l->ask = o->ask;
+    l->anew = o->anew;
     enum status s = api_home_make(o->home, error, cap);
     if (s == STATUS_OK) s = api_home_state_open(o->home, o->passphrase_file, true, &l->state, error, cap);
-    if (s == STATUS_OK) s = home_is_free(l->state, error, cap);
+    if (s == STATUS_OK) s = home_is_free(l, error, cap);
     if (s != STATUS_OK) return s;
     join_new(&random, host_now(), view_of(l->name, strlen(l->name)), &l->join);
     return connect(l, error, cap);
@@ -139,10 +167,12 @@ static void consent(struct sealmq_link *l, struct now now)
 {
     struct joining_home home = {.name = view_of(l->name, strlen(l->name)),
                                 .endpoints = view_of(l->endpoints, strlen(l->endpoints)), .server = l->server,
-                                .now_ms = now.wall_ms};
+                                .now_ms = now.wall_ms, .gives_up = l->anew ? &l->gives_up : NULL};
     l->failure = state_joining_keep(l->state, l->join, &home);
     if (l->failure == STATUS_OK)
         join_consent(l->join, now);
+    else if (l->failure == STATUS_STATE)
+        snprintf(l->error, sizeof l->error, "this home has become a device of an account meanwhile: nothing was joined");
     else
         api_state_explain(l->state, l->failure, l->error, sizeof l->error);
 }

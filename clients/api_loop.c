@@ -178,6 +178,7 @@ void sealmq_attach(struct sealmq_client *c)
 static void hint_write(const struct sealmq_client *c, struct sealmq_connection *out)
 {
     const char *endpoint = c->transport != NULL ? out->endpoint : "the relay";
+    bool over, joining = engine_is_joining(c->engine, &over);
     if (c->stopped)
         snprintf(out->hint, sizeof out->hint, "the relay will not have this device");
     else if (out->trouble == SEALMQ_TROUBLE_HANDSHAKE && !out->up)
@@ -186,6 +187,9 @@ static void hint_write(const struct sealmq_client *c, struct sealmq_connection *
     else if (!out->up)
         snprintf(out->hint, sizeof out->hint, "no relay answers at %s: check that it runs and can be reached",
                  endpoint);
+    else if (!out->session && joining)
+        snprintf(out->hint, sizeof out->hint, over ? "this device was not let into the account that it was to join: link it again"
+                                                   : "this device waits for a device of its account to let it in");
     else if (!out->session)
         snprintf(out->hint, sizeof out->hint, "%s is connected, but gives no session: it may be starting", endpoint);
     else

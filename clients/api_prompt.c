@@ -36,6 +36,9 @@ static const struct sealmq_prompt PROMPTS[] = {
     [SEALMQ_PROMPT_LINKED] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This device has joined the account. Messages from before are not on it and cannot be fetched: it reads what comes from "
         "now on."},
+    [SEALMQ_PROMPT_UNLINKED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "This device was not let into the account that it was to join: its linking has not taken place. Link it again: it gets other "
+        "keys, and what waits here is dropped. Should the account show this device later all the same, revoke it there."},
     [SEALMQ_PROMPT_REQUEST] = {.severity = SEALMQ_SEVERITY_INFO, .text =
         "This is from somebody who is not allowed to write to this account yet. Whoever is answered, or accepted, may write on; who is "
         "refused is blocked, and not told."},
@@ -130,11 +133,14 @@ static const struct {
 static enum status due_in(struct sealmq_client *c, uint32_t *due)
 {
     struct recovery_facts recovery;
+    struct joining_facts joining;
     struct view value;
     uint32_t seen;
     enum status s = seen_in(c, &seen);
     if (s == STATUS_OK) s = state_recovery_brief(c->state, &c->arena, &recovery);
+    if (s == STATUS_OK) s = state_joining(c->state, &c->arena, &joining);
     if (s != STATUS_OK) return s;
+    if (joining_is_over(&joining)) *due |= 1u << SEALMQ_PROMPT_UNLINKED;
     if (!recovery.set && !(seen & 1u << SEALMQ_PROMPT_NO_RECOVERY)) *due |= 1u << SEALMQ_PROMPT_NO_RECOVERY;
     if (recovery.ours && !recovery.confirmed) *due |= 1u << SEALMQ_PROMPT_RECOVERY_UNCONFIRMED;
     for (size_t i = 0; i < UNTOLD_COUNT && s == STATUS_OK; i++) {

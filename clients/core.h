@@ -193,6 +193,8 @@ struct engine {
     struct approval *approval; /* approve.c; NULL = none */
     uint64_t link_count;       /* of them, ever */
     bool joining;              /* this device has consented to join the account, and was not seen in its log yet */
+    bool unlinked;             /* and joining_is_over */
+    uint64_t refusal_ms;       /* mono: when the relay's next no is written down again */
     struct backup_job *backup; /* backup.c; NULL = none */
     struct msg_prekey_state prekeys; /* what the relay has, by its last word */
     bool prekeys_under_way, prekeys_noted; /* noted: the state has that word */
@@ -320,6 +322,7 @@ failure_fn hello_failed, ping_failed, bye_failed;
 
 /* ---- account.c ---- */
 
+/* identity_load: OK; STATE: the home has become another device (joining.c): this engine has no place in it any more. */
 enum status identity_load(struct engine *e) MUST_USE;
 enum status own_log_ensure(struct engine *e) MUST_USE;
 /* secrets_new: zeros; for sodium_free. */

@@ -186,20 +186,32 @@ enum status state_device_facts(struct state *state, struct arena *a, const struc
                                struct device_facts out[DEVICES_EVER_MAX]) MUST_USE;
 
 /* state_joining_put: what this device was offered and has consented to (PROTOCOL 6.5), and what it wants to be called: the engine of this
- * home says HELLO until the account's device has admitted it, and ENGINE_LINKED follows. Within a transaction. */
-enum status state_joining_put(struct state *state, const struct msg_link_offer *offer, struct view name) MUST_USE;
+ * home says HELLO until the account's device has admitted it, and ENGINE_LINKED follows. until_ms: wall: when nobody can find its
+ * consent any more. Within a transaction. */
+enum status state_joining_put(struct state *state, const struct msg_link_offer *offer, struct view name, uint64_t until_ms) MUST_USE;
 /* state_joining_keep: all of what a join was offered, with its keys: the account as far as it has come, its contacts, and
- * state_joining_put. A transaction of its own; then the join may consent. */
+ * state_joining_put. A transaction of its own, in which all goes that a home has which gives up an earlier linking; then the join may
+ * consent. OK; STATE: there is an account in this home, or (gives_up) not that linking any more: nothing is changed; as state_commit. */
 struct join;
 struct joining_home {
     struct view name;      /* state_joining_put's */
     struct view endpoints; /* of the relay */
     struct transport_pk server;
     uint64_t now_ms;       /* wall */
+    const struct device_id *gives_up; /* as which it waits to be let in; NULL = there is no account in this home */
 };
 enum status state_joining_keep(struct state *state, const struct join *join, const struct joining_home *home) MUST_USE;
-/* state_joining: whether that is still so; within a transaction. */
-enum status state_joining(struct state *state, struct arena *a, bool *joining) MUST_USE;
+/* state_joining: how that stands; within a transaction. joining_is_over: the relay has said no when nobody could find the consent any
+ * more: the linking has not taken place, unless an entry that was made before is on its way still. */
+struct joining_facts {
+    bool joining;
+    uint64_t until_ms;   /* state_joining_put's; 0 = not known */
+    uint64_t refused_ms; /* wall: when the relay said last that the account's log has this device not, or has put it out; 0 = never */
+};
+enum status state_joining(struct state *state, struct arena *a, struct joining_facts *out) MUST_USE;
+bool joining_is_over(const struct joining_facts *f);
+/* engine_is_joining: *over: joining_is_over. */
+bool engine_is_joining(const struct engine *e, bool *over);
 
 /* state_prekeys_relay: what the relay has of this device's prekeys, as last heard (of one_time_highest the highest ever
  * heard); within a transaction. NOT_FOUND: never heard. */
@@ -286,6 +298,7 @@ bool engine_is_idle(const struct engine *e);
     X(COPIED, "copied")             /* this home was set back to an older copy, or a copy of it is in use elsewhere */ \
     X(LINK, "link")                 /* a device asks to join, or that goes on: engine_link_view */  \
     X(LINKED, "linked")             /* this device is in the account that it has joined; subject: who has admitted it */ \
+    X(UNLINKED, "unlinked")         /* joining_is_over: nobody has let this device in; it is tried on */ \
     X(CONTACTS, "contacts")         /* the relay has what was said of others, or was asked for it; else status says why not */ \
     X(LEFT, "left")                 /* after engine_leave */                                       \
     X(OVERFLOW, "overflow")         /* count events fell out: read the state */

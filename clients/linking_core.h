@@ -12,6 +12,8 @@ failure_fn link_failed;
 /* joining_waits: HELLO was refused so because the log has not come so far yet. joining_seen: our log has gone on, to its end.
  * joining_welcome: the relay has given this device a session, and says so much of our log. */
 bool joining_waits(const struct engine *e, enum status s);
+/* joining_refused: HELLO was refused while this device is joining, because the log has it not, or has put it out. It may end the session. */
+void joining_refused(struct engine *e, struct now now);
 void joining_seen(struct engine *e, struct now now);
 void joining_welcome(struct engine *e, struct now now, const struct msg_log_state *said);
 /* joining_history_in: how many entries of the account's log had been there when it was offered: they are no news. 0 where it is

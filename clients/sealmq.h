@@ -271,6 +271,8 @@ struct sealmq_identity {
     struct sealmq_public_key server;   /* the relay's */
     char endpoints[SEALMQ_ENDPOINTS_MAX + 1];
     bool joining;        /* it has consented to join the account, and is not in it yet (sealmq_link.h) */
+    bool unlinked;       /* joining: nobody has let it in, and nobody who has not begun to can any more: link anew */
+    uint64_t refused_ms; /* joining: Unix ms: the relay's last word, a minute old at most, that the account has it not; 0 = none yet */
 };
 
 /* sealmq_identity_get: as the home has it now; another process may have registered it. Uses the disk. OK. */

@@ -59,11 +59,16 @@ struct sealmq_link_options {
     const char *name;      /* what the device is to be called; NULL = nothing */
     bool ask;              /* a person is to see which account it is, and say yes, before it joins: who has seen the code
                             * elsewhere could have answered with an account of his own */
+    bool anew;             /* a linking of this home that waits (sealmq_identity.joining) is given up for this one */
 };
 
 /* sealmq_link_start: makes the home, keys in memory, and a code, and begins to connect. Where the process ends before DONE nothing of
- * it is left but the empty home. Uses the disk. OK with *out, for sealmq_link_close; STATE: there is an account in this home;
- * MALFORMED (the name), CONFIG, IO; with one line in error. */
+ * it is left but the home as it was. Uses the disk. OK with *out, for sealmq_link_close; STATE: there is an account in this home, or
+ * one that it waits for; MALFORMED (the name), CONFIG, IO; with one line in error.
+ * anew: that is given up, and all that was kept of it, in the commit that has the new one's account and keys: until then, and if nothing
+ * comes of the new one, the home waits on. Only within 15 minutes of the relay's last no (sealmq_identity.refused_ms), else STATE:
+ * connect a client of the home first. Mind that an entry may be on its way that lets the earlier device in (unlinked says when none
+ * can be begun any more): it would stand in the account, and nobody have its keys: to be revoked there. */
 SEALMQ_API enum sealmq_status sealmq_link_start(const struct sealmq_link_options *options, struct sealmq_link **out,
                                                 char *error, size_t error_cap) SEALMQ_MUST_USE;
 /* sealmq_link_close: NULL-safe, nulls; before DONE it ends the code. */

@@ -26,6 +26,7 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
     SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
     SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
+    SEALMQ_PROMPT_UNLINKED = 13,       /* nobody has let this device into the account that it was to join; with each open until it is linked */
     SEALMQ_PROMPT_REQUEST = 15,        /* a message of somebody who is not allowed to write yet: see sealmq_contacts.h */
     SEALMQ_PROMPT_ON_HOLD = 18,        /* the relay's operator has put this account or device on hold: with SEALMQ_EVENT_STOPPED */
     SEALMQ_PROMPT_TOKEN_WANTED = 19,   /* the relay wants a token: with SEALMQ_EVENT_STOPPED or _HANDLE_REFUSED: sealmq_registration.h */

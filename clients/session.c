@@ -23,7 +23,7 @@ enum session_event {
 #define TO(event, state) [ON_##event] = 1 + SESSION_##state
 
 static const uint8_t steps[SESSION_STATE_COUNT][SESSION_EVENT_COUNT] = {
-    [SESSION_DOWN] = {TO(UP, GREETING), TO(UP_NEW, REGISTERING)},
+    [SESSION_DOWN] = {TO(UP, GREETING), TO(UP_NEW, REGISTERING), TO(STOP, STOPPED)},
     [SESSION_REGISTERING] = {TO(REGISTERED, GREETING), TO(DOWN, DOWN), TO(STOP, STOPPED)},
     [SESSION_GREETING] = {TO(WELCOME, BOUND), TO(UNKNOWN, REGISTERING), TO(DOWN, DOWN),
                           TO(STOP, STOPPED)},
@@ -56,6 +56,7 @@ static void hello_at(struct engine *e, uint64_t ms)
 void session_up(struct engine *e, struct now now)
 {
     enum status s = identity_load(e);
+    if (s == STATUS_STATE) session_stop(e, now, s);
     if (!engine_fault(e, s) && e->broken != STATUS_OK) return;
     if (!session_step(e, e->identity.registered ? ON_UP : ON_UP_NEW)) return;
     e->session_count++;
@@ -155,6 +156,8 @@ void hello_failed(struct engine *e, struct now now, struct request *r, enum stat
     (void)r;
     if (e->session_state != SESSION_GREETING && e->session_state != SESSION_REGISTERING) return;
     if (s == STATUS_GONE) return;
+    if (e->joining && (joining_waits(e, s) || s == STATUS_REFUSED)) joining_refused(e, now);
+    if (e->session_state == SESSION_STOPPED) return;
     if (joining_waits(e, s)) {
         hello_later(e, now, retry_after_ms);
         return;

@@ -1,6 +1,7 @@
 /* link: makes this a device of an account that is there already (PROTOCOL 6.5): shows a code, waits for a device of that
  * account to approve it, and then for the account's log to have it. Called again in a home that has consented it goes on
- * there. Invariant: the code is shown only when the relay has the request, and it stands nowhere but on the screen. */
+ * there, or, where nobody has let it in, begins anew. Invariants: the code is shown only when the relay has the request, and it stands
+ * nowhere but on the screen; no linking is given up before the relay was asked once more. */
 #include "clients/cli/loop.h"
 #include "clients/cli/qr.h"
 #include "clients/sealmq_link.h"
@@ -21,6 +22,9 @@ struct link_call {
     struct progress progress;
     int signal_fd;
     bool shown;
+    bool consented;      /* in this call */
+    bool over;           /* what this home waited for is to be given up */
+    uint64_t started_ms; /* wall */
 };
 
 /* ---- until it has consented ---- */
@@ -99,7 +103,7 @@ static int consent(struct link_call *q, uint64_t deadline_ms)
     }
 }
 
-static int link_begin(struct link_call *q, uint64_t deadline_ms)
+static int link_begin(struct link_call *q, bool anew, uint64_t deadline_ms)
 {
     const struct command *c = q->command;
     struct sealmq_link_options options = SEALMQ_INIT(struct sealmq_link_options);
@@ -109,12 +113,14 @@ static int link_begin(struct link_call *q, uint64_t deadline_ms)
     options.endpoints = command_option(c, "relay");
     options.name = command_option(c, "name");
     options.ask = isatty(STDIN_FILENO) && !c->json;
+    options.anew = anew;
     enum sealmq_status s = sealmq_server_key_load(command_option(c, "server-key"), &options.server, error, sizeof error);
     if (s == SEALMQ_OK) s = sealmq_link_start(&options, &q->link, error, sizeof error);
-    if (s == SEALMQ_STATE) return EXIT_OK; /* it has consented before, or needs not */
+    if (s == SEALMQ_STATE && !anew) return EXIT_OK; /* it has consented before, or needs not */
     if (s != SEALMQ_OK) return command_fail(c, s == SEALMQ_MALFORMED ? EXIT_USAGE : EXIT_FAILED, "%s", error);
     q->signal_fd = host_signal_fd();
     int failed = consent(q, deadline_ms);
+    q->consented = !failed;
     sealmq_link_close(&q->link);
     close(q->signal_fd);
     return failed;
@@ -122,18 +128,34 @@ static int link_begin(struct link_call *q, uint64_t deadline_ms)
 
 /* ---- until the account's log has it ---- */
 
-/* And has said how it wants to be called. */
-static bool has_joined(void *self)
+struct waiting {
+    struct link_call *call;
+    struct device *device;
+};
+
+/* The relay has said so in this call, and there is nothing to wait for any more, or the user will not. */
+static bool is_over(const struct waiting *w)
 {
-    struct device *d = self;
-    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
-    return sealmq_identity_get(d->client, &d->me) == SEALMQ_OK && !d->me.joining &&
-           sealmq_connection_get(d->client, &connection) == SEALMQ_OK && connection.idle;
+    const struct sealmq_identity *me = &w->device->me;
+    bool gives_up = me->unlinked || (command_option(w->call->command, "anew") && !w->call->consented);
+    return me->joining && me->refused_ms >= w->call->started_ms && gives_up;
 }
 
-static int join(struct device *d, uint64_t deadline_ms)
+/* It has joined, and has said how it wants to be called; or that is over. */
+static bool is_decided(void *self)
 {
-    const struct loop_watch watch = {d, NULL, has_joined};
+    struct waiting *w = self;
+    struct device *d = w->device;
+    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
+    if (sealmq_identity_get(d->client, &d->me) != SEALMQ_OK) return false;
+    w->call->over = is_over(w);
+    return w->call->over || (!d->me.joining && sealmq_connection_get(d->client, &connection) == SEALMQ_OK && connection.idle);
+}
+
+static int join(struct link_call *q, struct device *d, uint64_t deadline_ms)
+{
+    struct waiting w = {q, d};
+    const struct loop_watch watch = {&w, NULL, is_decided};
     if (!d->me.joining) return EXIT_OK;
     int failed = device_connect(d);
     if (failed) return failed;
@@ -143,8 +165,13 @@ static int join(struct device *d, uint64_t deadline_ms)
     if (end == LOOP_TIMEOUT)
         return command_fail(d->command, EXIT_QUEUED, "this device has consented, and the account has not taken it in yet: its "
                             "other device must reach the relay; any later command goes on with it. If that device says that "
-                            "nothing was added, remove this home and link anew");
+                            "nothing was added: link --anew");
     if (end != LOOP_DONE) return loop_fail(d, end);
+    if (q->over) {
+        d->warnings &= ~(1u << SEALMQ_PROMPT_UNLINKED); /* is said here */
+        return q->consented ? command_fail(q->command, EXIT_FAILED, "nobody has let this device in: call link again for a new code")
+                            : EXIT_OK;
+    }
     loop_flush(d, &watch, 1000);
     loop_leave(d, &watch, 1000);
     return EXIT_OK;
@@ -165,18 +192,27 @@ static int result_print(const struct device *d)
     return EXIT_OK;
 }
 
+static int join_whole(struct link_call *q, uint64_t deadline_ms)
+{
+    struct device device;
+    int failed = device_open(&device, q->command, false, 0);
+    if (!failed) failed = join(q, &device, deadline_ms);
+    if (!failed && !q->over) failed = result_print(&device);
+    device_close(&device);
+    return failed;
+}
+
 int link_run(struct command *c)
 {
-    struct link_call q = {.command = c};
-    struct device device;
+    struct link_call q = {.command = c, .started_ms = host_now().wall_ms};
     long long timeout_s;
     if (!command_number(c, "timeout", 0, 3600, 900, &timeout_s)) return EXIT_USAGE;
     uint64_t deadline_ms = loop_deadline_ms(timeout_s);
-    int failed = link_begin(&q, deadline_ms);
-    if (failed) return failed;
-    failed = device_open(&device, c, false, 0);
-    if (!failed) failed = join(&device, deadline_ms);
-    if (!failed) failed = result_print(&device);
-    device_close(&device);
-    return failed;
+    int failed = link_begin(&q, false, deadline_ms);
+    if (!failed) failed = join_whole(&q, deadline_ms);
+    if (failed || !q.over) return failed;
+    fprintf(stderr, "Nobody has let this device in. It begins anew, as another device: should the account list one more than you "
+                    "have, revoke that.\n");
+    failed = link_begin(&q, true, deadline_ms);
+    return failed ? failed : join_whole(&q, deadline_ms);
 }

@@ -34,7 +34,7 @@ static void event_note(struct device *d, const struct sealmq_event *event)
         event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED || event->prompt == SEALMQ_PROMPT_OWN_DEVICES ||
         event->prompt == SEALMQ_PROMPT_CONTACT_SILENT || event->prompt == SEALMQ_PROMPT_WEAK_SESSION ||
         event->prompt == SEALMQ_PROMPT_RECOVERY_USED || event->prompt == SEALMQ_PROMPT_RECOVERY_CHANGED ||
-        event->prompt == SEALMQ_PROMPT_LINKED)
+        event->prompt == SEALMQ_PROMPT_LINKED || event->prompt == SEALMQ_PROMPT_UNLINKED)
         d->warnings |= 1u << event->prompt;
     if (event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED) d->unverified = event->account;
 }

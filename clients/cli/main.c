@@ -58,6 +58,7 @@ static const struct option_rule LINK_OPTIONS[] = {
     {"relay", "tcp://HOST:PORT[,...]", "the relay's address; several: tried in turn", true},
     {"server-key", "FILE", "the relay's public key (its server.pub)", true},
     {"name", "NAME", "what this device is to be called", false},
+    {"anew", NULL, "in a home that waits to be let in: give that up at once, and show a new code", false},
     {"timeout", "S", "how long to wait for it all (900, as long as the code is good)", false},
 };
 

@@ -264,6 +264,22 @@ static enum status memory_prune(struct state *s, const struct state_prune *limit
     return STATUS_OK;
 }
 
+static enum status memory_clear(struct state *s)
+{
+    struct memory *m = memory_of(s);
+    if (memory_fails(m)) return STATUS_IO;
+    for (enum table table = T_IDENTITY; table < T_COUNTER; table++) {
+        struct key from = key_of(table);
+        struct view at, value;
+        while (memory_seek(m, &from, &at, &value)) {
+            struct key k = {.len = 0};
+            key_add(&k, at.at, at.len);
+            memory_drop(m, &k);
+        }
+    }
+    return STATUS_OK;
+}
+
 /* ---- the backend ---- */
 
 static const struct state_ops memory_ops = {
@@ -334,6 +350,7 @@ static const struct state_ops memory_ops = {
     .ack_drop = memory_ack_drop,
     .term_get = memory_term_get,
     .term_put = memory_term_put,
+    .clear = memory_clear,
     .prune = memory_prune,
 };
 

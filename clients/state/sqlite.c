@@ -98,6 +98,27 @@ static enum status sqlite_commit(struct state *state)
     return status == STATUS_LOCKED ? STATUS_IO : status;
 }
 
+/* All tables but those of the vault and SQLite's own, which has the order numbers: also a table that comes with a later version. */
+static enum status sqlite_clear(struct state *state)
+{
+    struct sqlite_state *s = sqlite_of(state);
+    sqlite3_stmt *tables = NULL;
+    char text[96];
+    int result = sqlite3_exec(s->db, "PRAGMA defer_foreign_keys=ON", NULL, NULL, NULL);
+    if (result == SQLITE_OK)
+        result = sqlite3_prepare_v2(s->db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'vault'"
+                                           " AND name NOT LIKE 'sqlite_%'", -1, &tables, NULL);
+    while (result == SQLITE_OK && (result = sqlite3_step(tables)) == SQLITE_ROW) {
+        snprintf(text, sizeof text, "DELETE FROM %.64s", (const char *)sqlite3_column_text(tables, 0));
+        result = sqlite3_exec(s->db, text, NULL, NULL, NULL);
+    }
+    sqlite3_finalize(tables);
+    if (result == SQLITE_DONE) return STATUS_OK;
+    s->result = result;
+    s->failed = true;
+    return sqlite_status(result);
+}
+
 static void sqlite_close(struct state *state)
 {
     struct sqlite_state *s = sqlite_of(state);
@@ -177,6 +198,7 @@ static const struct state_ops sqlite_ops = {
     .ack_drop = sqlite_ack_drop,
     .term_get = sqlite_term_get,
     .term_put = sqlite_term_put,
+    .clear = sqlite_clear,
     .prune = sqlite_prune,
 };
 

@@ -498,6 +498,12 @@ enum status state_term_put(struct state *s, struct store_id store, struct term t
     return s->ops->term_put(s, store, term);
 }
 
+enum status state_clear(struct state *s)
+{
+    need(s, STATE_WRITE);
+    return s->ops->clear(s);
+}
+
 enum status state_prune(struct state *s, const struct state_prune *limits, bool *more)
 {
     need(s, STATE_WRITE);

@@ -423,6 +423,8 @@ struct state_ops {
     enum status (*term_get)(struct state *s, struct store_id store, struct term *out);
     enum status (*term_put)(struct state *s, struct store_id store, struct term term);
 
+    /* All rows go; order numbers are not given again, and what opens the home stays. */
+    enum status (*clear)(struct state *s);
     /* *more: at least one kind stopped at row_max. */
     enum status (*prune)(struct state *s, const struct state_prune *limits, bool *more);
 };
@@ -441,6 +443,7 @@ void state_rollback(struct state *s);
 /* state_close: NULL-safe, nulls. */
 void state_close(struct state **s);
 
+enum status state_clear(struct state *s) MUST_USE;
 enum status state_identity_get(struct state *s, struct arena *a,
                                struct state_identity *out) MUST_USE;
 enum status state_identity_put(struct state *s, const struct state_identity *in) MUST_USE;

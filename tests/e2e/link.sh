@@ -2,6 +2,7 @@
 # A device joins an account: by code and by scanned text, with names; refused, mistyped, expired on one side, answered twice;
 # the relay or either side ends in between. What the user, support and engineering see.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+CLOCK="${SEALMQ_CLOCK:?set SEALMQ_CLOCK to the preloaded clock}"
 
 relay_make
 relay_start
@@ -88,22 +89,48 @@ as alice 0 devices approve "$CODE" --yes
 link_ended watch 0
 
 # The account's device ends when it has offered: the new one has consented, and waits. Whoever has answered already cannot again.
-link_start frame
-kill -STOP "$LINK"
-BEFORE="$(grep -c link_offered "$RELAY/log")"
-offered_more() { [ "$(grep -c link_offered "$RELAY/log")" -gt "$BEFORE" ]; }
-"$BIN/sealmq" --home "$DIR/alice" devices approve "$CODE" --yes > "$DIR/approve" 2>&1 &
-APPROVE=$!
-wait_for "it has offered" offered_more
-kill -KILL "$APPROVE"; ended "$APPROVE" 2> /dev/null
-kill -CONT "$LINK"
-as alice 1 devices approve "$CODE" --yes;      one_error; err_has "answered already"
-has_consented() { timeout 10 "$BIN/sealmq" --home "$DIR/frame" log > /dev/null 2>&1; }
-wait_for "the new device has consented" has_consented
-kill -TERM "$LINK"
-ended "$LINK" || true
+offered_more() { [ "$(grep -c link_offered "$RELAY/log")" -gt "$1" ]; }
+has_consented() { timeout 10 "$BIN/sealmq" --home "$DIR/$1" log > /dev/null 2>&1; }
+link_half() { # NAME
+    link_start "$1"
+    kill -STOP "$LINK"
+    BEFORE="$(grep -c link_offered "$RELAY/log")"
+    "$BIN/sealmq" --home "$DIR/alice" devices approve "$CODE" --yes > "$DIR/approve" 2>&1 &
+    APPROVE=$!
+    wait_for "it has offered" offered_more "$BEFORE"
+    kill -KILL "$APPROVE"; ended "$APPROVE" 2> /dev/null
+    kill -CONT "$LINK"
+    as alice 1 devices approve "$CODE" --yes;  one_error; err_has "answered already"
+    wait_for "the new device has consented" has_consented "$1"
+    kill -TERM "$LINK"
+    ended "$LINK" || true
+}
+link_half frame
 as frame 3 --json link --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --timeout 2; one_error; err_has "has not taken it in"
-as frame 3 send bob hello --timeout 1
+as frame 3 send bob hello --timeout 1;         err_has "waits for a device of its account"; err_lacks "not let into"
+
+# That is given up at its user's word: with other keys, without what waited there. Until the next one is there all is as it was.
+link_start frame --anew
+kill -KILL "$LINK"; ended "$LINK" 2> /dev/null
+as frame 0 --json outbox;                      out_has '"to":"bob"'
+link_start frame --anew
+as alice 0 devices approve "$CODE" --yes
+link_ended frame 0
+as frame 0 --json outbox;                      lines 0
+as frame 0 --json devices;                     [ "$(grep -c '"own":true,' "$DIR/out")" = 1 ] || fail "it is one of them"
+say bob alice "to the frame"; take frame "to the frame"
+as frame 0 --json link --anew --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub"; out_has '"state":"linked"'
+
+# Or when nobody can let it in any more, without a word: that is told, and link begins anew there.
+link_half lamp
+export SEALMQ_SKEW_S=3600 LD_PRELOAD="$CLOCK"
+as lamp 3 send bob hello --timeout 1;          err_has "This device was not let into the account"
+link_start lamp
+unset SEALMQ_SKEW_S LD_PRELOAD
+grep -q "Nobody has let this device in" "$DIR/link.lamp.err" || fail "lamp: $(cat "$DIR/link.lamp.err")"
+as alice 0 devices approve "$CODE" --yes
+link_ended lamp 0
+as lamp 0 --json outbox;                       lines 0; err_silent
 
 # Who was put out approves nobody.
 as alice 0 devices suspend "$TABLET"

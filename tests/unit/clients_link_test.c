@@ -1,6 +1,8 @@
 /* Linking (PROTOCOL 6.5): codes; what opens under which code, and where; the new device against a relay that lies. */
 #include "clients/join.h"
 #include "broker/wire/identity.h"
+#include "clients/engine.h"
+#include "clients/state/memory.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -456,5 +458,132 @@ Test(link, an_offer_under_anothers_handle_ends_it)
     cr_assert_eq(join_stage(t.join), JOIN_FAILED);
     cr_assert_eq(join_status(t.join), STATUS_BAD_ENTRY);
     cr_assert_eq(t.slots[LINK_SLOT_CONSENT].len, 0u);
+    table_fini(&t);
+}
+
+/* ---- what is kept of an offer ---- */
+
+static struct state_identity me_in(struct state *state, struct arena *a)
+{
+    struct state_identity me;
+    ok(state_begin(state, STATE_READ));
+    ok(state_identity_get(state, a, &me));
+    state_rollback(state);
+    return me;
+}
+
+static void offered(struct table *t)
+{
+    asked(t);
+    struct msg_link_offer m = offer_of(t, 0, 1, "");
+    offer(t, &m);
+    pass(t, 3000);
+    cr_assert_eq(join_stage(t->join), JOIN_OFFERED);
+}
+
+/* A home that has consented, as it has come to know somebody, and has written to him. */
+static struct state *waiting_home(struct table *t, struct device_id *as)
+{
+    struct state *state = memory_state_new();
+    struct joining_home home = {.name = view_of("phone", 5), .now_ms = t->now.wall_ms};
+    struct contact other = {.checked_ms = 1, .log = {.account = {{9}}, .length = 1}};
+    struct outbox_row row = {.key = {"hello"}, .state = MESSAGE_DRAFTED};
+    offered(t);
+    ok(state_joining_keep(state, t->join, &home));
+    *as = me_in(state, &t->arena).device;
+    ok(state_begin(state, STATE_WRITE));
+    ok(state_contact_put(state, &other));
+    ok(state_handle_put(state, view_of("mallory", 7), other.log.account));
+    ok(state_outbox_put(state, &row));
+    ok(state_commit(state));
+    return state;
+}
+
+/* Another linking of that home, with keys of its own. */
+static struct table *again(struct table *t)
+{
+    table_fini(t);
+    table_init(t);
+    join_free(&t->join);
+    t->seed = 99;
+    join_new(&(struct random_source){.fill = fill, .self = &t->seed}, t->now, view_of("phone", 5), &t->join);
+    pass(t, 1000);
+    request_read(t);
+    struct msg_link_offer m = offer_of(t, 0, 1, "");
+    offer(t, &m);
+    pass(t, 3000);
+    cr_assert_eq(join_stage(t->join), JOIN_OFFERED);
+    return t;
+}
+
+Test(link, a_home_knows_how_long_its_consent_can_be_found)
+{
+    struct table t;
+    struct device_id as;
+    struct joining_facts facts;
+    struct state *state = waiting_home(&t, &as);
+    ok(state_begin(state, STATE_READ));
+    ok(state_joining(state, &t.arena, &facts));
+    state_rollback(state);
+    cr_assert(facts.joining);
+    cr_assert_eq(facts.until_ms, join_expires_ms(t.join) + LINK_LIFE_MS);
+    state_close(&state);
+    table_fini(&t);
+}
+
+Test(link, what_is_given_up_goes_in_the_commit_that_has_the_next_one)
+{
+    struct table t;
+    struct device_id as;
+    struct contact other;
+    struct outbox_row row;
+    struct account_id account;
+    struct device_secrets secrets;
+    struct state *state = waiting_home(&t, &as);
+    again(&t);
+    struct joining_home home = {.name = view_of("phone", 5), .now_ms = t.now.wall_ms, .gives_up = &as};
+    for (uint64_t nth = 1;; nth++) { /* whatever fails: it is the one or the other, whole */
+        struct state *copy = memory_state_copy(state);
+        memory_state_fail(copy, nth, nth % 2);
+        enum status s = state_joining_keep(copy, t.join, &home);
+        bool failed = s == STATUS_IO;
+        memory_state_crash(copy);
+        memory_state_fail(copy, 0, false);
+        struct state_identity me = me_in(copy, &t.arena);
+        ok(state_begin(copy, STATE_READ));
+        ok(state_secrets_get(copy, &secrets));
+        bool was = device_equal(me.device, as);
+        cr_assert_eq(memcmp(secrets.signing_sk + 32, me.record.signing.bytes, 32), 0, "keys of one device");
+        cr_assert_eq(state_contact_get(copy, (struct account_id){{9}}, &other), was ? STATUS_OK : STATUS_NOT_FOUND);
+        cr_assert_eq(state_handle_get(copy, view_of("mallory", 7), &account), was ? STATUS_OK : STATUS_NOT_FOUND);
+        cr_assert_eq(state_outbox_find_key(copy, &(struct message_key){"hello"}, &row), was ? STATUS_OK : STATUS_NOT_FOUND);
+        state_rollback(copy);
+        state_close(&copy);
+        if (failed) continue;
+        ok(s);
+        cr_assert_not(was);
+        break;
+    }
+    state_close(&state);
+    table_fini(&t);
+}
+
+Test(link, nothing_else_is_given_up)
+{
+    struct table t;
+    struct device_id as, other = {{0x77}};
+    struct state *state = waiting_home(&t, &as);
+    again(&t);
+    struct joining_home home = {.now_ms = t.now.wall_ms};
+    cr_assert_eq(state_joining_keep(state, t.join, &home), STATUS_STATE, "not unless it is said");
+    home.gives_up = &other;
+    cr_assert_eq(state_joining_keep(state, t.join, &home), STATUS_STATE, "another process has begun anew");
+    home.gives_up = &as;
+    ok(state_begin(state, STATE_WRITE));
+    ok(state_setting_put(state, "link.joining", view_of(NULL, 0)));
+    ok(state_commit(state));
+    cr_assert_eq(state_joining_keep(state, t.join, &home), STATUS_STATE, "it has joined");
+    cr_assert(device_equal(me_in(state, &t.arena).device, as));
+    state_close(&state);
     table_fini(&t);
 }

@@ -303,7 +303,7 @@ static void is_joining(struct own *o, const char *name)
     ok(state_contact_get(o->f->state, o->f->me.account, &own));
     own.incoming = true;
     ok(state_contact_put(o->f->state, &own));
-    ok(state_joining_put(o->f->state, &offer, view_of(name, strlen(name))));
+    ok(state_joining_put(o->f->state, &offer, view_of(name, strlen(name)), UINT64_MAX));
     ok(state_commit(o->f->state));
 }
 

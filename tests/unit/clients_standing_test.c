@@ -161,7 +161,7 @@ static void joins_again(struct fixture *f, struct hash256 head)
     struct msg_link_offer offer = {.log = f->my_log, .device = f->me.device};
     offer.log.head = head;
     ok(state_begin(f->state, STATE_WRITE));
-    ok(state_joining_put(f->state, &offer, view_of(NULL, 0)));
+    ok(state_joining_put(f->state, &offer, view_of(NULL, 0), UINT64_MAX));
     ok(state_commit(f->state));
     restart(f);
     bind_session(f);
