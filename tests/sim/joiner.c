@@ -95,7 +95,7 @@ static void joiner_done(struct device *d)
     d->patience_ms = d->sim->now_ms + PATIENCE_MS;
 }
 
-/* What it has kept is of no use to it any more. */
+/* What it has kept stays until it is offered something else, and then goes with that (joining.c). */
 static void begin_anew(struct device *d)
 {
     d->join_ms = d->sim->now_ms + rng_between(&d->sim->rng, 300, 3000);
@@ -103,8 +103,6 @@ static void begin_anew(struct device *d)
     d->has_id = false;
     d->id = (struct device_id){{0}};
     d->patience_ms = SIM_NEVER;
-    state_close(&d->state);
-    d->state = memory_state_new();
     d->sim->seen[SEEN_UNLINKED]++;
 }
 
@@ -197,12 +195,29 @@ static void frames_pass(struct device *d)
     }
 }
 
+/* NOT_FOUND: it is none yet. */
+static enum status given_up(struct device *d, struct device_id *out)
+{
+    struct arena a = {0};
+    struct state_identity me;
+    enum status s = state_begin(d->state, STATE_READ);
+    if (s != STATUS_OK) return s;
+    s = state_identity_get(d->state, &a, &me);
+    state_rollback(d->state);
+    if (s == STATUS_OK) *out = me.device;
+    arena_fini(&a);
+    return s;
+}
+
 /* As the library does (api_link.c). */
 static enum status offer_keep(struct device *d)
 {
+    struct device_id was;
     struct joining_home home = {.name = view_of(d->joiner->name, strlen(d->joiner->name)),
                                 .now_ms = sim_device_now(d).wall_ms};
-    return state_joining_keep(d->state, d->joiner->join, &home);
+    enum status s = given_up(d, &was);
+    if (s == STATUS_OK) home.gives_up = &was;
+    return s == STATUS_OK || s == STATUS_NOT_FOUND ? state_joining_keep(d->state, d->joiner->join, &home) : s;
 }
 
 /* ---- the person ---- */
