@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define OF_SETTING   "backup.of"   /* the recovery key to which the kept key belongs */
+#define NEXT_SETTING "backup.next" /* of KEPT_BACKUP_NEXT the same */
 #define SEEN_SETTING "backup.seen" /* version u64, made_ms u64 */
 #define HISTORY_SETTING "backup.history" /* one byte: backups of this home have messages */
 #define PAGE         4096u         /* sizes are told in these */
@@ -35,11 +36,11 @@ struct backup_job {
 
 /* ---- what is kept ---- */
 
-static enum status of_get(struct state *state, struct arena *a, struct signing_pk *out)
+static enum status of_get(struct state *state, const char *name, struct arena *a, struct signing_pk *out)
 {
     struct view value;
     memset(out, 0, sizeof *out);
-    enum status s = state_setting_get(state, OF_SETTING, a, &value);
+    enum status s = state_setting_get(state, name, a, &value);
     if (s != STATUS_OK) return s == STATUS_NOT_FOUND ? STATUS_OK : s;
     if (value.len != sizeof *out) return STATUS_DAMAGED;
     memcpy(out, value.at, sizeof *out);
@@ -55,7 +56,7 @@ enum status state_backup_facts(struct state *state, struct arena *a, struct back
     memset(out, 0, sizeof *out);
     enum status s = state_identity_get(state, a, &me);
     if (s == STATUS_OK) s = state_contact_get(state, me.account, &own);
-    if (s == STATUS_OK) s = of_get(state, a, &of);
+    if (s == STATUS_OK) s = of_get(state, OF_SETTING, a, &of);
     if (s != STATUS_OK) return s;
     out->key = own.log.has_recovery && memcmp(&of, &own.log.recovery, sizeof of) == 0;
     s = state_setting_get(state, SEEN_SETTING, a, &seen);
@@ -78,6 +79,25 @@ enum status state_backup_key_put(struct state *state, const struct signing_pk *r
 {
     enum status s = state_kept_key_put(state, KEPT_BACKUP, key);
     return s == STATUS_OK ? state_setting_put(state, OF_SETTING, view_of(recovery->bytes, sizeof recovery->bytes)) : s;
+}
+
+enum status backup_key_next_in(struct engine *e, const struct signing_pk *recovery, const uint8_t *key)
+{
+    enum status s = state_kept_key_put(e->state, KEPT_BACKUP_NEXT, key);
+    return s == STATUS_OK ? state_setting_put(e->state, NEXT_SETTING, view_of(recovery->bytes, key ? sizeof recovery->bytes : 0)) : s;
+}
+
+enum status backup_key_settled_in(struct engine *e, bool counts)
+{
+    struct signing_pk of;
+    uint8_t *key = sodium_malloc(32);
+    ENSURE(key);
+    enum status s = of_get(e->state, NEXT_SETTING, &e->arena, &of);
+    if (s == STATUS_OK) s = state_kept_key_get(e->state, KEPT_BACKUP_NEXT, key);
+    if (s == STATUS_OK && counts) s = state_backup_key_put(e->state, &of, key);
+    sodium_free(key);
+    if (s == STATUS_NOT_FOUND) s = STATUS_OK; /* none was kept for it */
+    return s == STATUS_OK ? backup_key_next_in(e, &of, NULL) : s;
 }
 
 static enum status seen_put(struct state *state, uint64_t version, uint64_t made_ms)

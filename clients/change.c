@@ -257,6 +257,7 @@ static enum status change_end_in(struct engine *e, struct change *c, enum status
     enum status s = state_secrets_put(e->state, c->secrets);
     if (s == STATUS_OK) s = state_setting_put(e->state, CHANGE_SETTING, view_of(NULL, 0));
     if (s == STATUS_OK) s = state_setting_put(e->state, LAST_SETTING, view_of(NULL, 0));
+    if (s == STATUS_OK && c->body.operation == ENTRY_SET_RECOVERY) s = recovery_settled_in(e, &c->own.log);
     event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = how, .operation = c->body.operation,
                                         .subject = subject_of(c), .obstacle = why});
     return s;

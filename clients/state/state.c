@@ -135,7 +135,7 @@ enum status state_contact_next(struct state *s, struct account_id after, struct 
 enum status state_kept_key_get(struct state *s, enum kept_key which, uint8_t out[32])
 {
     need(s, STATE_READ);
-    ENSURE(which == KEPT_BACKUP);
+    ENSURE(which == KEPT_BACKUP || which == KEPT_BACKUP_NEXT);
     memset(out, 0, 32);
     return s->ops->kept_key_get(s, which, out);
 }
@@ -143,7 +143,7 @@ enum status state_kept_key_get(struct state *s, enum kept_key which, uint8_t out
 enum status state_kept_key_put(struct state *s, enum kept_key which, const uint8_t *key)
 {
     need(s, STATE_WRITE);
-    ENSURE(which == KEPT_BACKUP);
+    ENSURE(which == KEPT_BACKUP || which == KEPT_BACKUP_NEXT);
     return s->ops->kept_key_put(s, which, key);
 }
 

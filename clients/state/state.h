@@ -88,7 +88,10 @@ struct entry_scan {
 };
 
 /* Secret keys of 32 bytes that belong to no device. */
-enum kept_key { KEPT_BACKUP = 1 /* seals backups (PROTOCOL 6.7) */ };
+enum kept_key {
+    KEPT_BACKUP = 1,      /* seals backups (PROTOCOL 6.7) */
+    KEPT_BACKUP_NEXT = 2, /* and will, when the account has the recovery key that goes with it (recovery.c) */
+};
 
 enum prekey_kind { PREKEY_SIGNED = 1, PREKEY_LAST_RESORT, PREKEY_ONE_TIME };
 

@@ -46,6 +46,24 @@ CONTRACT_TEST(a_kept_key_comes_back_and_goes)
     commit(f);
 }
 
+CONTRACT_TEST(a_key_is_kept_in_its_own_place)
+{
+    uint8_t out[32], first[32] = {1}, second[32] = {2};
+    writing(f);
+    ok(state_kept_key_put(f->s, KEPT_BACKUP, first));
+    ok(state_kept_key_put(f->s, KEPT_BACKUP_NEXT, second));
+    commit(f);
+    fixture_restart(f);
+    writing(f);
+    ok(state_kept_key_get(f->s, KEPT_BACKUP, out));
+    cr_assert_eq(memcmp(out, first, sizeof out), 0);
+    ok(state_kept_key_get(f->s, KEPT_BACKUP_NEXT, out));
+    cr_assert_eq(memcmp(out, second, sizeof out), 0);
+    ok(state_kept_key_put(f->s, KEPT_BACKUP_NEXT, NULL));
+    ok(state_kept_key_get(f->s, KEPT_BACKUP, out));
+    commit(f);
+}
+
 CONTRACT_TEST(clear_takes_every_row_and_gives_no_order_again)
 {
     struct state_identity identity;

@@ -1,5 +1,6 @@
 /* The recovery key as the engine has it: set by a change like any other, replaced by itself alone, and noticed where somebody
  * else uses or sets it (PROTOCOL 6.6). */
+#include "clients/backup.h"
 #include "clients/drift.h"
 #include "clients/recovery.h"
 #include "tests/unit/clients_fixture.h"
@@ -256,6 +257,104 @@ RECOVERY_TEST(a_killed_process_goes_on_with_it)
     bind_session(o->f);
     relay(o);
     cr_assert(facts(o).ours);
+}
+
+/* ---- what is kept beside it ---- */
+
+/* The first byte of the backup key that is kept for the account's recovery key; 0 = none is. */
+static uint8_t kept(struct own *o)
+{
+    struct backup_facts facts;
+    uint8_t key[32] = {0};
+    ok(state_begin(o->f->state, STATE_READ));
+    ok(state_backup_facts(o->f->state, &o->f->arena, &facts));
+    if (facts.key) ok(state_kept_key_get(o->f->state, KEPT_BACKUP, key));
+    ok(state_commit(o->f->state));
+    return key[0];
+}
+
+static void set_keeping(struct own *o, const struct key *k, const struct key *old, uint8_t backup)
+{
+    const uint8_t backup_key[32] = {backup};
+    enum change_obstacle why;
+    ok(engine_recovery_set(o->f->e, o->f->now, &k->pk, old ? old->sk : NULL, backup ? backup_key : NULL, &why));
+    turn(o->f);
+}
+
+/* The first key is set, confirmed, and has the backup key 1. */
+static struct key keeps_first(struct own *o)
+{
+    struct key first = key_of(1);
+    set_keeping(o, &first, NULL, 1);
+    cr_assert_eq(kept(o), 0u, "there is no recovery key yet");
+    relay(o);
+    ok(engine_recovery_confirm(o->f->e, &first.pk));
+    cr_assert(kept(o) == 1 && facts(o).confirmed);
+    events_forget(o->f);
+    return first;
+}
+
+static bool none_waits(struct own *o)
+{
+    uint8_t key[32];
+    ok(state_begin(o->f->state, STATE_READ));
+    enum status s = state_kept_key_get(o->f->state, KEPT_BACKUP_NEXT, key);
+    ok(state_commit(o->f->state));
+    return s == STATUS_NOT_FOUND;
+}
+
+RECOVERY_TEST(the_backup_key_that_counts_is_that_of_the_logs_recovery_key)
+{
+    struct key first = keeps_first(o), second = key_of(2);
+    set_keeping(o, &second, &first, 2);
+    cr_assert(kept(o) == 1 && facts(o).ours && facts(o).confirmed, "it is only on its way");
+    ok(engine_recovery_confirm(o->f->e, &second.pk));
+    restart(o->f);
+    bind_session(o->f);
+    relay(o);
+    cr_assert(kept(o) == 2 && facts(o).ours && facts(o).confirmed && none_waits(o));
+    cr_assert_not(untold(o, RECOVERY_CHANGED_SETTING));
+}
+
+RECOVERY_TEST(a_change_that_fails_leaves_the_backup_key_and_what_was_confirmed)
+{
+    struct key first = keeps_first(o), second = key_of(2), third = key_of(3);
+    set_keeping(o, &second, &first, 2);
+    ok(engine_recovery_confirm(o->f->e, &second.pk));
+    says(o, (struct entry_plan){.operation = ENTRY_DESCRIBE, .signer = o->f->me.device}, o->sk.signing_sk);
+    relay(o);
+    cr_assert_eq(happened(o->f, ENGINE_IDENTITY).status, STATUS_STALE_HEAD);
+    cr_assert(kept(o) == 1 && facts(o).ours && facts(o).confirmed && none_waits(o));
+    cr_assert_eq(engine_recovery_confirm(o->f->e, &second.pk), STATUS_NOT_FOUND, "it is none");
+    says(o, (struct entry_plan){.operation = ENTRY_SET_RECOVERY, .recovery = second.pk}, first.sk);
+    reads_on(o);
+    cr_assert(untold(o, RECOVERY_CHANGED_SETTING), "somebody else has set it then");
+    cr_assert_eq(kept(o), 0u);
+    set_keeping(o, &third, &second, 3);
+    relay(o);
+    cr_assert_eq(kept(o), 3u);
+}
+
+RECOVERY_TEST(a_key_without_backups_takes_the_place_of_one_with_them)
+{
+    struct key first = keeps_first(o), second = key_of(2);
+    set_keeping(o, &second, &first, 0);
+    relay(o);
+    cr_assert(facts(o).ours && !facts(o).confirmed);
+    cr_assert_eq(kept(o), 0u);
+    cr_assert(none_waits(o));
+}
+
+RECOVERY_TEST(a_refusal_leaves_the_backup_key)
+{
+    struct key first = keeps_first(o), second = key_of(2);
+    struct msg_append given;
+    set_keeping(o, &second, &first, 2);
+    struct frame frame = said(o->f, KIND_APPEND, &msg_append_desc, &given);
+    refuse(o->f, &frame, STATUS_REFUSED, 0);
+    relay(o);
+    cr_assert_eq(happened(o->f, ENGINE_IDENTITY).status, STATUS_REFUSED);
+    cr_assert(kept(o) == 1 && facts(o).confirmed && none_waits(o));
 }
 
 /* ---- confirming ---- */
