@@ -204,7 +204,7 @@ enum sealmq_status sealmq_backup_get(struct sealmq_client *c, struct sealmq_back
     struct sealmq_backup full = {.stage = (enum sealmq_backup_stage)v.stage, .status = (enum sealmq_status)v.status,
                                  .version = v.version, .made_ms = v.summary.made_ms, .contacts = (uint32_t)v.summary.contacts,
                                  .named = (uint32_t)v.summary.named, .known = (uint32_t)v.summary.known,
-                                 .left = (uint32_t)v.summary.left, .older = v.older,
+                                 .left = (uint32_t)v.summary.left, .older = v.older, .fallback = v.fallback,
                                  .messages = (uint32_t)v.summary.messages,
                                  .messages_known = (uint32_t)v.summary.messages_known,
                                  .messages_left = (uint32_t)v.summary.messages_left};

@@ -200,7 +200,7 @@ void backup_drive(struct engine *e, struct now now)
                                    .part = j->place.part, .of = j->place.of, .bytes = view_of(at, j->lens[j->place.part])};
         j->asked = request_make(e, now, KIND_BACKUP_PUT, home, &msg_backup_put_desc, &m) != NULL;
     } else {
-        struct msg_backup_get m = {.version = j->listed ? j->has.version : 0, .part = j->place.part};
+        struct msg_backup_get m = {.version = j->listed ? j->view.version : 0, .part = j->place.part};
         j->asked = request_make(e, now, KIND_BACKUP_GET, home, &msg_backup_get_desc, &m) != NULL;
     }
     if (!j->asked) j->ask_ms = now.mono_ms + RETRY_MIN_MS;
@@ -321,6 +321,34 @@ void backup_has_reply(struct engine *e, struct now now, struct request *r, const
 
 /* ---- taking one ---- */
 
+/* Which one of those that there are. */
+static void take_begin(struct backup_job *j, bool fallback)
+{
+    j->view.fallback = fallback;
+    j->view.version = fallback ? j->has.older_version : j->has.version;
+    j->place.of = fallback ? j->has.older_parts : j->has.parts;
+    j->place.id = fallback ? j->has.older_id : j->has.id;
+    j->place.version = j->view.version;
+    j->place.part = 0;
+    if (j->plain.len) sodium_memzero(j->plain.at, j->plain.len);
+    buffer_clear(&j->plain);
+}
+
+static bool is_there(uint64_t version, uint32_t parts)
+{
+    return version && parts && parts <= BACKUP_PARTS_MAX;
+}
+
+/* The newest may be anything that a device of the account has put there. */
+static void take_failed(struct backup_job *j, enum status s)
+{
+    bool no_backup = s == STATUS_BAD_ENTRY || s == STATUS_MALFORMED;
+    if (no_backup && !j->view.fallback && is_there(j->has.older_version, j->has.older_parts))
+        take_begin(j, true);
+    else
+        job_end(j, s);
+}
+
 static enum status taken_in(struct engine *e, struct now now, const struct backup_job *j, struct view content,
                             struct backup_summary *out)
 {
@@ -340,17 +368,17 @@ static void take_end(struct engine *e, struct now now, struct backup_job *j)
     enum status s = r.failed ? STATUS_MALFORMED : tx_begin(e, STATE_WRITE);
     if (s == STATUS_OK) s = tx_end(e, taken_in(e, now, j, content, &j->view.summary));
     if (s == STATUS_IO || s == STATUS_DAMAGED) (void)engine_fault(e, s);
-    job_end(j, s);
+    if (s == STATUS_OK)
+        job_end(j, s);
+    else
+        take_failed(j, s);
 }
 
 static void part_take(struct engine *e, struct now now, struct backup_job *j, struct view bytes)
 {
-    j->place.version = j->has.version;
-    j->place.id = j->has.id;
-    j->place.of = j->has.parts;
     enum status s = backup_open(j->key, &j->place, bytes, &j->plain);
     if (s != STATUS_OK)
-        job_end(j, s);
+        take_failed(j, s);
     else if (++j->place.part == j->place.of)
         take_end(e, now, j);
 }
@@ -365,8 +393,8 @@ static void listed(struct engine *e, struct now now, struct backup_job *j)
         make_begin(e, now, j);
         return;
     }
-    j->view.version = j->has.version;
-    if (!j->has.version || !j->has.parts || j->has.parts > BACKUP_PARTS_MAX) job_end(j, STATUS_NOT_FOUND);
+    take_begin(j, false);
+    if (!is_there(j->has.version, j->has.parts)) job_end(j, STATUS_NOT_FOUND);
 }
 
 void backup_is_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
@@ -381,7 +409,9 @@ void backup_is_reply(struct engine *e, struct now now, struct request *r, const 
         return;
     }
     bool same = j->listed && m.has.version == j->has.version && m.has.parts == j->has.parts &&
-                memcmp(&m.has.id, &j->has.id, sizeof m.has.id) == 0;
+                memcmp(&m.has.id, &j->has.id, sizeof m.has.id) == 0 &&
+                (!j->view.fallback || (m.has.older_version == j->has.older_version && m.has.older_parts == j->has.older_parts &&
+                                       memcmp(&m.has.older_id, &j->has.older_id, sizeof m.has.older_id) == 0));
     j->asked = false;
     j->tries = 0;
     j->ask_ms = now.mono_ms;

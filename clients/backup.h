@@ -26,6 +26,7 @@ struct backup_view {
                          * RELAY_BEHIND: see backup_take_in; TOO_LARGE; STATE: another device of the account is making one; else
                          * the relay's refusal, or the home's */
     bool older;         /* the relay's is older than one that this home has seen: it has lost one, or hides it */
+    bool fallback;      /* take: the newest does not open, or is none: this is the one before it */
     uint64_t version;
     struct backup_summary summary;
 };

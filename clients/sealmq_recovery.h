@@ -88,6 +88,7 @@ struct sealmq_backup {
     uint32_t known;    /* taken: of them those that were here already, and stay as they are */
     uint32_t left;     /* made: contacts not in it, as 4 MiB are full: the last are those who have only written to this account */
     bool older;        /* the relay has an older one than this home has seen: it has lost one, or hides it */
+    bool fallback;     /* taken: the newest did not open, or was none: this is the one before it. Some device of the account may have put it there */
     uint32_t messages; /* in it */
     uint32_t messages_known; /* taken: of them those that were here already */
     uint32_t messages_left;  /* made: those for which there was no room, the oldest */

@@ -1,6 +1,8 @@
 /* backup: one sealed backup of each account, in parts (PROTOCOL 6.7), in the space that no sweep reads. The relay has no
- * key to it and knows nothing of it but its size. Invariants: there is at most one whole backup and one that comes in; the whole one
- * goes in the commit that has the last part of the next; of two devices at it at once one sees that the other is. */
+ * key to it and knows nothing of it but its size: so it cannot tell one from anything else that a device puts there, and keeps one from
+ * before. Invariants: there are at most two whole backups and one that comes in; what goes for the next one goes in the commit that has
+ * its last part; no device pushes out what another one has made with less than two of its own that are a day apart; of two devices at it at
+ * once one sees that the other is. */
 #include "storage/core.h"
 
 #include <string.h>
@@ -70,12 +72,31 @@ static bool is_coming(const struct backup_row *row, const struct msg_backup_put 
     return row->has.coming_version == m->version && id_equal(&row->has.coming_id, &m->id) && row->coming_of == m->of;
 }
 
-static void become_whole(struct storage *s, struct account_id account, struct backup_row *row)
+/* Whether the newest stays beside the one that `by` puts now: else who puts two at once would be rid of what was there before. */
+static bool stays(const struct storage *s, const struct backup_row *row, struct device_id by)
 {
-    parts_remove(s, account, row->has.version, row->has.parts);
-    row->has = (struct msg_backup_has){.version = row->has.coming_version, .id = row->has.coming_id,
-                                       .parts = row->coming_of, .stored_ms = s->store_ms};
+    const struct msg_backup_has *has = &row->has;
+    if (!has->version) return false;
+    return !has->older_version || !device_equal(row->by, by) || s->store_ms >= has->stored_ms + BACKUP_STANDS_MS;
+}
+
+static void become_whole(struct storage *s, const struct stamp *stamp, struct backup_row *row)
+{
+    const struct msg_backup_has was = row->has;
+    struct account_id account = stamp->account;
+    bool kept = stays(s, row, stamp->device);
+    if (kept)
+        parts_remove(s, account, was.older_version, was.older_parts);
+    else
+        parts_remove(s, account, was.version, was.parts);
+    row->has = (struct msg_backup_has){.version = was.coming_version, .id = was.coming_id,
+                                       .parts = row->coming_of, .stored_ms = s->store_ms,
+                                       .older_version = kept ? was.version : was.older_version,
+                                       .older_id = kept ? was.id : was.older_id,
+                                       .older_parts = kept ? was.parts : was.older_parts,
+                                       .older_stored_ms = kept ? was.stored_ms : was.older_stored_ms};
     row->coming_of = 0;
+    row->by = stamp->device;
     core_event(s, &(struct event){.kind = EVENT_BACKUP_STORED, .count = row->has.version, .value = row->has.parts,
                                   .account = mark_account(&s->config.mark_key, account)});
 }
@@ -96,7 +117,7 @@ static void part_take(struct storage *s, const struct request *r, struct backup_
     if (!is_coming(row, m) || m->part != row->has.coming_parts) return;
     struct store_key key = key_backup_part(account, m->version, m->part), head = key_backup(account);
     turn_put(&s->turn, SPACE_IDENTITY, &key, bytes_row_write(&s->turn.arena, m->bytes));
-    if (++row->has.coming_parts == m->of) become_whole(s, account, row);
+    if (++row->has.coming_parts == m->of) become_whole(s, &r->stamp, row);
     turn_put(&s->turn, SPACE_IDENTITY, &head, backup_row_write(&s->turn.arena, row));
 }
 
@@ -140,13 +161,14 @@ void backup_get_apply(struct storage *s, struct request *r)
     struct store_key key = key_backup_part(r->stamp.account, m->version, m->part);
     if (row_find(s, r->stamp.account, &row) != STATUS_OK) memset(&row, 0, sizeof row); /* as for BACKUP_PUT */
     answer.has = row.has;
-    bool wanted = m->version && m->version == row.has.version && m->part < row.has.parts;
+    uint32_t parts = m->version == row.has.version ? row.has.parts : m->version == row.has.older_version ? row.has.older_parts : 0;
+    bool wanted = m->version && m->part < parts;
     if (wanted && part_row_read(turn_get(&s->turn, SPACE_IDENTITY, &key), &answer.bytes) != STATUS_OK) {
         request_fail(s, r, STATUS_BUSY, 1000);
         return;
     }
     if (wanted && m->part == 0)
-        core_event(s, &(struct event){.kind = EVENT_BACKUP_READ, .count = row.has.version, .value = row.has.parts,
+        core_event(s, &(struct event){.kind = EVENT_BACKUP_READ, .count = m->version, .value = parts,
                                       .account = mark_account(&s->config.mark_key, r->stamp.account)});
     request_reply(s, r, KIND_BACKUP_IS, &msg_backup_is_desc, &answer);
 }

@@ -494,42 +494,6 @@ enum status contact_row_read(struct view value, struct contact_row *row)
     return good ? row_done(&r) : STATUS_DAMAGED;
 }
 
-#define BACKUP_ROW_LEN (8u + 16u + 4u + 8u + 8u + 16u + 4u + 4u)
-
-struct view backup_row_write(struct arena *a, const struct backup_row *row)
-{
-    struct row_writer w = row_begin(a, BACKUP_ROW_LEN);
-    row_u64(&w, row->has.version);
-    row_bytes(&w, row->has.id.bytes, sizeof row->has.id.bytes);
-    row_u32(&w, row->has.parts);
-    row_u64(&w, row->has.stored_ms);
-    row_u64(&w, row->has.coming_version);
-    row_bytes(&w, row->has.coming_id.bytes, sizeof row->has.coming_id.bytes);
-    row_u32(&w, row->has.coming_parts);
-    row_u32(&w, row->coming_of);
-    return row_end(&w);
-}
-
-enum status backup_row_read(struct view value, struct backup_row *row)
-{
-    struct reader r = row_open(value);
-    memset(row, 0, sizeof *row);
-    row->has.version = read_u64(&r);
-    read_bytes(&r, row->has.id.bytes, sizeof row->has.id.bytes);
-    row->has.parts = read_u32(&r);
-    row->has.stored_ms = read_u64(&r);
-    row->has.coming_version = read_u64(&r);
-    read_bytes(&r, row->has.coming_id.bytes, sizeof row->has.coming_id.bytes);
-    row->has.coming_parts = read_u32(&r);
-    row->coming_of = read_u32(&r);
-    bool whole = !row->has.version == !row->has.parts && row->has.parts <= BACKUP_PARTS_MAX;
-    bool coming = !row->has.coming_version == !row->coming_of && row->coming_of <= BACKUP_PARTS_MAX &&
-                  row->has.coming_parts <= row->coming_of;
-    if (whole && coming && row_done(&r) == STATUS_OK) return STATUS_OK;
-    memset(row, 0, sizeof *row);
-    return STATUS_DAMAGED;
-}
-
 enum status part_row_read(struct view value, struct view *bytes)
 {
     struct reader r = row_open(value);

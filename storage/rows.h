@@ -236,6 +236,7 @@ enum status contact_row_read(struct view value, struct contact_row *row) MUST_US
 struct backup_row { /* versions 0 = none; coming is not whole yet */
     struct msg_backup_has has;
     uint32_t coming_of;
+    struct device_id by; /* has put the newest; all zero = not known */
 };
 /* part_row_read: of a part, which bytes_row_write has written: borrows the value; DAMAGED for none, too. */
 enum status part_row_read(struct view value, struct view *bytes) MUST_USE;

@@ -39,7 +39,8 @@
 #define RECOVERY_TRY_EVERY_MS  60000u /* and then one in this time */
 #define RECOVERY_ACCOUNTS_MAX  4096u /* whose tries a store counts at once; beyond, who has the fewest is forgotten */
 #define BACKUP_PART_LEN_MAX    49152u
-#define BACKUP_PARTS_MAX       86u /* 4 MiB of an account; while a new one comes in the old one stays beside it */
+#define BACKUP_PARTS_MAX       86u /* 4 MiB of an account; there may be one before it, and one that comes in */
+#define BACKUP_STANDS_MS       (24u * 3600 * 1000) /* so long the newest: it stays beside the next one of its own device, too */
 #define PREKEY_BODY_LEN_MAX    256u
 #define PREKEY_LEN_MAX         384u /* with its signature */
 #define ONE_TIME_PREKEYS_MAX   100u /* of a device */

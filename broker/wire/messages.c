@@ -128,7 +128,8 @@ TABLE(backup_put, U64(1, msg_backup_put, version), U64(2, msg_backup_put, previo
 TABLE(backup_has, U64(1, msg_backup_has, version), MAYBE(2, msg_backup_has, id),
       U32(3, msg_backup_has, parts), U64(4, msg_backup_has, stored_ms),
       U64(5, msg_backup_has, coming_version), MAYBE(6, msg_backup_has, coming_id),
-      U32(7, msg_backup_has, coming_parts))
+      U32(7, msg_backup_has, coming_parts), U64(8, msg_backup_has, older_version), MAYBE(9, msg_backup_has, older_id),
+      U32(10, msg_backup_has, older_parts), U64(11, msg_backup_has, older_stored_ms))
 TABLE(backup_get, U64(1, msg_backup_get, version), U32(2, msg_backup_get, part))
 TABLE(backup_is, ONE(1, msg_backup_is, has, backup_has), BYTES(2, msg_backup_is, bytes, BACKUP_PART_LEN_MAX))
 

@@ -27,11 +27,15 @@ struct msg_backup_has { /* what the relay has */
     uint64_t coming_version; /* one that is not whole yet; 0 = none */
     struct backup_id coming_id;
     uint32_t coming_parts; /* that are here: the next one's number */
+    uint64_t older_version; /* a whole one from before; 0 = none */
+    struct backup_id older_id;
+    uint32_t older_parts;
+    uint64_t older_stored_ms;
 };
 struct msg_backup_get { uint64_t version; uint32_t part; }; /* version 0: only what there is */
 struct msg_backup_is {
     struct msg_backup_has has;
-    struct view bytes; /* of the part, where that version is the whole one */
+    struct view bytes; /* of the part, where that version is a whole one's */
 };
 
 #endif

@@ -39,6 +39,13 @@ int backup_wait(struct device *d, uint64_t deadline_ms, struct sealmq_backup *ou
     return command_fail(d->command, EXIT_FAILED, "the backup is not done (%s): try again", device_hint(d, &connection));
 }
 
+void backup_fallback_tell(const struct sealmq_backup *b)
+{
+    if (b->fallback)
+        fprintf(stderr, "warning: the newest backup does not open: another device of this account has put something else there, or the "
+                        "relay has changed it; this is number %llu, from before\n", (unsigned long long)b->version);
+}
+
 const char *backup_why(const struct sealmq_backup *b)
 {
     switch ((unsigned)b->status) {
@@ -118,12 +125,14 @@ static int result_print(const struct backup_call *b, bool take)
     output_time(backup->made_ms, at);
     if (backup->older)
         fprintf(stderr, "warning: the relay has an older backup than this device has seen: it has lost one, or hides it\n");
+    backup_fallback_tell(backup);
     if (b->device.command->json) {
         json_t *object = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:I}", "state", take ? "restored" : "made", "version",
                                    (json_int_t)backup->version, "made", at, "contacts", (json_int_t)backup->contacts, "named",
                                    (json_int_t)backup->named, "known", (json_int_t)backup->known, "left", (json_int_t)backup->left,
                                    "older", backup->older, "messages", (json_int_t)backup->messages, "messages_known",
                                    (json_int_t)backup->messages_known, "messages_left", (json_int_t)backup->messages_left);
+        if (backup->fallback) ENSURE(json_object_set_new(object, "fallback", json_true()) == 0);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
     printf("%s backup number %llu%s%s: %u contacts", take ? "Taken:" : "Made:", (unsigned long long)backup->version,

@@ -125,7 +125,9 @@ static void backup_take(struct restore_call *r)
 {
     r->backup = (struct sealmq_backup)SEALMQ_INIT(struct sealmq_backup);
     if (sealmq_backup_begin(r->device.client, SEALMQ_BACKUP_TAKE, r->key.text) != SEALMQ_OK) return;
-    if (backup_wait(&r->device, r->deadline_ms, &r->backup) != EXIT_OK || r->backup.stage == SEALMQ_BACKUP_DONE) return;
+    if (backup_wait(&r->device, r->deadline_ms, &r->backup) != EXIT_OK) return;
+    if (r->backup.stage == SEALMQ_BACKUP_DONE) backup_fallback_tell(&r->backup);
+    if (r->backup.stage == SEALMQ_BACKUP_DONE) return;
     if (r->backup.status != SEALMQ_NOT_FOUND)
         fprintf(stderr, "warning: no contacts were restored: %s\n", backup_why(&r->backup));
 }

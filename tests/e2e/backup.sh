@@ -87,9 +87,15 @@ as second 0 --json recovery;                out_has '"mode":"account-only"'
 as second 1 backup restore --key-file "$DIR/newkey"; one_error; err_has "does not open under this key"
 as second 0 --json backup create --key-file "$DIR/newkey"; out_has '"version":7'
 as second 0 --json recovery;                out_has '"mode":"backup"'
+
+# A device that has not heard of the new key yet puts one there that nobody can open with it: the one before is taken, and that is said.
+as new 0 --json backup create;              out_has '"version":8'
+as second 0 --json backup restore;          out_has '"version":7'; out_has '"fallback":true'; one_error; err_has "the newest backup does not open"
+cp "$DIR/newkey" "$DIR/key"
+restore fourth;                             out_has '"backup":true'; err_has "the newest backup does not open"
 relay_stop
 rm -rf "$RELAY/store"
 cp -a "$DIR/older/store" "$RELAY/store" 2> /dev/null || fail "where is the store"
 relay_start
-as second 0 --json backup create --timeout 15; err_has "older backup"; out_has '"older":true'; out_has '"version":8'
+as second 0 --json backup create --timeout 15; err_has "older backup"; out_has '"older":true'; out_has '"version":9'
 done_well

@@ -81,18 +81,84 @@ Test(backup, whole_when_the_last_part_is_there_and_after_a_crash)
     scene_free(&e);
 }
 
-Test(backup, the_next_one_takes_its_place_and_nothing_is_left)
+/* Of the account's backup before the newest; version 0: there is none. */
+static void older_is(struct world *w, const struct person *p, uint64_t version, uint32_t of)
+{
+    struct msg_backup_has has = get(w, p, 0, 0).has;
+    cr_assert(has.older_version == version && has.older_parts == of, "version %llu", (unsigned long long)has.older_version);
+    cr_assert_eq(has.older_stored_ms != 0, version != 0);
+    for (uint32_t i = 0; i < of; i++) {
+        struct msg_backup_is is = get(w, p, version, i);
+        struct msg_backup_put m = part_of(0, version, 1, i, of);
+        cr_assert(view_equal(is.bytes, m.bytes), "%u", i);
+    }
+    if (version) cr_assert_eq(get(w, p, version, of).bytes.len, 0u);
+}
+
+static void day_pass(struct world *w)
+{
+    w->core->store_ms += BACKUP_STANDS_MS;
+    world_pass(w, 100);
+}
+
+Test(backup, the_next_one_takes_its_place_and_one_is_kept_beside_it)
 {
     struct scene e = scene_new(false);
     put_whole(e.w, e.ann, 0, 1, 5);
-    size_t rows = world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART);
-    cr_assert_eq(rows, 5u);
+    older_is(e.w, e.ann, 0, 0);
+    cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART), 5u);
     cr_assert_eq(put_status(e.w, e.ann, part_of(1, 2, 1, 0, 2)), STATUS_OK);
     is_there(e.w, e.ann, 1, 5);
     cr_assert_eq(put_status(e.w, e.ann, part_of(1, 2, 1, 1, 2)), STATUS_OK);
     is_there(e.w, e.ann, 2, 2);
-    cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART), 2u);
+    older_is(e.w, e.ann, 1, 5);
+    day_pass(e.w);
+    put_whole(e.w, e.ann, 2, 3, 1);
+    is_there(e.w, e.ann, 3, 1);
+    older_is(e.w, e.ann, 2, 2);
+    cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART), 3u);
     cr_assert_eq(get(e.w, e.ann, 1, 0).bytes.len, 0u);
+    put_whole(e.w, e.ann, 3, 4, 1);
+    older_is(e.w, e.ann, 2, 2); /* it has stood for a day, and number 3 has not */
+    world_restart(e.w);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    older_is(e.w, e.ann, 2, 2);
+    scene_free(&e);
+}
+
+/* Another device of ann's, which has a session. Nothing of it is to be freed. */
+static struct person phone_of(struct scene *e)
+{
+    uint8_t sk[64];
+    struct person phone = *e->ann;
+    person_append(e->w, e->ann, entry_added(e->ann, 7));
+    phone.record = keys_make(7, sk);
+    phone.device = device_id_of(phone.account, &phone.record.signing);
+    cr_assert_eq(person_hello(e->w, &phone, 0), STATUS_OK);
+    return phone;
+}
+
+Test(backup, a_device_that_puts_many_does_not_push_out_what_another_one_has_made)
+{
+    struct scene e = scene_new(false);
+    struct person phone = phone_of(&e);
+    put_whole(e.w, e.ann, 0, 1, 1);
+    put_whole(e.w, e.ann, 1, 2, 1);
+    put_whole(e.w, e.ann, 2, 3, 3);
+    for (uint64_t version = 4; version < 9; version++) {
+        put_whole(e.w, &phone, version - 1, version, 2);
+        older_is(e.w, e.ann, 3, 3);
+        cr_assert_eq(world_rows(e.w, SPACE_IDENTITY, ROW_BACKUP_PART), 5u);
+    }
+    world_restart(e.w);
+    cr_assert_eq(person_hello(e.w, &phone, 0), STATUS_OK);
+    put_whole(e.w, &phone, 8, 9, 2);
+    older_is(e.w, &phone, 3, 3);
+    (void)put(e.w, &phone, part_of(9, 10, 1, 0, 2));
+    older_is(e.w, &phone, 3, 3);
+    day_pass(e.w);
+    (void)put(e.w, &phone, part_of(9, 10, 1, 1, 2));
+    older_is(e.w, &phone, 9, 2); /* after a day, during which it could have been put out */
     scene_free(&e);
 }
 

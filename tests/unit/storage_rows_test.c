@@ -42,6 +42,36 @@ Test(rows, what_an_account_says_of_others_stands_together)
     cr_assert_eq(key_contact_read(key_view(&some), &back, &about), STATUS_DAMAGED);
 }
 
+Test(rows, backups_come_back_and_what_cannot_be_is_damage)
+{
+    struct arena a = {0};
+    struct backup_row row = {.has = {.version = 9, .id = {{1}}, .parts = 2, .stored_ms = 5, .coming_version = 10, .coming_id = {{2}},
+                                     .coming_parts = 1}, .coming_of = 3}, back;
+    struct view v = backup_row_write(&a, &row);
+    cr_assert_eq(backup_row_read(v, &back), STATUS_OK);
+    cr_assert_eq(memcmp(&back, &row, sizeof row), 0);
+    cr_assert_eq(backup_row_read(view_of(v.at, v.len - 52), &back), STATUS_OK, "one of before there were older ones");
+    cr_assert_eq(memcmp(&back, &row, sizeof row), 0);
+    row.by = (struct device_id){{8}};
+    row.has.older_version = 8;
+    row.has.older_id = (struct backup_id){{3}};
+    row.has.older_parts = BACKUP_PARTS_MAX;
+    row.has.older_stored_ms = 4;
+    v = backup_row_write(&a, &row);
+    cr_assert_eq(backup_row_read(v, &back), STATUS_OK);
+    cr_assert_eq(memcmp(&back, &row, sizeof row), 0);
+    cr_assert_eq(backup_row_read(view_of(v.at, v.len - 1), &back), STATUS_DAMAGED);
+    cr_assert(!back.has.version && !back.coming_of);
+    row.has.older_version = 9;
+    cr_assert_eq(backup_row_read(backup_row_write(&a, &row), &back), STATUS_DAMAGED, "the newest itself");
+    row.has.older_version = 8;
+    row.has.older_parts++;
+    cr_assert_eq(backup_row_read(backup_row_write(&a, &row), &back), STATUS_DAMAGED);
+    row.has.older_parts = 0;
+    cr_assert_eq(backup_row_read(backup_row_write(&a, &row), &back), STATUS_DAMAGED);
+    arena_fini(&a);
+}
+
 Test(rows, policies_come_back_and_damage_is_found)
 {
     struct arena a = {0};
