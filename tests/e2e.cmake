@@ -31,6 +31,8 @@ target_link_libraries(e2e_takeover PRIVATE sealmq_host)
 add_executable(e2e_commands e2e/commands.c e2e/party.c)
 target_link_libraries(e2e_commands PRIVATE sealmq_host)
 add_executable(e2e_proxy e2e/proxy.c)
+add_executable(e2e_terminal e2e/terminal.c)
+target_link_libraries(e2e_terminal PRIVATE util)
 add_executable(e2e_attack e2e/attack.c)
 target_link_libraries(e2e_attack PRIVATE sealmq_host)
 
@@ -51,7 +53,7 @@ function(sealmq_e2e name script bin)
     sealmq_e2e_ports(ports)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_PORTS=${ports};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_SECOND=$<TARGET_FILE:e2e_second>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>;SEALMQ_SEARCH=$<TARGET_FILE:e2e_search>;SEALMQ_LATER=$<TARGET_FILE:e2e_later>")
+        "SEALMQ_BIN=${bin};SEALMQ_PORTS=${ports};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_SECOND=$<TARGET_FILE:e2e_second>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>;SEALMQ_SEARCH=$<TARGET_FILE:e2e_search>;SEALMQ_LATER=$<TARGET_FILE:e2e_later>;SEALMQ_TERMINAL=$<TARGET_FILE:e2e_terminal>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)

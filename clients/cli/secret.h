@@ -10,7 +10,7 @@
 struct secret { char text[SECRET_LEN_MAX + 1]; };
 
 /* secret_read: the first line of a file, or, where path is NULL, of standard input, after `question` where that is a
- * terminal. EXIT_OK, or the exit status after one line. */
+ * terminal, which does not show what is typed. EXIT_OK, or the exit status after one line (a signal, too). */
 int secret_read(const struct command *c, const char *path, const char *question, struct secret *out);
 void secret_wipe(void *at, size_t len);
 

@@ -2,6 +2,7 @@
 # The recovery key: set, shown once, confirmed, replaced by itself alone; and used: an account comes into an empty home with
 # nothing else, and its old devices and contacts hear of it. What is broken off anywhere goes on, or is nothing.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+TERMINAL="${SEALMQ_TERMINAL:?set SEALMQ_TERMINAL to the program of terminal.c}"
 
 relay_make
 relay_start
@@ -45,6 +46,17 @@ echo "$OTHER" > "$DIR/typed"
 INPUT="$DIR/typed" as alice 1 recovery confirm; one_error; err_has "not the recovery key of this account"
 echo "  $(tr 'A-Z-' 'a-z ' <<< "$FIRST")  " > "$DIR/typed"
 INPUT="$DIR/typed" as alice 0 recovery confirm
+as alice 0 --json recovery;                 out_has '"confirmed":true'; out_has '"ours":true'
+
+# At a terminal nobody sees what is typed, and the echo is there again, whatever ends it.
+typed() { # EXIT PROMPT LINE|-SIGNAL ARGUMENTS...
+    timeout -k 5 40 "$TERMINAL" "$2" "$3" "$BIN/sealmq" --home "$DIR/alice" "${@:4}" > "$DIR/out" 2> "$DIR/err"
+    equal "$?" "$1" "the exit status of ${*:4} at a terminal"
+}
+typed 0 "from the paper: " "$FIRST" recovery confirm; out_has "This is the recovery key of this account"
+typed 1 "from the paper: " -INT recovery confirm;     out_has "stopped by a signal"
+typed 1 "from the paper: " -TERM recovery confirm;    out_has "stopped by a signal"
+typed 1 "Type it: " -INT recovery setup;              out_has "stopped by a signal"
 as alice 0 --json recovery;                 out_has '"confirmed":true'; out_has '"ours":true'
 
 # Another one only by the old one.
