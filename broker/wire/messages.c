@@ -241,7 +241,8 @@ TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(15, msg_overview, accepted), U64(16, msg_overview, failed),
       U64(17, msg_overview, half_open), U64(18, msg_overview, stuck),
       MANY(19, msg_overview, cuts, cut_count, 32, cut_row),
-      U64(20, msg_overview, limited), U64(21, msg_overview, cut))
+      U64(20, msg_overview, limited), U64(21, msg_overview, cut),
+      U64(22, msg_overview, ended), U64(23, msg_overview, ended_ms_max))
 TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
       U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),
       MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store),
@@ -315,7 +316,7 @@ INNER(wake_result, msg_wake_result, FIXED(1, msg_wake_result, device),
       FIXED(2, msg_wake_result, account), BOOL(3, msg_wake_result, sent),
       U64(4, msg_wake_result, retry_ms))
 TABLE(woken, MANY(1, msg_woken, results, result_count, WAKES_PER_LEASE, wake_result))
-TABLE(end_device, FIXED(1, msg_end_device, device))
+TABLE(end_device, FIXED(1, msg_end_device, device), U64(2, msg_end_device, decided_ms))
 TABLE(record, MANY(1, msg_record, events, event_count, EVENTS_PER_FRAME, event))
 
 void frame_write(struct buffer *b, const struct frame_header *header,

@@ -456,6 +456,8 @@ struct msg_overview {
     size_t cut_count;
     uint64_t limited;     /* requests answered rate_limited; not among refused */
     uint64_t cut;         /* connections that sent far more than they may, and on */
+    uint64_t ended;        /* sessions of devices that may have none any more */
+    uint64_t ended_ms_max; /* the longest that one of these went on after it was decided */
 };
 
 struct msg_event {
@@ -542,7 +544,10 @@ struct msg_leased { struct msg_wake *wakes; size_t wake_count; bool more; };
 struct msg_wake_result { struct device_id device; struct account_id account; bool sent; uint64_t retry_ms; };
 struct msg_woken { struct msg_wake_result *results; size_t result_count; };
 struct msg_record { struct msg_event *events; size_t event_count; };
-struct msg_end_device { struct device_id device; }; /* it may not have a session any more */
+struct msg_end_device { /* it may not have a session any more */
+    struct device_id device;
+    uint64_t decided_ms; /* mono, of the turn that says so; 0 = not told */
+};
 
 #define MESSAGE_LIST(X)                                                                            \
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \
