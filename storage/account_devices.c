@@ -40,13 +40,19 @@ static void added_find(struct storage *s, const struct store_scan *scan, struct 
     }
 }
 
+/* How many there are is no secret from who runs the relay; the keys themselves stay where they are. */
 static enum status mailboxes_read(struct storage *s, uint16_t home, struct msg_device_row *rows, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         core_mailbox_want(s, home, rows[i].device);
+        prekeys_want(s, home, rows[i].device);
+    }
     enum status status = turn_load(&s->turn, s->store);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct msg_prekey_state prekeys = prekeys_state(s, home, rows[i].device);
         struct mailbox *m;
+        rows[i].prekeys = prekeys.one_time_count;
+        rows[i].last_resort = prekeys.last_resort_id != 0;
         if (core_mailbox(s, home, rows[i].device, &m) != STATUS_OK) continue;
         rows[i].last_seen_ms = mailbox_attached(m) ? s->turn.now_ms : m->row.last_seen_ms;
         rows[i].client_version = mailbox_attached(m) ? m->session.client_version : m->row.client_version;
@@ -54,6 +60,8 @@ static enum status mailboxes_read(struct storage *s, uint16_t home, struct msg_d
         rows[i].waiting = m->row.count;
         rows[i].waiting_bytes = m->row.bytes;
         rows[i].parked = m->row.parked;
+        rows[i].copied = m->row.copied;
+        rows[i].copied_ms = m->row.copied_ms;
     }
     return status;
 }

@@ -84,8 +84,9 @@ static void load_payloads(struct storage *s, const struct delivery_ask *asks, si
         if (!value.at) value = turn_get(&s->turn, SPACE_PAYLOAD, &parked);
         if (envelope_row_read(value, &row, &ciphertext) == STATUS_OK)
             parts[i].payload_bytes = ciphertext.len;
-        if (core_mailbox(s, asks[i].home, asks[i].device, &m) == STATUS_OK)
-            parts[i].last_seen_ms = m->row.last_seen_ms;
+        if (core_mailbox(s, asks[i].home, asks[i].device, &m) != STATUS_OK) continue;
+        parts[i].last_seen_ms = m->row.last_seen_ms;
+        parts[i].copied_ms = m->row.copied_ms;
     }
 }
 

@@ -153,6 +153,7 @@ struct device_row {
     uint8_t lineage[LINEAGE_LEN_MAX]; /* the last marks that the device told, the oldest first; never looked into */
     size_t lineage_len;
     uint64_t revoked_ms;       /* its fence: what is open behind it has the outcome `revoked`; 0 = none */
+    uint64_t copied, copied_ms; /* how often it has said that its home was copied or set back, and when last; 0 = never */
 };
 struct view device_row_write(struct arena *a, const struct device_row *row);
 enum status device_row_read(struct view value, struct device_row *row) MUST_USE;

@@ -270,7 +270,8 @@ INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
       U64(6, msg_explained_part, at_ms), U64(7, msg_explained_part, payload_bytes),
       MAYBE(8, msg_explained_part, term), U64(9, msg_explained_part, seq),
       U64(10, msg_explained_part, last_seen_ms), U32(11, msg_explained_part, attempt),
-      U32(12, msg_explained_part, cause), U64(13, msg_explained_part, client_version))
+      U32(12, msg_explained_part, cause), U64(13, msg_explained_part, client_version),
+      U64(14, msg_explained_part, copied_ms))
 TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
       ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
       MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))
@@ -288,7 +289,9 @@ INNER(device_row, msg_device_row, FIXED(1, msg_device_row, device), U32(2, msg_d
       U64(5, msg_device_row, added_ms), U64(6, msg_device_row, last_seen_ms),
       U64(7, msg_device_row, client_version), BOOL(8, msg_device_row, attached),
       U64(9, msg_device_row, waiting), U64(10, msg_device_row, waiting_bytes),
-      U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms))
+      U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms),
+      U32(14, msg_device_row, prekeys), BOOL(15, msg_device_row, last_resort),
+      U64(16, msg_device_row, copied), U64(17, msg_device_row, copied_ms))
 TABLE(devices_are, FIXED(1, msg_devices_are, account), ONE(2, msg_devices_are, log, log_state),
       BOOL(3, msg_devices_are, has_recovery), U32(4, msg_devices_are, hold),
       U64(5, msg_devices_are, held_ms),

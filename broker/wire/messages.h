@@ -494,6 +494,7 @@ struct msg_explained_part {
     uint32_t attempt;        /* the newest, which all of this is about */
     uint32_t cause;          /* failed: enum report_cause, as the device says */
     uint64_t client_version; /* failed: of the client that could not open it (event.h) */
+    uint64_t copied_ms;      /* when the device has said last that its home was copied or set back; 0 = never */
 };
 struct msg_explained {
     uint32_t code; /* of the whole, where there are no parts */

@@ -32,6 +32,10 @@ static json_t *row_json(const struct msg_device_row *d)
     show_put_number(o, "parked", d->parked);
     if (d->hold) show_put_text(o, "hold", hold_reason_name(d->hold));
     show_put_time(o, "held_since", d->held_ms);
+    show_put_number(o, "prekeys", d->prekeys);
+    json_object_set_new(o, "last_resort", json_boolean(d->last_resort));
+    if (d->copied) show_put_number(o, "copied", d->copied);
+    show_put_time(o, "copied_at", d->copied_ms);
     return o;
 }
 
@@ -50,6 +54,14 @@ static void devices_json(const struct msg_devices_are *are)
     show_json(o);
 }
 
+/* Of a device that is out nothing is handed out. */
+static void prekeys_print(const struct msg_device_row *d)
+{
+    if (d->standing != STANDING_ACTIVE) return;
+    printf("  prekeys     %" PRIu32 " one-time%s", d->prekeys, d->last_resort ? ", and the last resort" : "");
+    printf("%s\n", d->prekeys ? "" : ": until it has been online, new sessions with it begin with less security");
+}
+
 static void row_print(const struct msg_device_row *d)
 {
     printf("\ndevice %s: %s", show_hex(d->device.bytes, sizeof d->device.bytes).text, standing_name(d->standing));
@@ -60,6 +72,10 @@ static void row_print(const struct msg_device_row *d)
     if (d->client_version) printf(", with version %s", show_version(d->client_version).text);
     printf("\n  waiting     %" PRIu64 " messages, %s; %" PRIu64 " parked\n", d->waiting,
            show_bytes(d->waiting_bytes).text, d->parked);
+    prekeys_print(d);
+    if (d->copied)
+        printf("  copied      its home was set back, or is in use in two places: said %" PRIu64 " times, last %s\n", d->copied,
+               show_time(d->copied_ms).text);
 }
 
 static void devices_print(const struct msg_devices_are *are)

@@ -56,6 +56,7 @@ static json_t *part_json(const struct msg_explained_part *p)
     show_put_hex(o, "term", p->term.bytes, sizeof p->term.bytes);
     if (p->seq) show_put_number(o, "seq", p->seq);
     show_put_time(o, "last_seen", p->last_seen_ms);
+    show_put_time(o, "copied_at", p->copied_ms);
     return o;
 }
 
@@ -98,6 +99,9 @@ static void part_print(const struct msg_explained_part *p)
     printf("\n  held        %s of ciphertext", show_bytes(p->payload_bytes).text);
     if (p->seq) printf(", number %" PRIu64 " of its mailbox", p->seq);
     printf("\n  last seen   %s\n", p->last_seen_ms ? show_time(p->last_seen_ms).text : "never");
+    if (p->copied_ms)
+        printf("  copied      its home was set back, or is in use in two places: it has said so last %s\n",
+               show_time(p->copied_ms).text);
 }
 
 static void explained_print(const struct msg_explain *ask, const struct msg_explained *e)
