@@ -159,7 +159,8 @@ INNER(accepted_part, msg_accepted_part, FIXED(1, msg_accepted_part, device),
       U64(4, msg_accepted_part, seq))
 TABLE(accepted, FIXED(1, msg_accepted, id), U32(2, msg_accepted, level),
       ONE(3, msg_accepted, receipt, receipt), U64(4, msg_accepted, expires_ms),
-      MANY(5, msg_accepted, parts, part_count, DEVICES_PER_ACCOUNT, accepted_part))
+      MANY(5, msg_accepted, parts, part_count, DEVICES_PER_ACCOUNT, accepted_part),
+      U64(6, msg_accepted, key_version))
 TABLE(stale, ONE(1, msg_stale, log, log_state),
       MANY(2, msg_stale, missing, missing_count, DEVICES_PER_ACCOUNT, device_id_list),
       MANY(3, msg_stale, extra, extra_count, DEVICES_PER_ACCOUNT, device_id_list),
@@ -274,7 +275,8 @@ INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
       U64(14, msg_explained_part, copied_ms))
 TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
       ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
-      MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))
+      MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part),
+      U64(6, msg_explained, key_version), U64(7, msg_explained, key_version_present))
 
 TABLE(hold, MAYBE(1, msg_hold, account), MAYBE(2, msg_hold, device), U32(3, msg_hold, action),
       U32(4, msg_hold, reason), BYTES(5, msg_hold, cursor, HOLD_CURSOR_LEN_MAX))

@@ -274,6 +274,7 @@ struct msg_accepted { /* stored and repeated byte for byte */
     uint64_t expires_ms;
     struct msg_accepted_part *parts;
     size_t part_count;
+    uint64_t key_version; /* of the target's log, as the gate had it; 0 = not told */
 };
 
 struct msg_stale { /* with relay_behind only `log` stands */
@@ -503,6 +504,8 @@ struct msg_explained {
     bool has_receipt;
     struct msg_explained_part *parts;
     size_t part_count;
+    uint64_t key_version;         /* of the target's log when it was accepted first; 0 = not told */
+    uint64_t key_version_present; /* and now; 0 = there is no such log here */
 };
 
 /* ---- inside the relay ---- */

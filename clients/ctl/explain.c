@@ -71,6 +71,8 @@ static void explained_json(const struct msg_explain *ask, const struct msg_expla
     show_put_text(o, "code", explain_name(e->code));
     show_put_text(o, "meaning", explain_meaning(e->code));
     show_put_time(o, "accepted_at", e->accepted_ms);
+    if (e->key_version) show_put_number(o, "key_version", e->key_version);
+    if (e->key_version_present) show_put_number(o, "key_version_present", e->key_version_present);
     if (e->has_receipt) {
         show_put_hex(o, "store", e->receipt.store.bytes, sizeof e->receipt.store.bytes);
         show_put_hex(o, "term", e->receipt.term.bytes, sizeof e->receipt.term.bytes);
@@ -116,6 +118,9 @@ static void explained_print(const struct msg_explain *ask, const struct msg_expl
         printf(", commit %" PRIu64 " of store %s", e->receipt.commit,
                show_hex(e->receipt.store.bytes, sizeof e->receipt.store.bytes).text);
     if (e->accepted_ms) putchar('\n');
+    if (e->key_version)
+        printf("for           key version %" PRIu64 " of the recipient's devices; it has %" PRIu64 " now\n", e->key_version,
+               e->key_version_present);
     for (size_t i = 0; i < e->part_count; i++)
         part_print(&e->parts[i]);
     if (!e->part_count) printf("\n%s: %s\n", explain_name(e->code), explain_meaning(e->code));
