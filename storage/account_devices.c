@@ -1,6 +1,7 @@
 /* account_devices: what an operator may see of an account: which devices it has, since when, and whether they are there;
  * no key. DEVICES {handle} at the handle's home says only which account that is. */
 #include "storage/core.h"
+#include "storage/history.h"
 
 #include <string.h>
 
@@ -16,6 +17,7 @@ enum status devices_plan(struct storage *s, struct request *r)
     }
     if (!core_owns(s, home_of_account(m->account))) return STATUS_WRONG_HOME;
     account_want(s, m->account);
+    history_want(s, m->account);
     r->plan = entries_scan(s, m->account, 0, LOG_LENGTH_MAX, LOG_LENGTH_MAX * ENTRY_LEN_MAX);
     return STATUS_OK;
 }
@@ -84,6 +86,7 @@ static enum status account_show(struct storage *s, const struct request *r, stru
     reply->log = a->log;
     reply->has_recovery = a->has_recovery;
     if (h) reply->hold = h->reason, reply->held_ms = h->since_ms;
+    history_show(s, a->id, reply);
     reply->device_count = a->device_count;
     reply->devices = arena_array(&s->turn.arena, a->device_count, sizeof *reply->devices);
     for (size_t i = 0; i < a->device_count; i++)

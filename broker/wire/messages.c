@@ -65,7 +65,7 @@ TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX),
 TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),
       ONE(3, msg_registered, log, log_state))
 TABLE(append, FIXED(1, msg_append, account),
-      VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME))
+      VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME), BOOL(3, msg_append, held))
 TABLE(appended, ONE(1, msg_appended, log, log_state))
 TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
       BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature),
@@ -297,7 +297,9 @@ INNER(device_row, msg_device_row, FIXED(1, msg_device_row, device), U32(2, msg_d
 TABLE(devices_are, FIXED(1, msg_devices_are, account), ONE(2, msg_devices_are, log, log_state),
       BOOL(3, msg_devices_are, has_recovery), U32(4, msg_devices_are, hold),
       U64(5, msg_devices_are, held_ms),
-      MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row))
+      MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row),
+      U64(7, msg_devices_are, split_ms), U64(8, msg_devices_are, split_number),
+      U64(9, msg_devices_are, restored_ms), U64(10, msg_devices_are, restored))
 
 TABLE(ready, U32(1, msg_ready, role), FIXED(2, msg_ready, boot), MAYBE(3, msg_ready, store),
       MAYBE(4, msg_ready, term), U64(5, msg_ready, commit), U32(6, msg_ready, first),

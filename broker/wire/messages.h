@@ -131,6 +131,7 @@ struct msg_append {
     struct account_id account;
     struct view *entries;
     size_t entry_count;
+    bool held; /* the client holds them as part of the log: none of them is new */
 };
 struct msg_appended { struct msg_log_state log; };
 

@@ -71,6 +71,8 @@ struct msg_devices_are { /* of a handle only the account is said */
     uint64_t held_ms;
     struct msg_device_row *devices;
     size_t device_count;
+    uint64_t split_ms, split_number; /* a client held another entry, as good as ours, at this place; when it was told last */
+    uint64_t restored_ms, restored;  /* entries that were missing here, and that clients have handed over; when last */
 };
 
 #endif

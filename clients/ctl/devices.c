@@ -48,6 +48,10 @@ static void devices_json(const struct msg_devices_are *are)
     json_object_set_new(o, "recovery", json_boolean(are->has_recovery));
     if (are->hold) show_put_text(o, "hold", hold_reason_name(are->hold));
     show_put_time(o, "held_since", are->held_ms);
+    show_put_time(o, "split_at", are->split_ms);
+    if (are->split_ms) show_put_number(o, "split_entry", are->split_number);
+    show_put_time(o, "restored_at", are->restored_ms);
+    if (are->restored) show_put_number(o, "restored_entries", are->restored);
     for (size_t i = 0; i < are->device_count; i++)
         json_array_append_new(devices, row_json(&are->devices[i]));
     json_object_set_new(o, "devices", devices);
@@ -78,6 +82,16 @@ static void row_print(const struct msg_device_row *d)
                show_time(d->copied_ms).text);
 }
 
+static void history_print(const struct msg_devices_are *are)
+{
+    if (are->split_ms)
+        printf("TWO HISTORIES: a client holds another entry %" PRIu64 " of its log, as well signed as the one here; told %s\n",
+               are->split_number, show_time(are->split_ms).text);
+    if (are->restored)
+        printf("%" PRIu64 " entries of its log were lost here, and came back from clients, last %s\n", are->restored,
+               show_time(are->restored_ms).text);
+}
+
 static void devices_print(const struct msg_devices_are *are)
 {
     printf("account %s: key version %" PRIu64 ", %" PRIu64 " entries, %s recovery key\n",
@@ -85,6 +99,7 @@ static void devices_print(const struct msg_devices_are *are)
            are->has_recovery ? "with a" : "no");
     if (are->hold)
         printf("all of it is on hold (%s) since %s\n", hold_reason_name(are->hold), show_time(are->held_ms).text);
+    history_print(are);
     for (size_t i = 0; i < are->device_count; i++)
         row_print(&are->devices[i]);
 }
