@@ -106,16 +106,30 @@ static void session_cut(struct broker *b, struct connection *c, uint16_t home)
     client_cut(b, routing);
 }
 
+/* How soon: broker and stores are processes of one machine, whose monotonic clock they share. */
+static void cut_tell(struct broker *b, const struct msg_end_device *end, uint64_t sessions)
+{
+    uint64_t cut_ms = end->decided_ms && b->now.mono_ms > end->decided_ms ? b->now.mono_ms - end->decided_ms : 0;
+    if (!sessions) return;
+    b->counts.ended += sessions;
+    if (cut_ms > b->counts.ended_ms_max) b->counts.ended_ms_max = cut_ms;
+    broker_event(b, (struct event){.kind = cut_ms > CUT_LATE_MS ? EVENT_SESSIONS_CUT_LATE : EVENT_SESSIONS_CUT,
+                                   .count = sessions, .value = cut_ms,
+                                   .device = mark_device(&b->config.marks, end->device)});
+}
+
 /* The device is revoked, suspended or has another key: none of its connections speaks for it any more. */
 static void on_end_device(struct broker *b, const struct item *item)
 {
     struct msg_end_device message;
+    uint64_t sessions = 0;
     if (codec_decode(&msg_end_device_desc, item->frame.meta, &b->arena, &message) != STATUS_OK) {
         b->counts.strays++;
         return;
     }
-    for (struct connection *c; (c = session_by_device(&b->sessions, message.device));)
+    for (struct connection *c; (c = session_by_device(&b->sessions, message.device)); sessions++)
         session_cut(b, c, item->frame.header.home);
+    cut_tell(b, &message, sessions);
 }
 
 /* May be lost: WELCOME says it, too. */

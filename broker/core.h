@@ -21,6 +21,7 @@
 #define SLAB_LOSES_LEN      (32u * 1024u * 1024u) /* above this the worker does not read: lost */
 #define SLAB_KEEPS_LEN      (8u * 1024u * 1024u)  /* a larger buffer is given back once sent */
 #define RETRY_AFTER_MS      100u
+#define CUT_LATE_MS         1000u  /* a device that may have no session has none behind that */
 #define RECORDS_PER_TICK    4u
 #define HINT_SESSIONS_MAX   16u    /* of one device that are told */
 #define SWEEP_SLOTS         2048u  /* connections looked at per tick */
@@ -30,6 +31,8 @@ struct counts {
     uint64_t refused;   /* requests answered with any error but busy and rate_limited */
     uint64_t limited;   /* requests answered rate_limited */
     uint64_t cut;       /* connections that sent far more than they may, and on */
+    uint64_t ended;     /* sessions of devices that may have none any more */
+    uint64_t ended_ms_max; /* the longest from a store's word to its end here */
     uint64_t busy;      /* requests answered busy */
     uint64_t undelivered; /* pushes that could not be handed over */
     uint64_t busy_told; /* of these, already in an OVERLOAD event */

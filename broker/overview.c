@@ -68,6 +68,7 @@ void overview_write(struct broker *b, const struct frame_header *request, struct
         .refused = b->counts.refused, .busy = b->counts.busy,
         .undelivered = b->counts.undelivered,
         .limited = b->counts.limited, .cut = b->counts.cut,
+        .ended = b->counts.ended, .ended_ms_max = b->counts.ended_ms_max,
         .map_version = b->route.map.version, .workers = rows,
         .worker_count = rows_fill(b, rows), .draining = b->draining,
         .accepted = edge.accepted, .failed = edge.failed, .half_open = edge.half_open,

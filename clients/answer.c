@@ -120,6 +120,7 @@ static enum status refuse_in(struct engine *e, struct now now, struct outbox_row
 static enum status hold_in(struct engine *e, struct now now, struct outbox_row *row)
 {
     e->counts.forks++;
+    witness_want(e, now, row->target);
     if (memcmp(&row->target, &e->identity.account, sizeof row->target) == 0)
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
     return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, STATUS_BAD_ENTRY);

@@ -122,7 +122,7 @@ static void waiting_mark(struct engine *e, size_t lookup, bool asks)
 /* Where there is nothing to give, the relay claims to have as much as we and yet to be behind: it shows what it has. */
 static struct request *hand_over(struct engine *e, struct now now, struct lookup *l)
 {
-    struct msg_append m = {.account = l->account};
+    struct msg_append m = {.account = l->account, .held = true};
     struct msg_lookup ask = {.account = l->account};
     enum status s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = tx_end(e, pin_entries_in(e, l->account, l->first, &m.entries, &m.entry_count));
@@ -263,6 +263,7 @@ static bool is_own(const struct engine *e, struct account_id account)
 void lookup_forked(struct engine *e, struct now now, size_t lookup)
 {
     e->counts.forks++;
+    witness_want(e, now, e->lookups[lookup].account);
     if (is_own(e, e->lookups[lookup].account))
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
     end_with(e, now, lookup, &forked);
@@ -423,10 +424,9 @@ void lookup_failed(struct engine *e, struct now now, struct request *r, enum sta
 void appended_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
 {
     struct msg_appended m;
-    if (r->lookup == LOOKUPS_MAX) {
-        change_reply(e, now, f);
-        return;
-    }
+    if (r->lookup == LOOKUPS_MAX) change_reply(e, now, f);
+    if (r->lookup > LOOKUPS_MAX) witness_reply(e, now, r);
+    if (r->lookup >= LOOKUPS_MAX) return;
     struct lookup *l = &e->lookups[r->lookup];
     if (l->stage != LOOKUP_HAND_OVER) return;
     if (codec_decode(&msg_appended_desc, f->meta, &e->arena, &m) != STATUS_OK) {
@@ -443,10 +443,9 @@ void appended_reply(struct engine *e, struct now now, struct request *r, const s
 void append_failed(struct engine *e, struct now now, struct request *r, enum status s,
                    uint32_t retry_after_ms)
 {
-    if (r->lookup == LOOKUPS_MAX) {
-        change_failed(e, now, s, retry_after_ms);
-        return;
-    }
+    if (r->lookup == LOOKUPS_MAX) change_failed(e, now, s, retry_after_ms);
+    if (r->lookup > LOOKUPS_MAX) witness_failed(e, now, r, s, retry_after_ms);
+    if (r->lookup >= LOOKUPS_MAX) return;
     struct lookup *l = &e->lookups[r->lookup];
     if (l->stage != LOOKUP_HAND_OVER) return;
     if (s == STATUS_STALE_HEAD || s == STATUS_BAD_ENTRY || s == STATUS_REFUSED) {

@@ -1,5 +1,5 @@
 /* core: struct engine, and what its parts call of each other. Only for the files of the engine. One
- * part per noun: request, session, lineage, account, wish, change, contact, verify,
+ * part per noun: request, session, lineage, account, wish, change, contact, witness, verify,
  * outbox, submit, answer, receipt, terms, inbox, ack.
  *
  * A function here that gives a status gives OK or what a state function gave; every such status ends
@@ -11,6 +11,7 @@
 #include "broker/wire/frame.h"
 #include "clients/engine.h"
 #include "clients/policy.h"
+#include "clients/witness.h"
 
 #define REQUESTS_MAX        32u  /* ours under way; the relay allows PENDING_REQUESTS_MAX */
 #define SEND_FRAMES_MAX     8u   /* SENDs under way */
@@ -63,7 +64,7 @@ struct request {
     enum frame_kind kind;
     uint64_t deadline_ms;     /* mono */
     uint64_t session_count;   /* e->session_count when it was made */
-    size_t lookup;            /* LOOKUP, APPEND of what is handed over: index into lookups; else LOOKUPS_MAX */
+    size_t lookup;            /* LOOKUP, APPEND of what is handed over: index into lookups; else LOOKUPS_MAX, or witness.h's */
     struct send_batch *batch; /* SEND: owned */
     struct store_id store;    /* TERMS, with since */
     struct term since;
@@ -239,6 +240,7 @@ struct engine {
 
     struct lookup lookups[LOOKUPS_MAX];
     bool learn_left;           /* some sender of a closed row is not being looked up */
+    struct witness witnesses[WITNESSES_MAX];
     struct waiting waiting[WAITING_MAX];
     uint64_t outbox_ms;        /* mono: when to look for messages behind outbox_after */
     uint64_t sends_held_ms;    /* mono: not before: the relay has said that we send too much */

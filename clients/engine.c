@@ -278,6 +278,7 @@ void engine_tick(struct engine *e, struct now now)
     submit_drive(e, now);
     policy_drive(e, now);  /* after the outbox, which allows whom it sends to */
     contact_drive(e, now); /* and begins look-ups */
+    witness_drive(e, now);
     receipt_drive(e, now);
 }
 
@@ -296,6 +297,7 @@ uint64_t engine_deadline_ms(const struct engine *e)
     earlier(&deadline, prekeys_deadline_ms(e));
     earlier(&deadline, policy_deadline_ms(e));
     earlier(&deadline, contact_deadline_ms(e));
+    earlier(&deadline, witness_deadline_ms(e));
     earlier(&deadline, terms_deadline_ms(e));
     earlier(&deadline, submit_deadline_ms(e));
     earlier(&deadline, e->status_ms);

@@ -1,6 +1,7 @@
 /* account_devices: what an operator may see of an account: which devices it has, since when, and whether they are there;
  * no key. DEVICES {handle} at the handle's home says only which account that is. */
 #include "storage/core.h"
+#include "storage/history.h"
 
 #include <string.h>
 
@@ -16,6 +17,7 @@ enum status devices_plan(struct storage *s, struct request *r)
     }
     if (!core_owns(s, home_of_account(m->account))) return STATUS_WRONG_HOME;
     account_want(s, m->account);
+    history_want(s, m->account);
     r->plan = entries_scan(s, m->account, 0, LOG_LENGTH_MAX, LOG_LENGTH_MAX * ENTRY_LEN_MAX);
     return STATUS_OK;
 }
@@ -40,13 +42,19 @@ static void added_find(struct storage *s, const struct store_scan *scan, struct 
     }
 }
 
+/* How many there are is no secret from who runs the relay; the keys themselves stay where they are. */
 static enum status mailboxes_read(struct storage *s, uint16_t home, struct msg_device_row *rows, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         core_mailbox_want(s, home, rows[i].device);
+        prekeys_want(s, home, rows[i].device);
+    }
     enum status status = turn_load(&s->turn, s->store);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct msg_prekey_state prekeys = prekeys_state(s, home, rows[i].device);
         struct mailbox *m;
+        rows[i].prekeys = prekeys.one_time_count;
+        rows[i].last_resort = prekeys.last_resort_id != 0;
         if (core_mailbox(s, home, rows[i].device, &m) != STATUS_OK) continue;
         rows[i].last_seen_ms = mailbox_attached(m) ? s->turn.now_ms : m->row.last_seen_ms;
         rows[i].client_version = mailbox_attached(m) ? m->session.client_version : m->row.client_version;
@@ -54,6 +62,8 @@ static enum status mailboxes_read(struct storage *s, uint16_t home, struct msg_d
         rows[i].waiting = m->row.count;
         rows[i].waiting_bytes = m->row.bytes;
         rows[i].parked = m->row.parked;
+        rows[i].copied = m->row.copied;
+        rows[i].copied_ms = m->row.copied_ms;
     }
     return status;
 }
@@ -76,6 +86,7 @@ static enum status account_show(struct storage *s, const struct request *r, stru
     reply->log = a->log;
     reply->has_recovery = a->has_recovery;
     if (h) reply->hold = h->reason, reply->held_ms = h->since_ms;
+    history_show(s, a->id, reply);
     reply->device_count = a->device_count;
     reply->devices = arena_array(&s->turn.arena, a->device_count, sizeof *reply->devices);
     for (size_t i = 0; i < a->device_count; i++)

@@ -5,8 +5,16 @@
 #include "storage/delivery.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #define OFFER_FRESH_MS 5000u
+
+static struct account_id account_of(struct target_id target)
+{
+    struct account_id account;
+    memcpy(account.bytes, target.bytes, sizeof account.bytes);
+    return account;
+}
 
 enum status explain_plan(struct storage *s, struct request *r)
 {
@@ -15,6 +23,7 @@ enum status explain_plan(struct storage *s, struct request *r)
     if (!core_owns(s, home_of_target(m->target))) return STATUS_WRONG_HOME;
     r->plan = arena_alloc(&s->turn.arena, sizeof(struct claim_look));
     claim_want(s, &ref, 0, r->plan);
+    account_want(s, account_of(m->target));
     return STATUS_OK;
 }
 
@@ -84,8 +93,9 @@ static void load_payloads(struct storage *s, const struct delivery_ask *asks, si
         if (!value.at) value = turn_get(&s->turn, SPACE_PAYLOAD, &parked);
         if (envelope_row_read(value, &row, &ciphertext) == STATUS_OK)
             parts[i].payload_bytes = ciphertext.len;
-        if (core_mailbox(s, asks[i].home, asks[i].device, &m) == STATUS_OK)
-            parts[i].last_seen_ms = m->row.last_seen_ms;
+        if (core_mailbox(s, asks[i].home, asks[i].device, &m) != STATUS_OK) continue;
+        parts[i].last_seen_ms = m->row.last_seen_ms;
+        parts[i].copied_ms = m->row.copied_ms;
     }
 }
 
@@ -96,6 +106,15 @@ static uint32_t cause_of(struct storage *s, const struct delivery_ask *ask)
     struct msg_report_body body;
     if (!ask->answer.report.len) return CAUSE_NONE;
     return report_open(ask->answer.report, &s->turn.arena, &report, &body) == STATUS_OK ? body.cause : CAUSE_NONE;
+}
+
+/* Which list of devices it was accepted for, and whether that is the present one. */
+static void versions_tell(struct storage *s, struct account_id id, const struct msg_accepted *accepted,
+                          struct msg_explained *out)
+{
+    const struct account *a;
+    out->key_version = accepted->key_version;
+    if (account_find(s, id, &a) == STATUS_OK) out->key_version_present = a->log.key_version;
 }
 
 /* No claim: too old to know, or never here. */
@@ -155,6 +174,7 @@ void explain_apply(struct storage *s, struct request *r)
     struct msg_explained reply = {.code = EXPLAIN_NO_SUCH_DEVICE, .accepted_ms = claim.accepted_ms,
                                   .receipt = accepted.receipt, .has_receipt = true,
                                   .part_count = count};
+    versions_tell(s, account_of(m->target), &accepted, &reply);
     reply.parts = arena_array(&s->turn.arena, count, sizeof *reply.parts);
     load_payloads(s, asks, count, reply.parts);
     for (size_t i = 0; i < count; i++) {

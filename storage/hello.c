@@ -68,7 +68,7 @@ void session_end(struct storage *s, struct mailbox *m)
 void sessions_revoke(struct storage *s, struct device_id device)
 {
     struct mailbox *m = core_mailbox_peek(s, device);
-    struct msg_end_device meta = {.device = device};
+    struct msg_end_device meta = {.device = device, .decided_ms = s->mono_ms};
     struct buffer frame = {0};
     if (m && mailbox_attached(m)) session_end(s, m);
     frame_write(&frame, &(struct frame_header){.kind = KIND_END_DEVICE}, &msg_end_device_desc, &meta);

@@ -109,6 +109,7 @@ enum status publish_plan(struct storage *s, struct request *r)
     if (status == STATUS_OK) status = given_open(s, r, m->last_resort, true, &plan->last_resort);
     account_want(s, r->stamp.account);
     prekeys_want(s, home, r->stamp.device);
+    if (m->keep_from) core_mailbox_want(s, home, r->stamp.device);
     r->plan = plan;
     return note_refusal(s, r, status);
 }
@@ -169,10 +170,17 @@ static bool row_take(const struct request *r, struct prekey_row *row)
     return current || last_resort || row->one_time_count > before;
 }
 
-/* The device's own word: nobody else can tell. */
-static void note_copy(struct storage *s, const struct request *r, size_t left)
+/* The device's own word: nobody else can tell. What is told again, as its answer was lost, counts once. */
+static void note_copy(struct storage *s, const struct request *r, size_t left, bool again)
 {
-    const struct mailbox *m = core_mailbox_peek(s, r->stamp.device);
+    struct mailbox *m;
+    if (core_mailbox(s, home_of_account(r->stamp.account), r->stamp.device, &m) != STATUS_OK) m = NULL;
+    if (m && !again) {
+        m->row.copied++;
+        m->row.copied_ms = s->turn.now_ms;
+        m->row_dirty = m->row_promised = true;
+        core_hot(s, m);
+    }
     core_event(s, &(struct event){.kind = EVENT_DEVICE_COPIED, .count = left,
                                   .value = m ? m->session.client_version : 0,
                                   .account = mark_account(&s->config.mark_key, r->stamp.account),
@@ -195,7 +203,7 @@ static enum status publish(struct storage *s, const struct request *r, struct ms
     bool changed = row_take(r, &row) || left;
     if (changed && s->state == STORE_READONLY) return STATUS_STORE_READONLY;
     if (changed) row_put(s, home, r->stamp.device, &row);
-    if (m->keep_from) note_copy(s, r, left);
+    if (m->keep_from) note_copy(s, r, left, !changed);
     answer->prekeys = state_of(&row);
     return STATUS_OK;
 }

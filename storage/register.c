@@ -3,6 +3,7 @@
  * entries are taken or none. Entries that the log has already are passed over, so a repeated request is answered as
  * the first one was. */
 #include "storage/core.h"
+#include "storage/history.h"
 #include "storage/risk.h"
 
 #include <sodium.h>
@@ -41,10 +42,9 @@ static enum status entries_plan(struct storage *s, const struct request *r, cons
                                 struct log_plan *plan)
 {
     struct hash256 head = {{0}};
-    struct store_key watch = key_watch(plan->account);
     plan->entries = arena_array(&s->turn.arena, count, sizeof *plan->entries);
     plan->count = count;
-    if (count) turn_want(&s->turn, SPACE_IDENTITY, &watch);
+    if (count) history_want(s, plan->account);
     for (size_t i = 0; i < count; i++) {
         struct msg_entry e;
         struct msg_entry_body body;
@@ -80,7 +80,7 @@ static bool signer_held(const struct storage *s, struct account_id account, stru
     return a && sodium_is_zero(signer.bytes, sizeof signer.bytes) != 1 && account_held(a, signer);
 }
 
-/* *from: the first entry of the plan that is new. */
+/* *from: the first entry of the plan that is new; of STALE_HEAD the first one that the log has not. */
 static enum status log_extend(struct storage *s, const struct log_plan *plan, struct identity_log *log, size_t *from)
 {
     *from = plan->count;
@@ -89,6 +89,7 @@ static enum status log_extend(struct storage *s, const struct log_plan *plan, st
         if (g->number > log->length) return STATUS_RELAY_BEHIND;
         if (g->number < log->length && *from == plan->count) {
             enum status same = entry_compare(s, plan->account, g);
+            if (same != STATUS_OK) *from = i;
             if (same != STATUS_OK) return same;
             continue;
         }
@@ -334,6 +335,27 @@ enum status append_plan(struct storage *s, struct request *r)
     return entries_plan(s, r, m->entries, m->entry_count, plan);
 }
 
+/* The client had these entries from this log: what does that say of it? Only where both histories part anything is shown by
+ * it, so that the entry before that one must be here, and the same. */
+static void held_compare(struct storage *s, const struct request *r, enum status status, const struct identity_log *before,
+                         const struct identity_log *log, size_t at)
+{
+    const struct log_plan *plan = r->plan;
+    const struct msg_append *m = r->meta;
+    struct hash256 head;
+    if (!m->held) return;
+    if (status == STATUS_OK && log->length > before->length) history_restored(s, r, log, log->length - before->length);
+    if (status != STATUS_STALE_HEAD || at >= plan->count) return;
+    _Static_assert(sizeof head == sizeof plan->account, "the account id is the first entry's hash");
+    if (plan->entries[at].number == 1)
+        memcpy(&head, &plan->account, sizeof head);
+    else if (at > 0)
+        head = entry_head_of(plan->entries[at - 1].bytes, plan->entries[at - 1].number);
+    else
+        return;
+    history_split(s, r, before, plan->entries[at].bytes, &head);
+}
+
 void append_apply(struct storage *s, struct request *r)
 {
     const struct log_plan *plan = r->plan;
@@ -342,6 +364,7 @@ void append_apply(struct storage *s, struct request *r)
     enum status status = log_here(s, plan, &before, &log);
     if (status == STATUS_OK) status = log_extend(s, plan, &log, &from);
     if (status == STATUS_OK && log.length != before.length) status = log_store(s, r, &before, &log, from);
+    held_compare(s, r, status, &before, &log, from);
     if (status != STATUS_OK) {
         log_refuse(s, r, plan->account, status);
         return;

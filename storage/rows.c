@@ -259,7 +259,8 @@ enum status outcome_row_read(struct view value, struct outcome_row *row)
 
 struct view device_row_write(struct arena *a, const struct device_row *row)
 {
-    struct row_writer w = row_begin(a, 32 + 48 + 48 + GAP_REASONS * 8 + row->lineage_len + (row->revoked_ms ? 8 : 0));
+    struct row_writer w = row_begin(a, 32 + 48 + 48 + GAP_REASONS * 8 + row->lineage_len + (row->revoked_ms ? 8 : 0) +
+                                           (row->copied ? 16 : 0));
     row_bytes(&w, row->account.bytes, 32);
     row_bytes(&w, row->head.term.bytes, 16);
     row_u64(&w, row->head.seq);
@@ -275,6 +276,7 @@ struct view device_row_write(struct arena *a, const struct device_row *row)
         row_u64(&w, row->gaps[i]);
     ENSURE(row->lineage_len <= sizeof row->lineage);
     if (row->revoked_ms) row_u64(&w, row->revoked_ms);
+    if (row->copied) row_u64(&w, row->copied), row_u64(&w, row->copied_ms);
     row_bytes(&w, row->lineage, row->lineage_len);
     return row_end(&w);
 }
@@ -296,8 +298,11 @@ enum status device_row_read(struct view value, struct device_row *row)
     row->gap_number = read_u64(&r);
     for (size_t i = 0; i < GAP_REASONS; i++)
         row->gaps[i] = read_u64(&r);
-    _Static_assert(LINEAGE_MARK_LEN > 8, "what is over tells whether there is a fence");
-    if (reader_left(&r) % LINEAGE_MARK_LEN == 8) row->revoked_ms = read_u64(&r);
+    _Static_assert(LINEAGE_MARK_LEN > 24, "what is over tells whether there is a fence, and a copy");
+    size_t over = reader_left(&r) % LINEAGE_MARK_LEN;
+    if (over > 24 || over % 8) return STATUS_DAMAGED;
+    if (over & 8) row->revoked_ms = read_u64(&r);
+    if (over & 16) row->copied = read_u64(&r), row->copied_ms = read_u64(&r);
     row->lineage_len = reader_left(&r);
     if (row->lineage_len > sizeof row->lineage) return STATUS_DAMAGED;
     read_bytes(&r, row->lineage, row->lineage_len);

@@ -153,6 +153,7 @@ struct device_row {
     uint8_t lineage[LINEAGE_LEN_MAX]; /* the last marks that the device told, the oldest first; never looked into */
     size_t lineage_len;
     uint64_t revoked_ms;       /* its fence: what is open behind it has the outcome `revoked`; 0 = none */
+    uint64_t copied, copied_ms; /* how often it has said that its home was copied or set back, and when last; 0 = never */
 };
 struct view device_row_write(struct arena *a, const struct device_row *row);
 enum status device_row_read(struct view value, struct device_row *row) MUST_USE;
@@ -199,6 +200,8 @@ struct watch_row { /* store time; 0 = never */
     uint64_t changed_ms[2]; /* recipients came or went: the last time, and the one before */
     struct { struct device_id device; uint64_t at_ms; } joined[DEVICES_EVER_MAX]; /* not long ago, the oldest first */
     size_t joined_count;
+    uint64_t split_ms, split_number; /* a client held another entry at this place; told then (history.h) */
+    uint64_t restored_ms, restored;  /* entries that came back from clients */
 };
 struct view watch_row_write(struct arena *a, const struct watch_row *row);
 enum status watch_row_read(struct view value, struct watch_row *row) MUST_USE;

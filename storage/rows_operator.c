@@ -49,6 +49,9 @@ enum status hold_row_read(struct view value, struct hold_row *row)
     return STATUS_DAMAGED;
 }
 
+#define WATCH_JOINED_LEN  24u /* a device, and when it joined */
+#define WATCH_HISTORY_LEN 32u
+
 struct view watch_row_write(struct arena *a, const struct watch_row *row)
 {
     struct buffer bytes = {0};
@@ -61,6 +64,11 @@ struct view watch_row_write(struct arena *a, const struct watch_row *row)
         write_bytes(&bytes, row->joined[i].device.bytes, sizeof row->joined[i].device.bytes);
         write_u64(&bytes, row->joined[i].at_ms);
     }
+    if (!row->split_ms && !row->restored_ms) return row_of(a, &bytes);
+    write_u64(&bytes, row->split_ms);
+    write_u64(&bytes, row->split_number);
+    write_u64(&bytes, row->restored_ms);
+    write_u64(&bytes, row->restored);
     return row_of(a, &bytes);
 }
 
@@ -72,9 +80,17 @@ enum status watch_row_read(struct view value, struct watch_row *row)
     row->recovered_ms = read_u64(&r);
     row->changed_ms[0] = read_u64(&r);
     row->changed_ms[1] = read_u64(&r);
-    while (!r.failed && reader_left(&r) && row->joined_count < DEVICES_EVER_MAX) {
+    /* What is over tells whether the last part is there. */
+    size_t last = !r.failed && reader_left(&r) % WATCH_JOINED_LEN == WATCH_HISTORY_LEN % WATCH_JOINED_LEN ? WATCH_HISTORY_LEN : 0;
+    while (!r.failed && reader_left(&r) > last && row->joined_count < DEVICES_EVER_MAX) {
         read_bytes(&r, row->joined[row->joined_count].device.bytes, sizeof row->joined[0].device.bytes);
         row->joined[row->joined_count++].at_ms = read_u64(&r);
+    }
+    if (last) {
+        row->split_ms = read_u64(&r);
+        row->split_number = read_u64(&r);
+        row->restored_ms = read_u64(&r);
+        row->restored = read_u64(&r);
     }
     if (reader_done(&r) == STATUS_OK) return STATUS_OK;
     memset(row, 0, sizeof *row);

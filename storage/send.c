@@ -253,7 +253,7 @@ static struct msg_accepted accept_parts(struct storage *s, const struct request 
     struct msg_accepted accepted = {.id = it->item.id,
                                     .level = s->durability == DURABILITY_SYNCED ? LEVEL_SYNCED
                                                                                 : LEVEL_MEMORY,
-                                    .expires_ms = expiry_of(s, it)};
+                                    .expires_ms = expiry_of(s, it), .key_version = it->item.key_version};
     struct envelope_row row = envelope_of(s, r, it, accepted.expires_ms);
     accepted.parts = arena_array(&s->turn.arena, it->item.part_count, sizeof *accepted.parts);
     accepted.part_count = it->item.part_count;

@@ -97,7 +97,11 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(CONNECTIONS_STUCK, 105, "connections_stuck", ALARM, "", "connections", "")                   \
     X(RATE_LIMITED, 110, "rate_limited", WARN, "meter", "requests", "retry_after_ms")              \
     X(FLOOD_CUT, 111, "flood_cut", WARN, "", "requests", "")                                       \
-    X(ADDRESS_LIMITED, 112, "address_limited", WARN, "meter", "requests", "retry_after_ms")
+    X(ADDRESS_LIMITED, 112, "address_limited", WARN, "meter", "requests", "retry_after_ms")        \
+    X(SESSIONS_CUT, 113, "sessions_cut", INFO, "", "sessions", "cut_ms")                           \
+    X(SESSIONS_CUT_LATE, 114, "sessions_cut_late", WARN, "", "sessions", "cut_ms")                 \
+    X(SPLIT_VIEW, 115, "split_view", ALARM, "operation", "number", "key_version")                  \
+    X(LOG_RESTORED, 116, "log_restored", WARN, "", "entries", "key_version")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,

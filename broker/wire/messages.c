@@ -65,7 +65,7 @@ TABLE(register, BYTES(1, msg_register, entry, ENTRY_LEN_MAX),
 TABLE(registered, FIXED(1, msg_registered, account), FIXED(2, msg_registered, device),
       ONE(3, msg_registered, log, log_state))
 TABLE(append, FIXED(1, msg_append, account),
-      VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME))
+      VIEWS(2, msg_append, entries, entry_count, ENTRIES_PER_FRAME), BOOL(3, msg_append, held))
 TABLE(appended, ONE(1, msg_appended, log, log_state))
 TABLE(claim_handle, BYTES(1, msg_claim_handle, handle, HANDLE_LEN_MAX),
       BYTES(2, msg_claim_handle, entry, ENTRY_LEN_MAX), FIXED(3, msg_claim_handle, signature),
@@ -160,7 +160,8 @@ INNER(accepted_part, msg_accepted_part, FIXED(1, msg_accepted_part, device),
       U64(4, msg_accepted_part, seq))
 TABLE(accepted, FIXED(1, msg_accepted, id), U32(2, msg_accepted, level),
       ONE(3, msg_accepted, receipt, receipt), U64(4, msg_accepted, expires_ms),
-      MANY(5, msg_accepted, parts, part_count, DEVICES_PER_ACCOUNT, accepted_part))
+      MANY(5, msg_accepted, parts, part_count, DEVICES_PER_ACCOUNT, accepted_part),
+      U64(6, msg_accepted, key_version))
 TABLE(stale, ONE(1, msg_stale, log, log_state),
       MANY(2, msg_stale, missing, missing_count, DEVICES_PER_ACCOUNT, device_id_list),
       MANY(3, msg_stale, extra, extra_count, DEVICES_PER_ACCOUNT, device_id_list),
@@ -242,7 +243,8 @@ TABLE(overview, FIXED(1, msg_overview, boot), U64(2, msg_overview, uptime_ms),
       U64(15, msg_overview, accepted), U64(16, msg_overview, failed),
       U64(17, msg_overview, half_open), U64(18, msg_overview, stuck),
       MANY(19, msg_overview, cuts, cut_count, 32, cut_row),
-      U64(20, msg_overview, limited), U64(21, msg_overview, cut))
+      U64(20, msg_overview, limited), U64(21, msg_overview, cut),
+      U64(22, msg_overview, ended), U64(23, msg_overview, ended_ms_max))
 TABLE(event, U64(1, msg_event, at_ms), U32(2, msg_event, kind), U32(3, msg_event, code),
       U64(4, msg_event, count), U64(5, msg_event, value), MAYBE(6, msg_event, account),
       MAYBE(7, msg_event, device), MAYBE(8, msg_event, message), MAYBE(9, msg_event, store),
@@ -270,10 +272,12 @@ INNER(explained_part, msg_explained_part, FIXED(1, msg_explained_part, device),
       U64(6, msg_explained_part, at_ms), U64(7, msg_explained_part, payload_bytes),
       MAYBE(8, msg_explained_part, term), U64(9, msg_explained_part, seq),
       U64(10, msg_explained_part, last_seen_ms), U32(11, msg_explained_part, attempt),
-      U32(12, msg_explained_part, cause), U64(13, msg_explained_part, client_version))
+      U32(12, msg_explained_part, cause), U64(13, msg_explained_part, client_version),
+      U64(14, msg_explained_part, copied_ms))
 TABLE(explained, U32(1, msg_explained, code), U64(2, msg_explained, accepted_ms),
       ONE(3, msg_explained, receipt, receipt), BOOL(4, msg_explained, has_receipt),
-      MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part))
+      MANY(5, msg_explained, parts, part_count, DEVICES_PER_ACCOUNT, explained_part),
+      U64(6, msg_explained, key_version), U64(7, msg_explained, key_version_present))
 
 TABLE(hold, MAYBE(1, msg_hold, account), MAYBE(2, msg_hold, device), U32(3, msg_hold, action),
       U32(4, msg_hold, reason), BYTES(5, msg_hold, cursor, HOLD_CURSOR_LEN_MAX))
@@ -288,11 +292,15 @@ INNER(device_row, msg_device_row, FIXED(1, msg_device_row, device), U32(2, msg_d
       U64(5, msg_device_row, added_ms), U64(6, msg_device_row, last_seen_ms),
       U64(7, msg_device_row, client_version), BOOL(8, msg_device_row, attached),
       U64(9, msg_device_row, waiting), U64(10, msg_device_row, waiting_bytes),
-      U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms))
+      U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms),
+      U32(14, msg_device_row, prekeys), BOOL(15, msg_device_row, last_resort),
+      U64(16, msg_device_row, copied), U64(17, msg_device_row, copied_ms))
 TABLE(devices_are, FIXED(1, msg_devices_are, account), ONE(2, msg_devices_are, log, log_state),
       BOOL(3, msg_devices_are, has_recovery), U32(4, msg_devices_are, hold),
       U64(5, msg_devices_are, held_ms),
-      MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row))
+      MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row),
+      U64(7, msg_devices_are, split_ms), U64(8, msg_devices_are, split_number),
+      U64(9, msg_devices_are, restored_ms), U64(10, msg_devices_are, restored))
 
 TABLE(ready, U32(1, msg_ready, role), FIXED(2, msg_ready, boot), MAYBE(3, msg_ready, store),
       MAYBE(4, msg_ready, term), U64(5, msg_ready, commit), U32(6, msg_ready, first),
@@ -316,7 +324,7 @@ INNER(wake_result, msg_wake_result, FIXED(1, msg_wake_result, device),
       FIXED(2, msg_wake_result, account), BOOL(3, msg_wake_result, sent),
       U64(4, msg_wake_result, retry_ms))
 TABLE(woken, MANY(1, msg_woken, results, result_count, WAKES_PER_LEASE, wake_result))
-TABLE(end_device, FIXED(1, msg_end_device, device))
+TABLE(end_device, FIXED(1, msg_end_device, device), U64(2, msg_end_device, decided_ms))
 TABLE(record, MANY(1, msg_record, events, event_count, EVENTS_PER_FRAME, event))
 
 void frame_write(struct buffer *b, const struct frame_header *header,

@@ -131,6 +131,7 @@ struct msg_append {
     struct account_id account;
     struct view *entries;
     size_t entry_count;
+    bool held; /* the client holds them as part of the log: none of them is new */
 };
 struct msg_appended { struct msg_log_state log; };
 
@@ -274,6 +275,7 @@ struct msg_accepted { /* stored and repeated byte for byte */
     uint64_t expires_ms;
     struct msg_accepted_part *parts;
     size_t part_count;
+    uint64_t key_version; /* of the target's log, as the gate had it; 0 = not told */
 };
 
 struct msg_stale { /* with relay_behind only `log` stands */
@@ -456,6 +458,8 @@ struct msg_overview {
     size_t cut_count;
     uint64_t limited;     /* requests answered rate_limited; not among refused */
     uint64_t cut;         /* connections that sent far more than they may, and on */
+    uint64_t ended;        /* sessions of devices that may have none any more */
+    uint64_t ended_ms_max; /* the longest that one of these went on after it was decided */
 };
 
 struct msg_event {
@@ -492,6 +496,7 @@ struct msg_explained_part {
     uint32_t attempt;        /* the newest, which all of this is about */
     uint32_t cause;          /* failed: enum report_cause, as the device says */
     uint64_t client_version; /* failed: of the client that could not open it (event.h) */
+    uint64_t copied_ms;      /* when the device has said last that its home was copied or set back; 0 = never */
 };
 struct msg_explained {
     uint32_t code; /* of the whole, where there are no parts */
@@ -500,6 +505,8 @@ struct msg_explained {
     bool has_receipt;
     struct msg_explained_part *parts;
     size_t part_count;
+    uint64_t key_version;         /* of the target's log when it was accepted first; 0 = not told */
+    uint64_t key_version_present; /* and now; 0 = there is no such log here */
 };
 
 /* ---- inside the relay ---- */
@@ -542,7 +549,10 @@ struct msg_leased { struct msg_wake *wakes; size_t wake_count; bool more; };
 struct msg_wake_result { struct device_id device; struct account_id account; bool sent; uint64_t retry_ms; };
 struct msg_woken { struct msg_wake_result *results; size_t result_count; };
 struct msg_record { struct msg_event *events; size_t event_count; };
-struct msg_end_device { struct device_id device; }; /* it may not have a session any more */
+struct msg_end_device { /* it may not have a session any more */
+    struct device_id device;
+    uint64_t decided_ms; /* mono, of the turn that says so; 0 = not told */
+};
 
 #define MESSAGE_LIST(X)                                                                            \
     X(log_state) X(prekey_state) X(hello) X(map) X(welcome) X(pong) X(error) X(superseded) X(drain) X(empty) X(device_record)   \

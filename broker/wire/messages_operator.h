@@ -58,6 +58,10 @@ struct msg_device_row {
     uint64_t waiting, waiting_bytes, parked;
     uint32_t hold; /* enum hold_reason */
     uint64_t held_ms;
+    uint32_t prekeys;   /* one-time ones that nobody has claimed */
+    bool last_resort;   /* there is one, for when these are used up */
+    uint64_t copied;    /* how often it has said that its home was copied or set back */
+    uint64_t copied_ms; /* the last time; 0 = never */
 };
 struct msg_devices_are { /* of a handle only the account is said */
     struct account_id account;
@@ -67,6 +71,8 @@ struct msg_devices_are { /* of a handle only the account is said */
     uint64_t held_ms;
     struct msg_device_row *devices;
     size_t device_count;
+    uint64_t split_ms, split_number; /* a client held another entry, as good as ours, at this place; when it was told last */
+    uint64_t restored_ms, restored;  /* entries that were missing here, and that clients have handed over; when last */
 };
 
 #endif

@@ -32,6 +32,10 @@ static json_t *row_json(const struct msg_device_row *d)
     show_put_number(o, "parked", d->parked);
     if (d->hold) show_put_text(o, "hold", hold_reason_name(d->hold));
     show_put_time(o, "held_since", d->held_ms);
+    show_put_number(o, "prekeys", d->prekeys);
+    json_object_set_new(o, "last_resort", json_boolean(d->last_resort));
+    if (d->copied) show_put_number(o, "copied", d->copied);
+    show_put_time(o, "copied_at", d->copied_ms);
     return o;
 }
 
@@ -44,10 +48,22 @@ static void devices_json(const struct msg_devices_are *are)
     json_object_set_new(o, "recovery", json_boolean(are->has_recovery));
     if (are->hold) show_put_text(o, "hold", hold_reason_name(are->hold));
     show_put_time(o, "held_since", are->held_ms);
+    show_put_time(o, "split_at", are->split_ms);
+    if (are->split_ms) show_put_number(o, "split_entry", are->split_number);
+    show_put_time(o, "restored_at", are->restored_ms);
+    if (are->restored) show_put_number(o, "restored_entries", are->restored);
     for (size_t i = 0; i < are->device_count; i++)
         json_array_append_new(devices, row_json(&are->devices[i]));
     json_object_set_new(o, "devices", devices);
     show_json(o);
+}
+
+/* Of a device that is out nothing is handed out. */
+static void prekeys_print(const struct msg_device_row *d)
+{
+    if (d->standing != STANDING_ACTIVE) return;
+    printf("  prekeys     %" PRIu32 " one-time%s", d->prekeys, d->last_resort ? ", and the last resort" : "");
+    printf("%s\n", d->prekeys ? "" : ": until it has been online, new sessions with it begin with less security");
 }
 
 static void row_print(const struct msg_device_row *d)
@@ -60,6 +76,20 @@ static void row_print(const struct msg_device_row *d)
     if (d->client_version) printf(", with version %s", show_version(d->client_version).text);
     printf("\n  waiting     %" PRIu64 " messages, %s; %" PRIu64 " parked\n", d->waiting,
            show_bytes(d->waiting_bytes).text, d->parked);
+    prekeys_print(d);
+    if (d->copied)
+        printf("  copied      its home was set back, or is in use in two places: said %" PRIu64 " times, last %s\n", d->copied,
+               show_time(d->copied_ms).text);
+}
+
+static void history_print(const struct msg_devices_are *are)
+{
+    if (are->split_ms)
+        printf("TWO HISTORIES: a client holds another entry %" PRIu64 " of its log, as well signed as the one here; told %s\n",
+               are->split_number, show_time(are->split_ms).text);
+    if (are->restored)
+        printf("%" PRIu64 " entries of its log were lost here, and came back from clients, last %s\n", are->restored,
+               show_time(are->restored_ms).text);
 }
 
 static void devices_print(const struct msg_devices_are *are)
@@ -69,6 +99,7 @@ static void devices_print(const struct msg_devices_are *are)
            are->has_recovery ? "with a" : "no");
     if (are->hold)
         printf("all of it is on hold (%s) since %s\n", hold_reason_name(are->hold), show_time(are->held_ms).text);
+    history_print(are);
     for (size_t i = 0; i < are->device_count; i++)
         row_print(&are->devices[i]);
 }

@@ -56,6 +56,7 @@ static json_t *part_json(const struct msg_explained_part *p)
     show_put_hex(o, "term", p->term.bytes, sizeof p->term.bytes);
     if (p->seq) show_put_number(o, "seq", p->seq);
     show_put_time(o, "last_seen", p->last_seen_ms);
+    show_put_time(o, "copied_at", p->copied_ms);
     return o;
 }
 
@@ -70,6 +71,8 @@ static void explained_json(const struct msg_explain *ask, const struct msg_expla
     show_put_text(o, "code", explain_name(e->code));
     show_put_text(o, "meaning", explain_meaning(e->code));
     show_put_time(o, "accepted_at", e->accepted_ms);
+    if (e->key_version) show_put_number(o, "key_version", e->key_version);
+    if (e->key_version_present) show_put_number(o, "key_version_present", e->key_version_present);
     if (e->has_receipt) {
         show_put_hex(o, "store", e->receipt.store.bytes, sizeof e->receipt.store.bytes);
         show_put_hex(o, "term", e->receipt.term.bytes, sizeof e->receipt.term.bytes);
@@ -98,6 +101,9 @@ static void part_print(const struct msg_explained_part *p)
     printf("\n  held        %s of ciphertext", show_bytes(p->payload_bytes).text);
     if (p->seq) printf(", number %" PRIu64 " of its mailbox", p->seq);
     printf("\n  last seen   %s\n", p->last_seen_ms ? show_time(p->last_seen_ms).text : "never");
+    if (p->copied_ms)
+        printf("  copied      its home was set back, or is in use in two places: it has said so last %s\n",
+               show_time(p->copied_ms).text);
 }
 
 static void explained_print(const struct msg_explain *ask, const struct msg_explained *e)
@@ -112,6 +118,9 @@ static void explained_print(const struct msg_explain *ask, const struct msg_expl
         printf(", commit %" PRIu64 " of store %s", e->receipt.commit,
                show_hex(e->receipt.store.bytes, sizeof e->receipt.store.bytes).text);
     if (e->accepted_ms) putchar('\n');
+    if (e->key_version)
+        printf("for           key version %" PRIu64 " of the recipient's devices; it has %" PRIu64 " now\n", e->key_version,
+               e->key_version_present);
     for (size_t i = 0; i < e->part_count; i++)
         part_print(&e->parts[i]);
     if (!e->part_count) printf("\n%s: %s\n", explain_name(e->code), explain_meaning(e->code));

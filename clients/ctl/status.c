@@ -95,6 +95,8 @@ static void status_json(const struct msg_overview *o)
     show_put_number(out, "undelivered", o->undelivered);
     show_put_number(out, "limited", o->limited);
     show_put_number(out, "cut", o->cut);
+    show_put_number(out, "ended", o->ended);
+    show_put_number(out, "ended_ms_max", o->ended_ms_max);
     show_put_number(out, "map_version", o->map_version);
     json_object_set_new(out, "edge", edge_json(o));
     for (size_t i = 0; i < o->worker_count; i++)
@@ -155,6 +157,13 @@ static void clocks_print(const struct msg_overview *o)
                ID_AHEAD_MAX_MS / 60000);
 }
 
+static void ended_print(const struct msg_overview *o)
+{
+    if (o->ended)
+        printf("\nended    %" PRIu64 " sessions of devices that may have none any more, the slowest %s after it was decided\n",
+               o->ended, show_span(o->ended_ms_max).text);
+}
+
 static void registration_print(const struct msg_overview *o)
 {
     for (size_t i = 0; i < o->worker_count; i++) {
@@ -194,6 +203,7 @@ int ctl_status(struct command *c)
         stores_print(&overview);
         workers_print(&overview);
         clocks_print(&overview);
+        ended_print(&overview);
         registration_print(&overview);
     }
     admin_close(&a);

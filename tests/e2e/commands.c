@@ -311,6 +311,27 @@ static void drain(struct scene *x)
     party_fail("the device does not hear that few are left");
 }
 
+/* Takes one-time prekeys of a device, under as many accounts as that needs, until none is left. */
+static void empties(const char *account, const char *device)
+{
+    struct party whom = {.socket = NULL};
+    CHECK(hex_decode(account, whom.founding.account.bytes, sizeof whom.founding.account.bytes) == STATUS_OK, "the account");
+    CHECK(hex_decode(device, whom.founding.device.bytes, sizeof whom.founding.device.bytes) == STATUS_OK, "the device");
+    for (bool left = true; left;) {
+        struct party thief;
+        party_make(&thief);
+        party_connect(&thief, view_of(NULL, 0));
+        party_registers(&thief);
+        party_attaches(&thief);
+        for (int i = 0; i < CLAIMS_BURST && left; i++) {
+            struct msg_prekey_bundle b = claims(&thief, &whom);
+            CHECK(b.status == STATUS_OK, "a claim within the rate");
+            left = b.one_time_count > 0;
+        }
+        party_end(&thief);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(struct scene *x);
@@ -335,8 +356,14 @@ int main(int argc, char **argv)
     static struct scene x;
     size_t run = 0;
     relay.program = "commands";
-    CHECK(argc == 4, "needs ENDPOINT SERVER-KEY-FILE CASE");
+    bool empty = argc == 6 && strcmp(argv[3], "empty") == 0;
+    CHECK(argc == 4 || empty, "needs ENDPOINT SERVER-KEY-FILE CASE, or empty ACCOUNT DEVICE");
     relay_begin("commands", argv[1], argv[2]);
+    if (empty) {
+        empties(argv[4], argv[5]);
+        relay_end();
+        return 0;
+    }
     scene_begin(&x);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (strcmp(cases[i].name, argv[3]) != 0) continue;

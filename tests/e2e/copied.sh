@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A device's home that was set back to an older copy, and one that is in use in two places: what the user is told, that
-# both go on, and what engineering sees. (What support is to see of it is row 13 of the faults.)
+# both go on, and what support and engineering see.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 relay_make
@@ -18,8 +18,13 @@ mv "$DIR/bob" "$DIR/newer"; mv "$DIR/older" "$DIR/bob"
 say bob alice "from the older copy"; err_has "$WARNING"
 take alice "from the older copy"
 event_wait device_copied
+ctl 0 --json devices alice; out_lacks '"copied'
+ctl 0 --json devices bob; out_has '"copied":1'; out_has '"copied_at":"20'
+ctl 0 devices bob; out_has "copied      its home was set back, or is in use in two places: said 1 times"
 as bob 0 outbox --flush --timeout 20; err_lacks "$WARNING"
 say alice bob "to the older copy"
+ctl 0 --json explain "$REFERENCE"; out_has '"copied_at":"20'
+ctl 0 explain "$REFERENCE"; out_has "copied      its home was set back"
 wait_for "it arrives" sh -c "$BIN/sealmq --home $DIR/alice outbox --flush --timeout 2 > /dev/null 2>&1; \
     $BIN/sealmq --home $DIR/bob --json recv --timeout 1 > $DIR/out 2> $DIR/err; grep -q 'to the older copy' $DIR/out"
 err_lacks "$WARNING"

@@ -47,6 +47,8 @@ follow "before the suspension"
 as alice 0 --json devices suspend "the blue phone"; lines 1; out_has '"state":"suspended"'; err_silent
 put_out
 event_wait device_ended
+event_wait sessions_cut '"sessions":1,"cut_ms":[0-9]+'
+ctl 0 --json status;                        out_has '"ended":1'; out_has '"ended_ms_max":'
 as alice 1 devices suspend "the blue phone"; one_error; err_has "already"
 as phone 1 recv --timeout 5;                err_has "suspended or revoked"; err_has "warning: This device was suspended or revoked"
 as phone 1 send bob "written while suspended"; err_has "suspended or revoked"

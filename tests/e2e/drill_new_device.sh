@@ -13,7 +13,7 @@ refusals() { timeout 5 "$BIN/sealmqctl" --config "$CONFIG" --json events --limit
 say alice bob "one";   err_lacks "$NOTICE"; take bob "one"
 say bob alice "two";   take alice "two"
 say alice bob "three"; err_lacks "$NOTICE" # nobody has taken it when the device comes
-BEFORE="$ID"
+BEFORE="$ID"; REFERENCE3="$REFERENCE"
 equal "$(refusals)" 0 "refusals before"
 
 TABLET="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/bob" "$DIR/tablet")" || fail "no second device"
@@ -35,6 +35,9 @@ as alice 0 --json log bob;               equal "$(field key_version)" 2 "what al
 event_wait send_refused '"status":"stale_devices"'
 equal "$(refusals)" 1 "refusals"
 ctl 0 --json explain "$REFERENCE4";      out_has "$TABLET"; out_has "$FIRST"; out_lacks never_accepted
+out_has '"key_version":2,"key_version_present":2'
+ctl 0 --json explain "$REFERENCE3";      out_has '"key_version":1,"key_version_present":2'
+ctl 0 explain "$REFERENCE3";             out_has "key version 1 of the recipient's devices; it has 2 now"
 
 # Both have it. What was sent before is the old device's alone.
 as bob 0 --json recv --count 2 --timeout 10; out_has '"text":"three"'; out_has '"text":"four"'

@@ -41,6 +41,9 @@ relay_start
 say alice bob "after the relay forgot"
 event_wait log_appended '"operation":"replace","number":1,"key_version":2'
 event_wait send_refused '"status":"relay_behind"'
+event_wait log_restored '"entries":1,"key_version":2'
+ctl 0 --json devices bob;                   out_has '"restored_at":"20'; out_has '"restored_entries":1'; out_lacks split
+ctl 0 devices bob;                          out_has "1 entries of its log were lost here, and came back from clients"
 take bob "after the relay forgot"
 as bob 0 --json log;                        equal "$(field length) $(field head)" "2 $HEAD" "bob's log"
 

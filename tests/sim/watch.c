@@ -489,5 +489,7 @@ void watch_event(struct sim *s, const struct event *e)
     if (is_our_fault(e->kind))
         sim_fail(s, "event %s, though nothing was damaged", event_name(e->kind));
     if (e->kind == EVENT_STORE_LOSS && !s->cuts) sim_fail(s, "store_loss, though nothing was lost");
+    if ((e->kind == EVENT_SPLIT_VIEW || e->kind == EVENT_LOG_RESTORED) && !s->cuts)
+        sim_fail(s, "event %s, though no log was ever set back", event_name(e->kind));
     event_count(s, e);
 }

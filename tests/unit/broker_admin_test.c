@@ -50,6 +50,34 @@ Test(admin, overview_tells_workers_and_explain_goes_to_the_owner)
     relay_free(r);
 }
 
+static struct msg_overview overview_ask(struct relay *r, struct arena *a)
+{
+    struct msg_overview overview;
+    admin_says(r, 3, (struct frame_header){.kind = KIND_OVERVIEW, .correlation = 1}, &msg_empty_desc, &(struct msg_empty){0});
+    struct output *o = admin_takes(r, 3, KIND_OVERVIEW_IS);
+    cr_assert_eq(codec_decode(&msg_overview_desc, o->frame.meta, a, &overview), STATUS_OK);
+    return overview;
+}
+
+Test(admin, overview_tells_how_soon_sessions_were_ended)
+{
+    struct relay *r = relay_new(64);
+    struct slab_header h = storage_header(1, 1000, 1);
+    struct arena a = {0};
+    storage_readies(r, STORE, 1, &h, 0, 4095, 100);
+    for (uint8_t n = 3; n < 6; n++) {
+        struct msg_end_device end = {.device = device_n(n), .decided_ms = r->now.mono_ms - (n == 4 ? 90u : 20u)};
+        client_binds(r, CLIENT, n, STORE, &h, n);
+        worker_says(r, STORE, &h, &(struct stamp){.origin = ORIGIN_PEER}, (struct frame_header){.kind = KIND_END_DEVICE},
+                    &msg_end_device_desc, &end);
+    }
+    struct msg_overview overview = overview_ask(r, &a);
+    cr_assert_eq(overview.ended, 3u);
+    cr_assert_eq(overview.ended_ms_max, 90u, "the slowest");
+    arena_fini(&a);
+    relay_free(r);
+}
+
 Test(admin, admin_socket_takes_operators_requests_only)
 {
     struct relay *r = relay_new(4);

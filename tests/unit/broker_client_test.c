@@ -508,9 +508,9 @@ Test(client, a_session_whose_home_is_not_heard_sends_nowhere)
     relay_free(r);
 }
 
-static void device_ends(struct relay *r, const struct slab_header *h, uint8_t n)
+static void device_ends(struct relay *r, const struct slab_header *h, uint8_t n, uint64_t decided_ms)
 {
-    struct msg_end_device end = {.device = device_n(n)};
+    struct msg_end_device end = {.device = device_n(n), .decided_ms = decided_ms};
     worker_says(r, STORE, h, &(struct stamp){.origin = ORIGIN_PEER}, (struct frame_header){.kind = KIND_END_DEVICE},
                 &msg_end_device_desc, &end);
 }
@@ -523,7 +523,7 @@ Test(client, a_device_that_has_ended_has_no_session_on_any_connection)
     client_binds(r, CLIENT, 3, STORE, &h, 42);
     client_binds(r, CLIENT + 1, 3, STORE, &h, 43);
     client_binds(r, CLIENT + 2, 4, STORE, &h, 44);
-    device_ends(r, &h, 3);
+    device_ends(r, &h, 3, 0);
     cr_assert_eq(r->cut_count, 2u, "and its connections with them");
     for (uint32_t i = 0; i < 2; i++) {
         cr_assert_eq(error_status(client_takes(r, CLIENT + i, KIND_ERROR)), STATUS_NO_SESSION, "it is told");
@@ -533,5 +533,42 @@ Test(client, a_device_that_has_ended_has_no_session_on_any_connection)
     client_sends(r, CLIENT + 2, 200, 91);
     relay_flush(r);
     cr_assert_not_null(worker_takes(r, STORE, KIND_SEND), "the other device goes on");
+    relay_free(r);
+}
+
+/* Two sessions of device n are there, and end so long after the store has decided it: what is told of that. */
+static struct event cut_after(struct relay *r, struct slab_header *h, uint8_t n, uint64_t ms)
+{
+    client_binds(r, CLIENT, n, STORE, h, 50 + n);
+    client_binds(r, CLIENT + 1, n, STORE, h, 150 + n);
+    uint64_t decided_ms = r->now.mono_ms;
+    for (uint64_t passed = 0; passed < ms; passed += 50) {
+        relay_pass(r, 50);
+        worker_beats(r, STORE, h);
+    }
+    size_t before = r->event_count;
+    device_ends(r, h, n, decided_ms);
+    cr_assert_eq(r->event_count, before + 1);
+    return r->events[before];
+}
+
+Test(client, how_soon_a_session_was_cut_is_told)
+{
+    struct relay *r = relay_new(16);
+    struct slab_header h = storage_header(1, 1000, 1);
+    storage_readies(r, STORE, 1, &h, 0, 4095, 100);
+    struct event soon = cut_after(r, &h, 3, 300), in_time = cut_after(r, &h, 4, 1000), late = cut_after(r, &h, 5, 1050);
+    cr_assert_eq(soon.kind, EVENT_SESSIONS_CUT);
+    cr_assert_eq(soon.count, 2u);
+    cr_assert_eq(soon.value, 300u);
+    cr_assert_eq(in_time.kind, EVENT_SESSIONS_CUT);
+    cr_assert_eq(late.kind, EVENT_SESSIONS_CUT_LATE, "a second is what we promise");
+    cr_assert_eq(late.value, 1050u);
+    size_t told = r->event_count;
+    device_ends(r, &h, 6, 1);
+    cr_assert_eq(r->event_count, told, "of a device without a session nothing is told");
+    client_binds(r, CLIENT, 7, STORE, &h, 60);
+    device_ends(r, &h, 7, r->now.mono_ms + 5000);
+    cr_assert_eq(r->events[told].value, 0u, "a word from the future");
     relay_free(r);
 }

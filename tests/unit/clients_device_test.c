@@ -72,6 +72,7 @@ static void relay_append(struct own *o)
     struct msg_entry entry;
     struct msg_entry_body body;
     cr_assert_eq(given.entry_count, 1u);
+    cr_assert_not(given.held, "it is new");
     ok(entry_open(given.entries[0], &o->f->arena, &entry, &body));
     bool known = body.number < o->log.length && view_equal(buffer_view(&o->entries[body.number]), given.entries[0]);
     enum status s = known ? STATUS_OK : relay_takes(o, given.entries[0]);

@@ -119,6 +119,7 @@ ENGINE_TEST(log, a_relay_behind_us_gets_the_entries_and_then_the_same_bytes)
     answer_behind(f, &first, &f->bob_log);
     struct frame append = said(f, KIND_APPEND, &msg_append_desc, &given);
     cr_assert_eq(append.header.home, home_of_account(f->bob.account));
+    cr_assert(given.held, "none of them is new");
     cr_assert_eq(given.entry_count, 2u);
     cr_assert(view_equal(given.entries[0], buffer_view(&f->bob_entries[1])));
     cr_assert(view_equal(given.entries[1], buffer_view(&f->bob_entries[2])));

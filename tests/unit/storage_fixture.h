@@ -171,7 +171,11 @@ struct position person_at(const struct person *p, size_t i);
 /* person_state: STATUS of one message's only part. */
 struct msg_part_state person_state(struct world *w, const struct person *from,
                                    const struct person *to, struct message_id id);
-/* world_explain: the code of the only part, or of the whole. */
+/* world_devices: what support sees of an account that is there. */
+struct msg_devices_are world_devices(struct world *w, struct account_id account);
+/* world_explained: the whole answer. world_explain: the code of the only part, or of the whole. */
+struct msg_explained world_explained(struct world *w, const struct person *from, const struct person *to,
+                                     struct message_id id);
 uint32_t world_explain(struct world *w, const struct person *from, const struct person *to,
                        struct message_id id);
 

@@ -315,23 +315,12 @@ Test(hold, all_are_listed_in_pieces)
     scene_free(&e);
 }
 
-static struct msg_devices_are devices(struct scene *e)
-{
-    struct msg_devices m = {.account = e->bob->account};
-    struct msg_devices_are are;
-    uint64_t c = world_ask(e->w, 0, &(struct stamp){.origin = ORIGIN_ADMIN}, KIND_DEVICES, &msg_devices_desc, &m,
-                           view_of(NULL, 0));
-    world_run(e->w);
-    world_decode(e->w, c, KIND_DEVICES_ARE, &msg_devices_are_desc, &are);
-    return are;
-}
-
 Test(devices, are_shown_with_what_waits_and_what_is_held)
 {
     struct scene e = scene_new(true);
     struct person *second = bob_adds(&e, 300);
     hold(&e, second->device);
-    struct msg_devices_are are = devices(&e);
+    struct msg_devices_are are = world_devices(e.w, e.bob->account);
     cr_assert_eq(are.device_count, 2);
     cr_assert_eq(are.log.key_version, 2);
     cr_assert(are.devices[0].attached && !are.devices[1].attached);

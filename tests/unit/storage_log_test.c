@@ -165,6 +165,18 @@ Test(log, a_long_log_is_told_in_pieces)
 
 /* ---- who may have a session ---- */
 
+/* What brokers measure against: by the machine's clock. */
+static uint64_t decided_ms(const struct world *w)
+{
+    struct msg_end_device end = {.decided_ms = 0};
+    struct arena arena = {0};
+    for (size_t i = 0; i < w->out_count; i++)
+        if (w->outs[i].frame.header.kind == KIND_END_DEVICE)
+            cr_assert_eq(codec_decode(&msg_end_device_desc, w->outs[i].frame.meta, &arena, &end), STATUS_OK);
+    arena_fini(&arena);
+    return end.decided_ms;
+}
+
 Test(log, a_revoked_device_loses_its_session_and_gets_no_other)
 {
     struct scene e = scene_new(true);
@@ -173,6 +185,7 @@ Test(log, a_revoked_device_loses_its_session_and_gets_no_other)
                                                                   .subject = e.bob->device}));
     cr_assert_eq(e.w->core->counters.attached, 1);
     cr_assert_eq(world_outs(e.w, KIND_END_DEVICE), 1);
+    cr_assert_eq(decided_ms(e.w), e.w->now.mono_ms, "brokers can tell how soon they have cut it");
     cr_assert_eq(world_events(e.w, EVENT_DEVICE_ENDED), 1);
     cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_REFUSED);
     scene_free(&e);

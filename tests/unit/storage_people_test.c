@@ -281,8 +281,8 @@ struct msg_part_state person_state(struct world *w, const struct person *from,
     return is.items[0].parts[0];
 }
 
-uint32_t world_explain(struct world *w, const struct person *from, const struct person *to,
-                       struct message_id id)
+struct msg_explained world_explained(struct world *w, const struct person *from, const struct person *to,
+                                     struct message_id id)
 {
     struct msg_explain m = {.sender = from->device, .target = target_of_account(to->account),
                             .id = id};
@@ -291,7 +291,25 @@ uint32_t world_explain(struct world *w, const struct person *from, const struct 
                            &msg_explain_desc, &m, view_of(NULL, 0));
     world_run(w);
     world_decode(w, c, KIND_EXPLAINED, &msg_explained_desc, &e);
+    return e;
+}
+
+uint32_t world_explain(struct world *w, const struct person *from, const struct person *to,
+                       struct message_id id)
+{
+    struct msg_explained e = world_explained(w, from, to, id);
     return e.part_count ? e.parts[0].code : e.code;
+}
+
+struct msg_devices_are world_devices(struct world *w, struct account_id account)
+{
+    struct msg_devices m = {.account = account};
+    struct msg_devices_are are;
+    uint64_t c = world_ask(w, 0, &(struct stamp){.origin = ORIGIN_ADMIN}, KIND_DEVICES, &msg_devices_desc, &m,
+                           view_of(NULL, 0));
+    world_run(w);
+    world_decode(w, c, KIND_DEVICES_ARE, &msg_devices_are_desc, &are);
+    return are;
 }
 
 struct scene scene_new(bool bob_too)

@@ -550,35 +550,3 @@ Test(prekeys, a_damaged_row_is_busy_until_a_current_one_takes_its_place)
     cr_assert_eq(claimed_id(e.w, e.ann, e.bob), 6);
     scene_free(&e);
 }
-
-/* ---- a home that was copied ---- */
-
-static struct msg_prekey_state renounced(struct world *w, const struct person *p, uint64_t keep_from, uint64_t first,
-                                         size_t count)
-{
-    struct msg_one_time_prekey list[ONE_TIME_PREKEYS_MAX];
-    struct msg_publish m = {.one_time = list, .one_time_count = count, .keep_from = keep_from};
-    struct msg_published answer;
-    for (size_t i = 0; i < count; i++)
-        list[i] = (struct msg_one_time_prekey){first + i, one_time_key(first + i)};
-    world_decode(w, publish_message(w, p, &m), KIND_PUBLISHED, &msg_published_desc, &answer);
-    return answer.prekeys;
-}
-
-Test(prekey, those_that_are_given_up_leave_before_new_ones_come)
-{
-    struct scene e = scene_new(true);
-    published(e.w, e.bob, (struct supply){7, 3, 1, ONE_TIME_PREKEYS_MAX});
-    struct msg_prekey_state state = renounced(e.w, e.bob, 98, 101, 50);
-    cr_assert(state.one_time_count == 53 && state.one_time_highest == 150 && state.signed_id == 7);
-    cr_assert_eq(claim(e.w, e.ann, e.bob).one_time[0].id, 98);
-    state = renounced(e.w, e.bob, 98, 101, 50);
-    cr_assert_eq(state.one_time_count, 52, "again it changes nothing");
-    state = renounced(e.w, e.bob, UINT64_MAX, 0, 0);
-    cr_assert(state.one_time_count == 0 && state.one_time_highest == 150);
-    cr_assert_eq(renounced(e.w, e.bob, 1, 149, 3).one_time_count, 1, "no id comes back");
-    cr_assert_eq(world_events(e.w, EVENT_DEVICE_COPIED), 4);
-    published(e.w, e.bob, (struct supply){.first = 152, .count = 1});
-    cr_assert_eq(world_events(e.w, EVENT_DEVICE_COPIED), 4, "nobody has said so");
-    scene_free(&e);
-}

@@ -148,6 +148,12 @@ Test(risk, rows_come_back_as_they_were_and_odd_ones_are_damage)
     cr_assert_eq(watch_row_read(v, &back), STATUS_OK);
     cr_assert(view_equal(watch_row_write(&a, &back), v));
     cr_assert_eq(watch_row_read(view_of(v.at, v.len - 1), &back), STATUS_DAMAGED);
+    cr_assert_eq(back.split_ms, 0u);
+    watch.split_ms = 4, watch.split_number = 5, watch.restored_ms = 6, watch.restored = 7;
+    v = watch_row_write(&a, &watch);
+    cr_assert_eq(watch_row_read(v, &back), STATUS_OK);
+    cr_assert(back.joined_count == 1 && back.split_ms == 4 && back.split_number == 5 && back.restored_ms == 6 && back.restored == 7);
+    cr_assert_eq(watch_row_read(view_of(v.at, v.len - 1), &back), STATUS_DAMAGED);
     v = hold_row_write(&a, &holds);
     cr_assert_eq(hold_row_read(v, &held), STATUS_OK);
     cr_assert(view_equal(hold_row_write(&a, &held), v));

@@ -179,7 +179,16 @@ Test(rows, every_value_comes_back)
     device.revoked_ms = 77;
     cr_assert_eq(device_row_read(device_row_write(&a, &device), &device_back), STATUS_OK);
     cr_assert_eq(device_back.revoked_ms, 77u);
+    device.copied = 2, device.copied_ms = 78, device.lineage_len = 2 * LINEAGE_MARK_LEN;
+    device.lineage[LINEAGE_MARK_LEN] = 5;
+    cr_assert_eq(device_row_read(device_row_write(&a, &device), &device_back), STATUS_OK);
     cr_assert_eq(memcmp(&device, &device_back, sizeof device), 0);
+    device.revoked_ms = 0;
+    cr_assert_eq(device_row_read(device_row_write(&a, &device), &device_back), STATUS_OK);
+    cr_assert(device_back.copied == 2 && device_back.copied_ms == 78 && !device_back.revoked_ms);
+    struct view cut = device_row_write(&a, &device);
+    cut.len -= 4;
+    cr_assert_eq(device_row_read(cut, &device_back), STATUS_DAMAGED);
     cr_assert_eq(outcome_row_read(outcome_row_write(&a, &outcome), &outcome_back), STATUS_OK);
     cr_assert_eq(outcome_back.moved_to.seq, 9);
     cr_assert_eq(commit_row_read(commit_row_write(&a, &commit), &commit_back), STATUS_OK);
