@@ -9,55 +9,18 @@
  * DeleteRange, SingleDelete, WAL tracking in the manifest. */
 #include "storage/backends/rocksdb.h"
 #include "storage/backends/rocksdb_directory.h"
+#include "storage/backends/rocksdb_packs.h"
+#include "storage/backends/rocksdb_settings.h"
 #include "storage/backends/rocksdb_trash.h"
 
 #include <errno.h>
-#include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define MIB                ((size_t)1024 * 1024)
-#define WRITE_BUFFER_BYTES (16 * MIB)
-#define CACHE_BYTES        (8 * MIB)
-#define WAL_BYTES_FACTOR   6u /* all WAL files, in write buffers: recovery time is bounded by it */
-#define OPEN_FILE_MAX      256
-#define BACKGROUND_JOB_MAX 2 /* one flush, one compaction */
-#define INFO_LOG_WARN      2
-#define INFO_LOG_BYTES     (1 * MIB)
-#define INFO_LOG_KEEP      8u
-#define MANIFEST_BYTES     (16 * MIB)
-#define BLOCK_BYTES_ROWS   (4u * 1024u)
-#define BLOCK_BYTES_BODIES (16u * 1024u)
-#define BLOOM_KEY_BITS     10.0
-#define SYNC_STEP_BYTES    (1 * MIB) /* SST bytes reach the disk in steps, not as one stall */
-#define TOMBSTONE_WINDOW   4096u     /* this many rows with ... */
-#define TOMBSTONE_TRIGGER  2048u     /* ... this many deletes mark a file for compaction */
-#define HINT_BYTES_MAILBOX 19u /* rows.h: kind, partition, device */
-#define HINT_BYTES_PAIR    51u /* kind, partition, sender, target */
-#define RUN_COUNT_MAX      8 /* sorted runs of a tiered family before some are merged */
 #define ROW_COUNT_MIN      64u
 #define NEAR_SKIPS_MAX     256u /* deleted rows before the nearest one */
-#define FAMILY_COUNT       SPACE_ALL_COUNT
-
-/* How a space is used; a family of RocksDB each. */
-static const struct family {
-    const char *name;
-    bool point_reads; /* loaded by key: a bloom filter pays */
-    bool deletes;     /* rows come and go: look for tombstones */
-    bool tiered;      /* rows come at a rate and stay for days: merge them seldom */
-    unsigned hint_bytes; /* keys that start alike for so long come in order; 0 = none */
-    unsigned block_bytes;
-} families[FAMILY_COUNT] = {
-    [SPACE_PAYLOAD] = {.name = "payload", .deletes = true, .hint_bytes = HINT_BYTES_MAILBOX,
-                       .block_bytes = BLOCK_BYTES_BODIES},
-    [SPACE_ROUTING] = {.name = "routing", .point_reads = true, .deletes = true, .tiered = true,
-                       .hint_bytes = HINT_BYTES_PAIR, .block_bytes = BLOCK_BYTES_ROWS},
-    [SPACE_IDENTITY] = {.name = "identity", .point_reads = true, .block_bytes = BLOCK_BYTES_ROWS},
-    [SPACE_EVENTS] = {.name = "events", .block_bytes = BLOCK_BYTES_BODIES},
-    [SPACE_PACKS] = {.name = "default", .block_bytes = BLOCK_BYTES_BODIES},
-};
 
 /* The order in which open gives way, each step only when the one before found damage. */
 static const struct attempt {
@@ -81,6 +44,7 @@ struct rocksdb_store {
     rocksdb_writebatch_t *batch;              /* reused: keeps its memory */
     char *dir;
     struct trash *trash; /* NULL where it cannot be */
+    struct large_packs *large; /* the same */
     bool failed;
 };
 
@@ -245,6 +209,7 @@ static enum status rocksdb_scan(struct store *s, struct store_scan *scan, struct
     rocksdb_iter_get_error(at, &error);
     rocksdb_iter_destroy(at);
     enum status status = scan->nearest && gave_up(error) ? STATUS_OK : read_status(error);
+    if (status == STATUS_OK && scan->space == SPACE_PACKS) status = large_packs_read(r->large, scan->rows, scan->row_count, a);
     if (status != STATUS_OK) {
         scan->rows = NULL;
         scan->row_count = 0;
@@ -254,6 +219,12 @@ static enum status rocksdb_scan(struct store *s, struct store_scan *scan, struct
 }
 
 /* --- write --- */
+
+static uint64_t property(const struct rocksdb_store *r, unsigned family, const char *name)
+{
+    uint64_t value = 0;
+    return rocksdb_property_int_cf(r->db, r->family[family], name, &value) == 0 ? value : 0;
+}
 
 static void batch_add(struct rocksdb_store *r, const struct store_op *op)
 {
@@ -272,29 +243,50 @@ static void batch_add(struct rocksdb_store *r, const struct store_op *op)
     }
 }
 
+/* A pack: its bytes, or where they are. */
+static enum status pack_add(struct rocksdb_store *r, const struct store_op *op)
+{
+    uint8_t place[VALUE_PLACE_LEN];
+    struct store_op below = *op;
+    enum status status = STATUS_OK;
+    if (op->kind == STORE_DELETE)
+        large_packs_delete(r->large, op->key);
+    else if (!op->body.len)
+        status = large_packs_put(r->large, op->key, op->head, property(r, SPACE_PACKS, "rocksdb.min-log-number-to-keep"), place,
+                                 &below.head);
+    if (status == STATUS_OK) batch_add(r, &below);
+    return status;
+}
+
+static enum status batch_make(struct rocksdb_store *r, const struct store_batch *batch, enum durability d)
+{
+    enum status status = STATUS_OK;
+    rocksdb_writebatch_clear(r->batch);
+    for (size_t i = 0; i < batch->op_count && status == STATUS_OK; i++) {
+        if (r->large && batch->ops[i].space == SPACE_PACKS)
+            status = pack_add(r, &batch->ops[i]);
+        else
+            batch_add(r, &batch->ops[i]);
+    }
+    return status == STATUS_OK && r->large && d == DURABILITY_SYNCED ? large_packs_sync(r->large) : status;
+}
+
 static enum status rocksdb_write_batch(struct store *s, const struct store_batch *batch,
                                        enum durability d)
 {
     struct rocksdb_store *r = rocksdb_of(s);
-    if (r->failed) return STATUS_IO;
-    rocksdb_writebatch_clear(r->batch);
-    for (size_t i = 0; i < batch->op_count; i++)
-        batch_add(r, &batch->ops[i]);
     char *error = NULL;
-    rocksdb_write(r->db, r->write_options[d], r->batch, &error);
-    if (!error) return STATUS_OK;
+    if (r->failed) return STATUS_IO;
+    r->failed = batch_make(r, batch, d) != STATUS_OK;
+    if (!r->failed) rocksdb_write(r->db, r->write_options[d], r->batch, &error);
+    r->failed = r->failed || error;
     rocksdb_free(error);
-    r->failed = true;
-    return STATUS_IO;
+    if (r->failed) return STATUS_IO;
+    if (r->large) large_packs_done(r->large);
+    return STATUS_OK;
 }
 
 /* --- stats and close --- */
-
-static uint64_t property(const struct rocksdb_store *r, unsigned family, const char *name)
-{
-    uint64_t value = 0;
-    return rocksdb_property_int_cf(r->db, r->family[family], name, &value) == 0 ? value : 0;
-}
 
 static void rocksdb_stats(struct store *s, struct store_stats *out)
 {
@@ -317,6 +309,7 @@ static void rocksdb_store_close(struct store *s)
     if (!s) return;
     struct rocksdb_store *r = rocksdb_of(s);
     trash_close(&r->trash);
+    large_packs_close(&r->large);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_writeoptions_destroy(r->write_options[DURABILITY_MEMORY]);
     rocksdb_writeoptions_destroy(r->write_options[DURABILITY_SYNCED]);
@@ -328,110 +321,6 @@ static void rocksdb_store_close(struct store *s)
     rocksdb_close(r->db);
     free(r->dir);
     free(r);
-}
-
-/* --- options: live only while open runs; RocksDB keeps copies and its own references --- */
-
-struct settings {
-    rocksdb_options_t *db;
-    rocksdb_options_t *family[FAMILY_COUNT];
-};
-
-static rocksdb_block_based_table_options_t *table_options_new(const struct family *f,
-                                                              rocksdb_cache_t *cache)
-{
-    rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
-    rocksdb_block_based_options_set_block_cache(t, cache);
-    rocksdb_block_based_options_set_block_size(t, f->block_bytes);
-    /* Indexes and filters count against the cache: memory stays bounded as tables grow. */
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(t, 1);
-    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(t, 1);
-    rocksdb_block_based_options_set_format_version(t, 5);
-    if (f->point_reads)
-        rocksdb_block_based_options_set_filter_policy(
-            t, rocksdb_filterpolicy_create_bloom_full(BLOOM_KEY_BITS));
-    return t;
-}
-
-/* New rows that come in order behind (or before) others with the same start find their place in the
- * memtable from the last one of that start, and not from the top. The C interface has it only as text. */
-static rocksdb_options_t *hinted_options_new(unsigned hint_bytes)
-{
-    rocksdb_options_t *plain = rocksdb_options_create();
-    rocksdb_options_t *hinted = rocksdb_options_create();
-    char text[96] = "";
-    char *error = NULL;
-    if (hint_bytes)
-        snprintf(text, sizeof text,
-                 "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.%u", hint_bytes);
-    rocksdb_get_options_from_string(plain, text, hinted, &error);
-    ENSURE(error == NULL);
-    rocksdb_options_destroy(plain);
-    return hinted;
-}
-
-static rocksdb_options_t *family_options_new(const struct family *f, size_t write_buffer_bytes,
-                                             rocksdb_cache_t *cache)
-{
-    rocksdb_options_t *o = hinted_options_new(f->hint_bytes);
-    rocksdb_options_set_write_buffer_size(o, write_buffer_bytes);
-    rocksdb_options_set_compression(o, rocksdb_no_compression);
-    rocksdb_options_set_bottommost_compression(o, rocksdb_no_compression);
-    if (f->tiered) {
-        rocksdb_options_set_compaction_style(o, rocksdb_universal_compaction);
-        rocksdb_options_set_level0_file_num_compaction_trigger(o, RUN_COUNT_MAX);
-    } else {
-        rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
-    }
-    if (f->deletes)
-        rocksdb_options_add_compact_on_deletion_collector_factory(o, TOMBSTONE_WINDOW,
-                                                                  TOMBSTONE_TRIGGER);
-    rocksdb_block_based_table_options_t *t = table_options_new(f, cache);
-    rocksdb_options_set_block_based_table_factory(o, t);
-    rocksdb_block_based_options_destroy(t);
-    return o;
-}
-
-static rocksdb_options_t *db_options_new(size_t write_buffer_bytes, bool fresh)
-{
-    rocksdb_options_t *o = rocksdb_options_create();
-    rocksdb_options_set_create_if_missing(o, fresh);
-    rocksdb_options_set_create_missing_column_families(o, fresh);
-    rocksdb_options_set_paranoid_checks(o, 1);
-    rocksdb_options_set_atomic_flush(o, 1);
-    rocksdb_options_set_allow_concurrent_memtable_write(o, 0);
-    rocksdb_options_set_max_total_wal_size(o, WAL_BYTES_FACTOR * write_buffer_bytes);
-    rocksdb_options_set_max_manifest_file_size(o, MANIFEST_BYTES);
-    rocksdb_options_set_max_open_files(o, OPEN_FILE_MAX);
-    rocksdb_options_set_max_file_opening_threads(o, 1);
-    rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOB_MAX);
-    rocksdb_options_set_bytes_per_sync(o, SYNC_STEP_BYTES);
-    rocksdb_options_set_info_log_level(o, INFO_LOG_WARN);
-    rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
-    rocksdb_options_set_keep_log_file_num(o, INFO_LOG_KEEP);
-    rocksdb_options_set_stats_dump_period_sec(o, 0);
-    rocksdb_options_set_stats_persist_period_sec(o, 0);
-    return o;
-}
-
-static void settings_init(struct settings *settings, const struct rocksdb_config *config,
-                          bool fresh)
-{
-    size_t write_buffer_bytes =
-        config->write_buffer_bytes ? config->write_buffer_bytes : WRITE_BUFFER_BYTES;
-    rocksdb_cache_t *cache =
-        rocksdb_cache_create_lru(config->cache_bytes ? config->cache_bytes : CACHE_BYTES);
-    settings->db = db_options_new(write_buffer_bytes, fresh);
-    for (unsigned i = 0; i < FAMILY_COUNT; i++)
-        settings->family[i] = family_options_new(&families[i], write_buffer_bytes, cache);
-    rocksdb_cache_destroy(cache);
-}
-
-static void settings_fini(struct settings *settings)
-{
-    rocksdb_options_destroy(settings->db);
-    for (unsigned i = 0; i < FAMILY_COUNT; i++)
-        rocksdb_options_destroy(settings->family[i]);
 }
 
 /* --- open --- */
@@ -536,6 +425,27 @@ static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config 
     return status;
 }
 
+/* Before the first write: which places are taken. Where that cannot be told, none is given, and no place reads. */
+static void large_open(struct rocksdb_store *r, const struct rocksdb_config *config)
+{
+    r->large = large_packs_open(r->dir, config->value_file_bytes);
+    if (!r->large) return;
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(r->db, r->scan_options, r->family[SPACE_PACKS]);
+    for (rocksdb_iter_seek_to_first(at); rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+        size_t key_len = 0, value_len = 0;
+        const char *key = rocksdb_iter_key(at, &key_len), *value = rocksdb_iter_value(at, &value_len);
+        large_packs_found(r->large, view_of(key, key_len), view_of(value, value_len));
+    }
+    char *error = NULL;
+    rocksdb_iter_get_error(at, &error);
+    rocksdb_iter_destroy(at);
+    if (error)
+        large_packs_close(&r->large);
+    else
+        large_packs_begin(r->large);
+    rocksdb_free(error);
+}
+
 static const struct store_ops rocksdb_ops = {
     .name = "rocksdb",
     .durability_max = DURABILITY_SYNCED,
@@ -573,6 +483,7 @@ enum status rocksdb_store_open(const struct rocksdb_config *config, struct store
     r->write_options[DURABILITY_SYNCED] = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->write_options[DURABILITY_SYNCED], 1);
     r->batch = rocksdb_writebatch_create();
+    large_open(r, config);
     r->trash = trash_open(r->dir); /* without it syncs wait now and then, and nothing else */
     *out = &r->base;
     return STATUS_OK;

@@ -1,4 +1,4 @@
-/* rocksdb: the embedded, durable default backend. The only file that includes rocksdb/c.h. */
+/* rocksdb: the embedded, durable default backend. RocksDB's own header is included by rocksdb_settings.h only. */
 #ifndef SEALMQ_STORAGE_ROCKSDB_H
 #define SEALMQ_STORAGE_ROCKSDB_H
 
@@ -8,6 +8,7 @@ struct rocksdb_config {
     const char *dir;         /* created with mode 0700 when missing */
     uint64_t write_buffer_bytes; /* per space; 0 = 16 MiB */
     uint64_t cache_bytes;        /* block cache; 0 = 8 MiB */
+    uint32_t value_file_bytes;   /* of a file of large packs; 0 = 16 MiB */
     bool accept_damaged;     /* operator's command: open what neither recovery mode accepts
                                 (skips any corrupted WAL record); never set by default */
 };

@@ -2,8 +2,8 @@
  * every sync of its file system meanwhile (ext4: 20 ms for 60 MiB, some once a second at full speed), so each
  * WAL and each table has a second name (NAME.trash, as RocksDB's own trash is called), by which its end is cut
  * off bit by bit when the first one is gone. No content is read; what still has its first name, or any other, is
- * not touched. Who has a deleted file open sees it shrink: copies are made of a stopped store, of a snapshot of
- * its file system, or by hard links. */
+ * not touched. Who has a deleted file open sees it shrink: copies are made of a stopped store, or of a snapshot of
+ * its file system. */
 #ifndef SEALMQ_STORAGE_ROCKSDB_TRASH_H
 #define SEALMQ_STORAGE_ROCKSDB_TRASH_H
 

@@ -21,6 +21,7 @@ struct fixture {
     struct memory_disk *disk;    /* memory and pack */
     char dir[DIR_LEN_MAX];       /* rocksdb only: under /tmp, kept when the test fails */
     uint64_t write_buffer_bytes; /* rocksdb only */
+    uint32_t value_file_bytes;   /* rocksdb only */
     bool accept_damaged;         /* rocksdb only */
     char error_text[256];        /* rocksdb only: of the last open */
 };

@@ -27,6 +27,7 @@ enum status fixture_open(struct fixture *f)
     if (f->backend == BACKEND_PACK) return open_pack(f);
     struct rocksdb_config config = {.dir = f->dir,
                                     .write_buffer_bytes = f->write_buffer_bytes,
+                                    .value_file_bytes = f->value_file_bytes,
                                     .accept_damaged = f->accept_damaged};
     return rocksdb_store_open(&config, &f->store, f->error_text, sizeof f->error_text);
 }
