@@ -105,6 +105,15 @@ const struct log_device *account_device(const struct account *a, struct device_i
     return NULL;
 }
 
+enum status account_asker(struct storage *s, const struct request *r, const struct account **a, const struct log_device **d)
+{
+    enum status status = account_find(s, r->stamp.account, a);
+    if (status != STATUS_OK) return status > STATUS_WIRE_MAX ? STATUS_BUSY : status;
+    *d = account_device(*a, r->stamp.device);
+    if (!*d || (*d)->standing != STANDING_ACTIVE) return STATUS_REFUSED;
+    return account_held(*a, (*d)->id) ? STATUS_ON_HOLD : STATUS_OK;
+}
+
 void account_log(const struct account *a, struct identity_log *log)
 {
     memset(log, 0, sizeof *log);

@@ -60,10 +60,9 @@ enum status backup_put_plan(struct storage *s, struct request *r)
 static enum status may_keep(struct storage *s, const struct request *r)
 {
     const struct account *a;
-    enum status status = account_find(s, r->stamp.account, &a);
-    if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? status : STATUS_BUSY;
-    const struct log_device *device = account_device(a, r->stamp.device);
-    if (!device || device->standing != STANDING_ACTIVE) return STATUS_REFUSED;
+    const struct log_device *device;
+    enum status status = account_asker(s, r, &a, &device);
+    if (status != STATUS_OK) return status;
     return s->state == STORE_READONLY ? STATUS_STORE_READONLY : STATUS_OK;
 }
 
@@ -129,7 +128,7 @@ void backup_put_apply(struct storage *s, struct request *r)
     if (status == STATUS_OK && row_find(s, r->stamp.account, &row) != STATUS_OK)
         memset(&row, 0, sizeof row); /* what was there cannot be read: it is as good as none */
     if (status != STATUS_OK) {
-        if (status == STATUS_REFUSED || status == STATUS_STORE_READONLY)
+        if (status == STATUS_REFUSED || status == STATUS_ON_HOLD || status == STATUS_STORE_READONLY)
             core_event(s, &(struct event){.kind = EVENT_BACKUP_REFUSED, .code = (uint32_t)status, .count = m->version,
                                           .value = m->of, .account = mark_account(&s->config.mark_key, r->stamp.account)});
         request_fail(s, r, status, status_client_action(status) == ACTION_RETRY ? 1000 : 0);
@@ -163,10 +162,8 @@ void backup_get_apply(struct storage *s, struct request *r)
     answer.has = row.has;
     uint32_t parts = m->version == row.has.version ? row.has.parts : m->version == row.has.older_version ? row.has.older_parts : 0;
     bool wanted = m->version && m->part < parts;
-    if (wanted && part_row_read(turn_get(&s->turn, SPACE_IDENTITY, &key), &answer.bytes) != STATUS_OK) {
-        request_fail(s, r, STATUS_BUSY, 1000);
-        return;
-    }
+    if (wanted && part_row_read(turn_get(&s->turn, SPACE_IDENTITY, &key), &answer.bytes) != STATUS_OK)
+        answer.bytes = view_of(NULL, 0); /* damaged: it does not open, so that an older one may be taken */
     if (wanted && m->part == 0)
         core_event(s, &(struct event){.kind = EVENT_BACKUP_READ, .count = m->version, .value = parts,
                                       .account = mark_account(&s->config.mark_key, r->stamp.account)});

@@ -27,15 +27,6 @@ enum status contacts_set_plan(struct storage *s, struct request *r)
     return STATUS_OK;
 }
 
-/* Whoever sets it is a device of the account, now. */
-static enum status setter_check(struct storage *s, const struct request *r, const struct account **a)
-{
-    enum status status = account_find(s, r->stamp.account, a);
-    if (status != STATUS_OK) return status > STATUS_WIRE_MAX ? STATUS_BUSY : status;
-    const struct log_device *d = account_device(*a, r->stamp.device);
-    return d && d->standing == STANDING_ACTIVE ? STATUS_OK : STATUS_REFUSED;
-}
-
 /* What a request comes to. */
 struct setting {
     enum contact_verdict was[CONTACTS_PER_SET];
@@ -115,7 +106,8 @@ static void push_changed(struct storage *s, const struct request *r, const struc
 static enum status contacts_set(struct storage *s, const struct request *r, struct msg_contacts_kept *answer)
 {
     const struct account *a;
-    enum status status = setter_check(s, r, &a);
+    const struct log_device *d;
+    enum status status = account_asker(s, r, &a, &d);
     *answer = (struct msg_contacts_kept){0};
     if (status != STATUS_OK) return status;
     const struct policy_row *policy = a->policy;

@@ -238,6 +238,9 @@ void account_want(struct storage *s, struct account_id id);
 enum status account_find(struct storage *s, struct account_id id,
                          const struct account **out) MUST_USE;
 const struct log_device *account_device(const struct account *a, struct device_id id);
+/* account_asker: whose session asks, whatever has changed since it began: OK; NOT_FOUND; BUSY: it cannot be read; REFUSED: not an active device
+ * of its account any more; ON_HOLD. *a and *d with OK. account_want must have been said of it. */
+enum status account_asker(struct storage *s, const struct request *r, const struct account **a, const struct log_device **d) MUST_USE;
 /* account_log: as a log that may be appended to. account_put: what the log says now, into the cache and this turn's
  * batch; pointers from account_find are dead. OK; FULL: nothing was changed. */
 void account_log(const struct account *a, struct identity_log *log);

@@ -125,10 +125,9 @@ static enum status publisher_check(struct storage *s, const struct request *r)
 {
     const struct publishing *plan = r->plan;
     const struct account *a;
-    enum status status = account_find(s, r->stamp.account, &a);
-    if (status != STATUS_OK) return status > STATUS_WIRE_MAX ? STATUS_BUSY : status;
-    const struct log_device *d = account_device(a, r->stamp.device);
-    if (!d || d->standing != STANDING_ACTIVE) return STATUS_REFUSED;
+    const struct log_device *d;
+    enum status status = account_asker(s, r, &a, &d);
+    if (status != STATUS_OK) return status;
     bool own = given_signed(&plan->current, a->id, &d->record.signing) &&
                given_signed(&plan->last_resort, a->id, &d->record.signing);
     return own ? STATUS_OK : STATUS_BAD_ENTRY;

@@ -242,6 +242,35 @@ Test(backup, one_that_cannot_be_read_any_more_is_as_good_as_none)
     scene_free(&e);
 }
 
+Test(backup, a_part_that_cannot_be_read_is_given_without_bytes)
+{
+    struct scene e = scene_new(false);
+    struct arena a = {0};
+    struct store_batch batch = {0};
+    struct store_key key = key_backup_part(e.ann->account, 1, 1);
+    put_whole(e.w, e.ann, 0, 1, 2);
+    store_batch_put(&batch, &a, SPACE_IDENTITY, key_view(&key), view_of("?", 1), view_of(NULL, 0));
+    world_alter(e.w, &batch);
+    arena_fini(&a);
+    cr_assert_eq(person_hello(e.w, e.ann, 0), STATUS_OK);
+    cr_assert_gt(get(e.w, e.ann, 1, 0).bytes.len, 0u);
+    struct msg_backup_is is = get(e.w, e.ann, 1, 1);
+    cr_assert(is.bytes.len == 0 && is.has.version == 1 && is.has.parts == 2, "so that who takes it goes on to an older one");
+    scene_free(&e);
+}
+
+/* Its session has not heard of it yet. */
+Test(backup, who_is_held_puts_none)
+{
+    struct scene e = scene_new(false);
+    const struct msg_hold hold = {.account = e.ann->account, .action = HOLD_PLACE, .reason = HOLD_TAKEOVER};
+    (void)world_ask(e.w, 0, &(struct stamp){.origin = ORIGIN_ADMIN}, KIND_HOLD, &msg_hold_desc, &hold, view_of(NULL, 0));
+    cr_assert_eq(put_status(e.w, e.ann, part_of(0, 1, 1, 0, 1)), STATUS_ON_HOLD);
+    cr_assert_eq(world_event(e.w, EVENT_BACKUP_REFUSED)->code, STATUS_ON_HOLD);
+    cr_assert_eq(get(e.w, e.ann, 0, 0).has.version, 0u);
+    scene_free(&e);
+}
+
 Test(backup, it_is_each_accounts_own)
 {
     struct scene e = scene_new(true);
