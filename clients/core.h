@@ -566,27 +566,25 @@ bool resend_keeps(const struct outbox_row *row, struct device_id device);
 enum status terms_seen(struct engine *e, struct now now) MUST_USE;
 void terms_drive(struct engine *e, struct now now);
 uint64_t terms_deadline_ms(const struct engine *e);
-/* store_is_gone: the map has an owner for the row's target, and nowhere the store of its receipt. */
+/* store_is_gone: the map has an owner for the row's target, and nowhere the store of its receipt.
+ * receipt_lost_in: an accepted row whose acceptance was lost: the same bytes again, with the receipt. */
 bool store_is_gone(const struct engine *e, const struct outbox_row *row);
-/* receipt_lost_in: an accepted row whose acceptance was lost: the same bytes again, with the receipt. */
 enum status receipt_lost_in(struct engine *e, struct now now, struct outbox_row *row) MUST_USE;
 reply_fn terms_reply;
 failure_fn terms_failed;
 
 /* ---- inbox.c ---- */
 
-/* received_tell: the application hears that the row is there for it. */
+/* received_tell: the application hears that the row is there for it. gap_seen_load_in: e->gap_seen as the state has it. */
 void received_tell(struct engine *e, const struct inbox_row *row);
 void deliver_push(struct engine *e, struct now now, const struct frame *f);
-/* gap_seen_load_in: e->gap_seen as the state has it. */
 enum status gap_seen_load_in(struct engine *e) MUST_USE;
 
 /* ---- ack.c ---- */
 
-/* acks_reset: a new session: positions of the old one mean nothing in it. */
-void acks_reset(struct engine *e);
-/* acks_have_room: within the credit that was asked for. acks_delivered: deliveries of one frame, ascending,
+/* acks_reset: a new session: positions of the old one mean nothing in it. acks_have_room: within the credit that was asked for. acks_delivered: deliveries of one frame, ascending,
  * whose transaction is committed; with it, what acks_drop_in has dropped: echoed rows. */
+void acks_reset(struct engine *e);
 bool acks_have_room(const struct engine *e, size_t count);
 void acks_delivered(struct engine *e, struct now now, const struct delivered *items, size_t count);
 enum status acks_drop_in(struct engine *e) MUST_USE;

@@ -214,7 +214,7 @@ static enum status log_store(struct storage *s, const struct request *r, const s
     return STATUS_OK;
 }
 
-/* A refusal that says something about an account's keys is on record; that another was first is not. */
+/* A refusal that says something about an account's keys is on record: also that another was first, as it is not told from a fork. */
 static void log_refuse(struct storage *s, struct request *r, struct account_id account, enum status status)
 {
     if (status == STATUS_REFUSED || status == STATUS_BAD_ENTRY || status == STATUS_STALE_HEAD || status == STATUS_ON_HOLD)
