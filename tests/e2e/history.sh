@@ -4,7 +4,7 @@
 # it at the account, and engineering gets an alarm, as the relay itself cannot know.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-relay_make 18800
+relay_make
 relay_start
 device_make alice bob carol
 say alice bob "before"; take bob "before"

@@ -5,7 +5,7 @@
 COMMANDS="${SEALMQ_COMMANDS:?set SEALMQ_COMMANDS to the program of commands.c}"
 WEAK="A device of this contact has no one-time keys left at the relay"
 
-relay_make 18760
+relay_make
 relay_start
 device_make alice bob carol
 take_none bob
