@@ -30,6 +30,17 @@ bool evil_found(struct device *d, void *message, struct arena *a);
 bool evil_welcome(struct device *d, void *message, struct arena *a);
 bool evil_sent(struct device *d, void *message, struct arena *a);
 bool evil_link(struct device *d, void *message, struct arena *a);
+/* evil_start: whom it will lie to for ever, if anybody. evil_tells: whether it lies to this device also when faults have stopped. */
+void evil_start(struct sim *s);
+bool evil_tells(const struct device *d, unsigned kind);
+
+/* swaps_deliver: another DELIVER in *lie; false = there is nothing to exchange. swaps_has: the message came to the device under
+ * another's name. swaps_passed_over: so it did, and where it was taken for what the device had, that knows of a gap. */
+void swaps_start(struct sim *s);
+void swaps_fini(struct sim *s);
+bool swaps_deliver(struct device *d, const struct frame *f, struct buffer *lie);
+bool swaps_has(const struct sim *s, struct device_id sender, struct message_id id, struct device_id device);
+bool swaps_passed_over(const struct sim *s, struct device_id sender, struct message_id id, size_t device);
 
 /* ---- the truth about accounts (truth.c) ---- */
 

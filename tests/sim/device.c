@@ -284,11 +284,20 @@ static void app_step(struct device *d)
 
 /* ---- a turn of one engine ---- */
 
+static void told_note(struct device *d, const struct engine_event *e)
+{
+    struct sim *s = d->sim;
+    for (size_t n = 0; n < s->message_count; n++)
+        if (s->messages[n].from == d->index && s->messages[n].kept && s->messages[n].order == e->order)
+            s->messages[n].told = e->state;
+}
+
 static void event_take(struct device *d, struct session_host *h, const struct engine_event *e)
 {
     struct sim *s = d->sim;
     trace_put(s, TRACE_ENGINE_EVENT, d->index, e->kind,
               e->kind == ENGINE_MESSAGE ? (uint64_t)e->state : (uint64_t)e->status);
+    if (e->kind == ENGINE_MESSAGE) told_note(d, e);
     if (e->kind == ENGINE_MOVE) {
         disconnect(d, h, true);
         engine_down(h->engine, sim_device_now(d));

@@ -10,15 +10,17 @@ static bool is_revoked(const struct sim *s, struct device_id device)
 }
 
 /* A recipient that is shown an old list of the sender's devices cannot open what the others seal: three times, and it is left
- * to the people. */
-bool ends_is_given_up(const struct sim *s, const struct outbox_row *row)
+ * to the people. What came to a device under another's name is not sealed anew. */
+bool ends_is_given_up(const struct sim *s, struct device_id sender, const struct outbox_row *row)
 {
-    bool failed = false;
+    bool failed = false, reported = false;
     for (size_t i = 0; i < row->part_count; i++) {
         if (row->parts[i].outcome == OUTCOME_OPEN && row->parts[i].state != DELIVERY_FAILED) return false;
         failed = failed || row->parts[i].outcome == OUTCOME_OPEN;
+        reported = reported || (row->parts[i].outcome == OUTCOME_OPEN && !swaps_has(s, sender, row->id, row->parts[i].device));
     }
-    return s->truth && s->profile->lie_pm && failed && row->state == MESSAGE_ACCEPTED && row->attempt >= RESENDS_MAX;
+    bool final = !reported || row->attempt >= RESENDS_MAX;
+    return s->truth && s->profile->lie_pm && failed && row->state == MESSAGE_ACCEPTED && final;
 }
 
 /* One that was released may have gone before, under another id. */
@@ -37,7 +39,8 @@ static const char *parts_wrong(const struct sim *s, size_t n, const struct arriv
         size_t device = device_number(s, part->device);
         if (device == SIM_NEVER) return "a part is for nobody";
         if (part->outcome == OUTCOME_OPEN) return "a part is open";
-        if (part->outcome == OUTCOME_SETTLED && !has_arrived(s, n, a, device, row->id))
+        if (part->outcome == OUTCOME_SETTLED && !has_arrived(s, n, a, device, row->id) &&
+            !swaps_passed_over(s, s->devices[s->messages[n].from].id, row->id, device))
             return "a part is settled, and not in the inbox";
         if (part->outcome == OUTCOME_REVOKED && !is_revoked(s, part->device)) return "a part is revoked, its device is not";
         if (part->outcome == OUTCOME_EXPIRED && !s->messages[n].ttl_ms) return "a part has expired early";
@@ -49,6 +52,14 @@ static bool has_part(const struct outbox_row *row, struct device_id device)
 {
     for (size_t i = 0; i < row->part_count; i++)
         if (device_equal(row->parts[i].device, device)) return true;
+    return false;
+}
+
+/* Nobody has it under another id than its sender. */
+static bool is_renamed(const struct sim *s, size_t n, const struct arrival *a, const struct outbox_row *row)
+{
+    for (size_t d = 0; d < s->device_count; d++)
+        if (a->count[d] && !s->messages[n].released && !message_equal(a->id[d], row->id)) return true;
     return false;
 }
 
@@ -86,7 +97,7 @@ static bool was_alone(const struct outbox_row *row)
 
 static const char *row_wrong(const struct sim *s, size_t n, const struct arrival *a, const struct outbox_row *row, size_t target)
 {
-    if (ends_is_given_up(s, row) || was_refused(s, target, row)) return NULL;
+    if (ends_is_given_up(s, s->devices[s->messages[n].from].id, row) || was_refused(s, target, row)) return NULL;
     if (was_alone(row) && target == s->devices[s->messages[n].from].owner) return NULL;
     if (row->state == MESSAGE_SETTLED || (row->state == MESSAGE_REFUSED && all_ended_so(row))) return parts_wrong(s, n, a, row);
     return "that is no end";
@@ -106,6 +117,12 @@ void ends_check(struct sim *s, size_t n, const struct arrival *a, const struct o
     struct device *from = &s->devices[m->from];
     struct outbox_row copy;
     if (is_revoked(s, from->id)) return; /* it was told nothing more: parts.c and explain see the rest */
+    if (s->profile->lie_pm && m->told != row->state)
+        sim_fail(s, "message %zu of device %zu ends as %s, and its user was told %s", n, m->from, message_state_name(row->state),
+                 message_state_name(m->told));
+    if (is_renamed(s, n, a, row)) sim_fail(s, "message %zu of device %zu arrived under another id", n, m->from);
+    if (m->from == s->stale.from && m->to == s->stale.to && row->state == MESSAGE_SETTLED)
+        sim_fail(s, "message %zu is settled, and was never called taken", n);
     bool copied = copy_of(from, row->order, &copy) == STATUS_OK;
     const char *wrong = row_wrong(s, n, a, row, m->to), *copy_is = copied ? row_wrong(s, n, a, &copy, from->owner) : NULL;
     s->seen[SEEN_GIVEN_UP] += was_refused(s, m->to, row);

@@ -33,7 +33,7 @@ static bool outbox_waits(struct device *d, struct outbox_row *row)
     do {
         ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
         scan.after = row->order;
-    } while (scan.row_count && (contacts_stuck(d->sim, row) || ends_is_given_up(d->sim, row)));
+    } while (scan.row_count && (contacts_stuck(d->sim, row) || ends_is_given_up(d->sim, d->id, row)));
     state_rollback(d->state);
     return scan.row_count > 0;
 }
@@ -287,7 +287,7 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
         if (status != STATUS_OK)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
                      i);
-        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !ends_is_given_up(s, &row) &&
+        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !ends_is_given_up(s, d->id, &row) &&
                  !contacts_stuck(s, &row) &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
             sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
