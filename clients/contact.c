@@ -212,7 +212,8 @@ static enum status row_tell_in(struct engine *e, struct now now, struct outbox_r
     if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
     uint64_t delay = row->tries > 1 ? backoff_ms(e, row->tries, RETRY_MIN_MS, RETRY_MAX_MS) : 0;
     if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, delay);
-    if (end->event == MESSAGE_EVENT_REFUSE) return outbox_refuse_in(e, now, row, end->status);
+    bool keeps = row->attempt > 0; /* what was accepted is not held, nor are its resends */
+    if (keeps || end->event == MESSAGE_EVENT_REFUSE) return outbox_refuse_in(e, now, row, end->status);
     return outbox_step_in(e, now, row, end->event, end->status);
 }
 

@@ -326,6 +326,7 @@ static void event_take(struct device *d, struct session_host *h, const struct en
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_HELD) {
         s->seen[SEEN_HELD]++;
         d->held = true;
+        if (e->attempt) sim_fail(s, "device %zu holds a message that was accepted", d->index);
         if (!s->profile->lie_pm) sim_fail(s, "device %zu holds a message, though nobody lied", d->index);
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_ACCEPTED && e->attempt) {
         s->seen[SEEN_ANEW]++;
