@@ -210,6 +210,7 @@ static const struct lookup_end forked = {.event = MESSAGE_EVENT_HOLD, .status = 
 static enum status row_tell_in(struct engine *e, struct now now, struct outbox_row *row, const struct lookup_end *end)
 {
     if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
+    if (row->submitted) return STATUS_OK; /* its time to wait was over, and it went: its answer says what became of it */
     uint64_t delay = row->tries > 1 ? backoff_ms(e, row->tries, RETRY_MIN_MS, RETRY_MAX_MS) : 0;
     if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, delay);
     bool keeps = row->attempt > 0; /* what was accepted is not held, nor are its resends */

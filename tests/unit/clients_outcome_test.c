@@ -272,3 +272,58 @@ ENGINE_TEST(outbox, nor_is_one_whose_look_up_is_shown_another_history)
     answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
     is_kept(f, &row);
 }
+
+/* A message that waited for a look-up too long, and went with what was known: its answer says what became of it. */
+static struct outbox_row goes_beside_its_look_up(struct fixture *f, struct sent *s, struct frame *lookup, struct msg_lookup *ask)
+{
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, s);
+    bob_adds(f, 1);
+    bob_adds(f, 2);
+    struct msg_stale stale = stale_since(f, 1);
+    stale.entry_count = 1;
+    answer_stale(f, s, &stale);
+    for (unsigned second = 0; !said_count(f, KIND_SEND); second++) {
+        cr_assert_lt(second, 30u);
+        said_forget(f);
+        pass(f, 1000);
+    }
+    said_send(f, s);
+    while (!said_count(f, KIND_LOOKUP))
+        pass(f, 1000);
+    *lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, ask);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED);
+    return row;
+}
+
+ENGINE_TEST(outbox, what_is_on_its_way_does_not_go_again_for_a_look_up)
+{
+    struct sent s;
+    struct frame lookup;
+    struct msg_lookup ask;
+    struct outbox_row row = goes_beside_its_look_up(f, &s, &lookup, &ask);
+    struct msg_found found = bob_found(f, ask.first);
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    pass(f, 500);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+}
+
+ENGINE_TEST(outbox, nor_is_it_held_for_one)
+{
+    struct sent s;
+    struct frame lookup;
+    struct msg_lookup ask;
+    struct outbox_row row = goes_beside_its_look_up(f, &s, &lookup, &ask);
+    bob_forgets(f, 1);
+    bob_rotates(f, 9);
+    bob_rotates(f, 8);
+    struct msg_found found = bob_found(f, 1);
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    cr_assert_gt(engine_counts(f->e).forks, 0u);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED, "it may be accepted");
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+}
