@@ -468,6 +468,11 @@ void contact_ask(struct engine *e, struct now now, struct account_id account, ui
 {
     struct lookup *l = lookup_of(e, view_of(NULL, 0), &account);
     e->learn_left = e->learn_left || !l; /* when a place is free again */
+    if (l && l->stage == LOOKUP_PREKEYS && !l->asked) { /* some device may never leave any: the log is read first */
+        l->claimed = l->length = length;
+        l->claimed++;
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, length);
+    }
     if (!l || l->stage != LOOKUP_FREE) return;
     *l = (struct lookup){.stage = LOOKUP_ACCOUNT, .account = account, .first = length, .length = length,
                          .ask_ms = now.mono_ms};
