@@ -29,6 +29,19 @@ static size_t account_by_device(const struct sim *s, struct device_id id)
     return SIM_NEVER;
 }
 
+bool evil_tells(const struct device *d, unsigned kind)
+{
+    if (d->sim->forks && !d->sim->calm && (kind == KIND_FOUND || kind == KIND_WELCOME)) return true;
+    return kind == KIND_SENT && d->index == d->sim->stale.from;
+}
+
+/* What it is asked always, it answers with another lie now and then. */
+static bool is_free(struct device *d, unsigned kind)
+{
+    struct sim *s = d->sim;
+    return !s->calm && (!evil_tells(d, kind) || rng_chance(&s->rng, s->profile->lie_pm));
+}
+
 /* ---- an old list ---- */
 
 /* How far this device is shown the account's log; for a while the same. */
@@ -43,7 +56,7 @@ static bool frozen_view(struct device *d, size_t account, struct msg_log_state *
     return truth_state(s, account, d->frozen[account].length, out);
 }
 
-static uint64_t number_of(struct view entry, struct arena *a)
+uint64_t evil_number(struct view entry, struct arena *a)
 {
     struct msg_entry signed_entry;
     struct msg_entry_body body;
@@ -56,7 +69,7 @@ static bool shorten(struct device *d, size_t account, struct msg_log_state *log,
     struct msg_log_state old;
     size_t kept = 0;
     if (!frozen_view(d, account, &old) || old.length >= log->length) return false;
-    while (kept < *count && number_of(entries[kept], a) < old.length)
+    while (kept < *count && evil_number(entries[kept], a) < old.length)
         kept++;
     *count = kept;
     *log = old;
@@ -106,13 +119,18 @@ static bool either(struct device *d, size_t account, struct msg_log_state *log, 
 bool evil_found(struct device *d, void *message, struct arena *a)
 {
     struct msg_found *m = message;
-    return either(d, account_by_id(d->sim, m->account), &m->log, &m->entries, &m->entry_count, a);
+    size_t account = account_by_id(d->sim, m->account);
+    if (forks_tell(d, account, &m->log, &m->entries, &m->entry_count, a)) return true;
+    return is_free(d, KIND_FOUND) && either(d, account, &m->log, &m->entries, &m->entry_count, a);
 }
 
 static bool own_is_old(struct device *d, struct msg_log_state *log, struct arena *a)
 {
+    struct view *no = NULL;
     size_t none = 0;
-    return log->length && shorten(d, d->owner, log, NULL, &none, a);
+    bool told = forks_tell(d, d->owner, log, &no, &none, a);
+    forks_notices(d->sim); /* it looks the log up */
+    return told || (log->length && is_free(d, KIND_WELCOME) && shorten(d, d->owner, log, NULL, &none, a));
 }
 
 bool evil_welcome(struct device *d, void *message, struct arena *a)
@@ -122,7 +140,7 @@ bool evil_welcome(struct device *d, void *message, struct arena *a)
 
 /* ---- what became of a message ---- */
 
-#define STALE_ANSWERS_MAX 4u /* three rounds of repair (PROTOCOL 7.2), and the answer that ends it */
+#define STALE_ANSWERS_MAX 6u /* three rounds of repair (PROTOCOL 7.2), the answer that ends it, and one that comes late or two */
 
 void evil_start(struct sim *s)
 {
@@ -130,11 +148,6 @@ void evil_start(struct sim *s)
     if (!s->truth || !s->profile->lie_pm || !rng_chance(&s->rng, 600)) return;
     s->stale.from = rng_below(&s->rng, s->account_count);
     s->stale.to = (s->stale.from + 1 + rng_below(&s->rng, s->account_count - 1)) % s->account_count;
-}
-
-bool evil_tells(const struct device *d, unsigned kind)
-{
-    return kind == KIND_SENT && d->index == d->sim->stale.from;
 }
 
 /* Nobody asks again and again. */
@@ -193,12 +206,20 @@ static bool swap(struct device *d, struct msg_sent *m)
     return true;
 }
 
+static bool stale_lie(struct device *d, struct msg_stale *m, struct arena *a)
+{
+    size_t account = account_by_head(d->sim, &m->log.head);
+    bool told = forks_tell(d, account, &m->log, &m->entries, &m->entry_count, a);
+    forks_notices(d->sim); /* its message may be decided meanwhile */
+    return told || either(d, account, &m->log, &m->entries, &m->entry_count, a);
+}
+
 bool evil_sent(struct device *d, void *message, struct arena *a)
 {
     struct sim *s = d->sim;
     struct msg_sent *m = message;
     bool told = false;
-    bool free = !s->calm && (!evil_tells(d, KIND_SENT) || rng_chance(&s->rng, s->profile->lie_pm));
+    bool free = is_free(d, KIND_SENT);
     if (!m->item_count) return false;
     if (free && rng_chance(&s->rng, 100)) d->stale_until_ms = s->now_ms + rng_between(&s->rng, 500, 8000);
     for (size_t i = 0; i < m->item_count; i++) {
@@ -206,8 +227,7 @@ bool evil_sent(struct device *d, void *message, struct arena *a)
         if (called_stale(d, item, a))
             told = true;
         else if (free && item->stale_count && item->status == STATUS_STALE_DEVICES)
-            told = either(d, account_by_head(s, &item->stale->log.head), &item->stale->log, &item->stale->entries,
-                          &item->stale->entry_count, a) || told;
+            told = stale_lie(d, item->stale, a) || told;
     }
     return told || (free && swap(d, m));
 }

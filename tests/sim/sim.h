@@ -8,6 +8,7 @@
  *   relay.c     brokers and the fan-out worker as processes
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
+ *   holds.c     its messages that wait for the user
  *   second.c    devices that are the second ones of their accounts
  *   contacts.c  users who block each other, and whether it holds
  *   rogue.c     a device without an engine that does what no honest client does
@@ -16,6 +17,7 @@
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
  *   evil.c      lies about accounts of several devices, each consistent in itself
  *   swaps.c     and two deliveries that have something of each other
+ *   forks.c     and histories that are signed by who may, and are not the log
  *   faults.c    the seed's faults
  *   watch.c, slabs.c  the oracle that sees every frame and slab
  *   truth.c     what the relay's disks say of every account's devices, and whether everybody keeps to it
@@ -379,6 +381,10 @@ void contacts_accepted(struct sim *s, const struct app_message *m, const struct 
 bool contacts_settled(struct device *d);
 void contacts_check(struct sim *s);
 
+/* holds_told: ENGINE_MESSAGE. holds_release: all that is held shall go; NULL h: it is only noted that it will. */
+void holds_told(struct device *d, const struct engine_event *e);
+void holds_release(struct device *d, struct session_host *h);
+
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
 
@@ -470,7 +476,8 @@ void faults_step(struct sim *s);
     X(OLD_LISTS, "old lists shown")            X(GHOSTS, "ghosts shown")                           \
     X(STALE_LIES, "acceptances called stale")  X(SWAPPED, "acceptances swapped")                   \
     X(LINK_LIES, "boxes swapped")              X(FOREVER, "acceptances called stale for ever")     \
-    X(EXCHANGED, "deliveries exchanged")
+    X(EXCHANGED, "deliveries exchanged")       X(BRANCHES, "branches shown")                       \
+    X(BRANCHED, "branches found out by people")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,
@@ -513,6 +520,7 @@ struct sim {
     struct buffer link_bytes; /* of the last box that the liar has seen */
     struct truth *truth;  /* NULL: every account has one device */
     struct swaps *swaps;  /* NULL: nothing is exchanged */
+    struct forks *forks;  /* NULL: nobody is shown a branch */
     struct stale_pair stale;
     struct rogue *rogue;
     struct watch *watch;

@@ -16,6 +16,7 @@ struct swapped {
     struct target_id target;
     size_t device;    /* whom it was to reach */
     uint64_t counter; /* of its content; 0 = not known */
+    uint64_t heard;   /* the highest that the device had heard of that sender then; 0 = none */
 };
 
 struct swaps {
@@ -59,6 +60,18 @@ static uint64_t counter_of(const struct sim *s, const struct msg_delivery *d)
     return same ? content.counter : 0;
 }
 
+static uint64_t heard_of(struct device *to, const struct msg_delivery *d)
+{
+    uint8_t key[48];
+    uint64_t heard = 0;
+    memcpy(key, d->sender_device.bytes, 16);
+    memcpy(key + 16, d->target.bytes, 32);
+    if (state_begin(to->state, STATE_READ) != STATUS_OK) return 0;
+    if (state_counter_get(to->state, COUNTER_HEARD, view_of(key, sizeof key), &heard) != STATUS_OK) heard = 0;
+    state_rollback(to->state);
+    return heard;
+}
+
 static void swapped_note(struct device *to, const struct msg_delivery *d)
 {
     struct swaps *w = to->sim->swaps;
@@ -67,7 +80,8 @@ static void swapped_note(struct device *to, const struct msg_delivery *d)
         w->at = realloc(w->at, w->cap * sizeof *w->at);
         ENSURE(w->at != NULL);
     }
-    w->at[w->count++] = (struct swapped){d->sender_device, d->id, d->target, to->index, counter_of(to->sim, d)};
+    w->at[w->count++] = (struct swapped){d->sender_device, d->id, d->target, to->index, counter_of(to->sim, d),
+                                        heard_of(to, d)};
 }
 
 enum what { IDS, BYTES, SENDERS, REPEAT, WHATS };
@@ -164,16 +178,14 @@ bool swaps_has(const struct sim *s, struct device_id sender, struct message_id i
 
 /* What a device has heard of one that counts. Of what came before the first that it heard it knows nothing. */
 struct heard {
-    bool any, before, behind; /* any content; the first with a lower counter; and some with a higher one */
-    bool missed;              /* it was told of the gap */
+    bool behind; /* some content with a higher counter */
+    bool missed; /* it was told of the gap */
 };
 
 static void heard_note(const struct swapped *w, const struct inbox_row *row, struct heard *h)
 {
     if (!row->sealed || !device_equal(row->sender_device, w->sender) || !target_equal(row->target, w->target)) return;
-    h->before = h->any ? h->before : row->counter < w->counter;
-    h->any = true;
-    h->behind = h->behind || (h->before && row->counter > w->counter);
+    h->behind = h->behind || row->counter > w->counter;
     h->missed = h->missed || (row->counter > w->counter && row->counter - row->missing <= w->counter);
 }
 
@@ -196,5 +208,6 @@ bool swaps_passed_over(const struct sim *s, struct device_id sender, struct mess
     } while (scan.row_count == scan.row_max);
     state_rollback(state);
     arena_fini(&a);
-    return !w->counter || !heard.behind || heard.missed;
+    bool counts = w->heard && w->heard < w->counter;
+    return !counts || !heard.behind || heard.missed;
 }
