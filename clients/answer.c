@@ -123,6 +123,7 @@ static enum status hold_in(struct engine *e, struct now now, struct outbox_row *
     witness_want(e, now, row->target);
     if (memcmp(&row->target, &e->identity.account, sizeof row->target) == 0)
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
+    if (row->attempt) return refuse_in(e, now, row, STATUS_BAD_ENTRY); /* what was accepted is not held, nor are its resends */
     return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, STATUS_BAD_ENTRY);
 }
 

@@ -2,6 +2,8 @@
  * Invariant: a bundle that nobody needs, or that the contact's log does not vouch for, begins nothing. */
 #include "clients/lookup.h"
 
+#include <string.h>
+
 /* Whether a session with it is to be begun. */
 static enum status lacks_in(struct engine *e, const struct peer *p, bool *lacks)
 {
@@ -54,6 +56,7 @@ struct request *claim_prekeys_ask(struct engine *e, struct now now, struct looku
 /* What PREKEYS brought. */
 struct claimed {
     uint64_t length;   /* of the log, as we hold it */
+    bool other;        /* the relay's goes on, or is another one of that length */
     size_t bad;        /* bundles that are not signed by the device that our log has */
     size_t missing;    /* devices without a session still */
     uint64_t again_ms; /* when there may be more */
@@ -75,7 +78,8 @@ static enum status bundles_in(struct engine *e, struct now now, const struct loo
     struct contact c;
     struct device_id_list missing[DEVICES_PER_ACCOUNT];
     enum status s = state_contact_get(e->state, l->account, &c);
-    *out = (struct claimed){.length = c.log.length};
+    bool same = m->log.length == c.log.length && memcmp(&m->log.head, &c.log.head, sizeof c.log.head) == 0;
+    *out = (struct claimed){.length = c.log.length, .other = m->log.length >= c.log.length && !same};
     for (size_t i = 0; s == STATUS_OK && i < m->bundle_count; i++) {
         const struct msg_prekey_bundle *bundle = &m->bundles[i];
         const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
@@ -106,7 +110,7 @@ void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, 
     if (s == STATUS_OK) s = tx_end(e, bundles_in(e, now, l, &m, &claimed));
     if (!engine_fault(e, s)) {
         lookup_later(e, now, l, 0);
-    } else if ((claimed.bad || claimed.missing) && m.log.length > claimed.length && l->claimed <= claimed.length) {
+    } else if ((claimed.bad || claimed.missing) && claimed.other && l->claimed <= claimed.length) {
         l->claimed = claimed.length + 1; /* the device may have other keys since, or be gone: then the claim is made again */
         l->length = claimed.length;
         lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);

@@ -210,9 +210,11 @@ static const struct lookup_end forked = {.event = MESSAGE_EVENT_HOLD, .status = 
 static enum status row_tell_in(struct engine *e, struct now now, struct outbox_row *row, const struct lookup_end *end)
 {
     if (row->state != MESSAGE_DRAFTED && row->state != MESSAGE_QUEUED) return STATUS_OK; /* decided meanwhile */
+    if (row->submitted) return STATUS_OK; /* its time to wait was over, and it went: its answer says what became of it */
     uint64_t delay = row->tries > 1 ? backoff_ms(e, row->tries, RETRY_MIN_MS, RETRY_MAX_MS) : 0;
     if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, delay);
-    if (end->event == MESSAGE_EVENT_REFUSE) return outbox_refuse_in(e, now, row, end->status);
+    bool keeps = row->attempt > 0; /* what was accepted is not held, nor are its resends */
+    if (keeps || end->event == MESSAGE_EVENT_REFUSE) return outbox_refuse_in(e, now, row, end->status);
     return outbox_step_in(e, now, row, end->event, end->status);
 }
 
@@ -466,6 +468,11 @@ void contact_ask(struct engine *e, struct now now, struct account_id account, ui
 {
     struct lookup *l = lookup_of(e, view_of(NULL, 0), &account);
     e->learn_left = e->learn_left || !l; /* when a place is free again */
+    if (l && l->stage == LOOKUP_PREKEYS && !l->asked) { /* some device may never leave any: the log is read first */
+        l->claimed = l->length = length;
+        l->claimed++;
+        lookup_go_on(l, now, LOOKUP_ACCOUNT, length);
+    }
     if (!l || l->stage != LOOKUP_FREE) return;
     *l = (struct lookup){.stage = LOOKUP_ACCOUNT, .account = account, .first = length, .length = length,
                          .ask_ms = now.mono_ms};

@@ -30,6 +30,38 @@ bool evil_found(struct device *d, void *message, struct arena *a);
 bool evil_welcome(struct device *d, void *message, struct arena *a);
 bool evil_sent(struct device *d, void *message, struct arena *a);
 bool evil_link(struct device *d, void *message, struct arena *a);
+/* evil_start: whom it will lie to for ever, if anybody. evil_tells: whether it lies to this device also when faults have stopped. */
+void evil_start(struct sim *s);
+bool evil_tells(const struct device *d, unsigned kind);
+
+/* evil_number: of an entry; 0 also where it is none. */
+uint64_t evil_number(struct view entry, struct arena *a);
+
+/* forks_said: a device says a frame. forks_tell: an answer about this account's log shows a branch of it now. forks_notices: what was
+ * just told cannot be believed; asked once. forks_told: the device says that its own log is shown otherwise. forks_on: what the
+ * device holds of the account is a branch; forks_in: some device of the account does, of its own; forks_has: a device is in it.
+ * forks_mute: the recipient has a device that is on a branch of its own account, and may leave no prekeys for anybody. forks_out: it is not in its account, and who is may not be able to let it in. forks_between: the one does not hold the other's log, or its own, and what is sealed may not open, or not go. forks_check: in the end: who is on a branch was told, or finds it out by comparing. */
+void forks_start(struct sim *s);
+void forks_fini(struct sim *s);
+void forks_said(struct device *d, struct view frame);
+bool forks_tell(struct device *d, size_t account, struct msg_log_state *log, struct view **entries, size_t *count, struct arena *a);
+bool forks_notices(struct sim *s);
+void forks_told(struct device *d);
+bool forks_on(struct device *d, size_t account);
+bool forks_in(struct sim *s, size_t account);
+bool forks_out(struct device *d);
+bool forks_mute(struct sim *s, const struct outbox_row *row);
+bool forks_between(struct device *from, const struct outbox_row *row);
+bool forks_has(struct device *d, size_t account, struct device_id device);
+void forks_check(struct sim *s);
+
+/* swaps_deliver: another DELIVER in *lie; false = there is nothing to exchange. swaps_has: the message came to the device under
+ * another's name. swaps_passed_over: so it did, and where it was taken for what the device had, that knows of a gap. */
+void swaps_start(struct sim *s);
+void swaps_fini(struct sim *s);
+bool swaps_deliver(struct device *d, const struct frame *f, struct buffer *lie);
+bool swaps_has(const struct sim *s, struct device_id sender, struct message_id id, struct device_id device);
+bool swaps_passed_over(const struct sim *s, struct device_id sender, struct message_id id, size_t device);
 
 /* ---- the truth about accounts (truth.c) ---- */
 

@@ -218,31 +218,6 @@ static void app_rotate(struct device *d, struct session_host *h)
         sim_fail(s, "engine_rotate: %s", status_name(status));
 }
 
-static void released_note(struct device *d, uint64_t order)
-{
-    struct sim *s = d->sim;
-    for (size_t n = 0; n < s->message_count; n++)
-        if (s->messages[n].from == d->index && s->messages[n].kept && s->messages[n].order == order)
-            s->messages[n].released = true;
-}
-
-/* NULL h: only noted; the user's word for one message frees all others to that contact. */
-static void app_release(struct device *d, struct session_host *h)
-{
-    struct outbox_row row;
-    struct outbox_scan scan = {.class = CLASS_ENDED, .rows = &row, .row_max = 1};
-    do {
-        ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
-        ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
-        state_rollback(d->state);
-        scan.after = row.order;
-        if (scan.row_count && row.state == MESSAGE_HELD && !h) released_note(d, row.order);
-        if (scan.row_count && row.state == MESSAGE_HELD && h &&
-            engine_release(h->engine, sim_device_now(d), &row.key) != STATUS_OK)
-            sim_fail(d->sim, "a held message cannot be released");
-    } while (scan.row_count);
-}
-
 static bool is_ready(const struct session_host *h)
 {
     return h->engine && !h->leaving;
@@ -260,8 +235,8 @@ static void app_step(struct device *d)
     contacts_step(d, by);
     if (d->held && s->calm) { /* when the lies have ended, the user says that what was held shall go */
         d->held = false;
-        app_release(d, NULL);
-        app_release(d, by);
+        holds_release(d, NULL);
+        holds_release(d, by);
     }
     if (d->next_send_ms <= s->now_ms && !s->calm) {
         d->next_send_ms = s->now_ms + 1 + rng_below(&s->rng, 2ull * s->profile->send_every_ms);
@@ -289,6 +264,7 @@ static void event_take(struct device *d, struct session_host *h, const struct en
     struct sim *s = d->sim;
     trace_put(s, TRACE_ENGINE_EVENT, d->index, e->kind,
               e->kind == ENGINE_MESSAGE ? (uint64_t)e->state : (uint64_t)e->status);
+    if (e->kind == ENGINE_MESSAGE) holds_told(d, e);
     if (e->kind == ENGINE_MOVE) {
         disconnect(d, h, true);
         engine_down(h->engine, sim_device_now(d));
@@ -312,11 +288,13 @@ static void event_take(struct device *d, struct session_host *h, const struct en
         people_event(d, e);
     } else if (e->kind == ENGINE_IDENTITY) {
         s->seen[SEEN_ROTATED] += e->status == STATUS_OK;
+        if (e->status == STATUS_BAD_ENTRY) forks_told(d);
         if (e->status != STATUS_OK && !s->profile->lie_pm && !(s->truth && e->status == STATUS_REFUSED))
             sim_fail(s, "the log of device %zu: %s", d->index, status_name(e->status));
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_HELD) {
         s->seen[SEEN_HELD]++;
         d->held = true;
+        if (e->attempt) sim_fail(s, "device %zu holds a message that was accepted", d->index);
         if (!s->profile->lie_pm) sim_fail(s, "device %zu holds a message, though nobody lied", d->index);
     } else if (e->kind == ENGINE_MESSAGE && e->state == MESSAGE_ACCEPTED && e->attempt) {
         s->seen[SEEN_ANEW]++;
@@ -337,7 +315,9 @@ static void frames_receive(struct device *d, struct session_host *h)
         uint64_t forks = engine_counts(h->engine).forks;
         watch_client_got(s, h->conn, p->bytes);
         engine_frame(h->engine, sim_device_now(d), liar_pass(d, p->bytes, &lie));
-        s->seen[SEEN_FORKED] += engine_counts(h->engine).forks - forks;
+        forks = engine_counts(h->engine).forks - forks;
+        s->seen[SEEN_FORKED] += forks;
+        if (forks_notices(s) && !forks) sim_fail(s, "device %zu is shown another history than it holds, and does not see it", d->index);
         buffer_fini(&lie);
         free(p);
         if (slow) h->read_ms = s->now_ms + rng_below(&s->rng, 2ull * s->profile->slow_read_ms);
@@ -352,6 +332,7 @@ static void frames_send(struct device *d, struct session_host *h)
         enum status s = net_send(d->sim, h->conn, NEAR, frame);
         if (s == STATUS_OK) {
             watch_client_said(d->sim, h->conn, frame);
+            forks_said(d, frame);
             continue;
         }
         engine_keep_frame(h->engine);

@@ -1,7 +1,8 @@
 /* evil: lies about accounts of several devices, each consistent in itself (liar.c tells them): an old list of devices, for a
  * while and to one client alone, so that a revocation is kept from it and two clients are shown different heads; a device that
- * nobody has let in; a relay that calls every list stale; another message's acceptance; another box's bytes. None of it may make
- * anybody seal for a device that the real log never had, and when it ends everything goes on. */
+ * nobody has let in; a relay that calls every list stale, for a while, or between one sender and one recipient to the end;
+ * another message's acceptance; another box's bytes. None of it may make anybody seal for a device that the real log never had,
+ * nobody asks for ever, and when it ends everything goes on. */
 #include "tests/sim/churn.h"
 
 #include <sodium.h>
@@ -28,6 +29,19 @@ static size_t account_by_device(const struct sim *s, struct device_id id)
     return SIM_NEVER;
 }
 
+bool evil_tells(const struct device *d, unsigned kind)
+{
+    if (d->sim->forks && !d->sim->calm && (kind == KIND_FOUND || kind == KIND_WELCOME)) return true;
+    return kind == KIND_SENT && d->index == d->sim->stale.from;
+}
+
+/* What it is asked always, it answers with another lie now and then. */
+static bool is_free(struct device *d, unsigned kind)
+{
+    struct sim *s = d->sim;
+    return !s->calm && (!evil_tells(d, kind) || rng_chance(&s->rng, s->profile->lie_pm));
+}
+
 /* ---- an old list ---- */
 
 /* How far this device is shown the account's log; for a while the same. */
@@ -42,7 +56,7 @@ static bool frozen_view(struct device *d, size_t account, struct msg_log_state *
     return truth_state(s, account, d->frozen[account].length, out);
 }
 
-static uint64_t number_of(struct view entry, struct arena *a)
+uint64_t evil_number(struct view entry, struct arena *a)
 {
     struct msg_entry signed_entry;
     struct msg_entry_body body;
@@ -55,7 +69,7 @@ static bool shorten(struct device *d, size_t account, struct msg_log_state *log,
     struct msg_log_state old;
     size_t kept = 0;
     if (!frozen_view(d, account, &old) || old.length >= log->length) return false;
-    while (kept < *count && number_of(entries[kept], a) < old.length)
+    while (kept < *count && evil_number(entries[kept], a) < old.length)
         kept++;
     *count = kept;
     *log = old;
@@ -105,13 +119,18 @@ static bool either(struct device *d, size_t account, struct msg_log_state *log, 
 bool evil_found(struct device *d, void *message, struct arena *a)
 {
     struct msg_found *m = message;
-    return either(d, account_by_id(d->sim, m->account), &m->log, &m->entries, &m->entry_count, a);
+    size_t account = account_by_id(d->sim, m->account);
+    if (forks_tell(d, account, &m->log, &m->entries, &m->entry_count, a)) return true;
+    return is_free(d, KIND_FOUND) && either(d, account, &m->log, &m->entries, &m->entry_count, a);
 }
 
 static bool own_is_old(struct device *d, struct msg_log_state *log, struct arena *a)
 {
+    struct view *no = NULL;
     size_t none = 0;
-    return log->length && shorten(d, d->owner, log, NULL, &none, a);
+    bool told = forks_tell(d, d->owner, log, &no, &none, a);
+    forks_notices(d->sim); /* it looks the log up */
+    return told || (log->length && is_free(d, KIND_WELCOME) && shorten(d, d->owner, log, NULL, &none, a));
 }
 
 bool evil_welcome(struct device *d, void *message, struct arena *a)
@@ -121,18 +140,58 @@ bool evil_welcome(struct device *d, void *message, struct arena *a)
 
 /* ---- what became of a message ---- */
 
-/* Taken, and called stale all the same, for as long as it lasts. */
-static bool call_stale(struct device *d, struct msg_sent_item *item, struct arena *a)
+#define STALE_ANSWERS_MAX 6u /* three rounds of repair (PROTOCOL 7.2), the answer that ends it, and one that comes late or two */
+
+void evil_start(struct sim *s)
 {
-    struct sim *s = d->sim;
+    s->stale.from = s->stale.to = SIM_NEVER;
+    if (!s->truth || !s->profile->lie_pm || !rng_chance(&s->rng, 600)) return;
+    s->stale.from = rng_below(&s->rng, s->account_count);
+    s->stale.to = (s->stale.from + 1 + rng_below(&s->rng, s->account_count - 1)) % s->account_count;
+}
+
+/* Nobody asks again and again. */
+static void stale_count(struct sim *s, struct message_id id)
+{
+    struct stale_pair *p = &s->stale;
+    size_t i = 0;
+    while (i < p->told_count && !message_equal(p->told[i].id, id))
+        i++;
+    ENSURE(i < SIM_STALE_MAX);
+    if (i == p->told_count) p->told[p->told_count++].id = id;
+    if (++p->told[i].count > STALE_ANSWERS_MAX) sim_fail(s, "a message is sent again, though it was called stale %u times", p->told[i].count - 1);
+}
+
+/* To which account it went; SIM_NEVER: it was not taken. */
+static size_t taken_by(const struct sim *s, const struct msg_sent_item *item, struct arena *a, struct message_id *id)
+{
     struct msg_accepted accepted;
-    if (item->status != STATUS_OK || codec_decode(&msg_accepted_desc, item->answer, a, &accepted) != STATUS_OK) return false;
-    size_t account = accepted.part_count ? account_by_device(s, accepted.parts[0].device) : SIM_NEVER;
-    if (account == SIM_NEVER) return false;
+    bool is_taken = item->status == STATUS_OK || item->status == STATUS_ID_REUSED;
+    if (!is_taken || codec_decode(&msg_accepted_desc, item->answer, a, &accepted) != STATUS_OK) return SIM_NEVER;
+    *id = accepted.id;
+    return accepted.part_count ? account_by_device(s, accepted.parts[0].device) : SIM_NEVER;
+}
+
+static void call_stale(const struct sim *s, struct msg_sent_item *item, size_t account, struct arena *a)
+{
     struct msg_stale *stale = arena_alloc(a, sizeof *stale);
     stale->log = identity_log_state(truth_log(s, account));
     *item = (struct msg_sent_item){.status = STATUS_STALE_DEVICES, .stale = stale, .stale_count = 1};
-    s->seen[SEEN_STALE_LIES]++;
+}
+
+/* Taken, and called stale all the same, for as long as it lasts; between two it never ends. */
+static bool called_stale(struct device *d, struct msg_sent_item *item, struct arena *a)
+{
+    struct sim *s = d->sim;
+    struct message_id id;
+    size_t account = taken_by(s, item, a, &id);
+    bool ever = account != SIM_NEVER && d->index == s->stale.from && account == s->stale.to;
+    bool now = account != SIM_NEVER && item->status == STATUS_OK && d->stale_until_ms > s->now_ms && !s->calm;
+    if (!ever && !now) return false;
+    if (ever) stale_count(s, id);
+    call_stale(s, item, account, a);
+    s->seen[SEEN_FOREVER] += ever;
+    s->seen[SEEN_STALE_LIES] += !ever;
     return true;
 }
 
@@ -147,22 +206,30 @@ static bool swap(struct device *d, struct msg_sent *m)
     return true;
 }
 
+static bool stale_lie(struct device *d, struct msg_stale *m, struct arena *a)
+{
+    size_t account = account_by_head(d->sim, &m->log.head);
+    bool told = forks_tell(d, account, &m->log, &m->entries, &m->entry_count, a);
+    forks_notices(d->sim); /* its message may be decided meanwhile */
+    return told || either(d, account, &m->log, &m->entries, &m->entry_count, a);
+}
+
 bool evil_sent(struct device *d, void *message, struct arena *a)
 {
     struct sim *s = d->sim;
     struct msg_sent *m = message;
     bool told = false;
+    bool free = is_free(d, KIND_SENT);
     if (!m->item_count) return false;
-    if (rng_chance(&s->rng, 100)) d->stale_until_ms = s->now_ms + rng_between(&s->rng, 500, 8000);
+    if (free && rng_chance(&s->rng, 100)) d->stale_until_ms = s->now_ms + rng_between(&s->rng, 500, 8000);
     for (size_t i = 0; i < m->item_count; i++) {
         struct msg_sent_item *item = &m->items[i];
-        if (d->stale_until_ms > s->now_ms)
-            told = call_stale(d, item, a) || told;
-        else if (item->stale_count && item->status == STATUS_STALE_DEVICES)
-            told = either(d, account_by_head(s, &item->stale->log.head), &item->stale->log, &item->stale->entries,
-                          &item->stale->entry_count, a) || told;
+        if (called_stale(d, item, a))
+            told = true;
+        else if (free && item->stale_count && item->status == STATUS_STALE_DEVICES)
+            told = stale_lie(d, item->stale, a) || told;
     }
-    return told || swap(d, m);
+    return told || (free && swap(d, m));
 }
 
 /* ---- linking ---- */

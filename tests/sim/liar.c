@@ -93,11 +93,11 @@ static const struct {
     {KIND_LINK_IS, &msg_link_is_desc, NULL, evil_link},
 };
 
-static bool lie_make(struct device *d, const struct frame *f, size_t n, struct buffer *lie)
+static bool lie_make(struct device *d, const struct frame *f, size_t n, bool always, struct buffer *lie)
 {
     struct arena a = {0};
     void *message = arena_alloc(&a, lies[n].desc->size);
-    bool evil = d->sim->truth && lies[n].evil && (!lies[n].tell || rng_chance(&d->sim->rng, 700));
+    bool evil = d->sim->truth && lies[n].evil && (always || !lies[n].tell || rng_chance(&d->sim->rng, 700));
     bool (*tell)(struct device *, void *, struct arena *) = evil ? lies[n].evil : lies[n].tell;
     bool told = tell && codec_decode(lies[n].desc, f->meta, &a, message) == STATUS_OK && tell(d, message, &a);
     if (told) frame_write(lie, &f->header, lies[n].desc, message);
@@ -135,12 +135,16 @@ struct view liar_pass(struct device *d, struct view frame, struct buffer *lie)
     struct sim *s = d->sim;
     struct frame f;
     bool honest = !s->profile->lie_pm && !s->profile->tamper_pm;
-    if (s->calm || honest || frame_check(frame, FROM_RELAY, &f) != STATUS_OK) return frame;
+    if (honest || frame_check(frame, FROM_RELAY, &f) != STATUS_OK) return frame;
+    bool always = evil_tells(d, f.header.kind);
+    if (s->calm && !always) return frame;
     if (f.header.kind == KIND_DELIVER && rng_chance(&s->rng, s->profile->tamper_pm) && tamper(d, &f, frame, lie))
         return buffer_view(lie);
+    if (f.header.kind == KIND_DELIVER && s->swaps && rng_chance(&s->rng, 4 * s->profile->lie_pm) && swaps_deliver(d, &f, lie))
+        return buffer_view(lie);
     for (size_t n = 0; n < sizeof lies / sizeof lies[0]; n++) {
-        if ((int)lies[n].kind != f.header.kind || !rng_chance(&s->rng, s->profile->lie_pm)) continue;
-        if (!lie_make(d, &f, n, lie)) return frame;
+        if ((int)lies[n].kind != f.header.kind || (!always && !rng_chance(&s->rng, s->profile->lie_pm))) continue;
+        if (!lie_make(d, &f, n, always, lie)) return frame;
         s->seen[SEEN_LIES]++;
         return buffer_view(lie);
     }

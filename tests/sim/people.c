@@ -92,6 +92,7 @@ void people_step(struct device *d, struct session_host *h)
     struct sim *s = d->sim;
     if (d->change_ms > s->now_ms) return;
     d->change_ms = s->now_ms + (s->calm ? ORDER_MS : 1 + rng_below(&s->rng, 2ull * s->profile->change_every_ms));
+    if (s->calm && forks_on(d, d->owner)) return; /* nothing that is done with it gets any further */
     if (!d->registered || truth_standing(s, d->owner, d->id) != STANDING_ACTIVE) return; /* they have seen what the screen says */
     if (s->calm || rng_chance(&s->rng, 200))
         put_in_order(d, h);
@@ -118,6 +119,7 @@ void people_event(struct device *d, const struct engine_event *e)
      * on with, should it come back. */
     bool itself = device_equal(e->subject, d->id) && (e->operation == ENTRY_SUSPEND || e->operation == ENTRY_REVOKE);
     if (e->status == STATUS_OK && itself) return;
+    if (forks_on(d, d->owner)) return; /* in its own history it is as it says */
     if (e->status == STATUS_OK)
         truth_told(s, d->owner, e->operation, e->subject);
     else if (!pointless && !out)

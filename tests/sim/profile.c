@@ -113,15 +113,16 @@ static const struct profile profiles[] = {
                  SEEN(POINTLESS) | SEEN(SUSPENDED) | SEEN(RESUMED) | SEEN(REVOKED) | SEEN(OUT) | SEEN(REVOKED_MAIL) |
                  SEEN(SWEPT) | SEEN(MANY) | SEEN(STALE) | SEEN(SEALED) | SEEN(AGAIN) | SEEN(COPIED) | SEEN(NOTED)},
     {.name = "evil", .devices_min = 2, .devices_max = 4, .siblings_max = 2, .brokers_max = 2, .stores_max = 2,
-     .chaos_ms = 30000, .settle_ms = 3000000, .send_every_ms = 600, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
-     .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 3000, .lie_pm = 150, .sealed_pm = 400, .latency_ms = 100,
+     .chaos_ms = 30000, .settle_ms = 9000000, .send_every_ms = 600, .large_pm = 10, .ttl_pm = 20, .twice_pm = 100,
+     .quick_pm = 100, .rotate_every_ms = 20000, .change_every_ms = 3000, .lie_pm = 150, .sealed_pm = 650, .latency_ms = 100,
      .commit_ms = 20, .fault_every_ms = 2000,
      .weights = {[FAULT_CLIENT_BREAK] = 6, [FAULT_CLIENT_CRASH] = 3, [FAULT_CLIENT_OFFLINE] = 5, [FAULT_STORE_KILL] = 2,
                  [FAULT_BROKER_CRASH] = 1},
      .edge_queue = 32, .backend_queue = 4096, .mailbox_messages = 10000, .storage_credit = 512,
      .must_see = SEEN(LINKED) | SEEN(UNLINKED) | SEEN(CHANGED) | SEEN(RACED) | SEEN(REVOKED) | SEEN(REVOKED_MAIL) |
                  SEEN(MANY) | SEEN(STALE) | SEEN(LIES) | SEEN(FORKED) | SEEN(HELD) | SEEN(OLD_LISTS) | SEEN(GHOSTS) |
-                 SEEN(STALE_LIES) | SEEN(SWAPPED) | SEEN(LINK_LIES)},
+                 SEEN(STALE_LIES) | SEEN(SWAPPED) | SEEN(LINK_LIES) | SEEN(FOREVER) | SEEN(GIVEN_UP) | SEEN(EXCHANGED) |
+                 SEEN(BRANCHES) | SEEN(BRANCHED)},
     {.name = "metered", .devices_min = 3, .devices_max = 6, .brokers_max = 2, .stores_max = 2,
      .chaos_ms = 20000, .settle_ms = 400000, .send_every_ms = 100, .large_pm = 30, .twice_pm = 100,
      .quick_pm = 100, .rogue_pm = 500, .latency_ms = 30, .commit_ms = 8, .fault_every_ms = 1500,

@@ -8,6 +8,7 @@
  *   relay.c     brokers and the fan-out worker as processes
  *   store.c     storage workers as processes, their disks, and the points at which they die
  *   device.c    devices: one state, up to two engines, and an application that sends and reads
+ *   holds.c     its messages that wait for the user
  *   second.c    devices that are the second ones of their accounts
  *   contacts.c  users who block each other, and whether it holds
  *   rogue.c     a device without an engine that does what no honest client does
@@ -15,6 +16,8 @@
  *   people.c    what people do with the devices of their accounts
  *   liar.c      a relay that lies about identities: other frames than the relay's reach the engines
  *   evil.c      lies about accounts of several devices, each consistent in itself
+ *   swaps.c     and two deliveries that have something of each other
+ *   forks.c     and histories that are signed by who may, and are not the log
  *   faults.c    the seed's faults
  *   watch.c, slabs.c  the oracle that sees every frame and slab
  *   truth.c     what the relay's disks say of every account's devices, and whether everybody keeps to it
@@ -378,6 +381,10 @@ void contacts_accepted(struct sim *s, const struct app_message *m, const struct 
 bool contacts_settled(struct device *d);
 void contacts_check(struct sim *s);
 
+/* holds_told: ENGINE_MESSAGE. holds_release: all that is held shall go; NULL h: it is only noted that it will. */
+void holds_told(struct device *d, const struct engine_event *e);
+void holds_release(struct device *d, struct session_host *h);
+
 /* liar_pass: what reaches this device instead of the frame: the frame itself, or a lie in *lie (cleared before). */
 struct view liar_pass(struct device *d, struct view frame, struct buffer *lie);
 
@@ -401,6 +408,7 @@ struct app_message {
     bool sealed;
     bool kept;          /* engine_send said OK */
     bool maybe;         /* it failed in a way that leaves it open, and there is no key */
+    enum message_state told; /* what the application was told last */
     bool released;      /* it was held, and its user said that it shall go, under another id: it may have gone before */
     uint64_t order;     /* of the outbox row, when kept */
     uint64_t again_ms;  /* when the application says it a second time; SIM_NEVER = no */
@@ -467,7 +475,9 @@ void faults_step(struct sim *s);
     X(MANY, "sends to several devices")        X(GIVEN_UP, "sends given up as stale")              \
     X(OLD_LISTS, "old lists shown")            X(GHOSTS, "ghosts shown")                           \
     X(STALE_LIES, "acceptances called stale")  X(SWAPPED, "acceptances swapped")                   \
-    X(LINK_LIES, "boxes swapped")
+    X(LINK_LIES, "boxes swapped")              X(FOREVER, "acceptances called stale for ever")     \
+    X(EXCHANGED, "deliveries exchanged")       X(BRANCHES, "branches shown")                       \
+    X(BRANCHED, "branches found out by people")
 
 enum seen {
 #define X(NAME, text) SEEN_##NAME,
@@ -478,6 +488,13 @@ enum seen {
 _Static_assert(SEEN_COUNT <= 64, "must_see");
 
 /* ---- the world (world.c) ---- */
+
+#define SIM_STALE_MAX 256u
+struct stale_pair { /* what this device sends to this account is called stale, to the end; SIM_NEVER = nobody's */
+    size_t from, to;
+    struct { struct message_id id; unsigned count; } told[SIM_STALE_MAX]; /* how often, of each */
+    size_t told_count;
+};
 
 struct sim {
     uint64_t seed;
@@ -502,6 +519,9 @@ struct sim {
     size_t account_count; /* the first so many devices are the first ones of their accounts */
     struct buffer link_bytes; /* of the last box that the liar has seen */
     struct truth *truth;  /* NULL: every account has one device */
+    struct swaps *swaps;  /* NULL: nothing is exchanged */
+    struct forks *forks;  /* NULL: nobody is shown a branch */
+    struct stale_pair stale;
     struct rogue *rogue;
     struct watch *watch;
     uint64_t fault_ms;

@@ -262,6 +262,7 @@ static bool log_agrees(struct device *d)
 static const char *open_of(struct device *d)
 {
     unsigned standing = device_is_in(d) ? truth_standing(d->sim, d->owner, d->id) : 0;
+    if (forks_out(d) || forks_on(d, d->owner)) return NULL; /* its people see to that */
     if (!device_is_in(d)) return "has not joined";
     if (standing == STANDING_REVOKED) return NULL;
     if (standing != STANDING_ACTIVE) return "is not active";
@@ -270,10 +271,11 @@ static const char *open_of(struct device *d)
     return log_agrees(d) ? NULL : "holds another log than the relay";
 }
 
-static bool account_is_open(const struct sim *s, size_t first)
+static bool account_is_open(struct sim *s, size_t first)
 {
     struct device_id stray;
     const struct identity_log *log = truth_log(s, first);
+    if (forks_in(s, first)) return false;
     bool open = truth_stray(s, first, &stray);
     for (size_t i = 0; i < log->device_count; i++)
         open = open || log->devices[i].standing == STANDING_SUSPENDED;
@@ -302,7 +304,8 @@ static bool entry_is(const struct sim *s, struct view entry, size_t told, struct
 static struct device *reader_of_log(struct sim *s, size_t first)
 {
     for (size_t i = 0; i < s->device_count; i++)
-        if (s->devices[i].owner == first && truth_standing(s, first, s->devices[i].id) == STANDING_ACTIVE)
+        if (s->devices[i].owner == first && truth_standing(s, first, s->devices[i].id) == STANDING_ACTIVE &&
+            !forks_on(&s->devices[i], first))
             return &s->devices[i];
     return NULL;
 }
@@ -315,7 +318,7 @@ static bool log_has(struct sim *s, size_t told)
     struct arena a = {0};
     bool found = s->truth->told[told].operation == ENTRY_ADD ? truth_standing(s, first, subject) != 0
                                                              : truth_standing(s, first, subject) == STANDING_REVOKED;
-    if (!d || found) return found;
+    if (!d || found) return found || forks_in(s, first); /* whoever is left holds another one */
     struct entry_scan scan = {.account = d->account, .max = ENTRIES_PER_FRAME};
     ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
     do {

@@ -15,41 +15,50 @@
 
 /* ---- settled ---- */
 
-static bool outbox_has(struct device *d, enum message_class class, struct outbox_row *row)
+static bool outbox_next(struct device *d, struct outbox_scan *scan)
 {
-    struct outbox_scan scan = {.class = class, .rows = row, .row_max = 1};
     ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
-    enum status s = state_outbox_scan(d->state, &scan);
+    enum status s = state_outbox_scan(d->state, scan);
     state_rollback(d->state);
     ENSURE(s == STATUS_OK);
-    return scan.row_count > 0;
+    scan->after = scan->rows->order;
+    return scan->row_count > 0;
+}
+
+/* What is sealed anew for who cannot open it waits for prekeys each time, which the relay gives out slowly. */
+static bool outbox_works(struct device *d, struct outbox_row *row)
+{
+    struct outbox_scan scan = {.class = CLASS_WORK, .rows = row, .row_max = 1};
+    bool works;
+    do
+        works = outbox_next(d, &scan);
+    while (works && ((row->attempt && forks_between(d, row)) || (row->state == MESSAGE_DRAFTED && forks_mute(d->sim, row))));
+    return works;
 }
 
 /* Open rows that may still come to something. */
 static bool outbox_waits(struct device *d, struct outbox_row *row)
 {
     struct outbox_scan scan = {.class = CLASS_OPEN, .rows = row, .row_max = 1};
-    ENSURE(state_begin(d->state, STATE_READ) == STATUS_OK);
-    do {
-        ENSURE(state_outbox_scan(d->state, &scan) == STATUS_OK);
-        scan.after = row->order;
-    } while (scan.row_count && (contacts_stuck(d->sim, row) || ends_is_given_up(d->sim, row)));
-    state_rollback(d->state);
-    return scan.row_count > 0;
+    bool waits;
+    do
+        waits = outbox_next(d, &scan);
+    while (waits && (contacts_stuck(d->sim, row) || ends_is_given_up(d->sim, d, row)));
+    return waits;
 }
 
 static bool device_settled(struct device *d)
 {
     struct outbox_row row;
     const struct engine *e = d->sessions[SESSION_RECEIVER].engine;
-    return !outbox_has(d, CLASS_WORK, &row) && !outbox_waits(d, &row) && e &&
+    return !outbox_works(d, &row) && !outbox_waits(d, &row) && e &&
            engine_is_bound(e) && engine_is_idle(e) && contacts_settled(d);
 }
 
-/* It was revoked: nothing more is to be expected of it. */
-static bool is_gone(const struct sim *s, size_t device)
+/* It was revoked, or there is nobody left who would let it in: nothing more is to be expected of it. */
+static bool is_gone(struct sim *s, size_t device)
 {
-    return truth_revoked_ms(s, s->devices[device].id) != SIM_NEVER;
+    return truth_revoked_ms(s, s->devices[device].id) != SIM_NEVER || forks_out(&s->devices[device]);
 }
 
 bool verdict_settled(struct sim *s)
@@ -73,7 +82,7 @@ static void unsettled_tell(struct sim *s)
     for (size_t i = 0; i < s->device_count; i++) {
         struct device *d = &s->devices[i];
         if (is_gone(s, i)) continue;
-        if (outbox_has(d, CLASS_WORK, &row) || outbox_waits(d, &row))
+        if (outbox_works(d, &row) || outbox_waits(d, &row))
             sim_fail(s,
                      "not settled in time: device %zu, order %llu, key %s, state %s, reason %s, "
                      "part %s/%s",
@@ -287,7 +296,7 @@ static void accepted_check(struct sim *s, const struct message_ref *ref)
         if (status != STATUS_OK)
             sim_fail(s, "device %zu was told that a message is accepted, and has forgotten its id",
                      i);
-        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !s->leaps && !ends_is_given_up(s, &row) &&
+        else if (row.state != MESSAGE_SETTLED && row.state != MESSAGE_REFUSED && !forks_between(d, &row) && !forks_mute(s, &row) && !s->leaps && !ends_is_given_up(s, d, &row) &&
                  !contacts_stuck(s, &row) &&
                  s->slept_days < LEDGER_DAYS) /* a sender away for longer may never learn the end */
             sim_fail(s, "accepted, and then %s: device %zu, %s", message_state_name(row.state), i,
@@ -327,20 +336,23 @@ static bool admin_ask(struct sim *s, enum frame_kind kind, const struct codec_de
     return answered;
 }
 
-/* What operators see agrees: nothing pending, no envelope left but the rogue's. */
+/* What operators see agrees: nothing pending, no envelope left but the rogue's, and for who is out. */
 static void overview_check(struct sim *s)
 {
     struct arena arena = {0};
     struct msg_overview m;
     struct msg_empty empty = {0};
     uint64_t queued = 0;
+    bool kept = s->rogue;
+    for (size_t i = 0; i < s->device_count; i++)
+        kept = kept || forks_in(s, s->devices[i].owner); /* for who is out there, or may not hear that it was added */
     if (!admin_ask(s, KIND_OVERVIEW, &msg_empty_desc, &empty, &msg_overview_desc, 0, &m, &arena)) {
         sim_fail(s, "the broker gives no overview");
         m = (struct msg_overview){0};
     }
     for (size_t i = 0; i < m.worker_count; i++)
         queued += m.workers[i].queued_messages;
-    if (queued && !s->rogue)
+    if (queued && !kept)
         sim_fail(s, "%llu messages are queued at the end", (unsigned long long)queued);
     arena_fini(&arena);
 }
@@ -420,6 +432,7 @@ void verdict_check(struct sim *s)
         accepted_check(s, &ref);
     }
     if (!s->failed && s->profile->contacts_every_ms) contacts_check(s);
+    if (!s->failed) forks_check(s);
     if (!s->failed) relay_check(s);
     free(a);
 }

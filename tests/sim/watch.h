@@ -71,7 +71,7 @@ struct watch {
 /* ends.c, where accounts have several devices. ends_check: how a message, and its copy, has come to its end. ends_is_given_up:
  * after three attempts, while the relay lied. ends_explained: what support reads of a part. */
 void ends_check(struct sim *s, size_t n, const struct arrival *a, const struct outbox_row *row);
-bool ends_is_given_up(const struct sim *s, const struct outbox_row *row);
+bool ends_is_given_up(struct sim *s, struct device *from, const struct outbox_row *row);
 void ends_explained(struct sim *s, const struct message_ref *ref, const struct msg_explained_part *part);
 
 bool watch_has_canary(struct view bytes);

@@ -76,6 +76,9 @@ static struct sim *sim_new(const struct profile *p, uint64_t seed, bool trace)
     s->device_count = rng_between(&s->rng, p->devices_min, p->devices_max);
     s->account_count = s->device_count;
     if (p->siblings_max) truth_start(s);
+    if (p->siblings_max && p->lie_pm) swaps_start(s);
+    if (p->siblings_max && p->lie_pm) forks_start(s);
+    evil_start(s);
     for (size_t i = 0; i < s->account_count; i++)
         device_start(s, i);
     for (size_t i = 0; i < s->account_count && p->siblings_max; i++)
@@ -101,6 +104,8 @@ static void sim_free(struct sim *s)
     net_free(s);
     watch_fini(s);
     truth_fini(s);
+    swaps_fini(s);
+    forks_fini(s);
     buffer_fini(&s->link_bytes);
     free(s->messages);
     free(s);

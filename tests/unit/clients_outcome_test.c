@@ -214,3 +214,116 @@ ENGINE_TEST(outbox, after_a_resend_that_was_refused_the_first_attempt_has_its_en
     row = row_at(f, row.order);
     cr_assert(row.state == MESSAGE_REFUSED && row.reason == STATUS_TIMEOUT, "%s", message_state_name(row.state));
 }
+
+/* An accepted message, of which bob's devices want another attempt. */
+static struct outbox_row resent(struct fixture *f, struct sent *s)
+{
+    bob_adds(f, 1);
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, s);
+    accept_all(f, s);
+    struct msg_part_state part = part_of(f, DELIVERY_FAILED, OUTCOME_OPEN, 10);
+    part.reason = FAIL_DAMAGED;
+    hint(f, row.id, part);
+    said_send(f, s);
+    cr_assert_eq(s->items[0].attempt, 1u);
+    return row;
+}
+
+/* Its user did not write it anew: released, it would go a second time to those who have it. */
+static void is_kept(struct fixture *f, const struct outbox_row *row)
+{
+    struct engine_event event;
+    cr_assert_eq(state_of(f, row->order), MESSAGE_ACCEPTED);
+    cr_assert_gt(engine_counts(f->e).forks, 0u);
+    while (engine_next_event(f->e, &event))
+        cr_assert(event.kind != ENGINE_MESSAGE || event.state != MESSAGE_HELD);
+    hint(f, row->id, part_of(f, 0, OUTCOME_EXPIRED, 20));
+    cr_assert_eq(state_of(f, row->order), MESSAGE_ACCEPTED, "the other device has not ended");
+}
+
+ENGINE_TEST(outbox, a_resend_that_is_shown_another_history_is_not_held)
+{
+    struct sent s;
+    struct outbox_row row = resent(f, &s);
+    bob_forgets(f, 1);
+    bob_rotates(f, 9);
+    bob_rotates(f, 8);
+    struct msg_stale stale = stale_since(f, 1);
+    answer_stale(f, &s, &stale);
+    is_kept(f, &row);
+}
+
+ENGINE_TEST(outbox, nor_is_one_whose_look_up_is_shown_another_history)
+{
+    struct sent s;
+    struct msg_lookup ask;
+    struct outbox_row row = resent(f, &s);
+    bob_adds(f, 2);
+    bob_adds(f, 3);
+    struct msg_stale stale = stale_since(f, 2);
+    stale.entry_count = 1;
+    answer_stale(f, &s, &stale);
+    struct frame lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    bob_forgets(f, 1);
+    bob_rotates(f, 9);
+    struct msg_found found = bob_found(f, 1);
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    is_kept(f, &row);
+}
+
+/* A message that waited for a look-up too long, and went with what was known: its answer says what became of it. */
+static struct outbox_row goes_beside_its_look_up(struct fixture *f, struct sent *s, struct frame *lookup, struct msg_lookup *ask)
+{
+    bob_and_session(f);
+    struct outbox_row row = write_to(f, "bob", "x", NULL);
+    said_send(f, s);
+    bob_adds(f, 1);
+    bob_adds(f, 2);
+    struct msg_stale stale = stale_since(f, 1);
+    stale.entry_count = 1;
+    answer_stale(f, s, &stale);
+    for (unsigned second = 0; !said_count(f, KIND_SEND); second++) {
+        cr_assert_lt(second, 30u);
+        said_forget(f);
+        pass(f, 1000);
+    }
+    said_send(f, s);
+    while (!said_count(f, KIND_LOOKUP))
+        pass(f, 1000);
+    *lookup = said(f, KIND_LOOKUP, &msg_lookup_desc, ask);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED);
+    return row;
+}
+
+ENGINE_TEST(outbox, what_is_on_its_way_does_not_go_again_for_a_look_up)
+{
+    struct sent s;
+    struct frame lookup;
+    struct msg_lookup ask;
+    struct outbox_row row = goes_beside_its_look_up(f, &s, &lookup, &ask);
+    struct msg_found found = bob_found(f, ask.first);
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    pass(f, 500);
+    cr_assert_eq(said_count(f, KIND_SEND), 0u);
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+}
+
+ENGINE_TEST(outbox, nor_is_it_held_for_one)
+{
+    struct sent s;
+    struct frame lookup;
+    struct msg_lookup ask;
+    struct outbox_row row = goes_beside_its_look_up(f, &s, &lookup, &ask);
+    bob_forgets(f, 1);
+    bob_rotates(f, 9);
+    bob_rotates(f, 8);
+    struct msg_found found = bob_found(f, 1);
+    answer(f, &lookup, KIND_FOUND, &msg_found_desc, &found);
+    cr_assert_gt(engine_counts(f->e).forks, 0u);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_QUEUED, "it may be accepted");
+    accept_all(f, &s);
+    cr_assert_eq(state_of(f, row.order), MESSAGE_ACCEPTED);
+}

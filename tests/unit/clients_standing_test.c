@@ -86,6 +86,58 @@ ENGINE_TEST(standing, a_relay_that_only_says_that_the_log_goes_on_is_believed_on
     }
 }
 
+/* The device without prekeys is in the history that we were shown, and not in the relay's, which is as long. */
+ENGINE_TEST(standing, another_head_beside_prekeys_that_are_missing_is_looked_at)
+{
+    struct msg_claim_prekeys claim;
+    struct msg_lookup ask;
+    struct outbox_row row;
+    struct outbox_scan scan = {.class = 0, .held = true, .rows = &row, .row_max = 1};
+    (void)bob_adds(f, 1);
+    bob_and_session(f);
+    write_sealed(f);
+    struct frame frame = said(f, KIND_CLAIM_PREKEYS, &msg_claim_prekeys_desc, &claim);
+    bob_forgets(f, 1);
+    bob_rotates(f, 9);
+    answer_claim(f, &frame, &claim);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u);
+    frame = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    struct msg_found found = bob_found(f, ask.first);
+    answer(f, &frame, KIND_FOUND, &msg_found_desc, &found);
+    cr_assert_gt(engine_counts(f->e).forks, 0u);
+    ok(state_begin(f->state, STATE_READ));
+    ok(state_outbox_scan(f->state, &scan));
+    ok(state_commit(f->state));
+    cr_assert_eq(scan.row_count, 1u, "it waits for its user");
+}
+
+/* What asks for the log does not wait for who may never leave any. */
+ENGINE_TEST(standing, the_log_is_read_while_prekeys_are_waited_for)
+{
+    struct msg_claim_prekeys claim;
+    struct msg_lookup ask;
+    struct safety_pair held, shown;
+    struct safety_result result;
+    struct outbox_row row;
+    bob_and_session(f);
+    struct engine_message m = {.account = &f->bob.account, .payload = text("x"), .sealed = true};
+    ok(engine_send(f->e, f->now, &m, &row));
+    turn(f);
+    struct frame frame = said(f, KIND_CLAIM_PREKEYS, &msg_claim_prekeys_desc, &claim);
+    answer_claim(f, &frame, &claim);
+    ok(engine_safety(f->e, f->bob.account, &held));
+    shown = (struct safety_pair){.own = held.contact, .contact = held.own};
+    shown.own.length++;
+    ok(engine_compare(f->e, f->now, f->bob.account, &shown, &result));
+    cr_assert_eq(result.verdict, SAFETY_NEWER);
+    turn(f);
+    cr_assert_eq(said_count(f, KIND_LOOKUP), 1u);
+    frame = said(f, KIND_LOOKUP, &msg_lookup_desc, &ask);
+    struct msg_found found = bob_found(f, ask.first);
+    answer(f, &frame, KIND_FOUND, &msg_found_desc, &found);
+    cr_assert_eq(said_count(f, KIND_CLAIM_PREKEYS), 1u, "and then they are waited for again");
+}
+
 /* ---- what a device could not open ---- */
 
 static void damaged(struct fixture *f, struct message_id id, struct device_id device, uint64_t at_ms)
