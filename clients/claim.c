@@ -1,5 +1,6 @@
 /* claim: prekeys of a contact's devices with which there is no session, as one stage of a look-up (contact.c; PROTOCOL 6.4).
  * Invariant: a bundle that nobody needs, or that the contact's log does not vouch for, begins nothing. */
+#include "clients/drift.h"
 #include "clients/lookup.h"
 
 #include <string.h>
@@ -92,7 +93,8 @@ static enum status bundles_in(struct engine *e, struct now now, const struct loo
         if (s == STATUS_BAD_ENTRY) s = STATUS_OK;
     }
     pair_forget(e);
-    return s == STATUS_OK ? missing_in(e, l->account, missing, &out->missing) : s;
+    if (s == STATUS_OK) s = missing_in(e, l->account, missing, &out->missing);
+    return s == STATUS_OK && out->missing && !out->other ? outbox_unready_in(e, l->account) : s;
 }
 
 void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)

@@ -28,6 +28,8 @@ enum status hold_reason(enum loss why);
 /* outbox_hold_in: all messages to the account that were surely not accepted, and are not on their way. outbox_free_in: those
  * that are held. */
 enum status outbox_hold_in(struct engine *e, struct now now, struct account_id account, enum status reason) MUST_USE;
+/* outbox_unready_in: drafts to the account say that a device of it has left no keys to seal for. */
+enum status outbox_unready_in(struct engine *e, struct account_id account) MUST_USE;
 enum status outbox_free_in(struct engine *e, struct now now, struct account_id account) MUST_USE;
 
 /* ---- statement.c ---- */

@@ -185,6 +185,16 @@ static enum status stopped_in(struct engine *e, struct now now, struct outbox_ro
     return s;
 }
 
+static enum status unready_in(struct engine *e, struct now now, struct outbox_row *row, enum status reason)
+{
+    return row->state == MESSAGE_DRAFTED ? stopped_in(e, now, row, reason) : STATUS_OK;
+}
+
+enum status outbox_unready_in(struct engine *e, struct account_id account)
+{
+    return waiting_in(e, (struct now){0}, &(struct walk){.each = unready_in, .reason = STATUS_NO_PREKEYS, .to = &account});
+}
+
 /* Where another process keeps the state locked they say it at the next stop. */
 void outbox_stopped(struct engine *e, enum status reason)
 {

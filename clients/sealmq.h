@@ -109,7 +109,8 @@ enum sealmq_status {
     SEALMQ_CONFIG = 132,         /* a setting is missing or wrong */
     SEALMQ_LOCKED = 133,         /* another process holds this */
     SEALMQ_STATE = 134,          /* not possible in this state */
-    SEALMQ_TIMEOUT = 135         /* the time given has passed */
+    SEALMQ_TIMEOUT = 135,        /* the time given has passed */
+    SEALMQ_NO_PREKEYS = 136      /* a device of the recipient has left no keys yet: what is for it waits until it was online, or is removed */
 };
 
 /* sealmq_status_name, sealmq_status_meaning: static text, "id_time" and one line for a person; "?" outside the list. */

@@ -48,7 +48,8 @@ enum status_action {
     X(CONFIG, 132, "config", GIVE_UP, "a setting is missing or wrong")                             \
     X(LOCKED, 133, "locked", RETRY, "another process owns this")                                   \
     X(STATE, 134, "state", GIVE_UP, "not possible in this state")                                  \
-    X(TIMEOUT, 135, "timeout", RETRY, "the time given has passed")
+    X(TIMEOUT, 135, "timeout", RETRY, "the time given has passed")                                 \
+    X(NO_PREKEYS, 136, "no_prekeys", RETRY, "a device of the recipient has left no keys: until it was online, or is removed")
 
 enum status {
 #define X(NAME, code, text, action, meaning) STATUS_##NAME = code,

@@ -270,6 +270,15 @@ static void bundle_none(struct duet *d, struct msg_prekey_bundle *bundle)
     *bundle = (struct msg_prekey_bundle){.device = bundle->device, .status = STATUS_NOT_FOUND};
 }
 
+static enum status reason_of(struct duet *d, size_t who, uint64_t order)
+{
+    struct outbox_row row;
+    cr_assert_eq(state_begin(d->party[who].state, STATE_READ), STATUS_OK);
+    cr_assert_eq(state_outbox_get(d->party[who].state, order, &row), STATUS_OK);
+    state_rollback(d->party[who].state);
+    return row.reason;
+}
+
 DUET_TEST(seal, who_has_left_no_prekeys_is_asked_again)
 {
     d->bundle = bundle_none;
@@ -277,9 +286,11 @@ DUET_TEST(seal, who_has_left_no_prekeys_is_asked_again)
     duet_pass(d, 60000);
     cr_assert_eq(duet_state(d, ALICE, order), MESSAGE_DRAFTED);
     cr_assert(d->claims > 1 && d->claims < 10, "%zu", d->claims);
+    cr_assert_eq(reason_of(d, ALICE, order), STATUS_NO_PREKEYS, "its user can see why");
     d->bundle = NULL;
     duet_pass(d, 30000);
     said(d, BOB, "hello");
+    cr_assert_eq(reason_of(d, ALICE, order), STATUS_OK);
 }
 
 /* A device without prekeys may be one that is gone: where the relay says that the log has gone on it is read, once. */
