@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#define OLDEST_WAL         "rocksdb.min-log-number-to-keep" /* a recovery reads none below it */
 #define ROW_COUNT_MIN      64u
 #define NEAR_SKIPS_MAX     256u /* deleted rows before the nearest one */
 
@@ -44,7 +45,7 @@ struct rocksdb_store {
     rocksdb_writebatch_t *batch;              /* reused: keeps its memory */
     char *dir;
     struct trash *trash; /* NULL where it cannot be */
-    struct large_packs *large; /* the same */
+    struct large_packs *large; /* NULL where the packs there are cannot be read */
     bool failed;
 };
 
@@ -181,7 +182,7 @@ static void scan_rows(rocksdb_iterator_t *at, struct store_scan *scan, struct ar
         struct store_row *row = scan_next_row(scan, &cap, a);
         row->key = copy_of(a, key, key_len);
         row->value = scan->keys_only ? view_of(nothing, 0) : copy_of(a, value, value_len);
-        byte_count += key_len + value_len;
+        byte_count += key_len + (scan->space == SPACE_PACKS ? large_pack_len(row->value) : value_len);
         if (scan->nearest) return; /* what stands behind it may be deleted rows without end */
     }
 }
@@ -249,16 +250,18 @@ static enum status pack_add(struct rocksdb_store *r, const struct store_op *op)
     uint8_t place[VALUE_PLACE_LEN];
     struct store_op below = *op;
     enum status status = STATUS_OK;
+    ENSURE(!op->body.len); /* pack.c puts them in one piece */
     if (op->kind == STORE_DELETE)
         large_packs_delete(r->large, op->key);
-    else if (!op->body.len)
-        status = large_packs_put(r->large, op->key, op->head, property(r, SPACE_PACKS, "rocksdb.min-log-number-to-keep"), place,
+    else
+        status = large_packs_put(r->large, op->key, op->head, property(r, SPACE_PACKS, OLDEST_WAL), place,
                                  &below.head);
     if (status == STATUS_OK) batch_add(r, &below);
     return status;
 }
 
-static enum status batch_make(struct rocksdb_store *r, const struct store_batch *batch, enum durability d)
+/* What a place names is on the disk before the place can be, whatever is asked of the write itself. */
+static enum status batch_make(struct rocksdb_store *r, const struct store_batch *batch)
 {
     enum status status = STATUS_OK;
     rocksdb_writebatch_clear(r->batch);
@@ -268,7 +271,7 @@ static enum status batch_make(struct rocksdb_store *r, const struct store_batch 
         else
             batch_add(r, &batch->ops[i]);
     }
-    return status == STATUS_OK && r->large && d == DURABILITY_SYNCED ? large_packs_sync(r->large) : status;
+    return status == STATUS_OK && r->large ? large_packs_sync(r->large) : status;
 }
 
 static enum status rocksdb_write_batch(struct store *s, const struct store_batch *batch,
@@ -277,7 +280,7 @@ static enum status rocksdb_write_batch(struct store *s, const struct store_batch
     struct rocksdb_store *r = rocksdb_of(s);
     char *error = NULL;
     if (r->failed) return STATUS_IO;
-    r->failed = batch_make(r, batch, d) != STATUS_OK;
+    r->failed = batch_make(r, batch) != STATUS_OK;
     if (!r->failed) rocksdb_write(r->db, r->write_options[d], r->batch, &error);
     r->failed = r->failed || error;
     rocksdb_free(error);
@@ -425,25 +428,33 @@ static enum status open_db(struct rocksdb_store *r, const struct rocksdb_config 
     return status;
 }
 
-/* Before the first write: which places are taken. Where that cannot be told, none is given, and no place reads. */
-static void large_open(struct rocksdb_store *r, const struct rocksdb_config *config)
+/* Before the first write: which places are taken. Where the rows cannot be read, none is given, and who scans them hears it. */
+static enum status large_open(struct rocksdb_store *r, const struct rocksdb_config *config)
 {
+    char *error = NULL;
     r->large = large_packs_open(r->dir, config->value_file_bytes);
-    if (!r->large) return;
+    enum status status = r->large ? STATUS_OK : STATUS_IO;
     rocksdb_iterator_t *at = rocksdb_create_iterator_cf(r->db, r->scan_options, r->family[SPACE_PACKS]);
-    for (rocksdb_iter_seek_to_first(at); rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+    for (rocksdb_iter_seek_to_first(at); status == STATUS_OK && rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
         size_t key_len = 0, value_len = 0;
         const char *key = rocksdb_iter_key(at, &key_len), *value = rocksdb_iter_value(at, &value_len);
-        large_packs_found(r->large, view_of(key, key_len), view_of(value, value_len));
+        status = large_packs_found(r->large, view_of(key, key_len), view_of(value, value_len));
     }
-    char *error = NULL;
-    rocksdb_iter_get_error(at, &error);
+    if (status == STATUS_OK) rocksdb_iter_get_error(at, &error);
+    if (status == STATUS_OK && !error) status = large_packs_begin(r->large);
+    int reason = errno;
     rocksdb_iter_destroy(at);
-    if (error)
-        large_packs_close(&r->large);
-    else
-        large_packs_begin(r->large);
+    if (status != STATUS_OK || error) large_packs_close(&r->large);
     rocksdb_free(error);
+    errno = reason;
+    return status;
+}
+
+static enum status rocksdb_rest(struct store *s)
+{
+    struct rocksdb_store *r = rocksdb_of(s);
+    if (r->large && !r->failed) large_packs_rest(r->large, property(r, SPACE_PACKS, OLDEST_WAL));
+    return STATUS_OK;
 }
 
 static const struct store_ops rocksdb_ops = {
@@ -452,6 +463,7 @@ static const struct store_ops rocksdb_ops = {
     .load = rocksdb_load,
     .scan = rocksdb_scan,
     .write = rocksdb_write_batch,
+    .rest = rocksdb_rest,
     .stats = rocksdb_stats,
     .close = rocksdb_store_close,
 };
@@ -483,7 +495,12 @@ enum status rocksdb_store_open(const struct rocksdb_config *config, struct store
     r->write_options[DURABILITY_SYNCED] = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->write_options[DURABILITY_SYNCED], 1);
     r->batch = rocksdb_writebatch_create();
-    large_open(r, config);
+    status = large_open(r, config);
+    if (status != STATUS_OK) {
+        explain(error_text, error_cap, strerror(errno));
+        rocksdb_store_close(&r->base);
+        return status;
+    }
     r->trash = trash_open(r->dir); /* without it syncs wait now and then, and nothing else */
     *out = &r->base;
     return STATUS_OK;

@@ -2,8 +2,11 @@
 #include "storage/backends/rocksdb_packs.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KEY_LEN 8u /* a pack's number */
 
@@ -15,7 +18,7 @@ struct large {
 
 struct large_packs {
     struct value_log *log;
-    char *dir;
+    int dir;
     struct buffer held; /* of struct large */
     bool any_gone;
 };
@@ -32,14 +35,15 @@ static size_t held_count(const struct large_packs *p)
 
 struct large_packs *large_packs_open(const char *dir, uint32_t file_bytes)
 {
-    struct value_log *log = value_log_open(dir, file_bytes ? file_bytes : VALUE_FILE_BYTES);
-    if (!log) return NULL;
     struct large_packs *p = calloc(1, sizeof *p);
     ENSURE(p != NULL);
-    p->log = log;
-    p->dir = strdup(dir);
-    ENSURE(p->dir != NULL);
-    return p;
+    p->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (p->dir >= 0) p->log = value_log_open(dir, file_bytes ? file_bytes : VALUE_FILE_BYTES);
+    if (p->log) return p;
+    int error = errno;
+    large_packs_close(&p);
+    errno = error;
+    return NULL;
 }
 
 void large_packs_close(struct large_packs **p)
@@ -47,7 +51,7 @@ void large_packs_close(struct large_packs **p)
     if (!*p) return;
     value_log_close(&(*p)->log);
     buffer_fini(&(*p)->held);
-    free((*p)->dir);
+    if ((*p)->dir >= 0) close((*p)->dir);
     free(*p);
     *p = NULL;
 }
@@ -59,17 +63,18 @@ static void hold(struct large_packs *p, struct view key, const struct value_plac
     write_bytes(&p->held, &large, sizeof large);
 }
 
-void large_packs_found(struct large_packs *p, struct view key, struct view value)
+enum status large_packs_found(struct large_packs *p, struct view key, struct view value)
 {
     struct value_place place;
-    if (key.len != KEY_LEN || value_place_read(value, &place) != STATUS_OK) return;
-    hold(p, key, &place);
-    value_log_hold(p->log, &place);
+    if (key.len != KEY_LEN || value_place_read(value, &place) != STATUS_OK) return STATUS_OK;
+    enum status s = value_log_hold(p->log, &place);
+    if (s == STATUS_OK) hold(p, key, &place);
+    return s == STATUS_DAMAGED ? STATUS_OK : s;
 }
 
-void large_packs_begin(struct large_packs *p)
+enum status large_packs_begin(struct large_packs *p)
 {
-    value_log_begin(p->log);
+    return value_log_begin(p->log);
 }
 
 /* ---- one write ---- */
@@ -103,19 +108,26 @@ enum status large_packs_sync(struct large_packs *p)
     return value_log_sync(p->log);
 }
 
-/* The number of RocksDB's newest WAL: the one that has the last write, or a later one. */
+/* The number of RocksDB's newest WAL: the one that has the last write, or a later one. Where that cannot be told, one that is never
+ * gone: the file waits until the next open. */
 static uint64_t newest_wal(const struct large_packs *p)
 {
     uint64_t newest = 0;
-    DIR *entries = opendir(p->dir);
-    if (!entries) return UINT64_MAX; /* so its place waits for good */
-    for (struct dirent *e; (e = readdir(entries)) != NULL;) {
+    int fd = openat(p->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!entries) {
+        if (fd >= 0) close(fd);
+        return UINT64_MAX;
+    }
+    errno = 0;
+    for (struct dirent *e; (e = readdir(entries)) != NULL; errno = 0) {
         char *end;
         unsigned long long number = strtoull(e->d_name, &end, 10);
         if (end != e->d_name && strcmp(end, ".log") == 0 && number > newest) newest = number;
     }
+    bool whole = errno == 0 && newest;
     closedir(entries);
-    return newest;
+    return whole ? newest : UINT64_MAX;
 }
 
 void large_packs_done(struct large_packs *p)
@@ -133,7 +145,18 @@ void large_packs_done(struct large_packs *p)
     p->any_gone = false;
 }
 
+void large_packs_rest(struct large_packs *p, uint64_t oldest)
+{
+    value_log_rest(p->log, oldest);
+}
+
 /* ---- reading ---- */
+
+size_t large_pack_len(struct view value)
+{
+    struct value_place place;
+    return value_place_read(value, &place) == STATUS_OK ? place.len : value.len;
+}
 
 enum status large_packs_read(struct large_packs *p, struct store_row *rows, size_t count, struct arena *a)
 {

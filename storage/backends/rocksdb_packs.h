@@ -12,14 +12,15 @@
 
 struct large_packs;
 
-/* large_packs_open: of a folder that RocksDB has open; file_bytes: 0 = VALUE_FILE_BYTES; NULL = its files cannot be used: all rows go as they are, and places that are there
- * do not read. large_packs_close: NULL-safe, nulls. */
+/* large_packs_open: of a folder that RocksDB has open; file_bytes: 0 = VALUE_FILE_BYTES. NULL: errno says why. large_packs_close: NULL-safe,
+ * nulls. */
 struct large_packs *large_packs_open(const char *dir, uint32_t file_bytes);
 void large_packs_close(struct large_packs **p);
 
-/* large_packs_found: a row that an open finds; after the last of them large_packs_begin. */
-void large_packs_found(struct large_packs *p, struct view key, struct view value);
-void large_packs_begin(struct large_packs *p);
+/* large_packs_found: a row that an open finds; after the last of them large_packs_begin. OK, also where the file is gone (it does not read);
+ * IO: errno says why. */
+enum status large_packs_found(struct large_packs *p, struct view key, struct view value) MUST_USE;
+enum status large_packs_begin(struct large_packs *p) MUST_USE;
 
 /* large_packs_put: what to write below for this value: itself, or its place (in `place`). oldest: see value_log_append. OK, IO.
  * large_packs_delete: a row goes. large_packs_sync: before a write that shall last. OK, IO.
@@ -30,7 +31,12 @@ void large_packs_delete(struct large_packs *p, struct view key);
 enum status large_packs_sync(struct large_packs *p) MUST_USE;
 void large_packs_done(struct large_packs *p);
 
-/* large_packs_read: puts the values into rows that are places. OK; DAMAGED; IO. p may be NULL. */
+/* large_packs_rest: see value_log_rest. */
+void large_packs_rest(struct large_packs *p, uint64_t oldest);
+
+/* large_pack_len: of what a row of SPACE_PACKS stands for. large_packs_read: puts the values into rows that are places. OK; DAMAGED; IO. p may
+ * be NULL. */
+size_t large_pack_len(struct view value);
 enum status large_packs_read(struct large_packs *p, struct store_row *rows, size_t count, struct arena *a) MUST_USE;
 
 #endif

@@ -15,23 +15,27 @@
 
 #define SUFFIX     ".values"
 #define PAGE_BYTES 4096u
-#define FREE_KEPT  4u /* files without values that an open leaves */
+#define FREE_KEPT  4u   /* files without values that an open, or a rest, leaves */
+#define SLOTS      256u /* files that can be held: more than we make, where another build did */
+#define PAUSE      64u  /* after a file could not be made: so many values go without one before the next try */
 
 struct file {
     uint32_t number; /* 0 = no file in this slot */
     int fd;
     size_t held;     /* values */
     uint64_t until;  /* without values: free when the oldest log of keys is above this */
+    bool bare;       /* nothing was written since its bytes were given back */
 };
 
 struct value_log {
     int dir;
     uint32_t file_bytes;
-    struct file files[VALUE_LOG_FILES_MAX];
+    struct file files[SLOTS];
     struct file *now; /* being written; NULL = none */
     uint32_t offset;  /* in it */
     bool dirty;
     uint32_t number;  /* the highest there ever was here */
+    unsigned pause;
 };
 
 /* ---- places ---- */
@@ -70,8 +74,8 @@ static struct file_name name_of(uint32_t number)
 
 static struct file *file_find(struct value_log *v, uint32_t number)
 {
-    for (size_t i = 0; i < VALUE_LOG_FILES_MAX; i++)
-        if (number && v->files[i].number == number) return &v->files[i];
+    for (size_t i = 0; i < SLOTS; i++)
+        if (v->files[i].number == number) return &v->files[i];
     return NULL;
 }
 
@@ -79,68 +83,100 @@ static void file_forget(struct value_log *v, struct file *f)
 {
     struct file_name name = name_of(f->number);
     close(f->fd);
-    (void)unlinkat(v->dir, name.text, 0);
+    (void)unlinkat(v->dir, name.text, 0); /* what stays is found by the next open: no number comes twice */
     *f = (struct file){.fd = -1};
 }
 
-static void file_take(struct value_log *v, const char *name)
+/* NULL: errno. */
+static struct file *file_open(struct value_log *v, uint32_t number)
+{
+    struct file_name name = name_of(number);
+    struct file *f = file_find(v, 0);
+    if (!f) errno = EMFILE;
+    int fd = f ? openat(v->dir, name.text, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
+    if (fd < 0) return NULL;
+    *f = (struct file){.number = number, .fd = fd};
+    return f;
+}
+
+/* 0 = it is none of ours. */
+static uint32_t number_of(const char *name)
 {
     unsigned long number = strtoul(name, NULL, 10);
-    if (!number || number > UINT32_MAX || strcmp(name_of((uint32_t)number).text, name) != 0) return;
-    if (number > v->number) v->number = (uint32_t)number;
-    for (size_t i = 0; i < VALUE_LOG_FILES_MAX; i++) {
-        struct file *f = &v->files[i];
-        if (f->number) continue;
-        f->fd = openat(v->dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        f->number = f->fd >= 0 ? (uint32_t)number : 0;
-        return;
+    return number && number <= UINT32_MAX && strcmp(name_of((uint32_t)number).text, name) == 0 ? (uint32_t)number : 0;
+}
+
+/* Calls it for each file of ours. 0, or errno. */
+static int each_file(struct value_log *v, void (*take)(struct value_log *v, uint32_t number))
+{
+    int fd = openat(v->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!entries) {
+        int error = errno;
+        if (fd >= 0) close(fd);
+        return error;
     }
+    errno = 0;
+    for (struct dirent *e; (e = readdir(entries)) != NULL; errno = 0)
+        if (number_of(e->d_name)) take(v, number_of(e->d_name));
+    int error = errno;
+    closedir(entries);
+    return error;
+}
+
+static void note(struct value_log *v, uint32_t number)
+{
+    if (number > v->number) v->number = number;
 }
 
 struct value_log *value_log_open(const char *dir, uint32_t file_bytes)
 {
     struct value_log *v = calloc(1, sizeof *v);
-    ENSURE(v != NULL && file_bytes);
+    ENSURE(v != NULL && file_bytes && file_bytes <= 1u << 30);
     v->file_bytes = file_bytes;
-    for (size_t i = 0; i < VALUE_LOG_FILES_MAX; i++)
+    for (size_t i = 0; i < SLOTS; i++)
         v->files[i].fd = -1;
     v->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = v->dir >= 0 ? opendir(dir) : NULL;
-    for (struct dirent *e; entries && (e = readdir(entries)) != NULL;)
-        file_take(v, e->d_name);
-    if (entries) {
-        closedir(entries);
-        return v;
-    }
-    value_log_close(&v);
-    return NULL;
+    int error = v->dir >= 0 ? each_file(v, note) : errno;
+    if (error) value_log_close(&v);
+    errno = error;
+    return v;
 }
 
 void value_log_close(struct value_log **v)
 {
     if (!*v) return;
-    for (size_t i = 0; i < VALUE_LOG_FILES_MAX; i++)
+    for (size_t i = 0; i < SLOTS; i++)
         if ((*v)->files[i].fd >= 0) close((*v)->files[i].fd);
     if ((*v)->dir >= 0) close((*v)->dir);
     free(*v);
     *v = NULL;
 }
 
-void value_log_hold(struct value_log *v, const struct value_place *p)
+enum status value_log_hold(struct value_log *v, const struct value_place *p)
 {
-    struct file *f = file_find(v, p->file);
-    if (f) f->held++; /* else it does not read: whoever wants it will see */
+    note(v, p->file);
+    struct file *f = p->file ? file_find(v, p->file) : NULL;
+    if (!f && p->file) f = file_open(v, p->file);
+    if (!f) return !p->file || errno == ENOENT ? STATUS_DAMAGED : STATUS_IO;
+    f->held++;
+    return STATUS_OK;
 }
 
-void value_log_begin(struct value_log *v)
+/* What there was before this open is read, and gone. */
+static void spare(struct value_log *v, uint32_t number)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < VALUE_LOG_FILES_MAX; i++) {
-        struct file *f = &v->files[i];
-        if (!f->number || f->held) continue;
-        f->until = 0; /* what there was before this open is read, and gone */
-        if (++kept > FREE_KEPT) file_forget(v, f);
-    }
+    if (file_find(v, number)) return;
+    for (size_t i = 0; i < SLOTS; i++)
+        kept += v->files[i].number && !v->files[i].held;
+    struct file_name name = name_of(number);
+    if (kept == FREE_KEPT || !file_open(v, number)) (void)unlinkat(v->dir, name.text, 0);
+}
+
+enum status value_log_begin(struct value_log *v)
+{
+    return each_file(v, spare) == 0 && fsync(v->dir) == 0 ? STATUS_OK : STATUS_IO;
 }
 
 /* ---- writing ---- */
@@ -153,24 +189,30 @@ static bool is_free(const struct value_log *v, const struct file *f, uint64_t ol
 /* Its name must outlive a power cut as well as what is in it. */
 static struct file *file_make(struct value_log *v, struct file *f)
 {
-    struct file_name name = name_of(v->number + 1);
+    if (v->pause && v->pause--) return NULL;
+    v->pause = PAUSE;
+    if (v->number == UINT32_MAX) return NULL;
+    struct file_name name = name_of(++v->number);
     int fd = openat(v->dir, name.text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return NULL;
-    *f = (struct file){.number = ++v->number, .fd = fd};
-    if (posix_fallocate(fd, 0, v->file_bytes) == 0 && fsync(v->dir) == 0) return f;
-    file_forget(v, f);
-    return NULL;
+    *f = (struct file){.number = v->number, .fd = fd};
+    if (posix_fallocate(fd, 0, v->file_bytes) != 0 || fsync(v->dir) != 0) {
+        file_forget(v, f);
+        return NULL;
+    }
+    v->pause = 0;
+    return f;
 }
 
 /* One that is free; else a new one, where there may be more. */
 static struct file *file_next(struct value_log *v, uint64_t oldest)
 {
-    struct file *empty = NULL;
-    for (size_t i = 0; i < VALUE_LOG_FILES_MAX; i++) {
+    size_t count = 0;
+    for (size_t i = 0; i < SLOTS; i++) {
         if (is_free(v, &v->files[i], oldest)) return &v->files[i];
-        if (!empty && !v->files[i].number) empty = &v->files[i];
+        count += v->files[i].number != 0;
     }
-    return empty ? file_make(v, empty) : NULL;
+    return count < VALUE_LOG_FILES_MAX ? file_make(v, file_find(v, 0)) : NULL;
 }
 
 static bool write_all(int fd, struct view bytes, off_t at)
@@ -178,16 +220,22 @@ static bool write_all(int fd, struct view bytes, off_t at)
     for (size_t done = 0; done < bytes.len;) {
         ssize_t n = pwrite(fd, bytes.at + done, bytes.len - done, at + (off_t)done);
         if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = EIO;
         if (n <= 0) return false;
         done += (size_t)n;
     }
     return true;
 }
 
+static bool has_room(const struct value_log *v, size_t len)
+{
+    return v->now && (v->offset == 0 || v->offset + len <= v->file_bytes);
+}
+
 enum status value_log_append(struct value_log *v, struct view value, uint64_t oldest, struct value_place *out)
 {
-    ENSURE(value.len > 0 && value.len <= UINT32_MAX / 2);
-    if (!v->now || v->offset >= v->file_bytes) {
+    ENSURE(value.len > 0 && value.len <= UINT32_MAX / 4);
+    if (!has_room(v, value.len)) {
         if (value_log_sync(v) != STATUS_OK) return STATUS_IO;
         struct file *next = file_next(v, oldest);
         if (!next) return STATUS_FULL;
@@ -196,7 +244,8 @@ enum status value_log_append(struct value_log *v, struct view value, uint64_t ol
     }
     *out = (struct value_place){v->now->number, v->offset, (uint32_t)value.len, XXH3_64bits(value.at, value.len)};
     v->dirty = true;
-    if (!write_all(v->now->fd, value, v->offset)) return STATUS_IO;
+    v->now->bare = false;
+    if (!write_all(v->now->fd, value, v->offset)) return errno == ENOSPC || errno == EDQUOT ? STATUS_FULL : STATUS_IO;
     v->offset += (uint32_t)((value.len + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
     v->now->held++;
     return STATUS_OK;
@@ -212,9 +261,8 @@ enum status value_log_sync(struct value_log *v)
 
 bool value_log_release(struct value_log *v, const struct value_place *p)
 {
-    struct file *f = file_find(v, p->file);
-    if (!f) return false;
-    ENSURE(f->held > 0);
+    struct file *f = p->file ? file_find(v, p->file) : NULL;
+    if (!f || !f->held) return false;
     f->until = UINT64_MAX;
     return --f->held == 0;
 }
@@ -225,11 +273,25 @@ void value_log_until(struct value_log *v, uint32_t file, uint64_t newest)
     if (f) f->until = newest;
 }
 
+void value_log_rest(struct value_log *v, uint64_t oldest)
+{
+    size_t kept = 0;
+    if (v->now && !v->now->held && !v->dirty) v->now = NULL;
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct file *f = &v->files[i];
+        if (!is_free(v, f, oldest)) continue;
+        if (++kept > FREE_KEPT)
+            file_forget(v, f);
+        else if (!f->bare)
+            f->bare = fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, v->file_bytes) == 0;
+    }
+}
+
 /* ---- reading ---- */
 
 enum status value_log_read(struct value_log *v, const struct value_place *p, struct arena *a, struct view *out)
 {
-    struct file *f = file_find(v, p->file);
+    struct file *f = p->file ? file_find(v, p->file) : NULL;
     *out = view_of(NULL, 0);
     if (!f || !p->len) return STATUS_DAMAGED;
     uint8_t *bytes = arena_alloc_raw(a, p->len);

@@ -12,7 +12,7 @@
 #include "broker/wire/bytes.h"
 #include "broker/wire/status.h"
 
-#define VALUE_LOG_FILES_MAX  24u
+#define VALUE_LOG_FILES_MAX 24u /* that are made; more of them may be found */
 #define VALUE_PLACE_LEN      24u
 
 struct value_place {
@@ -28,17 +28,18 @@ enum status value_place_read(struct view bytes, struct value_place *out) MUST_US
 
 struct value_log;
 
-/* value_log_open: the files NUMBER.values of a folder; each ends with the value that passes file_bytes. NULL = it cannot be read. value_log_close: NULL-safe, nulls. */
+/* value_log_open: the files NUMBER.values of a folder; a value that does not fit into what is left of file_bytes (at most 1 GiB) begins the
+ * next one. NULL: it cannot be read, errno says why. value_log_close: NULL-safe, nulls. */
 struct value_log *value_log_open(const char *dir, uint32_t file_bytes);
 void value_log_close(struct value_log **v);
 
-/* value_log_hold: a value that is wanted; after an open, for each of them, before value_log_begin: which takes away files without any,
- * but for a few. */
-void value_log_hold(struct value_log *v, const struct value_place *p);
-void value_log_begin(struct value_log *v);
+/* value_log_hold: a value that is wanted; after an open, for each of them, before value_log_begin. OK; DAMAGED: there is no such file; IO: it
+ * cannot be opened, errno says why. value_log_begin: files without any go, but for a few. OK, IO. */
+enum status value_log_hold(struct value_log *v, const struct value_place *p) MUST_USE;
+enum status value_log_begin(struct value_log *v) MUST_USE;
 
 /* value_log_append: writes and holds it. `oldest`: the number of the oldest log of keys that a recovery would read.
- * OK; FULL: there is no room at present, nothing was written; IO: it is not known what is on the disk. */
+ * OK; FULL: there is no room at present, and nothing names what was written; IO: it is not known what is on the disk. */
 enum status value_log_append(struct value_log *v, struct view value, uint64_t oldest, struct value_place *out) MUST_USE;
 /* value_log_sync: what was appended is on the disk. OK, IO. */
 enum status value_log_sync(struct value_log *v) MUST_USE;
@@ -46,6 +47,8 @@ enum status value_log_sync(struct value_log *v) MUST_USE;
  * of the newest log of keys there is; one of those up to it says so. */
 bool value_log_release(struct value_log *v, const struct value_place *p);
 void value_log_until(struct value_log *v, uint32_t file, uint64_t newest);
+/* value_log_rest: nothing is asked of it at present: free files lose their bytes, and most of them go. */
+void value_log_rest(struct value_log *v, uint64_t oldest);
 
 /* value_log_read: on the arena. OK; DAMAGED: it is not there, or not what was written; IO. */
 enum status value_log_read(struct value_log *v, const struct value_place *p, struct arena *a, struct view *out) MUST_USE;

@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define FILE_BYTES (64u << 10)
-#define VALUE_LEN  (20u << 10) /* four of them, of six pages each, fill a file */
+#define VALUE_LEN  (20u << 10) /* three of them, of five pages each, fill a file */
+#define PER_FILE   3u
 
 /* ---- the files alone ---- */
 
@@ -90,8 +92,8 @@ Test(store_values, a_value_comes_back_also_after_an_open)
     cr_assert(reads(&s, &a, 1) == STATUS_OK && reads(&s, &b, 2) == STATUS_OK);
     value_log_close(&s.log);
     s.log = value_log_open(s.dir, FILE_BYTES);
-    value_log_hold(s.log, &a);
-    value_log_begin(s.log);
+    cr_assert_eq(value_log_hold(s.log, &a), STATUS_OK);
+    cr_assert_eq(value_log_begin(s.log), STATUS_OK);
     cr_assert_eq(reads(&s, &a, 1), STATUS_OK);
     struct value_place c = put(&s, 3, 1);
     cr_assert_neq(c.file, a.file, "what an open finds is not written behind");
@@ -127,17 +129,18 @@ Test(store_values, what_is_damaged_cut_or_gone_does_not_read)
 Test(store_values, a_file_is_written_again_only_when_no_log_of_keys_can_bring_back_what_it_held)
 {
     struct shelf s = shelf_make();
-    struct value_place first[4];
-    for (uint8_t i = 0; i < 4; i++)
+    struct value_place first[PER_FILE];
+    for (uint8_t i = 0; i < PER_FILE; i++)
         first[i] = put(&s, i, 1);
-    cr_assert_eq(first[3].file, first[0].file);
+    cr_assert_eq(first[PER_FILE - 1].file, first[0].file);
     struct value_place next = put(&s, 9, 1);
     cr_assert_neq(next.file, first[0].file, "it is full");
-    for (size_t i = 0; i < 4; i++)
-        cr_assert_eq(value_log_release(s.log, &first[i]), i == 3, "%zu", i);
+    for (size_t i = 0; i < PER_FILE; i++)
+        cr_assert_eq(value_log_release(s.log, &first[i]), i == PER_FILE - 1, "%zu", i);
+    cr_assert_not(value_log_release(s.log, &first[0]), "once");
     for (uint8_t i = 0; i < 7; i++)
         (void)put(&s, i, 100);
-    for (uint8_t i = 0; i < 4; i++)
+    for (uint8_t i = 0; i < PER_FILE; i++)
         cr_assert_eq(reads(&s, &first[i], i), STATUS_OK, "nobody has said until when");
     value_log_until(s.log, first[0].file, 10);
     for (uint8_t i = 0; i < 4; i++)
@@ -163,18 +166,82 @@ Test(store_values, where_there_is_no_room_nothing_is_written)
     while ((status = value_log_append(s.log, value_of(&s, 2), 1, &p)) == STATUS_OK)
         count++;
     cr_assert_eq(status, STATUS_FULL);
-    cr_assert_eq(count, 4u * VALUE_LOG_FILES_MAX - 1);
+    cr_assert_eq(count, PER_FILE * VALUE_LOG_FILES_MAX - 1);
     cr_assert_eq(file_count(s.dir), VALUE_LOG_FILES_MAX);
     cr_assert_eq(reads(&s, &first, 1), STATUS_OK);
     cr_assert_eq(value_log_append(s.log, value_of(&s, 2), 1, &p), STATUS_FULL);
     value_log_close(&s.log);
     s.log = value_log_open(s.dir, FILE_BYTES);
-    value_log_hold(s.log, &first);
-    value_log_begin(s.log);
+    cr_assert_eq(value_log_hold(s.log, &first), STATUS_OK);
+    cr_assert_eq(value_log_begin(s.log), STATUS_OK);
     cr_assert_eq(file_count(s.dir), 5u, "of those without values a few stay");
     cr_assert_eq(reads(&s, &first, 1), STATUS_OK);
     (void)put(&s, 3, 1);
     cr_assert_eq(file_count(s.dir), 5u);
+    shelf_drop(&s);
+}
+
+/* Another build made more of them, or one could not be taken away. */
+Test(store_values, files_with_values_are_found_among_many)
+{
+    struct shelf s = shelf_make();
+    struct value_place p = put(&s, 1, 1);
+    value_log_close(&s.log);
+    for (uint32_t i = 2; i < 300; i++)
+        close(open(file_path(&s, i), O_CREAT | O_EXCL | O_WRONLY, 0600));
+    s.log = value_log_open(s.dir, FILE_BYTES);
+    cr_assert_eq(value_log_hold(s.log, &p), STATUS_OK);
+    struct value_place gone = p;
+    gone.file = 1000;
+    cr_assert_eq(value_log_hold(s.log, &gone), STATUS_DAMAGED);
+    cr_assert_eq(value_log_begin(s.log), STATUS_OK);
+    cr_assert_eq(reads(&s, &p, 1), STATUS_OK);
+    cr_assert_eq(file_count(s.dir), 5u);
+    for (uint8_t i = 0; i < 5 * PER_FILE; i++)
+        cr_assert_neq(put(&s, i, 1).file, gone.file, "its number is not given again");
+    cr_assert_eq(reads(&s, &p, 1), STATUS_OK);
+    shelf_drop(&s);
+}
+
+Test(store_values, without_descriptors_it_is_not_damage)
+{
+    struct shelf s = shelf_make();
+    struct value_place p = put(&s, 1, 1);
+    struct rlimit before, none;
+    value_log_close(&s.log);
+    s.log = value_log_open(s.dir, FILE_BYTES);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum status held = value_log_hold(s.log, &p);
+    struct value_log *second = value_log_open(s.dir, FILE_BYTES);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert(held == STATUS_IO && second == NULL);
+    cr_assert_eq(value_log_hold(s.log, &p), STATUS_OK);
+    shelf_drop(&s);
+}
+
+/* What nobody wants any more is not kept on the disk of a relay that has nothing to do. */
+Test(store_values, at_rest_free_files_lose_their_bytes)
+{
+    struct shelf s = shelf_make();
+    struct value_place p[8 * PER_FILE];
+    struct stat file;
+    for (uint8_t i = 0; i < 8 * PER_FILE; i++)
+        p[i] = put(&s, i, 1);
+    for (size_t i = 1; i < 8 * PER_FILE; i++)
+        if (value_log_release(s.log, &p[i])) value_log_until(s.log, p[i].file, 9);
+    value_log_rest(s.log, 9);
+    cr_assert_eq(file_count(s.dir), 8u);
+    value_log_rest(s.log, 10);
+    cr_assert_eq(file_count(s.dir), 5u);
+    cr_assert_eq(reads(&s, &p[0], 0), STATUS_OK);
+    cr_assert_eq(reads(&s, &p[PER_FILE], PER_FILE), STATUS_DAMAGED);
+    cr_assert_eq(stat(file_path(&s, p[PER_FILE].file), &file), 0);
+    cr_assert_eq(file.st_blocks, 0, "no byte of it is on the disk");
+    struct value_place again = put(&s, 77, 10);
+    cr_assert_eq(reads(&s, &again, 77), STATUS_OK);
     shelf_drop(&s);
 }
 
@@ -282,6 +349,83 @@ Test(store_values, large_packs_come_back_and_small_ones_stay_rows)
     fixture_fini(&f);
 }
 
+/* ---- what the kernel is told (the program is linked so that the store's calls come here) ---- */
+
+ssize_t __real_pwrite(int fd, const void *bytes, size_t len, off_t at);
+int __real_fdatasync(int fd);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at);
+int __wrap_fdatasync(int fd);
+
+static struct {
+    const char *dir; /* NULL = nobody looks */
+    size_t written, unsynced, syncs;
+    off_t wal_len;   /* when the last sync came */
+} calls;
+
+static off_t wal_len(const char *dir)
+{
+    char path[DIR_LEN_MAX + 300];
+    struct stat file;
+    off_t len = 0;
+    DIR *entries = opendir(dir);
+    cr_assert_not_null(entries);
+    for (struct dirent *e; (e = readdir(entries)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        if (strstr(e->d_name, ".log") && !strstr(e->d_name, ".trash") && stat(path, &file) == 0) len += file.st_size;
+    }
+    closedir(entries);
+    return len;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    calls.written += len;
+    calls.unsynced += len;
+    return __real_pwrite(fd, bytes, len, at);
+}
+
+int __wrap_fdatasync(int fd)
+{
+    if (calls.dir) calls.wal_len = wal_len(calls.dir);
+    calls.unsynced = 0;
+    calls.syncs++;
+    return __real_fdatasync(fd);
+}
+
+Test(store_values, a_pack_is_on_the_disk_before_its_row)
+{
+    struct fixture f;
+    fixture_init(&f, BACKEND_ROCKSDB);
+    calls.dir = f.dir;
+    for (uint64_t number = 1; number <= 20; number++) {
+        off_t before = wal_len(f.dir);
+        size_t syncs = calls.syncs;
+        pack_put(&f, number, number % 4 ? PACK_LEN : 100);
+        commit(&f);
+        cr_assert_eq(calls.unsynced, 0);
+        cr_assert_gt(wal_len(f.dir), before);
+        if (number % 4 == 0) continue;
+        cr_assert_eq(calls.syncs, syncs + 1);
+        cr_assert_eq(calls.wal_len, before, "the row is written behind it");
+    }
+    cr_assert_geq(calls.written, 15u * PACK_LEN);
+    fixture_fini(&f);
+}
+
+/* A scan's bounds are about what it gives. */
+Test(store_values, a_scan_counts_the_bytes_of_large_packs)
+{
+    struct fixture f;
+    struct store_scan scan = {.space = SPACE_PACKS, .row_max = 100, .byte_max = 2 * PACK_LEN};
+    fixture_init(&f, BACKEND_ROCKSDB);
+    for (uint64_t number = 1; number <= 10; number++)
+        pack_put(&f, number, PACK_LEN);
+    commit(&f);
+    cr_assert_eq(store_scan(f.store, &scan, &f.arena), STATUS_OK);
+    cr_assert(scan.row_count == 2 && scan.more);
+    fixture_fini(&f);
+}
+
 /* Packs come and go, tables are made and WALs end, files are written again and again. */
 static void packs_come_and_go(struct fixture *f, uint64_t count)
 {
@@ -296,13 +440,28 @@ static void packs_come_and_go(struct fixture *f, uint64_t count)
     }
 }
 
+Test(store_values, files_are_written_again_and_again)
+{
+    struct fixture f;
+    uint64_t first;
+    fixture_prepare(&f, BACKEND_ROCKSDB);
+    f.write_buffer_bytes = 64u << 10;
+    f.value_file_bytes = 3 * PACK_LEN;
+    calls.written = 0;
+    packs_come_and_go(&f, 400);
+    cr_assert_gt(calls.written, 300u * PACK_LEN, "few packs were rows");
+    cr_assert_leq(file_count(f.dir), VALUE_LOG_FILES_MAX);
+    cr_assert(packs_whole(&f, &first) == 5 && first == 396);
+    fixture_fini(&f);
+}
+
 /* What a process leaves that is killed. Here nobody may have opened a store before: a fork has no threads of RocksDB's. */
 static void killed_make(struct fixture *f, uint64_t count)
 {
     int status;
     fixture_prepare(f, BACKEND_ROCKSDB);
     f->write_buffer_bytes = 64u << 10;
-    f->value_file_bytes = 2 * PACK_LEN;
+    f->value_file_bytes = 3 * PACK_LEN;
     pid_t child = fork();
     if (child == 0) {
         packs_come_and_go(f, count);

@@ -24,7 +24,9 @@
 #define OPEN_MAX      16u    /* messages of one client that are not accepted yet */
 #define MESSAGES_MAX  200000u
 #define BODY_MIN      64u
-#define BODY_MAX      3000u
+#define BODY_MAX      90000u
+#define BODY_USUAL    3000u
+#define LARGE_EVERY   16u /* so that there are packs that lie in files of their own */
 #define SETTLE_MS     120000u
 
 struct message {
@@ -70,7 +72,7 @@ static void fill_random(void *self, void *out, size_t len)
 /* Body number n: its number, then bytes that follow from it. */
 static size_t body_of(uint32_t n, uint8_t out[BODY_MAX])
 {
-    size_t len = BODY_MIN + (n * 2654435761u >> 8) % (BODY_MAX - BODY_MIN);
+    size_t max = n % LARGE_EVERY ? BODY_USUAL : BODY_MAX, len = BODY_MIN + (n * 2654435761u >> 8) % (max - BODY_MIN);
     uint32_t x = n * 2246822519u + 1;
     put_u32(out, n);
     for (size_t i = 4; i < len; i++) {
