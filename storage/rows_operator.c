@@ -91,6 +91,7 @@ enum status watch_row_read(struct view value, struct watch_row *row)
         row->split_number = read_u64(&r);
         row->restored_ms = read_u64(&r);
         row->restored = read_u64(&r);
+        if (!row->split_ms && !row->restored_ms) r.failed = true; /* then it is not written */
     }
     if (reader_done(&r) == STATUS_OK) return STATUS_OK;
     memset(row, 0, sizeof *row);
