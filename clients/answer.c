@@ -70,6 +70,7 @@ static void parts_take(struct outbox_row *row, const struct msg_accepted *m)
                                         .at_ms = m->receipt.accepted_ms, .attempt = row->attempt};
         if (part->outcome == OUTCOME_OPEN) mine->state = DELIVERY_QUEUED;
     }
+    if (row->attempt) resend_left(row, m);
 }
 
 static enum status accept_in(struct engine *e, struct now now, struct outbox_row *row,

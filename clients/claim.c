@@ -5,6 +5,24 @@
 
 #include <string.h>
 
+void absent_note(struct absent_list *list, struct now now, struct device_id device)
+{
+    list->at[list->count++ % ABSENT_MAX] = (struct absent){device, now.mono_ms};
+}
+
+void absent_forget(struct absent_list *list, struct device_id device)
+{
+    for (size_t i = 0; i < ABSENT_MAX; i++)
+        if (device_equal(list->at[i].device, device)) list->at[i] = (struct absent){.noted_ms = 0};
+}
+
+bool absent_is(const struct absent_list *list, struct now now, struct device_id device, uint64_t within_ms)
+{
+    for (size_t i = 0; i < ABSENT_MAX && i < list->count; i++)
+        if (now.mono_ms < list->at[i].noted_ms + within_ms && device_equal(list->at[i].device, device)) return true;
+    return false;
+}
+
 /* Whether a session with it is to be begun. */
 static enum status lacks_in(struct engine *e, const struct peer *p, bool *lacks)
 {
@@ -52,14 +70,15 @@ struct request *claim_prekeys_ask(struct engine *e, struct now now, struct looku
 /* ---- what it brings ---- */
 
 #define READ_AGAIN      8u /* of so many claims in vain one reads the log again, where that says that there is more */
-#define PREKEYS_NONE_MS 10000u /* the device has not left any yet: how often to ask */
 
 /* What PREKEYS brought. */
 struct claimed {
     uint64_t length;   /* of the log, as we hold it */
     bool other;        /* the relay's goes on, or is another one of that length */
     size_t bad;        /* bundles that are not signed by the device that our log has */
-    size_t missing;    /* devices without a session still */
+    size_t missing;    /* devices without a session still, */
+    size_t absent;     /* of them those that have left no prekeys, */
+    size_t ready;      /* and those with one */
     uint64_t again_ms; /* when there may be more */
 };
 
@@ -70,6 +89,15 @@ static enum status bundle_in(struct engine *e, struct now now, const struct peer
     if (!p->device) return STATUS_BAD_ENTRY;
     enum status s = lacks_in(e, p, &lacks);
     return lacks ? pair_begin_in(e, now, p, bundle) : s;
+}
+
+/* Devices that messages are sealed for. */
+static size_t sealable(const struct engine *e, const struct identity_log *log)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < log->device_count; i++)
+        count += log->devices[i].standing == STANDING_ACTIVE && !device_equal(log->devices[i].id, e->identity.device);
+    return count;
 }
 
 /* Good bundles are used whatever is said beside them: their one-time prekeys are spent. */
@@ -84,7 +112,8 @@ static enum status bundles_in(struct engine *e, struct now now, const struct loo
     for (size_t i = 0; s == STATUS_OK && i < m->bundle_count; i++) {
         const struct msg_prekey_bundle *bundle = &m->bundles[i];
         const struct peer p = {l->account, identity_log_device(&c.log, bundle->device)};
-        uint64_t wait_ms = bundle->retry_after_ms > PREKEYS_NONE_MS ? bundle->retry_after_ms : PREKEYS_NONE_MS;
+        uint64_t wait_ms = bundle->retry_after_ms > ABSENT_AGAIN_MS ? bundle->retry_after_ms : ABSENT_AGAIN_MS;
+        if (bundle->status == STATUS_NOT_FOUND && p.device) absent_note(&e->absent, now, bundle->device);
         if (bundle->status == STATUS_OK)
             s = bundle_in(e, now, &p, bundle);
         else if (wait_ms > out->again_ms)
@@ -94,7 +123,10 @@ static enum status bundles_in(struct engine *e, struct now now, const struct loo
     }
     pair_forget(e);
     if (s == STATUS_OK) s = missing_in(e, l->account, missing, &out->missing);
-    return s == STATUS_OK && out->missing && !out->other ? outbox_unready_in(e, l->account) : s;
+    for (size_t i = 0; i < out->missing; i++)
+        out->absent += absent_is(&e->absent, now, missing[i].device, ABSENT_AGAIN_MS);
+    out->ready = sealable(e, &c.log) - out->missing;
+    return s == STATUS_OK && out->missing && !out->ready && !out->other ? outbox_unready_in(e, l->account) : s;
 }
 
 void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, const struct frame *f)
@@ -118,7 +150,7 @@ void claimed_prekeys_reply(struct engine *e, struct now now, struct request *r, 
         lookup_go_on(l, now, LOOKUP_ACCOUNT, claimed.length);
     } else if (claimed.bad) { /* not signed by the device that the log has: the relay's own, perhaps */
         lookup_forked(e, now, r->lookup);
-    } else if (claimed.missing) {
+    } else if (claimed.missing && (claimed.absent < claimed.missing || !claimed.ready)) {
         if (l->tries % READ_AGAIN == READ_AGAIN - 1) l->claimed = 0; /* it may have been shown short before */
         lookup_later(e, now, l, claimed.again_ms);
     } else {

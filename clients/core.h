@@ -10,6 +10,8 @@
 
 #include "broker/wire/frame.h"
 #include "clients/engine.h"
+#include "clients/absent.h"
+#include "clients/pair.h"
 #include "clients/policy.h"
 #include "clients/witness.h"
 
@@ -203,6 +205,7 @@ struct engine {
     uint64_t prekeys_ms;       /* mono: when to look what it lacks */
 
     struct policy_sync policy;
+    struct absent_list absent;
 
     /* session */
     enum session_state session_state;
@@ -401,30 +404,6 @@ failure_fn publish_failed;
 reply_fn contacts_kept_reply, contacts_are_reply;
 failure_fn contacts_set_failed, contacts_get_failed;
 
-/* ---- pair.c: sessions with one other device (PROTOCOL 10.5) ---- */
-
-/* A device of a contact with which we speak. */
-struct peer {
-    struct account_id account;
-    const struct log_device *device;
-};
-/* pair_ready_in: there is a session in which something can be sealed for it. */
-enum status pair_ready_in(struct engine *e, const struct peer *p, bool *ready) MUST_USE;
-/* pair_begin_in: one more session, from a claimed bundle. BAD_ENTRY: the bundle is not this device's, or no good. */
-enum status pair_begin_in(struct engine *e, struct now now, const struct peer *p,
-                          const struct msg_prekey_bundle *bundle) MUST_USE;
-/* pair_seal_in: appends the ciphertext. NOT_FOUND: there is no session. */
-enum status pair_seal_in(struct engine *e, const struct peer *p, const struct sealed_context *context,
-                         struct view padded, struct buffer *out) MUST_USE;
-/* pair_open_in: opens, checks content and commitment, and moves the session on; *content borrows from e->plain, until
- * pair_forget. Else *cause says why not, and nothing has changed. */
-enum status pair_open_in(struct engine *e, struct now now, const struct peer *p, const struct sealed_context *context,
-                         struct view ciphertext, struct content *content, enum report_cause *cause) MUST_USE;
-/* pair_retire_in: nothing more is sealed in the sessions with it that there are. */
-enum status pair_retire_in(struct engine *e, struct device_id device) MUST_USE;
-/* pair_forget: wipes what an opening, or sealing, has left in memory. */
-void pair_forget(struct engine *e);
-
 /* ---- opening.c: sealed deliveries ---- */
 
 /* opening_in: a sealed delivery, whose row is known but for what is inside: opened into it; or closed = true, to be kept
@@ -557,6 +536,7 @@ enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,
  * an earlier attempt counts. */
 void resend_undo(struct outbox_row *row);
 bool resend_has(const struct outbox_row *row, struct device_id device);
+void resend_left(struct outbox_row *row, const struct msg_accepted *m);
 bool resend_any(const struct outbox_row *row, const struct contact *contact);
 bool resend_keeps(const struct outbox_row *row, struct device_id device);
 

@@ -124,6 +124,16 @@ enum status history_get_in(struct state *state, struct arena *a, const struct hi
 
 enum status history_put_in(struct state *state, const struct history_item *in, uint64_t now_ms, bool *added)
 {
+    struct state_identity me;
+    struct outbox_row sent;
+    struct arena a = {0};
+    enum status s = state_identity_get(state, &a, &me);
+    bool ours = s == STATUS_OK && memcmp(&in->device, &me.device, sizeof me.device) == 0;
+    arena_fini(&a);
+    *added = false;
+    if (s != STATUS_OK) return s;
+    s = ours ? state_outbox_find_id(state, in->id, &sent) : STATUS_NOT_FOUND;
+    if (s != STATUS_NOT_FOUND) return s; /* it is here as what it is */
     struct inbox_row row = {.sender_account = in->sender, .sender_device = in->device, .id = in->id, .accepted_ms = in->accepted_ms,
                             .received_ms = now_ms, .body = in->payload, .shown = true, .sealed = in->sealed, .sent_to = in->to};
     return state_inbox_put(state, &row, added);

@@ -244,17 +244,24 @@ static bool is_recipient(const struct engine *e, const struct outbox_row *row, c
     return d->standing == STANDING_ACTIVE && !device_equal(d->id, e->identity.device) && resend_has(row, d->id);
 }
 
-/* Who needs new bytes needs a session. */
-static enum status sessions_ready_in(struct engine *e, const struct outbox_row *row, const struct contact *contact,
+/* Who needs new bytes needs a session, but for who has left no prekeys yet, where there is anybody else, and it is not what it has asked
+ * to have again. */
+static enum status sessions_ready_in(struct engine *e, struct now now, const struct outbox_row *row, const struct contact *contact,
                                      const struct sealing *x, const struct outbox_body *body, bool *ready)
 {
     enum status s = STATUS_OK;
+    size_t sealed = 0, blank = 0;
     *ready = true;
     for (size_t i = 0; i < contact->log.device_count && s == STATUS_OK && *ready; i++) {
         const struct peer p = {contact->log.account, &contact->log.devices[i]};
-        if (is_recipient(e, row, p.device) && !part_before(row, &x->before, body->ciphertext, p.device).len)
-            s = pair_ready_in(e, &p, ready);
+        bool is_new = is_recipient(e, row, p.device) && !part_before(row, &x->before, body->ciphertext, p.device).len;
+        if (is_new) s = pair_ready_in(e, &p, ready);
+        bool is_blank = !*ready && !row->attempt && absent_is(&e->absent, now, p.device->id, ABSENT_BLANK_MS);
+        *ready = *ready || is_blank;
+        blank += is_blank;
+        sealed += is_recipient(e, row, p.device) && !is_blank;
     }
+    *ready = *ready && (sealed || !blank);
     return s;
 }
 
@@ -322,6 +329,7 @@ static enum status seal_part_in(struct engine *e, const struct outbox_row *row, 
         s = pair_seal_in(e, &peer, &context, buffer_view(&x->padded), &x->ciphertext);
     else
         wrap_opaque(&x->ciphertext, body->payload);
+    if (s == STATUS_NOT_FOUND) s = pair_blank_in(e, &peer, &context, x->padded.len, &x->ciphertext);
     size_t len = x->ciphertext.len - start;
     x->hashes[x->count] = digest_ciphertext(view_of(x->ciphertext.at + start, len));
     x->parts[x->count++] = (struct msg_part){.device = d->id, .len = (uint32_t)len};
@@ -372,7 +380,7 @@ enum status outbox_seal_in(struct engine *e, struct now now, struct outbox_row *
     struct sealing x = {.before = item_before(e, row, body)};
     enum status s = STATUS_OK;
     *ready = true;
-    if (row->sealed) s = sessions_ready_in(e, row, contact, &x, body, ready);
+    if (row->sealed) s = sessions_ready_in(e, now, row, contact, &x, body, ready);
     if (s == STATUS_OK && *ready) s = parts_in(e, now, row, contact, body, &x);
     if (s == STATUS_OK && *ready) item_make(e, row, &contact->log, body, &x);
     sealing_fini(&x);

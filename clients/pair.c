@@ -176,6 +176,26 @@ enum status pair_seal_in(struct engine *e, const struct peer *p, const struct se
     return s == STATUS_OK ? state_session_put(e->state, row) : s;
 }
 
+/* The start of a session with a prekey that nobody has. */
+enum status pair_blank_in(struct engine *e, const struct peer *p, const struct sealed_context *context, size_t padded_len,
+                          struct buffer *out)
+{
+    struct seal_work *w = work_of(e);
+    struct session_bundle bundle = {.prekey_id = PREKEY_ID_NOBODYS, .extra_kind = EXTRA_NONE};
+    struct x3dh_side own, theirs = peer_side(p);
+    uint8_t *zeros = arena_alloc(&e->arena, padded_len), sk[32];
+    enum status s = own_side_in(e, &own);
+    if (s == STATUS_OK) s = state_secrets_get(e->state, &w->secrets);
+    if (s != STATUS_OK) return s;
+    random_fill(e, sk, sizeof sk);
+    bool good = crypto_scalarmult_base(bundle.prekey.bytes, sk) == 0;
+    sodium_memzero(sk, sizeof sk);
+    w->next = (struct state_session){.number = 0};
+    good = good && session_begin(&w->next.session, &own, w->secrets.identity_sk, &theirs, &bundle, &e->config.random);
+    memset(zeros, 0, padded_len);
+    return good ? session_seal(&w->next.session, context, view_of(zeros, padded_len), &e->config.random, out) : STATUS_BAD_ENTRY;
+}
+
 /* ---- opening: step 6 ---- */
 
 /* A message under way to being opened. */

@@ -15,6 +15,7 @@ void resend_undo(struct outbox_row *row)
 {
     for (size_t i = 0; i < row->part_count; i++)
         if (is_marked(row, &row->parts[i])) row->parts[i].attempt = 0;
+    if (!row->submitted && !row->doubtful) row->attempt--; /* nobody can have it */
 }
 
 bool resend_has(const struct outbox_row *row, struct device_id device)
@@ -23,6 +24,17 @@ bool resend_has(const struct outbox_row *row, struct device_id device)
     for (size_t i = 0; i < row->part_count; i++)
         if (device_equal(row->parts[i].device, device)) return is_marked(row, &row->parts[i]);
     return false;
+}
+
+/* A device that could not be sent to when the others were sealed anew is as it was. */
+void resend_left(struct outbox_row *row, const struct msg_accepted *m)
+{
+    for (size_t i = 0; i < row->part_count; i++) {
+        bool named = false;
+        for (size_t k = 0; k < m->part_count; k++)
+            named = named || device_equal(m->parts[k].device, row->parts[i].device);
+        if (!named && is_marked(row, &row->parts[i])) row->parts[i].attempt = 0;
+    }
 }
 
 bool resend_any(const struct outbox_row *row, const struct contact *contact)
@@ -91,6 +103,7 @@ enum status resend_in(struct engine *e, struct now now, struct outbox_row *row,
     for (size_t i = 0; i < row->part_count && s == STATUS_OK; i++) {
         if (!wanted[i]) continue;
         row->parts[i].attempt = row->attempt;
+        absent_forget(&e->absent, row->parts[i].device);
         if (row->parts[i].reason == FAIL_BROKEN) s = pair_retire_in(e, row->parts[i].device);
     }
     pair_forget(e);

@@ -139,6 +139,14 @@ static struct groups *groups_open(struct engine *e)
 
 /* ---- from row to group ---- */
 
+/* A device that has asked to have it again, and has left no prekeys a moment ago. */
+static bool awaits_absent(const struct engine *e, struct now now, const struct outbox_row *row, const struct identity_log *log)
+{
+    for (size_t i = 0; row->attempt && i < log->device_count; i++)
+        if (resend_has(row, log->devices[i].id) && absent_is(&e->absent, now, log->devices[i].id, ABSENT_AGAIN_MS)) return true;
+    return false;
+}
+
 /* The draft becomes bytes, where its contact is known. */
 static enum status draft_seal_in(struct engine *e, struct now now, struct outbox_row *row,
                                  struct outbox_body *body, bool *ready)
@@ -153,7 +161,9 @@ static enum status draft_seal_in(struct engine *e, struct now now, struct outbox
     bool vain = row->attempt ? !resend_any(row, &contact) : copy_is_vain(e, row, &contact.log);
     if (vain) return outbox_refuse_in(e, now, row, STATUS_REFUSED);
     s = outbox_seal_in(e, now, row, &contact, body, ready);
-    return s == STATUS_OK && !*ready ? contact_claim_in(e, now, row) : s;
+    if (s != STATUS_OK || *ready) return s;
+    if (awaits_absent(e, now, row, &contact.log)) return outbox_later_in(e, now, row, STATUS_NO_PREKEYS, ABSENT_AGAIN_MS);
+    return contact_claim_in(e, now, row);
 }
 
 /* Never handed to the network and no longer (or not yet) timely: another id, new bytes. */

@@ -178,6 +178,17 @@ ENGINE_TEST(history, a_backup_brings_back_both_sides_but_what_was_to_live_for_a_
     state_close(&home);
 }
 
+ENGINE_TEST(history, what_a_home_has_sent_does_not_stand_twice_in_it)
+{
+    struct backup_summary summary;
+    converse(f);
+    struct buffer content = written(f, SIZE_MAX, &summary);
+    ok(taken(f->state, buffer_view(&content), &summary));
+    cr_assert(summary.messages == 3 && summary.messages_known == 3);
+    cr_assert_str_eq(told(f, f->state), "<one@30 <a secret@40 m@50 m@60 <two@70");
+    buffer_fini(&content);
+}
+
 ENGINE_TEST(history, where_there_is_no_room_the_oldest_stay_behind)
 {
     struct backup_summary summary, less;
