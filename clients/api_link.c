@@ -291,7 +291,7 @@ enum sealmq_status sealmq_approve_get(struct sealmq_client *c, struct sealmq_lin
     if (s != STATUS_OK) return api_result(c, s);
     memcpy(full.device.bytes, v.device.bytes, sizeof full.device.bytes);
     api_text_copy(full.name, sizeof full.name, v.name);
-    if (full.stage == SEALMQ_LINK_FAILED) snprintf(full.hint, sizeof full.hint, "%s", approval_hint(&v));
+    if (full.stage == SEALMQ_LINK_FAILED || v.obstacle != CHANGE_NONE) snprintf(full.hint, sizeof full.hint, "%s", approval_hint(&v));
     api_give(out, &full, sizeof full);
     return SEALMQ_OK;
 }

@@ -139,6 +139,32 @@ as tablet 1 devices approve "$CODE" --yes;     err_has "suspended or revoked"
 as phone 0 devices approve "$CODE" --yes
 link_ended clock 0
 
+# An account that is full says so before anything is offered, and what helps; the new device waits for the person's no.
+others() { # FROM TO
+    for i in $(seq "$1" "$2"); do
+        LAST="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/bob" "$DIR/second.$i")" ||
+            fail "device $i of bob"
+        as "second.$i" 0 devices
+        as bob 0 devices;                      lines "$i"
+    done
+}
+others 2 16
+link_start desk
+as bob 1 devices approve "$CODE" --yes;        one_error; err_has "16 devices, as many as it may have: revoke one first"
+as bob 0 devices revoke "$LAST" --yes
+as bob 0 --json devices approve "$CODE" --yes; out_has '"state":"active"'
+DESK="$(field device)"
+link_ended desk 0
+as bob 0 devices revoke "$DESK" --yes
+for i in $(seq 18 24); do
+    others "$i" "$i"
+    as bob 0 devices revoke "$LAST" --yes
+done
+link_start shelf
+as bob 1 devices approve "$CODE" --yes;        one_error; err_has "has had 24 devices"; err_has "recover"; err_lacks "revoke one"
+as bob 0 devices reject "$CODE";               out_has "rejected"
+link_ended shelf 1
+
 # A relay of another key, none at all, a name that is none.
 as other 2 link --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --name "a/b"; one_error
 as other 3 link --relay "tcp://127.0.0.1:1" --server-key "$RELAY/server.pub" --timeout 1; one_error; err_has "no relay answers"
