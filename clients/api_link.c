@@ -194,11 +194,12 @@ enum sealmq_status sealmq_link_process(struct sealmq_link *l)
 enum sealmq_status sealmq_link_answer(struct sealmq_link *l, bool join)
 {
     join_drive(l->join, host_now(), l->guest.guest); /* its user may have thought for long */
-    if (join_stage(l->join) != JOIN_OFFERED || l->failure != STATUS_OK) return SEALMQ_STATE;
+    bool may = join ? join_stage(l->join) == JOIN_OFFERED : join_may_refuse(l->join);
+    if (!may || l->failure != STATUS_OK) return SEALMQ_STATE;
     if (join)
         consent(l, host_now());
     else
-        join_refuse(l->join, host_now());
+        join_refuse(l->join, host_now(), l->guest.guest);
     l->guest.again = true;
     return (enum sealmq_status)l->failure;
 }

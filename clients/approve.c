@@ -212,7 +212,9 @@ static void consent_came(struct engine *e, struct now now, struct view bytes)
 {
     struct approval *p = e->approval;
     struct msg_link_consent m;
-    if (link_consent_open(&p->keys->agreed, p->box, bytes, &p->arena, &m) != STATUS_OK) {
+    if (link_withdrawal_open(&p->keys->code, bytes, &p->arena) == STATUS_OK) {
+        stage_set(e, APPROVAL_REJECTED, STATUS_REFUSED);
+    } else if (link_consent_open(&p->keys->agreed, p->box, bytes, &p->arena, &m) != STATUS_OK) {
         stage_set(e, APPROVAL_FAILED, STATUS_BAD_ENTRY);
     } else if (m.cancel) {
         stage_set(e, APPROVAL_REJECTED, STATUS_REFUSED);

@@ -72,14 +72,15 @@ struct sealmq_link_options {
  * can be begun any more): it would stand in the account, and nobody have its keys: to be revoked there. */
 SEALMQ_API enum sealmq_status sealmq_link_start(const struct sealmq_link_options *options, struct sealmq_link **out,
                                                 char *error, size_t error_cap) SEALMQ_MUST_USE;
-/* sealmq_link_close: NULL-safe, nulls; before DONE it ends the code. */
+/* sealmq_link_close: NULL-safe, nulls; before DONE it ends the code, without a word to the other side: see sealmq_link_answer. */
 SEALMQ_API void sealmq_link_close(struct sealmq_link **link);
 /* sealmq_link_fd, sealmq_link_deadline_ms, sealmq_link_process: as sealmq_fd and the others. process: OK; IO, DAMAGED, LOCKED: what was
  * offered could not be kept: the stage is FAILED. Uses the disk once, when it was offered. */
 SEALMQ_API int sealmq_link_fd(const struct sealmq_link *link);
 SEALMQ_API int sealmq_link_deadline_ms(const struct sealmq_link *link);
 SEALMQ_API enum sealmq_status sealmq_link_process(struct sealmq_link *link) SEALMQ_MUST_USE;
-/* sealmq_link_answer: the person's word in OFFERED. OK; STATE. */
+/* sealmq_link_answer: the person's word in OFFERED. A no is one from CODE on: REJECTED, once it lies where the account's device reads it;
+ * whoever gives up goes on with sealmq_link_process for a second or two before the close. OK; STATE. */
 SEALMQ_API enum sealmq_status sealmq_link_answer(struct sealmq_link *link, bool join) SEALMQ_MUST_USE;
 SEALMQ_API enum sealmq_status sealmq_link_get(struct sealmq_link *link, struct sealmq_link_view *out) SEALMQ_MUST_USE;
 

@@ -70,7 +70,7 @@ static int failed_tell(const struct approve_call *q)
 {
     const struct sealmq_link_view *v = &q->view;
     if (v->stage == SEALMQ_LINK_REJECTED)
-        return command_fail(q->device.command, EXIT_FAILED, "the new device does not want to join");
+        return command_fail(q->device.command, EXIT_FAILED, "the other device has given up: nothing was added");
     if (v->obstacle != SEALMQ_OBSTACLE_NONE) return command_fail(q->device.command, EXIT_FAILED, "not done: %s", v->hint);
     return command_fail(q->device.command, EXIT_FAILED, "not done (%s): %s", sealmq_status_name(v->status), v->hint);
 }

@@ -88,8 +88,25 @@ link_start watch
 as alice 0 devices approve "$CODE" --yes
 link_ended watch 0
 
-# The account's device ends when it has offered: the new one has consented, and waits. Whoever has answered already cannot again.
+# Its user gives up: the account's device says so at once, whether it was asked before or after.
 offered_more() { [ "$(grep -c link_offered "$RELAY/log")" -gt "$1" ]; }
+link_start pad
+kill -TERM "$LINK"
+link_ended pad 1
+grep -q "stopped by a signal: nothing was joined" "$DIR/link.pad.err" || fail "pad: $(cat "$DIR/link.pad.err")"
+as alice 1 devices approve "$CODE" --yes;      one_error; err_has "has given up: nothing was added"
+link_start pad
+kill -STOP "$LINK"
+BEFORE="$(grep -c link_offered "$RELAY/log")"
+"$BIN/sealmq" --home "$DIR/alice" devices approve "$CODE" --yes > "$DIR/approve" 2>&1 &
+APPROVE=$!
+wait_for "it has offered" offered_more "$BEFORE"
+kill -TERM "$LINK"; kill -CONT "$LINK"
+link_ended pad 1
+WAIT_S=20 ended "$APPROVE"; equal "$?" 1 "the approval's exit status"
+grep -q "has given up: nothing was added" "$DIR/approve" || fail "approve: $(cat "$DIR/approve")"
+
+# The account's device ends when it has offered: the new one has consented, and waits. Whoever has answered already cannot again.
 has_consented() { timeout 10 "$BIN/sealmq" --home "$DIR/$1" log > /dev/null 2>&1; }
 link_half() { # NAME
     link_start "$1"

@@ -176,6 +176,21 @@ ENGINE_TEST(approve, the_new_device_may_not_want_to)
     done(&n);
 }
 
+/* It had seen no offer, so it said so under the code alone. */
+ENGINE_TEST(approve, the_new_device_may_have_given_up_before)
+{
+    struct newcomer n;
+    struct buffer bytes = {0};
+    asks(&n, f);
+    says_yes(&n);
+    link_withdrawal_seal(&n.code, nonce, &bytes);
+    box_is(&n, LINK_SLOT_CONSENT, buffer_view(&bytes));
+    cr_assert_eq(stage(&n), APPROVAL_REJECTED);
+    cr_assert_eq(said_count(f, KIND_APPEND), 0u);
+    buffer_fini(&bytes);
+    done(&n);
+}
+
 ENGINE_TEST(approve, nobody_waits_under_this_code)
 {
     struct newcomer n;
