@@ -43,7 +43,9 @@ const char *sealmq_obstacle_meaning(enum sealmq_obstacle obstacle)
         [CHANGE_SIGNER] = "this device is suspended or revoked itself, and changes nothing",
         [CHANGE_LOG_FULL] = "the account's log has no more room for such a change",
         [CHANGE_NOT_ALLOWED] = "this device may not do that",
-        [CHANGE_DEVICES_FULL] = "the account has as many devices as it may have: revoke one first",
+        [CHANGE_DEVICES_FULL] = "the account has 16 devices, as many as it may have: revoke one first",
+        [CHANGE_DEVICES_EVER] = "this account has had 24 devices, revoked ones included: no device can add another one to it any "
+                                "more, only its recovery key can: recover the account on the new device",
     };
     return (size_t)obstacle < sizeof meanings / sizeof meanings[0] ? meanings[obstacle] : "?";
 }

@@ -194,11 +194,12 @@ enum sealmq_status sealmq_link_process(struct sealmq_link *l)
 enum sealmq_status sealmq_link_answer(struct sealmq_link *l, bool join)
 {
     join_drive(l->join, host_now(), l->guest.guest); /* its user may have thought for long */
-    if (join_stage(l->join) != JOIN_OFFERED || l->failure != STATUS_OK) return SEALMQ_STATE;
+    bool may = join ? join_stage(l->join) == JOIN_OFFERED : join_may_refuse(l->join);
+    if (!may || l->failure != STATUS_OK) return SEALMQ_STATE;
     if (join)
         consent(l, host_now());
     else
-        join_refuse(l->join, host_now());
+        join_refuse(l->join, host_now(), l->guest.guest);
     l->guest.again = true;
     return (enum sealmq_status)l->failure;
 }
@@ -291,7 +292,7 @@ enum sealmq_status sealmq_approve_get(struct sealmq_client *c, struct sealmq_lin
     if (s != STATUS_OK) return api_result(c, s);
     memcpy(full.device.bytes, v.device.bytes, sizeof full.device.bytes);
     api_text_copy(full.name, sizeof full.name, v.name);
-    if (full.stage == SEALMQ_LINK_FAILED) snprintf(full.hint, sizeof full.hint, "%s", approval_hint(&v));
+    if (full.stage == SEALMQ_LINK_FAILED || v.obstacle != CHANGE_NONE) snprintf(full.hint, sizeof full.hint, "%s", approval_hint(&v));
     api_give(out, &full, sizeof full);
     return SEALMQ_OK;
 }

@@ -88,11 +88,25 @@ enum status engine_link(struct engine *e, struct now now, const struct link_code
     return STATUS_OK;
 }
 
-struct approval_view engine_link_view(const struct engine *e)
+/* Whether our log would take a device now. */
+static enum status room_look(struct engine *e, enum change_obstacle *why)
+{
+    const struct change_wish wish = {.operation = ENTRY_ADD};
+    struct contact own = {.checked_ms = 0};
+    *why = CHANGE_NONE;
+    enum status s = tx_begin(e, STATE_READ);
+    if (s == STATUS_OK) s = tx_end(e, state_contact_get(e->state, e->identity.account, &own));
+    if (engine_fault(e, s)) *why = wish_obstacle(&own.log, e->identity.device, &wish);
+    return s;
+}
+
+struct approval_view engine_link_view(struct engine *e)
 {
     const struct approval *p = e->approval;
     if (!p) return (struct approval_view){.stage = APPROVAL_NONE};
-    return (struct approval_view){p->stage, p->status, p->obstacle, p->device, p->asked.name};
+    struct approval_view v = {p->stage, p->status, p->obstacle, p->device, p->asked.name};
+    if (p->stage <= APPROVAL_ASKED) (void)room_look(e, &v.obstacle); /* a fault ends the engine */
+    return v;
 }
 
 /* ---- the offer ---- */
@@ -142,13 +156,18 @@ out:
     return s == STATUS_NOT_FOUND ? STATUS_DAMAGED : s;
 }
 
+/* What there is no room for is told so, in the place of an offer. */
 enum status engine_link_answer(struct engine *e, struct now now, bool approve)
 {
     struct approval *p = e->approval;
+    enum change_obstacle why = CHANGE_NONE;
     bool pending = false;
     if (!p || p->stage != APPROVAL_ASKED) return STATUS_STATE;
     arena_reset(&e->arena);
-    enum status s = tx_begin(e, STATE_READ);
+    enum status s = approve ? room_look(e, &why) : STATUS_OK;
+    if (s != STATUS_OK) return s;
+    approve = approve && why == CHANGE_NONE;
+    s = tx_begin(e, STATE_READ);
     if (s == STATUS_OK) s = change_pending_in(e, &pending);
     if (s == STATUS_OK && approve && pending) s = STATUS_FULL;
     if (s == STATUS_OK) s = offer_make_in(e, now, p, approve ? LINK_APPROVED : LINK_REJECTED);
@@ -156,6 +175,7 @@ enum status engine_link_answer(struct engine *e, struct now now, bool approve)
     (void)engine_fault(e, s);
     if (s != STATUS_OK) return s;
     p->ask_ms = now.mono_ms;
+    p->obstacle = why;
     stage_set(e, approve ? APPROVAL_OFFERING : APPROVAL_REJECTING, STATUS_OK);
     return STATUS_OK;
 }
@@ -192,7 +212,9 @@ static void consent_came(struct engine *e, struct now now, struct view bytes)
 {
     struct approval *p = e->approval;
     struct msg_link_consent m;
-    if (link_consent_open(&p->keys->agreed, p->box, bytes, &p->arena, &m) != STATUS_OK) {
+    if (link_withdrawal_open(&p->keys->code, bytes, &p->arena) == STATUS_OK) {
+        stage_set(e, APPROVAL_REJECTED, STATUS_REFUSED);
+    } else if (link_consent_open(&p->keys->agreed, p->box, bytes, &p->arena, &m) != STATUS_OK) {
         stage_set(e, APPROVAL_FAILED, STATUS_BAD_ENTRY);
     } else if (m.cancel) {
         stage_set(e, APPROVAL_REJECTED, STATUS_REFUSED);
@@ -233,8 +255,12 @@ static void part_left(struct engine *e, struct now now, struct view bytes)
     (void)bytes;
     p->ask_ms = now.mono_ms;
     if (++p->part < p->part_count) return;
-    bool rejects = p->stage == APPROVAL_REJECTING;
-    stage_set(e, rejects ? APPROVAL_REJECTED : APPROVAL_AWAITING, rejects ? STATUS_REFUSED : STATUS_OK);
+    if (p->stage == APPROVAL_OFFERING)
+        stage_set(e, APPROVAL_AWAITING, STATUS_OK);
+    else if (p->obstacle == CHANGE_NONE)
+        stage_set(e, APPROVAL_REJECTED, STATUS_REFUSED);
+    else
+        stage_set(e, APPROVAL_FAILED, obstacle_status(p->obstacle));
 }
 
 static const struct {

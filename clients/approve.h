@@ -22,7 +22,8 @@ enum approval_stage {
 
 /* How it stands. status of APPROVAL_FAILED: NOT_FOUND: nobody waits under this code (mistyped, or its time is over); TIMEOUT: the new
  * device has not consented in time; REFUSED: somebody has answered this code already; BAD_ENTRY: what stands there is no
- * request or consent of this code; with an obstacle: the log does not take the device. */
+ * request or consent of this code; with an obstacle: the log does not take the device. obstacle, up to APPROVAL_ASKED: why it would
+ * not, as it is known now. */
 struct approval_view {
     enum approval_stage stage;
     enum status status;
@@ -33,10 +34,11 @@ struct approval_view {
 
 /* engine_link: looks for who waits under the code; ENGINE_LINK tells each step. OK; STATE: another one is under way. In memory only: a
  * process that ends begins anew, but for the entry, which is kept. engine_link_answer: the user's word. OK; STATE (nobody has
- * asked), and FULL where another change of this device's is on its way. engine_link_drop: no more of it, without a word. */
+ * asked), and FULL where another change of this device's is on its way. A yes that the log has no room for is told to the new device as
+ * a no, and is APPROVAL_FAILED then. engine_link_drop: no more of it, without a word. */
 enum status engine_link(struct engine *e, struct now now, const struct link_code *code) MUST_USE;
 enum status engine_link_answer(struct engine *e, struct now now, bool approve) MUST_USE;
 void engine_link_drop(struct engine *e);
-struct approval_view engine_link_view(const struct engine *e);
+struct approval_view engine_link_view(struct engine *e);
 
 #endif

@@ -147,7 +147,8 @@ enum status engine_rotate(struct engine *e, struct now now) MUST_USE;
     X(SIGNER, 7, REFUSED, "signer")          /* this device is suspended or revoked itself */                           \
     X(LOG_FULL, 8, TOO_LARGE, "log_full")    /* the log has no more room for it */                                      \
     X(NOT_ALLOWED, 9, REFUSED, "not_allowed") /* the log does not take it from this device */                           \
-    X(DEVICES_FULL, 10, TOO_LARGE, "devices_full") /* as many devices as an account may have */
+    X(DEVICES_FULL, 10, TOO_LARGE, "devices_full") /* as many devices as an account may have at once */                 \
+    X(DEVICES_EVER, 11, TOO_LARGE, "devices_ever") /* as many as devices may ever add: only the recovery key adds one */
 
 enum change_obstacle {
 #define X(NAME, code, status, text) CHANGE_##NAME = code,

@@ -174,6 +174,19 @@ static void consent_make(struct join *j, bool cancel)
     link_consent_seal(&j->keys->agreed, j->box, &m, nonce, &j->consent);
 }
 
+/* The key of both sides comes with an offer; before that there is the code's. */
+static void cancel_make(struct join *j)
+{
+    uint8_t nonce[LINK_NONCE_LEN];
+    if (j->part) {
+        consent_make(j, true);
+        return;
+    }
+    fill(j, nonce, sizeof nonce);
+    buffer_clear(&j->consent);
+    link_withdrawal_seal(&j->keys->code, nonce, &j->consent);
+}
+
 void join_consent(struct join *j, struct now now)
 {
     ENSURE(j->stage == JOIN_OFFERED);
@@ -182,10 +195,16 @@ void join_consent(struct join *j, struct now now)
     j->poll_ms = now.mono_ms;
 }
 
-void join_refuse(struct join *j, struct now now)
+bool join_may_refuse(const struct join *j)
 {
-    ENSURE(j->stage == JOIN_OFFERED);
-    consent_make(j, true);
+    return j->stage == JOIN_WAITING || j->stage == JOIN_CHECKING || j->stage == JOIN_OFFERED;
+}
+
+void join_refuse(struct join *j, struct now now, struct guest *g)
+{
+    ENSURE(join_may_refuse(j));
+    guest_drop(g);
+    cancel_make(j);
     j->refused = true;
     j->stage = JOIN_CONSENTING;
     j->poll_ms = now.mono_ms;

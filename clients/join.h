@@ -50,9 +50,11 @@ uint64_t join_expires_ms(const struct join *j);
 const struct link_code *join_code(const struct join *j);
 /* join_offer: JOIN_OFFERED and later: what was offered. */
 const struct join_offer *join_offer(const struct join *j);
-/* join_consent: what was offered is kept. join_refuse: the user does not want it; JOIN_REJECTED, and the other side is told.
- * Only in JOIN_OFFERED. */
+/* join_consent: what was offered is kept. Only in JOIN_OFFERED.
+ * join_refuse: the user does not want it; JOIN_REJECTED, once the other side can read so. Only where join_may_refuse: from when the code
+ * was shown until the consent; what is being asked is dropped. */
 void join_consent(struct join *j, struct now now);
-void join_refuse(struct join *j, struct now now);
+bool join_may_refuse(const struct join *j);
+void join_refuse(struct join *j, struct now now, struct guest *g);
 
 #endif

@@ -196,7 +196,7 @@ static enum status message_open(const uint8_t key[KEY_LEN], const struct place *
     return STATUS_BAD_ENTRY;
 }
 
-/* ---- the three messages ---- */
+/* ---- the messages ---- */
 
 static void request_key(const struct link_code *code, uint8_t out[KEY_LEN])
 {
@@ -285,4 +285,26 @@ enum status link_consent_open(const struct link_keys *keys, struct link_box box,
 {
     const struct place at = {.box = box, .slot = LINK_SLOT_CONSENT};
     return message_open(keys->consent, &at, bytes, &msg_link_consent_desc, a, out);
+}
+
+/* There is no other key yet. Nobody joins by it: all that it says is that nobody will. */
+void link_withdrawal_seal(const struct link_code *code, const uint8_t nonce[LINK_NONCE_LEN], struct buffer *out)
+{
+    const struct place at = {.box = link_box_of(code), .slot = LINK_SLOT_CONSENT};
+    const struct msg_link_consent m = {.cancel = true};
+    uint8_t key[KEY_LEN];
+    request_key(code, key);
+    message_seal(key, &at, &msg_link_consent_desc, &m, nonce, out);
+    sodium_memzero(key, sizeof key);
+}
+
+enum status link_withdrawal_open(const struct link_code *code, struct view bytes, struct arena *a)
+{
+    const struct place at = {.box = link_box_of(code), .slot = LINK_SLOT_CONSENT};
+    struct msg_link_consent m;
+    uint8_t key[KEY_LEN];
+    request_key(code, key);
+    enum status s = message_open(key, &at, bytes, &msg_link_consent_desc, a, &m);
+    sodium_memzero(key, sizeof key);
+    return s == STATUS_OK && !m.cancel ? STATUS_BAD_ENTRY : s;
 }

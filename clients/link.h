@@ -53,4 +53,8 @@ void link_consent_seal(const struct link_keys *keys, struct link_box box, const 
 enum status link_consent_open(const struct link_keys *keys, struct link_box box, struct view bytes, struct arena *a,
                               struct msg_link_consent *out) MUST_USE;
 
+/* link_withdrawal_seal: a cancel in the consent's slot, before anything was offered. link_withdrawal_open: OK; BAD_ENTRY. */
+void link_withdrawal_seal(const struct link_code *code, const uint8_t nonce[LINK_NONCE_LEN], struct buffer *out);
+enum status link_withdrawal_open(const struct link_code *code, struct view bytes, struct arena *a) MUST_USE;
+
 #endif

@@ -170,25 +170,57 @@ enum status policy_sending_in(struct engine *e, struct now now, struct account_i
     return STATUS_OK;
 }
 
-enum status policy_turned_in(struct engine *e)
+/* Not nobody, and not this account itself. */
+static enum status allow_written_in(struct engine *e, struct account_id target)
 {
-    struct state_policy p;
+    static const struct account_id nobody;
+    struct state_verdict v;
+    if (same_account(target, nobody) || same_account(target, e->identity.account)) return STATUS_OK;
+    enum status s = verdict_in(e->state, target, &v);
+    return s == STATUS_OK && verdict_now(&v) == CONTACT_NONE ? allow_in(e, &v) : s;
+}
+
+static enum status allow_sent_in(struct engine *e)
+{
     struct outbox_row *rows = arena_array(&e->arena, ROWS_AT_ONCE, sizeof *rows);
     struct outbox_scan scan = {.rows = rows, .row_max = ROWS_AT_ONCE};
-    static const struct account_id none;
-    enum status s = state_policy_get(e->state, &e->arena, &p);
-    if (s != STATUS_OK || policy_mode(&p) != CONTACT_MODE_REQUESTS) return s;
+    enum status s;
     do {
         s = state_outbox_scan(e->state, &scan);
         for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
-            struct state_verdict v;
             scan.after = rows[i].order;
-            if (same_account(rows[i].target, none) || same_account(rows[i].target, e->identity.account)) continue;
-            s = verdict_in(e->state, rows[i].target, &v);
-            if (s == STATUS_OK && verdict_now(&v) == CONTACT_NONE) s = allow_in(e, &v);
+            s = allow_written_in(e, rows[i].target);
         }
     } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
     return s;
+}
+
+/* What the account's other devices have sent, and what came back with a backup, are rows of the inbox. */
+static enum status allow_copied_in(struct engine *e)
+{
+    struct arena one = {0}; /* there may be thousands */
+    struct inbox_row rows[ROWS_AT_ONCE];
+    struct inbox_scan scan = {.which = INBOX_OPENED, .rows = rows, .row_max = ROWS_AT_ONCE};
+    enum status s;
+    do {
+        arena_reset(&one);
+        s = state_inbox_scan(e->state, &scan, &one);
+        for (size_t i = 0; i < scan.row_count && s == STATUS_OK; i++) {
+            scan.after = rows[i].order;
+            if (same_account(rows[i].sender_account, e->identity.account)) s = allow_written_in(e, rows[i].sent_to);
+        }
+    } while (s == STATUS_OK && scan.row_count == ROWS_AT_ONCE);
+    arena_fini(&one);
+    return s;
+}
+
+enum status policy_turned_in(struct engine *e)
+{
+    struct state_policy p;
+    enum status s = state_policy_get(e->state, &e->arena, &p);
+    if (s != STATUS_OK || policy_mode(&p) != CONTACT_MODE_REQUESTS) return s;
+    s = allow_sent_in(e);
+    return s == STATUS_OK ? allow_copied_in(e) : s;
 }
 
 /* ---- the user's word ---- */

@@ -27,7 +27,8 @@ struct policy_sync {
 /* ---- policy.c; in a transaction ---- */
 
 enum status policy_put_in(struct engine *e, const struct state_policy *in) MUST_USE;
-/* policy_turned_in: the mode has become another one: in mode requests those to whom something was sent are allowed. */
+/* policy_turned_in: the mode has become another one: in mode requests those to whom something was sent are allowed, by whichever of our
+ * devices, and as far as this home knows of it. */
 enum status policy_turned_in(struct engine *e) MUST_USE;
 /* policy_judge_in: after any verdict: what waits here of who is blocked is kept from the user, and counts as taken; what was kept from him
  * of who is not blocked any more has come now. */

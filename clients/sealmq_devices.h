@@ -51,7 +51,8 @@ enum sealmq_obstacle {
     SEALMQ_OBSTACLE_SIGNER = 7,     /* this device is suspended or revoked itself */
     SEALMQ_OBSTACLE_LOG_FULL = 8,   /* the account's log has no more room for such a change */
     SEALMQ_OBSTACLE_NOT_ALLOWED = 9, /* this device may not do that */
-    SEALMQ_OBSTACLE_DEVICES_FULL = 10 /* the account has as many devices as it may have: 16, 32 ever */
+    SEALMQ_OBSTACLE_DEVICES_FULL = 10, /* the account has 16 devices, as many as it may have at once: revoke one first */
+    SEALMQ_OBSTACLE_DEVICES_EVER = 11 /* it has had 24, revoked ones included: no device adds another one; recovery does, up to 32 */
 };
 /* sealmq_standing_name, sealmq_obstacle_name: "suspended", "last"; sealmq_obstacle_meaning: one line for a person. Static
  * text; "?" outside the list. */

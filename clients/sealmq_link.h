@@ -35,7 +35,8 @@ struct sealmq_link_view {
     enum sealmq_status status;     /* FAILED: NOT_FOUND: nobody waits under this code; REFUSED: it was answered already, by an
                                     * earlier try or by somebody else; BAD_ENTRY: what the relay shows is not of this code;
                                     * TIMEOUT; else the relay's refusal */
-    enum sealmq_obstacle obstacle; /* FAILED: why the account's log does not take the device */
+    enum sealmq_obstacle obstacle; /* FAILED: why the account's log does not take the device. Account's device, STARTING and REQUEST:
+                                    * why it would not, as this home knows it now: nothing but a no is to be said then */
     char code[SEALMQ_LINK_CODE_LEN + 1]; /* new device, from CODE on: for people; a secret of these two devices */
     char qr[SEALMQ_LINK_QR_LEN + 1];     /* the same, for a camera; in upper case it is the same text */
     uint64_t expires_ms;           /* new device: Unix ms: when the code ends */
@@ -71,14 +72,15 @@ struct sealmq_link_options {
  * can be begun any more): it would stand in the account, and nobody have its keys: to be revoked there. */
 SEALMQ_API enum sealmq_status sealmq_link_start(const struct sealmq_link_options *options, struct sealmq_link **out,
                                                 char *error, size_t error_cap) SEALMQ_MUST_USE;
-/* sealmq_link_close: NULL-safe, nulls; before DONE it ends the code. */
+/* sealmq_link_close: NULL-safe, nulls; before DONE it ends the code, without a word to the other side: see sealmq_link_answer. */
 SEALMQ_API void sealmq_link_close(struct sealmq_link **link);
 /* sealmq_link_fd, sealmq_link_deadline_ms, sealmq_link_process: as sealmq_fd and the others. process: OK; IO, DAMAGED, LOCKED: what was
  * offered could not be kept: the stage is FAILED. Uses the disk once, when it was offered. */
 SEALMQ_API int sealmq_link_fd(const struct sealmq_link *link);
 SEALMQ_API int sealmq_link_deadline_ms(const struct sealmq_link *link);
 SEALMQ_API enum sealmq_status sealmq_link_process(struct sealmq_link *link) SEALMQ_MUST_USE;
-/* sealmq_link_answer: the person's word in OFFERED. OK; STATE. */
+/* sealmq_link_answer: the person's word in OFFERED. A no is one from CODE on: REJECTED, once it lies where the account's device reads it;
+ * whoever gives up goes on with sealmq_link_process for a second or two before the close. OK; STATE. */
 SEALMQ_API enum sealmq_status sealmq_link_answer(struct sealmq_link *link, bool join) SEALMQ_MUST_USE;
 SEALMQ_API enum sealmq_status sealmq_link_get(struct sealmq_link *link, struct sealmq_link_view *out) SEALMQ_MUST_USE;
 
@@ -87,7 +89,8 @@ SEALMQ_API enum sealmq_status sealmq_link_get(struct sealmq_link *link, struct s
 /* sealmq_approve_begin: looks for who waits under this code (as typed, or as scanned); SEALMQ_EVENT_LINK tells each step, and
  * sealmq_approve_get what it is. OK; MALFORMED; UNSUPPORTED (of a later version); STATE: another one is under way. In memory only: a
  * process that ends before DONE has approved nothing, or leaves the entry for the next one to go on with.
- * sealmq_approve_answer: the user's word. OK; STATE (nobody has asked); FULL (another change of this device's is on its way).
+ * sealmq_approve_answer: the user's word. OK; STATE (nobody has asked); FULL (another change of this device's is on its way). A yes
+ * where there is an obstacle tells the new device no, and is FAILED.
  * sealmq_approve_end: forgets it, without a word to the other side. */
 SEALMQ_API enum sealmq_status sealmq_approve_begin(struct sealmq_client *client, const char *code) SEALMQ_MUST_USE;
 SEALMQ_API enum sealmq_status sealmq_approve_get(struct sealmq_client *client, struct sealmq_link_view *out) SEALMQ_MUST_USE;

@@ -44,14 +44,15 @@ static enum change_obstacle recovery_obstacle(const struct identity_log *log, co
     return by && by->standing == STANDING_ACTIVE ? CHANGE_NONE : CHANGE_SIGNER;
 }
 
-/* Of the bounds of PROTOCOL 6.2 the one that people meet. */
+/* Of the bounds of PROTOCOL 6.2 those that people meet. */
 static enum change_obstacle add_obstacle(const struct identity_log *log, const struct log_device *subject)
 {
     size_t here = 0;
     for (size_t i = 0; i < log->device_count; i++)
         here += log->devices[i].standing != STANDING_REVOKED;
     if (subject) return subject->standing == STANDING_REVOKED ? CHANGE_REVOKED : CHANGE_DONE;
-    return here >= DEVICES_PER_ACCOUNT || log->device_count >= DEVICES_EVER_ADDED ? CHANGE_DEVICES_FULL : CHANGE_NONE;
+    if (log->device_count >= DEVICES_EVER_ADDED) return CHANGE_DEVICES_EVER; /* first: no revoking helps there */
+    return here >= DEVICES_PER_ACCOUNT ? CHANGE_DEVICES_FULL : CHANGE_NONE;
 }
 
 /* What is so already is done, whoever asks. */

@@ -26,10 +26,22 @@ static bool view_read(struct approve_call *q)
     return sealmq_approve_get(q->device.client, &q->view) == SEALMQ_OK;
 }
 
+static bool is_stopped(const struct approve_call *q)
+{
+    return q->approves && q->view.stage <= SEALMQ_LINK_REQUEST && q->view.obstacle != SEALMQ_OBSTACLE_NONE;
+}
+
+/* What another device has changed in the account's log is here. */
+static bool is_current(const struct approve_call *q)
+{
+    struct sealmq_connection connection = SEALMQ_INIT(struct sealmq_connection);
+    return sealmq_connection_get(q->device.client, &connection) == SEALMQ_OK && connection.idle;
+}
+
 static bool has_asked(void *self)
 {
     struct approve_call *q = self;
-    return view_read(q) && q->view.stage != SEALMQ_LINK_STARTING;
+    return view_read(q) && q->view.stage != SEALMQ_LINK_STARTING && (!is_stopped(q) || is_current(q));
 }
 
 static bool has_ended(void *self)
@@ -58,7 +70,8 @@ static int failed_tell(const struct approve_call *q)
 {
     const struct sealmq_link_view *v = &q->view;
     if (v->stage == SEALMQ_LINK_REJECTED)
-        return command_fail(q->device.command, EXIT_FAILED, "the new device does not want to join");
+        return command_fail(q->device.command, EXIT_FAILED, "the other device has given up: nothing was added");
+    if (v->obstacle != SEALMQ_OBSTACLE_NONE) return command_fail(q->device.command, EXIT_FAILED, "not done: %s", v->hint);
     return command_fail(q->device.command, EXIT_FAILED, "not done (%s): %s", sealmq_status_name(v->status), v->hint);
 }
 
@@ -112,8 +125,10 @@ static int approve(struct approve_call *q, uint64_t deadline_ms)
     if (s == SEALMQ_MALFORMED || s == SEALMQ_UNSUPPORTED)
         return command_fail(c, EXIT_USAGE, "%s", sealmq_error(q->device.client));
     if (s != SEALMQ_OK) return command_fail(c, EXIT_FAILED, "%s", sealmq_error(q->device.client));
+    if (view_read(q) && is_stopped(q) && q->view.obstacle == SEALMQ_OBSTACLE_DEVICES_EVER) return failed_tell(q); /* for ever */
     int failed = device_connect(&q->device);
     if (!failed) failed = wait_for(q, has_asked, "looking for the new device", deadline_ms);
+    if (!failed && is_stopped(q)) failed = failed_tell(q);
     if (!failed && q->view.stage != SEALMQ_LINK_REQUEST) failed = failed_tell(q);
     if (!failed) failed = approve_confirm(q);
     if (failed) return failed;

@@ -8,12 +8,14 @@
 
 #include "broker/host/host.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define TURN_MAX_MS 500
+#define TURN_MAX_MS    500
+#define GIVE_UP_MAX_MS 2000
 
 struct link_call {
     const struct command *command;
@@ -58,22 +60,6 @@ static int ended(struct link_call *q)
     return command_fail(c, EXIT_FAILED, "%s", q->view.hint);
 }
 
-/* A person sees whose account it is; a script has said yes by calling. */
-static int offer_answer(struct link_call *q)
-{
-    char account[SEALMQ_ACCOUNT_TEXT_LEN + 1], answer[16] = "";
-    sealmq_account_text(q->view.account, account);
-    progress_end(&q->progress);
-    fprintf(stderr, "Join the account of %s (%s)? Type yes: ", q->view.handle[0] ? q->view.handle : "somebody without a handle",
-            account);
-    fflush(stderr);
-    bool join = fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0;
-    enum sealmq_status s = sealmq_link_answer(q->link, join);
-    return s == SEALMQ_OK || q->view.stage == SEALMQ_LINK_FAILED ? EXIT_OK
-                                                                 : command_fail(q->command, EXIT_FAILED, "linking cannot go on (%s)",
-                                                                                sealmq_status_name(s));
-}
-
 static bool wait(struct link_call *q, uint64_t deadline_ms)
 {
     struct pollfd fds[] = {{.fd = sealmq_link_fd(q->link), .events = POLLIN}, {.fd = q->signal_fd, .events = POLLIN}};
@@ -83,6 +69,61 @@ static bool wait(struct link_call *q, uint64_t deadline_ms)
     if (left_ms < (uint64_t)wait_ms) wait_ms = (int)left_ms;
     bool some = poll(fds, 2, wait_ms) > 0;
     return !(some && fds[1].revents != 0 && host_signal_take(q->signal_fd) != 0);
+}
+
+/* Whoever enters the code, or has entered it, is told at once, if the relay can be reached. A second signal ends that, too. */
+static void give_up(struct link_call *q)
+{
+    uint64_t end_ms = loop_now_ms() + GIVE_UP_MAX_MS;
+    struct sealmq_link_view v = SEALMQ_INIT(struct sealmq_link_view);
+    if (sealmq_link_answer(q->link, false) != SEALMQ_OK) return;
+    do {
+        if (sealmq_link_process(q->link) != SEALMQ_OK || sealmq_link_get(q->link, &v) != SEALMQ_OK) return;
+    } while (v.stage == SEALMQ_LINK_ANSWERED && loop_now_ms() < end_ms && wait(q, end_ms));
+}
+
+static int stopped(struct link_call *q)
+{
+    bool consents = q->view.stage == SEALMQ_LINK_ANSWERED;
+    progress_end(&q->progress);
+    if (!consents) give_up(q);
+    return command_fail(q->command, EXIT_FAILED,
+                        consents ? "stopped by a signal: this device may have consented already: link goes on with it"
+                                 : "stopped by a signal: nothing was joined");
+}
+
+static int late(struct link_call *q)
+{
+    progress_end(&q->progress);
+    give_up(q);
+    return command_fail(q->command, EXIT_QUEUED, "nothing was joined in time%s%s: call link again for a new code",
+                        q->view.hint[0] ? ": " : "", q->view.hint);
+}
+
+/* False: a signal came first. */
+static bool is_typed(const struct link_call *q)
+{
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = q->signal_fd, .events = POLLIN}};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        continue;
+    return !(fds[1].revents != 0 && host_signal_take(q->signal_fd) != 0);
+}
+
+/* A person sees whose account it is; a script has said yes by calling. */
+static int offer_answer(struct link_call *q)
+{
+    char account[SEALMQ_ACCOUNT_TEXT_LEN + 1], answer[16] = "";
+    sealmq_account_text(q->view.account, account);
+    progress_end(&q->progress);
+    fprintf(stderr, "Join the account of %s (%s)? Type yes: ", q->view.handle[0] ? q->view.handle : "somebody without a handle",
+            account);
+    fflush(stderr);
+    if (!is_typed(q)) return stopped(q);
+    bool join = fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0;
+    enum sealmq_status s = sealmq_link_answer(q->link, join);
+    return s == SEALMQ_OK || q->view.stage == SEALMQ_LINK_FAILED ? EXIT_OK
+                                                                 : command_fail(q->command, EXIT_FAILED, "linking cannot go on (%s)",
+                                                                                sealmq_status_name(s));
 }
 
 static int consent(struct link_call *q, uint64_t deadline_ms)
@@ -95,11 +136,9 @@ static int consent(struct link_call *q, uint64_t deadline_ms)
         if (q->view.stage == SEALMQ_LINK_OFFERED && offer_answer(q) != EXIT_OK) return EXIT_FAILED;
         if (q->view.stage > SEALMQ_LINK_ANSWERED && q->view.stage != SEALMQ_LINK_OFFERED) return ended(q);
         if (q->view.stage == SEALMQ_LINK_CODE && !q->shown && code_show(q) != EXIT_OK) return EXIT_FAILED;
-        if (loop_now_ms() >= deadline_ms)
-            return command_fail(q->command, EXIT_QUEUED, "nothing was joined in time%s%s: call link again for a new code",
-                                q->view.hint[0] ? ": " : "", q->view.hint);
+        if (loop_now_ms() >= deadline_ms) return late(q);
         progress_tell(&q->progress, loop_now_ms(), q->shown ? "waiting for the account's device" : "waiting for the relay");
-        if (!wait(q, deadline_ms)) return command_fail(q->command, EXIT_FAILED, "stopped by a signal: nothing was joined");
+        if (!wait(q, deadline_ms)) return stopped(q);
     }
 }
 

@@ -92,6 +92,21 @@ refused frank bob "now"
 say alice bob "hello"
 take bob "hello"; out_has '"request":false'
 
+# Whom another device of the account has written to is no stranger either: its copy says so.
+has_copy() {
+    timeout 15 "$BIN/sealmq" --home "$DIR/phone" --json recv --count 50 --timeout 2 > "$DIR/copies" 2> /dev/null
+    grep -q "do you have time" "$DIR/copies"
+}
+device_make gina
+say bob gina "do you have time"
+as bob 0 outbox --flush
+wait_for "the phone has the copy" has_copy
+as phone 0 requests on
+say gina bob "I have"
+say gina bob "and tomorrow, too"
+as phone 0 requests off
+take bob "I have"; take bob "and tomorrow, too"
+
 # Nothing is lost while the relay is away, and nothing is said twice.
 relay_stop
 as bob 3 block alice --timeout 1;           one_error; err_has "kept"

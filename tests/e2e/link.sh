@@ -88,8 +88,25 @@ link_start watch
 as alice 0 devices approve "$CODE" --yes
 link_ended watch 0
 
-# The account's device ends when it has offered: the new one has consented, and waits. Whoever has answered already cannot again.
+# Its user gives up: the account's device says so at once, whether it was asked before or after.
 offered_more() { [ "$(grep -c link_offered "$RELAY/log")" -gt "$1" ]; }
+link_start pad
+kill -TERM "$LINK"
+link_ended pad 1
+grep -q "stopped by a signal: nothing was joined" "$DIR/link.pad.err" || fail "pad: $(cat "$DIR/link.pad.err")"
+as alice 1 devices approve "$CODE" --yes;      one_error; err_has "has given up: nothing was added"
+link_start pad
+kill -STOP "$LINK"
+BEFORE="$(grep -c link_offered "$RELAY/log")"
+"$BIN/sealmq" --home "$DIR/alice" devices approve "$CODE" --yes > "$DIR/approve" 2>&1 &
+APPROVE=$!
+wait_for "it has offered" offered_more "$BEFORE"
+kill -TERM "$LINK"; kill -CONT "$LINK"
+link_ended pad 1
+WAIT_S=20 ended "$APPROVE"; equal "$?" 1 "the approval's exit status"
+grep -q "has given up: nothing was added" "$DIR/approve" || fail "approve: $(cat "$DIR/approve")"
+
+# The account's device ends when it has offered: the new one has consented, and waits. Whoever has answered already cannot again.
 has_consented() { timeout 10 "$BIN/sealmq" --home "$DIR/$1" log > /dev/null 2>&1; }
 link_half() { # NAME
     link_start "$1"
@@ -138,6 +155,32 @@ link_start clock
 as tablet 1 devices approve "$CODE" --yes;     err_has "suspended or revoked"
 as phone 0 devices approve "$CODE" --yes
 link_ended clock 0
+
+# An account that is full says so before anything is offered, and what helps; the new device waits for the person's no.
+others() { # FROM TO
+    for i in $(seq "$1" "$2"); do
+        LAST="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/bob" "$DIR/second.$i")" ||
+            fail "device $i of bob"
+        as "second.$i" 0 devices
+        as bob 0 devices;                      lines "$i"
+    done
+}
+others 2 16
+link_start desk
+as bob 1 devices approve "$CODE" --yes;        one_error; err_has "16 devices, as many as it may have: revoke one first"
+as bob 0 devices revoke "$LAST" --yes
+as bob 0 --json devices approve "$CODE" --yes; out_has '"state":"active"'
+DESK="$(field device)"
+link_ended desk 0
+as bob 0 devices revoke "$DESK" --yes
+for i in $(seq 18 24); do
+    others "$i" "$i"
+    as bob 0 devices revoke "$LAST" --yes
+done
+link_start shelf
+as bob 1 devices approve "$CODE" --yes;        one_error; err_has "has had 24 devices"; err_has "recover"; err_lacks "revoke one"
+as bob 0 devices reject "$CODE";               out_has "rejected"
+link_ended shelf 1
 
 # A relay of another key, none at all, a name that is none.
 as other 2 link --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --name "a/b"; one_error

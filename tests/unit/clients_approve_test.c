@@ -176,6 +176,21 @@ ENGINE_TEST(approve, the_new_device_may_not_want_to)
     done(&n);
 }
 
+/* It had seen no offer, so it said so under the code alone. */
+ENGINE_TEST(approve, the_new_device_may_have_given_up_before)
+{
+    struct newcomer n;
+    struct buffer bytes = {0};
+    asks(&n, f);
+    says_yes(&n);
+    link_withdrawal_seal(&n.code, nonce, &bytes);
+    box_is(&n, LINK_SLOT_CONSENT, buffer_view(&bytes));
+    cr_assert_eq(stage(&n), APPROVAL_REJECTED);
+    cr_assert_eq(said_count(f, KIND_APPEND), 0u);
+    buffer_fini(&bytes);
+    done(&n);
+}
+
 ENGINE_TEST(approve, nobody_waits_under_this_code)
 {
     struct newcomer n;
@@ -297,5 +312,87 @@ ENGINE_TEST(approve, an_offer_that_the_relay_has_lost_is_left_again)
     cr_assert_eq(stage(&n), APPROVAL_AWAITING);
     consents(&n, false);
     cr_assert_eq(stage(&n), APPROVAL_ADMITTING);
+    done(&n);
+}
+
+/* ---- an account that is full ---- */
+
+/* Its log, as if it had had so many devices, of which so many are here. */
+static void log_filled(struct fixture *f, size_t ever, size_t here)
+{
+    struct contact own;
+    ok(state_begin(f->state, STATE_WRITE));
+    ok(state_contact_get(f->state, f->me.account, &own));
+    for (size_t i = 1; i < ever; i++) {
+        own.log.devices[i] = own.log.devices[0];
+        own.log.devices[i].id.bytes[0] ^= (uint8_t)(i + 1);
+        own.log.devices[i].standing = i < here ? STANDING_ACTIVE : STANDING_REVOKED;
+    }
+    own.log.device_count = (uint32_t)ever;
+    ok(state_contact_put(f->state, &own));
+    ok(state_commit(f->state));
+}
+
+static const struct { size_t ever, here; enum change_obstacle why; } fillings[] = {
+    {DEVICES_PER_ACCOUNT - 1, DEVICES_PER_ACCOUNT - 1, CHANGE_NONE},
+    {DEVICES_PER_ACCOUNT, DEVICES_PER_ACCOUNT, CHANGE_DEVICES_FULL},
+    {DEVICES_EVER_ADDED - 1, 3, CHANGE_NONE},
+    {DEVICES_EVER_ADDED, 3, CHANGE_DEVICES_EVER},
+    {DEVICES_EVER_ADDED, DEVICES_PER_ACCOUNT, CHANGE_DEVICES_EVER}, /* no revoking helps there */
+    {DEVICES_EVER_MAX, 1, CHANGE_DEVICES_EVER},
+};
+
+ENGINE_TEST(approve, whether_the_log_has_room_is_known_as_soon_as_the_code_is_entered)
+{
+    struct newcomer n;
+    newcomer_init(&n, f);
+    bob_and_session(f);
+    for (size_t i = 0; i < sizeof fillings / sizeof fillings[0]; i++) {
+        log_filled(f, fillings[i].ever, fillings[i].here);
+        ok(engine_link(f->e, f->now, &n.code));
+        cr_assert_eq(stage(&n), APPROVAL_FETCHING, "it can be rejected all the same");
+        cr_assert_eq(engine_link_view(f->e).obstacle, fillings[i].why, "%zu", i);
+        engine_link_drop(f->e);
+    }
+    done(&n);
+}
+
+ENGINE_TEST(approve, what_has_no_room_is_not_offered_the_account_and_is_told_so)
+{
+    static const enum change_obstacle full[] = {CHANGE_DEVICES_FULL, CHANGE_DEVICES_EVER};
+    struct newcomer n;
+    asks(&n, f);
+    for (size_t i = 0; i < 2; i++) {
+        if (i) {
+            ok(engine_link(f->e, f->now, &n.code));
+            pass(f, 1500);
+            box_is(&n, LINK_SLOT_REQUEST, buffer_view(&n.request));
+        }
+        cr_assert_eq(engine_link_view(f->e).obstacle, i ? full[0] : CHANGE_NONE);
+        log_filled(f, i ? DEVICES_EVER_ADDED : DEVICES_PER_ACCOUNT, DEVICES_PER_ACCOUNT); /* meanwhile */
+        cr_assert_eq(engine_link_view(f->e).obstacle, full[i]);
+        ok(engine_link_answer(f->e, f->now, true));
+        turn(f);
+        offer_read(&n);
+        cr_assert_eq(n.offer.verdict, (uint32_t)LINK_REJECTED);
+        cr_assert_eq(n.offer.entry.len, 0u);
+        cr_assert_eq(stage(&n), APPROVAL_FAILED);
+        cr_assert_eq(engine_link_view(f->e).status, STATUS_TOO_LARGE);
+        cr_assert_eq(engine_link_view(f->e).obstacle, full[i]);
+    }
+    done(&n);
+}
+
+ENGINE_TEST(approve, a_full_account_rejects_as_any)
+{
+    struct newcomer n;
+    asks(&n, f);
+    log_filled(f, DEVICES_EVER_ADDED, 2);
+    ok(engine_link_answer(f->e, f->now, false));
+    turn(f);
+    offer_read(&n);
+    cr_assert_eq(n.offer.verdict, (uint32_t)LINK_REJECTED);
+    cr_assert_eq(stage(&n), APPROVAL_REJECTED);
+    cr_assert_eq(engine_link_view(f->e).obstacle, CHANGE_NONE);
     done(&n);
 }

@@ -294,11 +294,22 @@ Test(link, it_may_be_refused_on_either_side)
     struct msg_link_offer yes = offer_of(&t, 0, 1, "");
     offer(&t, &yes);
     pass(&t, 3000);
-    join_refuse(t.join, t.now);
+    join_refuse(t.join, t.now, t.guest);
     pass(&t, 1000);
     cr_assert_eq(join_stage(t.join), JOIN_REJECTED);
     ok(link_consent_open(&t.keys, link_box_of(join_code(t.join)), buffer_view(&t.slots[LINK_SLOT_CONSENT]), &t.arena, &consent));
     cr_assert(consent.cancel);
+    table_fini(&t);
+}
+
+Test(link, its_user_may_give_up_before_anything_is_offered)
+{
+    struct table t;
+    asked(&t);
+    join_refuse(t.join, t.now, t.guest);
+    pass(&t, 1000);
+    ok(link_withdrawal_open(join_code(t.join), buffer_view(&t.slots[LINK_SLOT_CONSENT]), &t.arena));
+    cr_assert_eq(link_withdrawal_open(&(struct link_code){"0"}, buffer_view(&t.slots[LINK_SLOT_CONSENT]), &t.arena), STATUS_BAD_ENTRY);
     table_fini(&t);
 }
 
