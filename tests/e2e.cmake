@@ -61,7 +61,7 @@ if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract rotate devices idempotency relay_away ticket superseded memory loss damaged one_owner
             log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open embed
             copied sealed canary client_memory verify contact link copies drift recovery backup drill_revoked drill_old_app
-            drill_new_device drill_lost_devices token hold prekeys history)
+            drill_new_device drill_lost_devices token hold prekeys history absent)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
