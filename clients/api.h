@@ -83,6 +83,9 @@ void events_take(struct sealmq_client *c, struct now now);
 
 /* prompts_open: tells those that this home has not seen. */
 enum status prompts_open(struct sealmq_client *c) MUST_USE;
+/* reason_of_message: a row's reason as its user is told it: rows of earlier versions are held for what the relay says of a log, and
+ * `refused` ends those that nobody could be sealed for. */
+enum status reason_of_message(enum message_state state, enum status reason);
 /* prompt_of_message: what its state has to say to the user. */
 enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed);
 

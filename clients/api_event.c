@@ -85,9 +85,14 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     return SEALMQ_EVENT_NONE;
 }
 
+static enum status event_status(const struct engine_event *e)
+{
+    return e->kind == ENGINE_MESSAGE ? reason_of_message(e->state, e->status) : e->status;
+}
+
 static void translate(struct sealmq_client *c, const struct engine_event *e)
 {
-    struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)e->status,
+    struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)event_status(e),
                                  .order = e->order, .count = e->count,
                                  .state = (enum sealmq_message_state)e->state,
                                  .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached, .attempt = e->attempt,

@@ -96,10 +96,18 @@ enum sealmq_status sealmq_prompt_get(enum sealmq_prompt_id id, struct sealmq_pro
     return SEALMQ_OK;
 }
 
+enum status reason_of_message(enum message_state state, enum status reason)
+{
+    if (state == MESSAGE_HELD && reason == STATUS_STALE_DEVICES) return STATUS_CONTACT_RECOVERED;
+    if (state == MESSAGE_HELD && reason == STATUS_RELAY_BEHIND) return STATUS_CONTACT_BEHIND;
+    if (state == MESSAGE_REFUSED && reason == STATUS_REFUSED) return STATUS_NO_DEVICES;
+    return reason;
+}
+
 enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed)
 {
-    if (state == MESSAGE_HELD && reason == STATUS_RELAY_BEHIND) return SEALMQ_PROMPT_CONTACT_BEHIND;
-    if (state == MESSAGE_HELD && reason == STATUS_STALE_DEVICES) return SEALMQ_PROMPT_CONTACT_REFOUNDED;
+    if (state == MESSAGE_HELD && reason == STATUS_CONTACT_BEHIND) return SEALMQ_PROMPT_CONTACT_BEHIND;
+    if (state == MESSAGE_HELD && reason == STATUS_CONTACT_RECOVERED) return SEALMQ_PROMPT_CONTACT_REFOUNDED;
     if (state == MESSAGE_HELD) return SEALMQ_PROMPT_CONTACT_CHANGED;
     if (state == MESSAGE_UNKNOWN) return SEALMQ_PROMPT_MAY_HAVE_COME;
     return sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED;
