@@ -27,6 +27,7 @@ struct sealmq_client {
     int poll_fd;                 /* epoll: the transport's descriptors */
     bool again;                  /* something may wait that poll_fd does not tell */
     bool stopped;                /* the relay's last word */
+    enum entry_operation left;   /* SUSPEND or REVOKE: this device has put itself out; 0 = it has not */
     enum status failure;         /* the home's last word; OK = none */
     uint32_t prompts_told;       /* bits, of those that come once per client */
     uint64_t lookup_count;

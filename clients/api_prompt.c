@@ -24,12 +24,15 @@ static const struct sealmq_prompt PROMPTS[] = {
         "A contact and this home were shown different histories of the contact's keys: do not trust the relay, and compare "
         "with the contact by another way."},
     [SEALMQ_PROMPT_DEVICE_OUT] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
-        "This device was suspended or revoked by a device of its account: it sends and receives nothing. What it has is still "
-        "here, and what it has not sent waits. Suspended, it works again when another device has resumed it; revoked, never. "
-        "If you have not done this, somebody else has one of your devices."},
+        "This device was suspended or revoked, by another device of its account, or with its recovery key: it sends and receives "
+        "nothing. What it has is still here, and what it has not sent waits. Suspended, it works again when another device has "
+        "resumed it; revoked, never. If you have not done this, somebody else has one of your devices, or the recovery key."},
+    [SEALMQ_PROMPT_DEVICE_LEFT] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "This device was suspended or revoked by its own command: it sends and receives nothing. What it has is still here, and "
+        "what it has not sent waits. Suspended, it works again when another device has resumed it; revoked, never."},
     [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
-        "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
-        "Compare with the contact again by another way."},
+        "A contact was verified and is not any more: its keys have changed, and none of the devices that you had verified has "
+        "signed the change. Compare with the contact again by another way."},
     [SEALMQ_PROMPT_LINK_REQUEST] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
         "A device asks to join this account. It will read all messages that come from now on, can send in your name, and can "
         "put out your other devices. Approve it only if it is in your hands and shows this very code."},
