@@ -43,6 +43,11 @@ enum status hold_reason(enum loss why)
     return STATUS_CONTACT_FORKED;
 }
 
+enum status hold_fork_reason(const struct engine *e, struct account_id account)
+{
+    return is_own(e, account) ? STATUS_BAD_ENTRY : hold_reason(LOSS_FORK);
+}
+
 enum status hold_rows_in(struct engine *e, struct now now, const struct contact *c)
 {
     return outbox_hold_in(e, now, c->log.account, hold_reason(c->hold));
