@@ -125,7 +125,7 @@ static enum status hold_in(struct engine *e, struct now now, struct outbox_row *
     if (memcmp(&row->target, &e->identity.account, sizeof row->target) == 0)
         event_put(e, &(struct engine_event){.kind = ENGINE_IDENTITY, .status = STATUS_BAD_ENTRY});
     if (row->attempt) return refuse_in(e, now, row, STATUS_BAD_ENTRY); /* what was accepted is not held, nor are its resends */
-    return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, STATUS_BAD_ENTRY);
+    return outbox_step_in(e, now, row, MESSAGE_EVENT_HOLD, hold_fork_reason(e, row->target));
 }
 
 /* Who the recipient's devices are, we believe the signed entries; the lists beside them say it for the impatient. */

@@ -27,6 +27,7 @@ struct sealmq_client {
     int poll_fd;                 /* epoll: the transport's descriptors */
     bool again;                  /* something may wait that poll_fd does not tell */
     bool stopped;                /* the relay's last word */
+    enum entry_operation left;   /* SUSPEND or REVOKE: this device has put itself out; 0 = it has not */
     enum status failure;         /* the home's last word; OK = none */
     uint32_t prompts_told;       /* bits, of those that come once per client */
     uint64_t lookup_count;
@@ -83,6 +84,9 @@ void events_take(struct sealmq_client *c, struct now now);
 
 /* prompts_open: tells those that this home has not seen. */
 enum status prompts_open(struct sealmq_client *c) MUST_USE;
+/* reason_of_message: a row's reason as its user is told it: rows of earlier versions are held for what the relay says of a log, and
+ * `refused` ends those that nobody could be sealed for. */
+enum status reason_of_message(enum message_state state, enum status reason);
 /* prompt_of_message: what its state has to say to the user. */
 enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed);
 

@@ -67,6 +67,13 @@ static void row_fill(const struct log_device *d, const struct device_facts *fact
     memcpy(out->name, facts->name, facts->name_len);
 }
 
+/* What this device has asked for, and the relay acts on, is not in the log that it holds: its session ended with that. */
+static enum sealmq_standing standing_told(const struct sealmq_client *c, enum sealmq_standing standing)
+{
+    if (!c->stopped || !c->left || standing == SEALMQ_STANDING_REVOKED) return standing;
+    return c->left == ENTRY_REVOKE ? SEALMQ_STANDING_REVOKED : SEALMQ_STANDING_SUSPENDED;
+}
+
 static enum status row_read_in(struct sealmq_client *c, const char *handle, size_t index, struct sealmq_device_row *out)
 {
     struct state_identity me;
@@ -80,6 +87,7 @@ static enum status row_read_in(struct sealmq_client *c, const char *handle, size
     if (s == STATUS_OK && index >= contact.log.device_count) s = STATUS_NOT_FOUND;
     if (s == STATUS_OK) s = state_device_facts(c->state, &c->arena, &contact.log, facts);
     if (s == STATUS_OK) row_fill(&contact.log.devices[index], &facts[index], me.device, out);
+    if (s == STATUS_OK && out->own) out->standing = standing_told(c, out->standing);
     return s;
 }
 

@@ -85,9 +85,14 @@ static enum sealmq_event_kind kind_of(enum engine_event_kind kind)
     return SEALMQ_EVENT_NONE;
 }
 
+static enum status event_status(const struct engine_event *e)
+{
+    return e->kind == ENGINE_MESSAGE ? reason_of_message(e->state, e->status) : e->status;
+}
+
 static void translate(struct sealmq_client *c, const struct engine_event *e)
 {
-    struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)e->status,
+    struct sealmq_event event = {.kind = kind_of(e->kind), .status = (enum sealmq_status)event_status(e),
                                  .order = e->order, .count = e->count,
                                  .state = (enum sealmq_message_state)e->state,
                                  .gap = (enum sealmq_gap_reason)e->gap, .receiving = e->attached, .attempt = e->attempt,
@@ -140,19 +145,66 @@ static void obey(struct sealmq_client *c, struct now now, const struct engine_ev
     if (e->kind == ENGINE_MOVE || e->kind == ENGINE_DISCONNECTED) lookups_down(c);
 }
 
-/* Of our own account one that can read more is a reason to act; of a contact every change is to be known. */
+static bool identity_read(struct sealmq_client *c, struct state_identity *out)
+{
+    arena_reset(&c->arena);
+    if (state_begin(c->state, STATE_READ) != STATUS_OK) return false;
+    bool read = state_identity_get(c->state, &c->arena, out) == STATUS_OK;
+    state_rollback(c->state);
+    return read;
+}
+
+/* Of our own account another one that can read more is a reason to act; of a contact every change is to be known. */
 static void changed(struct sealmq_client *c, const struct engine_event *e)
 {
     struct state_identity me;
     const struct about about = {.account = e->sender_account, .device = e->subject};
     bool more = e->operation == ENTRY_ADD || e->operation == ENTRY_RESUME;
-    arena_reset(&c->arena);
-    if (state_begin(c->state, STATE_READ) != STATUS_OK) return;
-    bool own = state_identity_get(c->state, &c->arena, &me) == STATUS_OK &&
-               memcmp(&me.account, &e->sender_account, sizeof me.account) == 0;
-    state_rollback(c->state);
-    if (!own || more)
+    bool known = identity_read(c, &me);
+    bool own = known && memcmp(&me.account, &e->sender_account, sizeof me.account) == 0;
+    if (!own || (more && !device_equal(me.device, e->subject)))
         (void)prompt_put(c, own ? SEALMQ_PROMPT_OWN_DEVICES : SEALMQ_PROMPT_CONTACT_DEVICES, &about);
+}
+
+/* ---- put out ---- */
+
+static bool ends(unsigned operation)
+{
+    return operation == ENTRY_SUSPEND || operation == ENTRY_REVOKE;
+}
+
+static void left_note(struct sealmq_client *c, const struct engine_event *e)
+{
+    struct state_identity me;
+    if (e->kind != ENGINE_IDENTITY || e->status != STATUS_OK || !ends(e->operation)) return;
+    if (identity_read(c, &me) && device_equal(me.device, e->subject)) c->left = (enum entry_operation)e->operation;
+}
+
+static enum sealmq_standing own_standing(struct sealmq_client *c)
+{
+    struct sealmq_device_row row = SEALMQ_INIT(struct sealmq_device_row);
+    for (size_t i = 0; sealmq_device_get(c, NULL, i, &row) == SEALMQ_OK; i++)
+        if (row.own) return row.standing;
+    return SEALMQ_STANDING_ACTIVE;
+}
+
+/* A device that is out has signed nothing since: where the last entry that ends one is its own, that one is about itself. */
+static bool log_says_left(struct sealmq_client *c)
+{
+    struct state_identity me;
+    struct sealmq_log log = SEALMQ_INIT(struct sealmq_log);
+    struct sealmq_log_entry entry = SEALMQ_INIT(struct sealmq_log_entry);
+    if (!identity_read(c, &me) || sealmq_log_get(c, NULL, &log) != SEALMQ_OK || own_standing(c) == SEALMQ_STANDING_ACTIVE) return false;
+    for (uint64_t number = log.length; number > 0; number--) {
+        if (sealmq_log_entry_get(c, log.account, number - 1, &entry) != SEALMQ_OK) return false;
+        if (ends((unsigned)entry.operation)) return memcmp(&entry.signer, &me.device, sizeof entry.signer) == 0;
+    }
+    return false;
+}
+
+static void out_tell(struct sealmq_client *c)
+{
+    prompt_push(c, c->left || log_says_left(c) ? SEALMQ_PROMPT_DEVICE_LEFT : SEALMQ_PROMPT_DEVICE_OUT, 0);
 }
 
 static void prompt(struct sealmq_client *c, const struct engine_event *e)
@@ -186,7 +238,7 @@ static void prompt(struct sealmq_client *c, const struct engine_event *e)
     else if (e->kind == ENGINE_LINK && engine_link_view(c->engine).stage == APPROVAL_ASKED)
         prompt_push(c, SEALMQ_PROMPT_LINK_REQUEST, 0);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_REFUSED)
-        prompt_push(c, SEALMQ_PROMPT_DEVICE_OUT, 0);
+        out_tell(c);
     else if (e->kind == ENGINE_STOPPED && e->status == STATUS_ON_HOLD)
         prompt_push(c, SEALMQ_PROMPT_ON_HOLD, 0);
     else if ((e->kind == ENGINE_STOPPED || e->kind == ENGINE_HANDLE_REFUSED) && e->status == STATUS_TOKEN_REFUSED)
@@ -197,6 +249,7 @@ void events_take(struct sealmq_client *c, struct now now)
 {
     struct engine_event event;
     while (engine_next_event(c->engine, &event)) {
+        left_note(c, &event);
         obey(c, now, &event);
         translate(c, &event);
         prompt(c, &event);

@@ -37,12 +37,13 @@ static void receipt_copy(const struct outbox_row *row, struct sealmq_receipt *ou
 static void message_give(struct sealmq_client *c, const struct outbox_row *row, struct sealmq_message *out)
 {
     bool sealed = row->sealed;
+    enum status reason = reason_of_message(row->state, row->reason);
     struct sealmq_message full = {.order = row->order,
                                   .kind = sealed ? SEALMQ_SEALED : SEALMQ_OPAQUE,
                                   .state = (enum sealmq_message_state)row->state,
                                   .stage = (enum sealmq_stage)message_class_of(row->state),
-                                  .reason = (enum sealmq_status)row->reason,
-                                  .prompt = prompt_of_message(row->state, row->reason, sealed),
+                                  .reason = (enum sealmq_status)reason,
+                                  .prompt = prompt_of_message(row->state, reason, sealed),
                                   .created_ms = row->created_ms, .ttl_ms = row->ttl_ms, .attempt = row->attempt,
                                   .expires_ms = row->expires_ms, .accepted = row->level != 0,
                                   .fresh = row->fresh, .parts = c->parts, .part_count = row->part_count};

@@ -24,12 +24,15 @@ static const struct sealmq_prompt PROMPTS[] = {
         "A contact and this home were shown different histories of the contact's keys: do not trust the relay, and compare "
         "with the contact by another way."},
     [SEALMQ_PROMPT_DEVICE_OUT] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
-        "This device was suspended or revoked by a device of its account: it sends and receives nothing. What it has is still "
-        "here, and what it has not sent waits. Suspended, it works again when another device has resumed it; revoked, never. "
-        "If you have not done this, somebody else has one of your devices."},
+        "This device was suspended or revoked, by another device of its account, or with its recovery key: it sends and receives "
+        "nothing. What it has is still here, and what it has not sent waits. Suspended, it works again when another device has "
+        "resumed it; revoked, never. If you have not done this, somebody else has one of your devices, or the recovery key."},
+    [SEALMQ_PROMPT_DEVICE_LEFT] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
+        "This device was suspended or revoked by its own command: it sends and receives nothing. What it has is still here, and "
+        "what it has not sent waits. Suspended, it works again when another device has resumed it; revoked, never."},
     [SEALMQ_PROMPT_CONTACT_UNVERIFIED] = {.severity = SEALMQ_SEVERITY_WARNING, .text =
-        "A contact was verified and is not any more, as something has happened to its keys that nobody verified vouches for. "
-        "Compare with the contact again by another way."},
+        "A contact was verified and is not any more: its keys have changed, and none of the devices that you had verified has "
+        "signed the change. Compare with the contact again by another way."},
     [SEALMQ_PROMPT_LINK_REQUEST] = {.severity = SEALMQ_SEVERITY_DECISION, .text =
         "A device asks to join this account. It will read all messages that come from now on, can send in your name, and can "
         "put out your other devices. Approve it only if it is in your hands and shows this very code."},
@@ -96,10 +99,18 @@ enum sealmq_status sealmq_prompt_get(enum sealmq_prompt_id id, struct sealmq_pro
     return SEALMQ_OK;
 }
 
+enum status reason_of_message(enum message_state state, enum status reason)
+{
+    if (state == MESSAGE_HELD && reason == STATUS_STALE_DEVICES) return STATUS_CONTACT_RECOVERED;
+    if (state == MESSAGE_HELD && reason == STATUS_RELAY_BEHIND) return STATUS_CONTACT_BEHIND;
+    if (state == MESSAGE_REFUSED && reason == STATUS_REFUSED) return STATUS_NO_DEVICES;
+    return reason;
+}
+
 enum sealmq_prompt_id prompt_of_message(enum message_state state, enum status reason, bool sealed)
 {
-    if (state == MESSAGE_HELD && reason == STATUS_RELAY_BEHIND) return SEALMQ_PROMPT_CONTACT_BEHIND;
-    if (state == MESSAGE_HELD && reason == STATUS_STALE_DEVICES) return SEALMQ_PROMPT_CONTACT_REFOUNDED;
+    if (state == MESSAGE_HELD && reason == STATUS_CONTACT_BEHIND) return SEALMQ_PROMPT_CONTACT_BEHIND;
+    if (state == MESSAGE_HELD && reason == STATUS_CONTACT_RECOVERED) return SEALMQ_PROMPT_CONTACT_REFOUNDED;
     if (state == MESSAGE_HELD) return SEALMQ_PROMPT_CONTACT_CHANGED;
     if (state == MESSAGE_UNKNOWN) return SEALMQ_PROMPT_MAY_HAVE_COME;
     return sealed ? SEALMQ_PROMPT_NONE : SEALMQ_PROMPT_NOT_SEALED;

@@ -215,7 +215,7 @@ static enum status row_tell_in(struct engine *e, struct now now, struct outbox_r
     if (end->status == STATUS_OK) return outbox_later_in(e, now, row, STATUS_OK, delay);
     bool keeps = row->attempt > 0; /* what was accepted is not held, nor are its resends */
     if (keeps || end->event == MESSAGE_EVENT_REFUSE) return outbox_refuse_in(e, now, row, end->status);
-    return outbox_step_in(e, now, row, end->event, end->status);
+    return outbox_step_in(e, now, row, end->event, has_target(row) ? hold_fork_reason(e, row->target) : end->status);
 }
 
 static enum status lookup_tell_in(struct engine *e, struct now now, size_t lookup, const struct lookup_end *end)

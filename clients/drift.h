@@ -22,6 +22,8 @@ void hold_lift(struct contact *c);
 enum status hold_lift_in(struct engine *e, struct now now, struct account_id account) MUST_USE;
 /* hold_reason: of a message that is held for it. */
 enum status hold_reason(enum loss why);
+/* hold_fork_reason: of one whose target is seen to have another history: BAD_ENTRY where that is our own account, no contact. */
+enum status hold_fork_reason(const struct engine *e, struct account_id account);
 
 /* ---- outbox.c ---- */
 

@@ -35,12 +35,17 @@ bool hold_begin(struct engine *e, struct now now, struct contact *c, enum loss w
 enum status hold_reason(enum loss why)
 {
     switch (why) {
-    case LOSS_RECOVERY: return STATUS_STALE_DEVICES;
-    case LOSS_ROLLBACK: return STATUS_RELAY_BEHIND;
+    case LOSS_RECOVERY: return STATUS_CONTACT_RECOVERED;
+    case LOSS_ROLLBACK: return STATUS_CONTACT_BEHIND;
     case LOSS_NONE:
     case LOSS_FORK: break;
     }
-    return STATUS_BAD_ENTRY;
+    return STATUS_CONTACT_FORKED;
+}
+
+enum status hold_fork_reason(const struct engine *e, struct account_id account)
+{
+    return is_own(e, account) ? STATUS_BAD_ENTRY : hold_reason(LOSS_FORK);
 }
 
 enum status hold_rows_in(struct engine *e, struct now now, const struct contact *c)

@@ -110,7 +110,13 @@ enum sealmq_status {
     SEALMQ_LOCKED = 133,         /* another process holds this */
     SEALMQ_STATE = 134,          /* not possible in this state */
     SEALMQ_TIMEOUT = 135,        /* the time given has passed */
-    SEALMQ_NO_PREKEYS = 136      /* a device of the recipient has left no keys yet: what is for it waits until it was online, or is removed */
+    SEALMQ_NO_PREKEYS = 136,     /* a device of the recipient has left no keys yet: what is for it waits until it was online, or is removed */
+    /* why a message is held: sealmq_release, or sealmq_verify_set, lets it go */
+    SEALMQ_CONTACT_RECOVERED = 137, /* the contact's account was recovered */
+    SEALMQ_CONTACT_FORKED = 138, /* the relay shows another history of the contact's keys */
+    SEALMQ_CONTACT_BEHIND = 139, /* the relay does not show all of the contact's keys */
+    /* why a message is refused */
+    SEALMQ_NO_DEVICES = 140      /* no device of the recipient takes messages at present: all are suspended or revoked */
 };
 
 /* sealmq_status_name, sealmq_status_meaning: static text, "id_time" and one line for a person; "?" outside the list. */

@@ -65,7 +65,8 @@ SEALMQ_API const char *sealmq_obstacle_meaning(enum sealmq_obstacle obstacle);
 SEALMQ_API enum sealmq_status sealmq_device_name_check(const char *name, size_t len) SEALMQ_MUST_USE;
 
 /* sealmq_device_get: the device of number `index`, from 0 in order of joining, of this account, or of the one that this
- * home knows by `handle`, as this home holds its log. Uses the disk. OK; NOT_FOUND: no more, or no such account. */
+ * home knows by `handle`, as this home holds its log; this device itself, where it has put itself out and the relay has told
+ * that to this client, as it has wished. Uses the disk. OK; NOT_FOUND: no more, or no such account. */
 SEALMQ_API enum sealmq_status sealmq_device_get(struct sealmq_client *client, const char *handle, size_t index,
                                                 struct sealmq_device_row *out) SEALMQ_MUST_USE;
 

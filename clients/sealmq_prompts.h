@@ -22,7 +22,7 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_MESSAGES_LOST = 6,   /* messages to this device will not come */
     SEALMQ_PROMPT_HOME_COPIED = 7,     /* this home was set back, or a copy of it is in use; with each open until _seen */
     SEALMQ_PROMPT_CONTACT_FORKED = 8,  /* a contact says that its keys have another history than we were shown */
-    SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked: with SEALMQ_EVENT_STOPPED */
+    SEALMQ_PROMPT_DEVICE_OUT = 9,      /* this device was suspended or revoked by another, or with the recovery key: with SEALMQ_EVENT_STOPPED */
     SEALMQ_PROMPT_CONTACT_UNVERIFIED = 10, /* a contact was verified and is not any more: see sealmq_verify.h */
     SEALMQ_PROMPT_LINK_REQUEST = 11,   /* a device asks to join this account: sealmq_link.h; sealmq_approve_answer */
     SEALMQ_PROMPT_LINKED = 12,         /* this device has joined an account: with SEALMQ_EVENT_LINKED */
@@ -39,7 +39,8 @@ enum sealmq_prompt_id {
     SEALMQ_PROMPT_CONTACT_REFOUNDED = 27, /* a message is held: the contact's recovery key has brought in a device */
     SEALMQ_PROMPT_OWN_DEVICES = 28,    /* our own account has a device more: SEALMQ_EVENT_CONTACT */
     SEALMQ_PROMPT_CONTACT_SILENT = 29, /* a contact's devices have said nothing of its keys for two weeks */
-    SEALMQ_PROMPT_WEAK_SESSION = 30    /* a device had no one-time prekey left: less secrecy until it has answered */
+    SEALMQ_PROMPT_WEAK_SESSION = 30,   /* a device had no one-time prekey left: less secrecy until it has answered */
+    SEALMQ_PROMPT_DEVICE_LEFT = 31     /* this device was suspended or revoked, and has asked for that itself: with SEALMQ_EVENT_STOPPED */
 };
 
 /* A prompt as data: id for translations and logic, text in English for where there is none. */

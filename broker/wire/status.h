@@ -49,7 +49,13 @@ enum status_action {
     X(LOCKED, 133, "locked", RETRY, "another process owns this")                                   \
     X(STATE, 134, "state", GIVE_UP, "not possible in this state")                                  \
     X(TIMEOUT, 135, "timeout", RETRY, "the time given has passed")                                 \
-    X(NO_PREKEYS, 136, "no_prekeys", RETRY, "a device of the recipient has left no keys: until it was online, or is removed")
+    X(NO_PREKEYS, 136, "no_prekeys", RETRY, "a device of the recipient has left no keys: until it was online, or is removed")      \
+    X(CONTACT_RECOVERED, 137, "contact_recovered", GIVE_UP, "the contact's account was recovered: compare with him, then release or verify") \
+    X(CONTACT_FORKED, 138, "contact_forked", GIVE_UP,                                                                          \
+      "the relay shows another history of the contact's keys: compare with him, then release or verify")                       \
+    X(CONTACT_BEHIND, 139, "contact_behind", GIVE_UP,                                                                          \
+      "the relay does not show all of the contact's keys: ask him by another way, then release or verify")                     \
+    X(NO_DEVICES, 140, "no_devices", GIVE_UP, "no device of the recipient takes messages at present: all are suspended or revoked")
 
 enum status {
 #define X(NAME, code, text, action, meaning) STATUS_##NAME = code,

@@ -13,6 +13,7 @@ struct access_call {
     const char *name; /* of whom; NULL: of nobody */
     struct sealmq_account account;
     enum sealmq_status status; /* what it said against what it was told */
+    size_t shown;              /* rows of a list */
 };
 
 /* What a call does. */
@@ -194,12 +195,22 @@ static int rows_show(struct access_call *q, next_fn *next, json_t *list)
     enum sealmq_status s;
     while ((s = next(q->device.client, &after, &row)) == SEALMQ_OK) {
         after = row.account;
+        q->shown++;
         if (list)
             ENSURE(json_array_append_new(list, row_json(&row)) == 0);
         else
             row_print(&row);
     }
     return s == SEALMQ_NOT_FOUND ? EXIT_OK : device_fail(&q->device, s);
+}
+
+static void list_end(const struct access_call *q, bool requests, bool on)
+{
+    if (!requests && !q->shown) fprintf(stderr, "nobody is blocked or allowed\n");
+    if (requests && !on)
+        fprintf(stderr, "%srequests are off: everybody who is not blocked may write; requests on turns them on\n",
+                q->shown ? "" : "no requests; ");
+    if (requests && on && !q->shown) fprintf(stderr, "no requests; requests are on\n");
 }
 
 static int list_print(struct access_call *q, next_fn *next, const char *what)
@@ -212,8 +223,7 @@ static int list_print(struct access_call *q, next_fn *next, const char *what)
         json_t *object = json_pack("{s:o, s:b, s:b}", what, list, "on", requests.on, "fresh", q->device.fresh);
         return output_json(object) && !failed ? EXIT_OK : EXIT_FAILED;
     }
-    if (next == sealmq_request_next && !requests.on)
-        fprintf(stderr, "requests are off: everybody who is not blocked may write; requests on turns them on\n");
+    if (!failed) list_end(q, next == sealmq_request_next, requests.on);
     if (!q->device.fresh) fprintf(stderr, "as last known here: %s\n", device_hint(&q->device, &connection));
     return failed;
 }

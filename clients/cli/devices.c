@@ -73,9 +73,10 @@ static int subject_find(struct devices_call *q, const char *name)
         found++;
     }
     if (found == 1) return EXIT_OK;
-    return command_fail(c, EXIT_FAILED,
-                        found ? "%zu devices are called or begin with %.64s: give more of the id that devices prints"
-                              : "%zu devices of this account are called %.64s: devices lists them",
+    if (!found)
+        return command_fail(c, EXIT_FAILED, "no device of this account is called %.64s: devices lists them",
+                            name[0] ? name : "nothing");
+    return command_fail(c, EXIT_FAILED, "%zu devices are called or begin with %.64s: give more of the id that devices prints",
                         found, name);
 }
 

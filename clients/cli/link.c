@@ -41,7 +41,7 @@ static int code_show(struct link_call *q)
     if (q->command->json)
         return output_json(json_pack("{s:s, s:s, s:s, s:s}", "state", "code", "code", v->code, "qr", v->qr, "expires", expires))
                    ? EXIT_OK : EXIT_FAILED;
-    qr_print(v->qr);
+    if (isatty(STDOUT_FILENO)) qr_print(v->qr);
     printf("%s\n\nOn a device of the account:  sealmq devices approve %s\n"
            "Whoever has this code can answer in its place: show it to nobody else. It is good until %s.\n",
            v->code, v->code, expires);

@@ -31,6 +31,7 @@ static void event_note(struct device *d, const struct sealmq_event *event)
     if (event->kind != SEALMQ_EVENT_PROMPT) return;
     if (event->prompt == SEALMQ_PROMPT_RELAY_FORKED || event->prompt == SEALMQ_PROMPT_CONTACT_FORKED ||
         event->prompt == SEALMQ_PROMPT_HOME_COPIED || event->prompt == SEALMQ_PROMPT_DEVICE_OUT ||
+        event->prompt == SEALMQ_PROMPT_DEVICE_LEFT ||
         event->prompt == SEALMQ_PROMPT_CONTACT_UNVERIFIED || event->prompt == SEALMQ_PROMPT_OWN_DEVICES ||
         event->prompt == SEALMQ_PROMPT_CONTACT_SILENT || event->prompt == SEALMQ_PROMPT_WEAK_SESSION ||
         event->prompt == SEALMQ_PROMPT_RECOVERY_USED || event->prompt == SEALMQ_PROMPT_RECOVERY_CHANGED ||

@@ -99,7 +99,10 @@ static void status_print(const struct recovery_call *r)
                                                                        : ", on another device");
     if (r->now.used_ms) {
         output_time(r->now.used_ms, at);
-        printf("  used %llu times, last %s\n", (unsigned long long)r->now.uses, at);
+        if (r->now.uses == 1)
+            printf("  used once, %s\n", at);
+        else
+            printf("  used %llu times, last %s\n", (unsigned long long)r->now.uses, at);
     }
     printf("With the key and nothing else a new device comes into the account: recovery restore\n"
            "It brings back the account and its name%s. It does not bring back %s, and contacts\n"

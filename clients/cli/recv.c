@@ -64,6 +64,16 @@ static bool has_news(void *self)
 
 /* ---- showing one ---- */
 
+/* Most often the relay has not taken them, as after a block, and nothing is amiss. */
+static void missing_print(uint64_t count)
+{
+    if (count == 1)
+        printf("(one message written before the next one has not come: it was not let in, is late, or was lost)\n");
+    else
+        printf("(%" PRIu64 " messages written before the next one have not come: they were not let in, are late, or were lost)\n",
+               count);
+}
+
 static bool message_print(struct recv *r, const struct sealmq_received *received)
 {
     char from[SENDER_NAME_MAX];
@@ -77,9 +87,7 @@ static bool message_print(struct recv *r, const struct sealmq_received *received
         sender_name(&r->senders, &r->device, &r->watch, received, payload.handle, from);
     progress_end(&r->device.progress);
     if (r->device.command->json) return output_json(received_json(received, from, payload.text));
-    if (received->missing)
-        printf("(%" PRIu64 " sealed before the next one have not come: refused, lost, or still on their way)\n",
-               received->missing);
+    if (received->missing) missing_print(received->missing);
     if (received->request) printf("(request) ");
     if (received->kind == SEALMQ_OPAQUE) printf("(not sealed) ");
     received_print(received, from, payload.text);

@@ -80,10 +80,10 @@ static int relay_register(struct registering *r, long long timeout_s)
 
 /* ---- the result ---- */
 
-static int result_json(const struct sealmq_identity *me, const char *account, const char *device)
+static int result_json(const struct sealmq_identity *me, const char *account, const char *device, bool recovery)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "id", account, "state", "registered", "handle",
-                               me->handle, "account", account, "device", device, "sealed", 1);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "id", account, "state", "registered", "handle",
+                               me->handle, "account", account, "device", device, "sealed", 1, "recovery", recovery);
     return output_json(object) ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -95,9 +95,11 @@ static int result_print(const struct registering *r)
     struct sealmq_recovery recovery = SEALMQ_INIT(struct sealmq_recovery);
     sealmq_account_text(me->account, account);
     sealmq_device_text(me->device, device);
-    if (r->device.command->json) return result_json(me, account, device);
+    bool known = sealmq_recovery_get(r->device.client, &recovery) == SEALMQ_OK;
+    bool set = known && recovery.mode != SEALMQ_RECOVERY_NONE;
+    if (r->device.command->json) return result_json(me, account, device, set);
     printf("%s is registered\n  account  %s\n  device   %s\n", me->handle, account, device);
-    if (sealmq_recovery_get(r->device.client, &recovery) != SEALMQ_OK || recovery.mode != SEALMQ_RECOVERY_NONE) return EXIT_OK;
+    if (!known || set) return EXIT_OK;
     if (sealmq_prompt_get(SEALMQ_PROMPT_NO_RECOVERY, &prompt) == SEALMQ_OK &&
         printf("%s\nTo set one: recovery setup\n", prompt.text) > 0 && fflush(stdout) == 0)
         (void)sealmq_prompt_seen(r->device.client, prompt.id); /* else it is told again, by whoever opens next */

@@ -181,7 +181,9 @@ static int result_print(const struct restore_call *r)
                                    (json_int_t)r->backup.messages);
         return output_json(object) ? EXIT_OK : EXIT_FAILED;
     }
-    printf("The account is back\n  handle   %s\n  account  %s\n  device   %s (this one)\n", me->handle, account, device);
+    printf("The account is back\n");
+    if (me->handle[0]) printf("  handle   %s\n", me->handle);
+    printf("  account  %s\n  device   %s (this one)\n", account, device);
     output_time(r->backup.made_ms, made);
     if (r->backup.stage == SEALMQ_BACKUP_DONE)
         printf("Its contacts are those of the backup of %s: %u. A relay may give an older one than the last: look at its date.\n",

@@ -143,7 +143,7 @@ static int refused_tell(const struct send *s)
     if (m->reason == SEALMQ_TOKEN_REFUSED) remedy = ": the relay may be showing somebody else's account";
     if (m->reason == SEALMQ_ID_REUSED) remedy = ": send it under another id";
     return command_fail(s->device.command, EXIT_FAILED, "not sent to %s (%s: %s)%s", m->handle,
-                        sealmq_status_name(m->reason), sealmq_status_meaning(m->reason), remedy);
+                        sealmq_status_name(m->reason), show_reason(m, &s->device.me), remedy);
 }
 
 static const char *why_it_waits(struct send *s, struct sealmq_connection *connection)

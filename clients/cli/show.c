@@ -185,13 +185,19 @@ static void receipt_print(const struct sealmq_message *m)
     printf("  receipt    %s at %s: store %s term %s commit %" PRIu64 "\n", level_name(m), at, store, term, r->commit);
 }
 
+const char *show_reason(const struct sealmq_message *m, const struct sealmq_identity *me)
+{
+    bool own = memcmp(&m->account, &me->account, sizeof m->account) == 0;
+    return own && m->reason == SEALMQ_NO_DEVICES ? "this account has no other device that takes messages" : sealmq_status_meaning(m->reason);
+}
+
 void show_print(const struct sealmq_message *m, const struct sealmq_identity *me, enum show how)
 {
     char name[SHOW_NAME_MAX], text[SEALMQ_REFERENCE_TEXT_LEN + 1];
     show_name(m, name);
     printf("%s  %-9s  to %s", name, sealmq_message_state_name(m->state), m->handle);
     if (m->reason != SEALMQ_OK)
-        printf("  (%s: %s)", sealmq_status_name(m->reason), sealmq_status_meaning(m->reason));
+        printf("  (%s: %s)", sealmq_status_name(m->reason), show_reason(m, me));
     printf("\n");
     if (how == SHOW_SHORT) return;
     if (strcmp(name, m->key) != 0) printf("  your id    %s\n", m->key);

@@ -15,6 +15,8 @@ void show_name(const struct sealmq_message *message, char out[SHOW_NAME_MAX]);
 /* show_json: {"id","state","to",...}; the caller owns it. With SHOW_ALL the message is the last one that was read. */
 json_t *show_json(const struct sealmq_message *message, const struct sealmq_identity *me, enum show how);
 
+/* show_reason: why it is as it is, one line; static. */
+const char *show_reason(const struct sealmq_message *message, const struct sealmq_identity *me);
 /* show_print: lines on standard output; as show_json. */
 void show_print(const struct sealmq_message *message, const struct sealmq_identity *me, enum show how);
 

@@ -1,5 +1,6 @@
 /* verify: comparing with a contact over a way that is not the relay, and the user's word about it. The relay is asked
- * only for what is not here: who somebody is, and the newer keys that a scanned text tells of. Shows a number for
+ * only for what is not here: who somebody is, and the newer keys that a scanned text tells of; what was held until the two have
+ * compared is sent. Shows a number for
  * people and a text for a scanner; --scan takes what the contact's device shows.
  * Invariant: nobody is verified but by a scan that matches or by --yes. */
 #include "clients/cli/loop.h"
@@ -19,6 +20,8 @@ struct verify {
     enum sealmq_verdict verdict;
     enum sealmq_status status; /* of the last scan */
     uint64_t scan_ms;
+    long long timeout_s;
+    size_t freed, unsent; /* messages to the contact that were held until now; of them, what the relay has not accepted yet */
 };
 
 static int contact_fail(struct verify *v, enum sealmq_status s)
@@ -92,10 +95,63 @@ static int contact_again(struct verify *v)
     return s == SEALMQ_OK ? EXIT_OK : contact_fail(v, s);
 }
 
+/* ---- the mark, and what waited for it ---- */
+
+/* Messages to the contact: those that are held, or those that are to be accepted. */
+static size_t messages_count(struct verify *v, bool held)
+{
+    struct sealmq_message m = SEALMQ_INIT(struct sealmq_message);
+    size_t count = 0;
+    for (uint64_t after = 0; sealmq_outbox_next(v->device.client, SEALMQ_STAGE_ANY, after, &m) == SEALMQ_OK; after = m.order) {
+        bool is = held ? m.state == SEALMQ_MESSAGE_HELD : m.stage == SEALMQ_STAGE_SENDING;
+        count += is && memcmp(&m.account, &v->contact.account, sizeof m.account) == 0;
+    }
+    return count;
+}
+
+static bool are_accepted(void *self)
+{
+    return messages_count(self, false) == 0;
+}
+
+static int freed_send(struct verify *v)
+{
+    const struct loop_watch watch = {v, NULL, are_accepted};
+    int failed = connect_once(v);
+    if (failed) return failed;
+    v->device.waiting = "waiting for the relay to accept what was held";
+    enum loop_end end = loop_run(&v->device, &watch, loop_deadline_ms(v->timeout_s));
+    progress_end(&v->device.progress);
+    v->unsent = messages_count(v, false);
+    return end == LOOP_DONE || end == LOOP_TIMEOUT ? EXIT_OK : loop_fail(&v->device, end);
+}
+
 static int mark(struct verify *v, bool verified)
 {
+    size_t held = messages_count(v, true);
     enum sealmq_status s = sealmq_verify_set(v->device.client, v->contact.account, verified);
-    return s == SEALMQ_OK ? EXIT_OK : contact_fail(v, s);
+    if (s != SEALMQ_OK) return contact_fail(v, s);
+    size_t left = messages_count(v, true);
+    v->freed = held > left ? held - left : 0;
+    return v->freed ? freed_send(v) : EXIT_OK;
+}
+
+static void freed_print(const struct verify *v)
+{
+    if (!v->freed || v->unsent) return;
+    if (v->freed == 1)
+        printf("the message that was held for this is sent\n");
+    else
+        printf("the %zu messages that were held for this are sent\n", v->freed);
+}
+
+static int unsent_tell(struct verify *v)
+{
+    struct sealmq_connection connection;
+    if (!v->unsent) return EXIT_OK;
+    return command_fail(v->device.command, EXIT_QUEUED,
+                        "what was held for this is kept, not accepted yet (%s); outbox --flush tries again",
+                        device_hint(&v->device, &connection));
 }
 
 /* ---- what the other side shows ---- */
@@ -175,6 +231,7 @@ static int result_json(const struct verify *v, const char *number, const char *t
         ENSURE(json_object_set_new(object, "lost", json_string(sealmq_loss_name(contact->loss))) == 0);
         ENSURE(json_object_set_new(object, "lost_at", json_string(at)) == 0);
     }
+    if (v->freed) ENSURE(json_object_set_new(object, "released", json_integer((json_int_t)v->freed)) == 0);
     if (v->scan != NULL)
         ENSURE(json_object_set_new(object, "verdict", json_string(sealmq_verdict_name(v->verdict))) == 0);
     return output_json(object) ? EXIT_OK : EXIT_FAILED;
@@ -202,6 +259,7 @@ static int result_print(struct verify *v, bool whole)
     if (s != SEALMQ_OK) return contact_fail(v, s);
     if (v->device.command->json) return result_json(v, number, text);
     mark_print(v);
+    freed_print(v);
     if (!whole) return EXIT_OK;
     printf("  number  %.35s\n          %s\n  text    %s\n", number, number + 36, text);
     if (isatty(STDOUT_FILENO)) qr_print(text);
@@ -219,7 +277,8 @@ static int verify_do(struct verify *v, long long timeout_s)
     if (!failed && (yes || clear)) failed = mark(v, yes);
     if (!failed) failed = contact_again(v);
     if (!failed) failed = result_print(v, v->scan == NULL && !yes && !clear);
-    return failed ? failed : verdict_tell(v);
+    if (!failed) failed = verdict_tell(v);
+    return failed ? failed : unsent_tell(v);
 }
 
 int verify_run(struct command *c)
@@ -233,6 +292,7 @@ int verify_run(struct command *c)
     if (sealmq_handle_check(v.name, strlen(v.name)) != SEALMQ_OK)
         return command_fail(c, EXIT_USAGE, "a name is 1 to %u bytes of UTF-8 without spaces, control characters or '/'",
                             SEALMQ_HANDLE_MAX);
+    v.timeout_s = timeout_s;
     int failed = device_open(&v.device, c, false, 0);
     if (!failed) failed = verify_do(&v, timeout_s);
     loop_leave(&v.device, &(struct loop_watch){.self = NULL}, 1000);

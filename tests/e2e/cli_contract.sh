@@ -9,7 +9,7 @@ relay_start
 # init: the keys stay, the handle is one's own.
 INIT=(init --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub")
 as alice 0 --json "${INIT[@]}" --handle alice
-lines 1; json_lines; out_has '"state":"registered"'; out_has '"handle":"alice"'; out_has '"sealed":true'
+lines 1; json_lines; out_has '"state":"registered"'; out_has '"handle":"alice"'; out_has '"sealed":true'; out_has '"recovery":false'
 ALICE="$(field account)"
 as alice 0 --json "${INIT[@]}" --handle alice;    equal "$(field account)" "$ALICE" "init again"
 as bob 0 "${INIT[@]}" --handle bob;               out_has "bob"

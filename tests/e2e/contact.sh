@@ -20,7 +20,9 @@ refused() {
 say carol bob "hello bob"
 take bob "hello bob"
 as bob 0 --json block;                      lines 1; out_has '"accounts":[]'; out_has '"on":false'
-as bob 0 --json requests;                   out_has '"requests":[]'; out_has '"on":false'
+as bob 0 --json requests;                   out_has '"requests":[]'; out_has '"on":false'; err_silent
+as bob 0 block;                             lines 0; one_error; err_has "nobody is blocked or allowed"
+as bob 0 requests;                          lines 0; one_error; err_has "no requests; requests are off"
 
 # Bob blocks carol while she follows: she sees nothing of it but that he takes no more.
 "$BIN/sealmq" --home "$DIR/carol" --json recv --follow > "$DIR/follow" 2> "$DIR/follow.err" &
@@ -52,12 +54,15 @@ as bob 0 block "$CAROL";                    out_has "does not say why"
 take_none bob 2
 as phone 0 unblock carol
 say carol bob "good again"
-take bob "before the second block"; take bob "good again"
+as bob 0 recv --timeout 10;                 out_has "before the second block"
+out_has "(2 messages written before the next one have not come: they were not let in"
+take bob "good again"
 as bob 0 --json block;                      out_has '"accounts":[]'
 
 # Requests: whom bob has written to goes on; a stranger has one message.
 as bob 0 requests on;                       lines 2; out_has "requests are on"
 as phone 0 --json requests;                 out_has '"on":true'
+as phone 0 requests;                        lines 0; one_error; err_has "no requests; requests are on"
 as bob 0 block;                             out_has "$CAROL  allowed  carol"
 say carol bob "still allowed"
 take bob "still allowed"; out_has '"request":false'

@@ -36,7 +36,7 @@ as alice 2 devices rename "$SECOND" "two  spaces"; one_error
 as alice 2 devices rename "$SECOND";        one_error
 as alice 2 devices remove "$SECOND";        one_error
 as alice 2 devices list "$SECOND";          one_error
-as alice 1 devices suspend nothing;         one_error
+as alice 1 devices suspend nothing;         one_error; err_has "no device of this account is called nothing"
 as alice 1 devices suspend "";              one_error
 as alice 0 devices rename "$FIRST" "the blue phone"
 as alice 1 devices suspend "the blue phone"; one_error; err_has "2 devices"
@@ -50,7 +50,7 @@ event_wait device_ended
 event_wait sessions_cut '"sessions":1,"cut_ms":[0-9]+'
 ctl 0 --json status;                        out_has '"ended":1'; out_has '"ended_ms_max":'
 as alice 1 devices suspend "the blue phone"; one_error; err_has "already"
-as phone 1 recv --timeout 5;                err_has "suspended or revoked"; err_has "warning: This device was suspended or revoked"
+as phone 1 recv --timeout 5;                err_has "suspended or revoked"; err_has "warning: This device was suspended or revoked, by another"
 as phone 1 send bob "written while suspended"; err_has "suspended or revoked"
 as phone 0 --json outbox;                   lines 1; out_has '"reason":"refused"'
 as phone 0 --json devices;                  out_has '"fresh":false'
@@ -73,8 +73,10 @@ kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/shown.
 as phone 0 devices suspend "$SECOND"
 as alice 0 --json devices;                  out_has "\"device\":\"$SECOND\",\"name\":\"the blue phone\",\"standing\":\"suspended\""
 as phone 1 devices resume "$SECOND";        err_has "suspended or revoked"
-as alice 0 devices resume "$SECOND"
-as phone 0 --json devices;                  out_has '"fresh":true'; out_lacks "suspended"
+as phone 1 recv --timeout 5;                err_has "suspended or revoked by its own command"; err_lacks "somebody else"
+as phone 0 --json devices;                  out_has "\"device\":\"$SECOND\",\"name\":\"the blue phone\",\"standing\":\"suspended\",\"own\":true"
+as alice 0 devices resume "$SECOND";        err_lacks "revoke it now"
+as phone 0 --json devices;                  out_has '"fresh":true'; out_lacks "suspended"; err_lacks "revoke it now"
 
 # Both have something to say while the relay is away. Who comes second says it behind the other.
 relay_stop
@@ -121,7 +123,10 @@ as alice 1 devices revoke "$FIRST" --yes;   one_error; err_has "--last"
 as alice 1 devices suspend "$FIRST";        one_error; err_has "last active device"
 take_none alice 0
 as alice 0 devices revoke "$FIRST" --yes --last
-as alice 1 recv --timeout 5;                err_has "suspended or revoked"
-as bob 1 send alice "to nobody"
+as alice 1 recv --timeout 5;                err_has "suspended or revoked by its own command"; err_lacks "somebody else"
+as alice 0 --json devices;                  out_has "\"device\":\"$FIRST\",\"name\":\"\",\"standing\":\"revoked\",\"own\":true"
+as bob 1 --json send alice "to nobody";     out_has '"reason":"no_devices"'
+as bob 1 send alice "to nobody";            err_has "no device of the recipient takes messages at present"; err_lacks "not allowed"
+as bob 0 status "$(sed 's/ .*//;q' "$DIR/out")"; out_has "no device of the recipient takes messages at present"
 
 done_well

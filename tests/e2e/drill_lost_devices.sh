@@ -51,14 +51,17 @@ as new 0 --json recovery;                   out_has '"uses":1'
 as new 4 recv --timeout 1;                  lines 0
 
 # The thief's copy of the home is put out, and says so to whoever has it.
-as stolen 1 recv --timeout 10;              err_has "suspended or revoked"
+as stolen 1 recv --timeout 10;              err_has "suspended or revoked"; err_has "or with its recovery key"
 
 # What was written to the lost device does not come; its sender and support can see that. What is written now waits until its
 # writer has asked the user by another way, and comes then.
 as bob 0 --json status "$LOST_ID";          out_lacks '"state":"settled"'
 ctl 0 --json explain "$LOST";               out_lacks '"code":"settled"'
 as bob 1 --json send alice "are you back";  out_has '"state":"held"'; err_has "account was recovered"
-as bob 0 release "$(field id)"
+out_has '"reason":"contact_recovered"'
+ID="$(field id)"
+as bob 0 outbox;                            out_has "the contact's account was recovered: compare with him"; out_lacks "device list"
+as bob 0 release "$ID"
 take new "are you back"
 say new bob "it is me"
 take bob "it is me"
@@ -67,6 +70,8 @@ take bob "it is me"
 as bob 0 verify alice;                      out_has "was verified, and is not any more"; out_has "(recovery)"
 as carol 1 send alice "and from me";        err_has "account was recovered"
 wait_for "carol's mark is lost" eval 'as carol 0 verify alice; grep -q "(recovery)" "$DIR/out"'
+as carol 0 verify alice --yes;              out_has "alice is verified"; out_has "the message that was held for this is sent"
+take new "and from me"
 
 # Nothing of the key is anywhere: not on the relay, not in a home, not in what was printed for support.
 ctl 0 --json events --limit 64

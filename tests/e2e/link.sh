@@ -186,6 +186,10 @@ link_ended shelf 1
 as other 2 link --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --name "a/b"; one_error
 as other 3 link --relay "tcp://127.0.0.1:1" --server-key "$RELAY/server.pub" --timeout 1; one_error; err_has "no relay answers"
 
+# Into a pipe: the code, and nothing that only a terminal can show.
+as other 3 link --relay "tcp://127.0.0.1:$PORT" --server-key "$RELAY/server.pub" --timeout 1; out_has "sealmq devices approve"
+out_lacks $'\033'
+
 # The relay has seen no code.
 for code in "${CODE}" "${CODE//-/}"; do
     ! grep -rqa -- "$code" "$RELAY" || fail "the relay knows the code"

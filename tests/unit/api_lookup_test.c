@@ -175,3 +175,32 @@ Test(api, a_prompt_that_finds_the_ring_full_is_not_taken_for_told)
     cr_assert(told);
     client_fini(&c);
 }
+
+/* ---- a message's reason ---- */
+
+Test(message, is_held_for_its_contact_in_rows_of_earlier_versions_too)
+{
+    static const struct {
+        enum status kept, told;
+        enum sealmq_prompt_id prompt;
+    } rows[] = {
+        {STATUS_STALE_DEVICES, STATUS_CONTACT_RECOVERED, SEALMQ_PROMPT_CONTACT_REFOUNDED},
+        {STATUS_CONTACT_RECOVERED, STATUS_CONTACT_RECOVERED, SEALMQ_PROMPT_CONTACT_REFOUNDED},
+        {STATUS_RELAY_BEHIND, STATUS_CONTACT_BEHIND, SEALMQ_PROMPT_CONTACT_BEHIND},
+        {STATUS_CONTACT_BEHIND, STATUS_CONTACT_BEHIND, SEALMQ_PROMPT_CONTACT_BEHIND},
+        {STATUS_CONTACT_FORKED, STATUS_CONTACT_FORKED, SEALMQ_PROMPT_CONTACT_CHANGED},
+        {STATUS_BAD_ENTRY, STATUS_BAD_ENTRY, SEALMQ_PROMPT_CONTACT_CHANGED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cr_assert_eq(reason_of_message(MESSAGE_HELD, rows[i].kept), rows[i].told, "%zu", i);
+        cr_assert_eq(prompt_of_message(MESSAGE_HELD, rows[i].told, true), rows[i].prompt, "%zu", i);
+    }
+    cr_assert_eq(reason_of_message(MESSAGE_REFUSED, STATUS_STALE_DEVICES), STATUS_STALE_DEVICES);
+    cr_assert_eq(reason_of_message(MESSAGE_QUEUED, STATUS_RELAY_BEHIND), STATUS_RELAY_BEHIND);
+}
+
+Test(message, is_refused_where_nobody_is_there_and_not_for_its_writer)
+{
+    cr_assert_eq(reason_of_message(MESSAGE_REFUSED, STATUS_REFUSED), STATUS_NO_DEVICES);
+    cr_assert_eq(reason_of_message(MESSAGE_QUEUED, STATUS_REFUSED), STATUS_REFUSED, "this device was put out");
+}

@@ -88,16 +88,16 @@ ENGINE_TEST(hold, a_device_of_the_recovery_key_holds_what_was_not_accepted)
 {
     struct anew a;
     anew_begin(f, &a);
-    held_for(f, a.sent.order, STATUS_STALE_DEVICES);
-    held_for(f, a.waits.order, STATUS_STALE_DEVICES);
+    held_for(f, a.sent.order, STATUS_CONTACT_RECOVERED);
+    held_for(f, a.waits.order, STATUS_CONTACT_RECOVERED);
     cr_assert_eq(state_of(f, a.accepted.order), MESSAGE_ACCEPTED, "what is at the relay is not touched");
     cr_assert_eq(said_count(f, KIND_SEND), 0u);
     restart(f);
     bind_session(f);
     struct outbox_row later = write_to(f, "bob", "later", NULL);
     pass(f, 60000);
-    held_for(f, later.order, STATUS_STALE_DEVICES);
-    held_for(f, a.sent.order, STATUS_STALE_DEVICES);
+    held_for(f, later.order, STATUS_CONTACT_RECOVERED);
+    held_for(f, a.sent.order, STATUS_CONTACT_RECOVERED);
     cr_assert_eq(said_count(f, KIND_SEND), 0u);
     cr_assert_eq(held_in(f->state, f->bob.account).hold, LOSS_RECOVERY);
 }
@@ -122,7 +122,7 @@ ENGINE_TEST(hold, the_release_of_one_lets_all_go_and_does_not_ask_again)
     recovery_adds(f, 6, a.sk); /* another one is another question */
     struct msg_stale stale = stale_since(f, 3);
     answer_stale(f, &s, &stale);
-    held_for(f, later.order, STATUS_STALE_DEVICES);
+    held_for(f, later.order, STATUS_CONTACT_RECOVERED);
 }
 
 ENGINE_TEST(hold, who_is_verified_gets_what_waited)
@@ -132,7 +132,7 @@ ENGINE_TEST(hold, who_is_verified_gets_what_waited)
     anew_begin(f, &a);
     ok(engine_verify(f->e, f->now, f->bob.account, false));
     turn(f);
-    held_for(f, a.waits.order, STATUS_STALE_DEVICES);
+    held_for(f, a.waits.order, STATUS_CONTACT_RECOVERED);
     ok(engine_verify(f->e, f->now, f->bob.account, true));
     turn(f);
     said_send(f, &s);
@@ -205,8 +205,8 @@ ENGINE_TEST(hold, a_log_that_is_set_back_and_does_not_mend_holds_the_message)
     set_back(f, 3);
     cr_assert_neq(state_of(f, row.order), MESSAGE_HELD, "it may have lost them more than once");
     set_back(f, 1);
-    held_for(f, row.order, STATUS_RELAY_BEHIND);
-    held_for(f, write_to(f, "bob", "y", NULL).order, STATUS_RELAY_BEHIND);
+    held_for(f, row.order, STATUS_CONTACT_BEHIND);
+    held_for(f, write_to(f, "bob", "y", NULL).order, STATUS_CONTACT_BEHIND);
     cr_assert_eq(held_in(f->state, f->bob.account).hold, LOSS_ROLLBACK);
     ok(engine_release(f->e, f->now, &row.key));
     set_back(f, 6); /* it says the same for ever */
@@ -242,8 +242,8 @@ ENGINE_TEST(hold, the_release_of_a_message_in_doubt_lifts_nothing)
     ok(state_commit(f->state));
     ok(engine_release(f->e, f->now, &row.key));
     turn(f);
-    held_for(f, row.order, STATUS_STALE_DEVICES);
-    held_for(f, a.waits.order, STATUS_STALE_DEVICES);
+    held_for(f, row.order, STATUS_CONTACT_RECOVERED);
+    held_for(f, a.waits.order, STATUS_CONTACT_RECOVERED);
     cr_assert_eq(said_count(f, KIND_SEND), 0u);
 }
 
@@ -300,7 +300,7 @@ DUET_TEST(hold, a_version_that_the_relay_does_not_show_holds)
     cr_assert_eq(of_alice(d).stated_version, 2u);
     duet_pass(d, 60000);
     cr_assert_eq(of_alice(d).hold, LOSS_ROLLBACK);
-    bob_is_held(d, LOSS_ROLLBACK, STATUS_RELAY_BEHIND);
+    bob_is_held(d, LOSS_ROLLBACK, STATUS_CONTACT_BEHIND);
     (void)say(d, ALICE, "as I said");
     duet_pass(d, 60000);
     cr_assert_eq(of_alice(d).hold, LOSS_NONE, "the same is not asked again");
@@ -329,7 +329,7 @@ DUET_TEST(hold, two_heads_of_one_version_are_a_fork_before_it_is_shown)
     alice_believes(d, 2, 2);
     (void)say(d, ALICE, "another one");
     cr_assert(of_alice(d).hold == LOSS_FORK && duet_happened(d, BOB, ENGINE_FORKED));
-    bob_is_held(d, LOSS_FORK, STATUS_BAD_ENTRY);
+    bob_is_held(d, LOSS_FORK, STATUS_CONTACT_FORKED);
 }
 
 /* A ghost: the relay shows us more than she has, of another history. */
@@ -344,7 +344,7 @@ DUET_TEST(hold, an_earlier_version_with_another_head_is_a_fork)
     alice_believes(d, 1, 1);
     (void)say(d, ALICE, "I have never had another one");
     cr_assert(of_alice(d).hold == LOSS_FORK && duet_happened(d, BOB, ENGINE_FORKED));
-    bob_is_held(d, LOSS_FORK, STATUS_BAD_ENTRY);
+    bob_is_held(d, LOSS_FORK, STATUS_CONTACT_FORKED);
 }
 
 DUET_TEST(hold, an_earlier_version_with_its_own_head_is_a_device_that_knows_less)

@@ -138,7 +138,7 @@ ENGINE_TEST(log, a_relay_behind_us_gets_the_entries_and_then_the_same_bytes)
 static struct outbox_row held_by(struct fixture *f, const struct outbox_row *row)
 {
     struct outbox_row now = row_at(f, row->order);
-    cr_assert(now.state == MESSAGE_HELD && now.reason == STATUS_BAD_ENTRY, "%u %s", now.state,
+    cr_assert(now.state == MESSAGE_HELD && now.reason == STATUS_CONTACT_FORKED, "%u %s", now.state,
               status_name(now.reason));
     cr_assert_eq(said_count(f, KIND_SEND), 0u);
     cr_assert_gt(engine_counts(f->e).forks, 0u);
