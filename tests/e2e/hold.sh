@@ -43,6 +43,7 @@ as phone 1 recv --timeout 5;                      one_error; err_has "on hold"; 
 as phone 1 send bob "written while on hold";      err_has "on hold"
 as phone 1 devices revoke "$FIRST" --yes;         err_has "on hold"
 say bob alice "to both"
+ctl 0 --json explain "$REFERENCE";                out_has "\"device\":\"$SECOND\",\"code\":\"waiting_on_hold\""
 take alice "to both"
 as alice 0 --json send bob "from the other one";  take bob "from the other one"
 ctl 0 --json holds;                               lines 1; json_lines; out_has "\"device\":\"$SECOND\""
@@ -57,6 +58,7 @@ ctl 0 --json hold "$ALICE" --reason legal;        out_has '"changed":true'
 ctl 0 --json hold "$ALICE" --reason legal;        out_has '"changed":false'
 as alice 1 recv --timeout 5;                      one_error; err_has "on hold"
 say bob alice "to an account on hold"
+ctl 0 explain "$REFERENCE";                       out_has "$FIRST: waiting_on_hold"; out_has "an operator has put"; out_lacks "offline"
 child_end storage KILL
 as alice 1 recv --timeout 5;                      one_error; err_has "on hold"
 relay_stop

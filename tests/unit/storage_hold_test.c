@@ -103,6 +103,20 @@ Test(hold, a_held_account_is_cut_and_kept_out_and_its_messages_wait)
     scene_free(&e);
 }
 
+Test(hold, support_sees_that_a_message_waits_for_it)
+{
+    for (int all = 0; all < 2; all++) {
+        struct scene e = scene_new(true);
+        struct device_id held = all ? whole : e.bob->device;
+        cr_assert(hold(&e, held));
+        struct sending s = person_send_id(e.w, e.ann, e.bob, world_id(e.w), "are you there?");
+        cr_assert_eq(world_explain(e.w, e.ann, e.bob, s.id), EXPLAIN_WAITING_ON_HOLD);
+        cr_assert(release(&e, held));
+        cr_assert_eq(world_explain(e.w, e.ann, e.bob, s.id), EXPLAIN_WAITING_OFFLINE);
+        scene_free(&e);
+    }
+}
+
 Test(hold, of_one_device_leaves_the_others_alone)
 {
     struct scene e = scene_new(true);
