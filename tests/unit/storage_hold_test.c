@@ -350,6 +350,26 @@ Test(devices, are_shown_with_what_waits_and_what_is_held)
     scene_free(&e);
 }
 
+static bool is_mark(struct mark shown, struct mark told)
+{
+    return memcmp(&shown, &told, sizeof told) == 0;
+}
+
+Test(devices, are_shown_with_the_marks_that_their_events_have)
+{
+    struct scene e = scene_new(true);
+    struct person *second = bob_adds(&e, 300);
+    hold(&e, second->device);
+    struct msg_devices_are are = world_devices(e.w, e.bob->account);
+    const struct event *held = world_event(e.w, EVENT_HOLD_PLACED);
+    cr_assert(is_mark(are.mark, held->account));
+    cr_assert(is_mark(are.devices[1].mark, held->device));
+    cr_assert(is_mark(are.devices[0].mark, mark_device(&e.w->config.mark_key, e.bob->device)));
+    cr_assert_not(is_mark(world_devices(e.w, e.ann->account).mark, held->account), "another account has another one");
+    free(second);
+    scene_free(&e);
+}
+
 Test(devices, of_an_account_that_is_not_there_are_not_found)
 {
     struct scene e = scene_new(true);
