@@ -53,7 +53,7 @@ struct msg_device_row {
     uint64_t added_number; /* of the entry that brought it */
     uint64_t added_ms;     /* by the clock of who signed that */
     uint64_t last_seen_ms; /* 0 = never */
-    uint64_t client_version; /* event.h; of its last attached session, 0 = none yet */
+    uint64_t client_version; /* event.h; of its last session (of its last attached one, while something is parked), 0 = none yet */
     bool attached;
     uint64_t waiting, waiting_bytes, parked;
     uint32_t hold; /* enum hold_reason */

@@ -16,6 +16,7 @@ out_has '"standing":"active"'; out_has '"waiting":0'; out_lacks '"hold"'
 SECOND="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/alice" "$DIR/phone")" ||
     fail "no second device"
 as phone 0 --json devices;                        lines 1
+ctl 0 --json devices alice; equal "$(grep -o '"client_version":"0.1.0"' "$DIR/out" | wc -l)" 2 "devices with a version, of which none has received"
 event_wait device_enrolled '"account":"[0-9a-f]{16}","device":"[0-9a-f]{16}","approved_by":"[0-9a-f]{16}","risk_level":"low"'
 grep '"device_enrolled"' "$DIR/out" | grep -q '"key_version":2' || fail "no key version"
 ctl 0 --json devices alice;                       out_has "\"device\":\"$SECOND\""; out_has '"entry":1'

@@ -350,6 +350,28 @@ Test(devices, are_shown_with_what_waits_and_what_is_held)
     scene_free(&e);
 }
 
+static uint64_t version_shown(struct scene *e)
+{
+    return world_devices(e->w, e->bob->account).devices[0].client_version;
+}
+
+Test(devices, of_one_that_only_sends_are_shown_with_the_version_that_it_told)
+{
+    struct scene e = scene_new(false);
+    e.bob->unattached = true;
+    e.bob->version = "1.2.0";
+    cr_assert_eq(version_shown(&e), 0u);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(version_shown(&e), version_number(view_of("1.2.0", 5)));
+    e.bob->version = "1.3.0";
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(version_shown(&e), version_number(view_of("1.3.0", 5)));
+    world_pass(e.w, 2000);
+    world_restart(e.w);
+    cr_assert_eq(version_shown(&e), version_number(view_of("1.3.0", 5)));
+    scene_free(&e);
+}
+
 static bool is_mark(struct mark shown, struct mark told)
 {
     return memcmp(&shown, &told, sizeof told) == 0;
