@@ -1,5 +1,6 @@
 /* account_devices: what an operator may see of an account: which devices it has, since when, and whether they are there;
- * no key. DEVICES {handle} at the handle's home says only which account that is. */
+ * no key. With each its mark, by which its events are found. DEVICES {handle} at the handle's home says only which account
+ * that is. */
 #include "storage/core.h"
 #include "storage/history.h"
 
@@ -68,10 +69,11 @@ static enum status mailboxes_read(struct storage *s, uint16_t home, struct msg_d
     return status;
 }
 
-static void row_fill(struct msg_device_row *row, const struct account *a, const struct log_device *d)
+static void row_fill(const struct storage *s, const struct account *a, const struct log_device *d, struct msg_device_row *row)
 {
     const struct hold *h = account_hold(a, d->id);
-    *row = (struct msg_device_row){.device = d->id, .standing = d->standing, .key_version = d->version};
+    *row = (struct msg_device_row){.device = d->id, .standing = d->standing, .key_version = d->version,
+                                   .mark = mark_device(&s->config.mark_key, d->id)};
     if (h) row->hold = h->reason, row->held_ms = h->since_ms;
 }
 
@@ -83,6 +85,7 @@ static enum status account_show(struct storage *s, const struct request *r, stru
     if (status != STATUS_OK) return status;
     const struct hold *h = account_hold(a, (struct device_id){{0}});
     reply->account = a->id;
+    reply->mark = mark_account(&s->config.mark_key, a->id);
     reply->log = a->log;
     reply->has_recovery = a->has_recovery;
     if (h) reply->hold = h->reason, reply->held_ms = h->since_ms;
@@ -90,7 +93,7 @@ static enum status account_show(struct storage *s, const struct request *r, stru
     reply->device_count = a->device_count;
     reply->devices = arena_array(&s->turn.arena, a->device_count, sizeof *reply->devices);
     for (size_t i = 0; i < a->device_count; i++)
-        row_fill(&reply->devices[i], a, &a->devices[i]);
+        row_fill(s, a, &a->devices[i], &reply->devices[i]);
     added_find(s, r->plan, a->id, reply->devices, reply->device_count);
     return mailboxes_read(s, home_of_account(a->id), reply->devices, reply->device_count);
 }

@@ -45,14 +45,20 @@ static enum explain_code code_of_failure(uint32_t reason)
     return reason == FAIL_DAMAGED ? EXPLAIN_FAILED_DAMAGED : EXPLAIN_FAILED_BROKEN;
 }
 
-/* Queued: who is it waiting for? */
-static enum explain_code code_of_queued(const struct storage *s, struct device_id device)
+/* Queued: who is it waiting for? What keeps the device out comes before whether it is there. `a`: NULL = there is no such account. */
+static enum explain_code code_of_queued(const struct storage *s, const struct account *a, const struct delivery_ask *ask,
+                                        uint64_t last_seen_ms)
 {
-    const struct mailbox *m = core_mailbox_peek(s, device);
-    return m && mailbox_attached(m) ? EXPLAIN_WAITING_SLOW : EXPLAIN_WAITING_OFFLINE;
+    const struct mailbox *m = core_mailbox_peek(s, ask->device);
+    const struct log_device *d = a ? account_device(a, ask->device) : NULL;
+    if (a && account_held(a, ask->device)) return EXPLAIN_WAITING_ON_HOLD;
+    if (d && d->standing == STANDING_SUSPENDED) return EXPLAIN_WAITING_SUSPENDED;
+    if (m && mailbox_attached(m)) return EXPLAIN_WAITING_SLOW;
+    return last_seen_ms > ask->answer.at_ms ? EXPLAIN_WAITING_AWAY : EXPLAIN_WAITING_OFFLINE;
 }
 
-static enum explain_code code_of(const struct storage *s, const struct delivery_ask *ask)
+static enum explain_code code_of(const struct storage *s, const struct account *a, const struct delivery_ask *ask,
+                                 uint64_t last_seen_ms)
 {
     if (ask->old) return EXPLAIN_OLDER_THAN_RETENTION;
     if (ask->answer.outcome != OUTCOME_OPEN) return code_of_outcome(ask->answer.outcome);
@@ -69,7 +75,7 @@ static enum explain_code code_of(const struct storage *s, const struct delivery_
     case DELIVERY_NONE:
     case DELIVERY_QUEUED: break;
     }
-    return code_of_queued(s, ask->device);
+    return code_of_queued(s, a, ask, last_seen_ms);
 }
 
 /* How much ciphertext is still held for this delivery, open or parked. */
@@ -109,12 +115,10 @@ static uint32_t cause_of(struct storage *s, const struct delivery_ask *ask)
 }
 
 /* Which list of devices it was accepted for, and whether that is the present one. */
-static void versions_tell(struct storage *s, struct account_id id, const struct msg_accepted *accepted,
-                          struct msg_explained *out)
+static void versions_tell(const struct account *a, const struct msg_accepted *accepted, struct msg_explained *out)
 {
-    const struct account *a;
     out->key_version = accepted->key_version;
-    if (account_find(s, id, &a) == STATUS_OK) out->key_version_present = a->log.key_version;
+    if (a) out->key_version_present = a->log.key_version;
 }
 
 /* No claim: too old to know, or never here. */
@@ -162,6 +166,7 @@ void explain_apply(struct storage *s, struct request *r)
     struct msg_accepted accepted;
     struct delivery_ask asks[DEVICES_PER_ACCOUNT];
     bool open[DEVICES_PER_ACCOUNT];
+    const struct account *a;
     if (!delivery_claim(s, value, &claim, &accepted)) {
         explain_missing(s, r);
         return;
@@ -174,13 +179,14 @@ void explain_apply(struct storage *s, struct request *r)
     struct msg_explained reply = {.code = EXPLAIN_NO_SUCH_DEVICE, .accepted_ms = claim.accepted_ms,
                                   .receipt = accepted.receipt, .has_receipt = true,
                                   .part_count = count};
-    versions_tell(s, account_of(m->target), &accepted, &reply);
+    if (account_find(s, account_of(m->target), &a) != STATUS_OK) a = NULL;
+    versions_tell(a, &accepted, &reply);
     reply.parts = arena_array(&s->turn.arena, count, sizeof *reply.parts);
     load_payloads(s, asks, count, reply.parts);
     for (size_t i = 0; i < count; i++) {
         struct msg_explained_part *part = &reply.parts[i];
         part->device = asks[i].device;
-        part->code = (uint32_t)code_of(s, &asks[i]);
+        part->code = (uint32_t)code_of(s, a, &asks[i], part->last_seen_ms);
         part->state = asks[i].answer.state;
         part->outcome = asks[i].answer.outcome;
         part->reason = asks[i].answer.reason;

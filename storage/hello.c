@@ -189,6 +189,13 @@ static void note_clock(struct storage *s, struct mailbox *m, uint64_t client_ms)
                                   .device = mark_device(&s->config.mark_key, m->device)});
 }
 
+/* Of a session that does not receive, for support. Where one does, or something is parked, the row says which version has had what is
+ * parked (reoffer.c), and nothing else. */
+static void note_version(struct mailbox *m, const struct msg_hello *hello)
+{
+    if (!m->row.parked && !mailbox_attached(m)) m->row.client_version = version_number(hello->client_version);
+}
+
 /* Whether the connection may speak for the device, and the device's mailbox. */
 static enum status admit(struct storage *s, const struct request *r, struct mailbox **m,
                          struct msg_log_state *log)
@@ -234,6 +241,7 @@ void hello_apply(struct storage *s, struct request *r)
     else if (holds(m, r))
         session_end(s, m); /* the connection has a new session, which does not receive */
     note_clock(s, m, hello->client_ms);
+    if (!hello->attach) note_version(m, hello);
     m->row.account = hello->account;
     m->row.last_seen_ms = s->turn.now_ms;
     m->row_dirty = true;

@@ -294,13 +294,13 @@ INNER(device_row, msg_device_row, FIXED(1, msg_device_row, device), U32(2, msg_d
       U64(9, msg_device_row, waiting), U64(10, msg_device_row, waiting_bytes),
       U64(11, msg_device_row, parked), U32(12, msg_device_row, hold), U64(13, msg_device_row, held_ms),
       U32(14, msg_device_row, prekeys), BOOL(15, msg_device_row, last_resort),
-      U64(16, msg_device_row, copied), U64(17, msg_device_row, copied_ms))
+      U64(16, msg_device_row, copied), U64(17, msg_device_row, copied_ms), MAYBE(18, msg_device_row, mark))
 TABLE(devices_are, FIXED(1, msg_devices_are, account), ONE(2, msg_devices_are, log, log_state),
       BOOL(3, msg_devices_are, has_recovery), U32(4, msg_devices_are, hold),
       U64(5, msg_devices_are, held_ms),
       MANY(6, msg_devices_are, devices, device_count, DEVICES_EVER_MAX, device_row),
       U64(7, msg_devices_are, split_ms), U64(8, msg_devices_are, split_number),
-      U64(9, msg_devices_are, restored_ms), U64(10, msg_devices_are, restored))
+      U64(9, msg_devices_are, restored_ms), U64(10, msg_devices_are, restored), MAYBE(11, msg_devices_are, mark))
 
 TABLE(ready, U32(1, msg_ready, role), FIXED(2, msg_ready, boot), MAYBE(3, msg_ready, store),
       MAYBE(4, msg_ready, term), U64(5, msg_ready, commit), U32(6, msg_ready, first),

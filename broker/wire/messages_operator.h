@@ -53,7 +53,7 @@ struct msg_device_row {
     uint64_t added_number; /* of the entry that brought it */
     uint64_t added_ms;     /* by the clock of who signed that */
     uint64_t last_seen_ms; /* 0 = never */
-    uint64_t client_version; /* event.h; of its last attached session, 0 = none yet */
+    uint64_t client_version; /* event.h; of its last session (of its last attached one, while something is parked), 0 = none yet */
     bool attached;
     uint64_t waiting, waiting_bytes, parked;
     uint32_t hold; /* enum hold_reason */
@@ -62,6 +62,7 @@ struct msg_device_row {
     bool last_resort;   /* there is one, for when these are used up */
     uint64_t copied;    /* how often it has said that its home was copied or set back */
     uint64_t copied_ms; /* the last time; 0 = never */
+    struct mark mark;   /* that it has in events */
 };
 struct msg_devices_are { /* of a handle only the account is said */
     struct account_id account;
@@ -73,6 +74,7 @@ struct msg_devices_are { /* of a handle only the account is said */
     size_t device_count;
     uint64_t split_ms, split_number; /* a client held another entry, as good as ours, at this place; when it was told last */
     uint64_t restored_ms, restored;  /* entries that were missing here, and that clients have handed over; when last */
+    struct mark mark;                /* that the account has in events; none where a handle was asked for */
 };
 
 #endif

@@ -205,7 +205,11 @@ enum store_state {
     X(REPLACED, 15, "superseded", "replaced by a resend")                                            \
     X(DEAD, 16, "dead", "given up after repeated failures")                                          \
     X(LOST, 17, "lost", "the relay's disk lost it; engineering has been alarmed")                    \
-    X(NO_SUCH_DEVICE, 18, "no_such_device", "the message was not addressed to this device")
+    X(NO_SUCH_DEVICE, 18, "no_such_device", "the message was not addressed to this device")          \
+    X(WAITING_SUSPENDED, 19, "waiting_suspended", "stored; its account has suspended the device")    \
+    X(WAITING_ON_HOLD, 20, "waiting_on_hold", "stored; an operator has put the device, or its account, on hold") \
+    X(WAITING_AWAY, 21, "waiting_away",                                                              \
+      "stored; the device has been online since, and is not connected to receive at present")
 
 enum explain_code {
 #define X(NAME, code, text, meaning) EXPLAIN_##NAME = code,

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *standing_name(uint32_t standing)
 {
@@ -36,6 +37,7 @@ static json_t *row_json(const struct msg_device_row *d)
     json_object_set_new(o, "last_resort", json_boolean(d->last_resort));
     if (d->copied) show_put_number(o, "copied", d->copied);
     show_put_time(o, "copied_at", d->copied_ms);
+    show_put_hex(o, "mark", d->mark.bytes, sizeof d->mark.bytes);
     return o;
 }
 
@@ -52,6 +54,7 @@ static void devices_json(const struct msg_devices_are *are)
     if (are->split_ms) show_put_number(o, "split_entry", are->split_number);
     show_put_time(o, "restored_at", are->restored_ms);
     if (are->restored) show_put_number(o, "restored_entries", are->restored);
+    show_put_hex(o, "mark", are->mark.bytes, sizeof are->mark.bytes);
     for (size_t i = 0; i < are->device_count; i++)
         json_array_append_new(devices, row_json(&are->devices[i]));
     json_object_set_new(o, "devices", devices);
@@ -62,15 +65,27 @@ static void devices_json(const struct msg_devices_are *are)
 static void prekeys_print(const struct msg_device_row *d)
 {
     if (d->standing != STANDING_ACTIVE) return;
+    if (!d->prekeys && !d->last_resort) {
+        printf("  prekeys     none: nothing can be sealed for it before it has been online; what is sent meanwhile comes then\n");
+        return;
+    }
     printf("  prekeys     %" PRIu32 " one-time%s", d->prekeys, d->last_resort ? ", and the last resort" : "");
     printf("%s\n", d->prekeys ? "" : ": until it has been online, new sessions with it begin with less security");
+}
+
+static void mark_print(struct mark mark)
+{
+    static const struct mark none; /* an older relay tells none */
+    if (memcmp(&mark, &none, sizeof none) != 0) printf("  mark        %s in events\n", show_hex(mark.bytes, sizeof mark.bytes).text);
 }
 
 static void row_print(const struct msg_device_row *d)
 {
     printf("\ndevice %s: %s", show_hex(d->device.bytes, sizeof d->device.bytes).text, standing_name(d->standing));
     if (d->hold) printf(", on hold (%s) since %s", hold_reason_name(d->hold), show_time(d->held_ms).text);
-    printf("\n  added       entry %" PRIu64 ", made %s by its signer's clock; last changed with key version %" PRIu64 "\n",
+    putchar('\n');
+    mark_print(d->mark);
+    printf("  added       entry %" PRIu64 ", made %s by its signer's clock; last changed with key version %" PRIu64 "\n",
            d->added_number, show_time(d->added_ms).text, d->key_version);
     printf("  last seen   %s", d->attached ? "now" : d->last_seen_ms ? show_time(d->last_seen_ms).text : "never");
     if (d->client_version) printf(", with version %s", show_version(d->client_version).text);
@@ -97,6 +112,7 @@ static void devices_print(const struct msg_devices_are *are)
     printf("account %s: key version %" PRIu64 ", %" PRIu64 " entries, %s recovery key\n",
            show_hex(are->account.bytes, sizeof are->account.bytes).text, are->log.key_version, are->log.length,
            are->has_recovery ? "with a" : "no");
+    mark_print(are->mark);
     if (are->hold)
         printf("all of it is on hold (%s) since %s\n", hold_reason_name(are->hold), show_time(are->held_ms).text);
     history_print(are);

@@ -25,6 +25,8 @@ wait "$KILLER" || true
 wait "$LINK" 2> "$DIR/killed" || true
 
 # Nobody waits for it: neither who writes to the account, nor what the account itself sends.
+ctl 0 devices bob
+if ! grep -q "prekeys     none: nothing can be sealed" "$DIR/out"; then grep -c "prekeys     100" "$DIR/out" | grep -q 2 || fail "what support sees"; fi
 say alice bob "do you hear me";                   HEARD="$ID"
 take bob "do you hear me"
 as alice 0 --json status "$HEARD";                out_has "$PHONE"

@@ -69,14 +69,17 @@ follow "after the suspension"
 ! grep -q "while suspended" "$DIR/shown" || fail "what was sent while it was suspended has come"
 kill -TERM "$FOLLOW"; ended "$FOLLOW" || fail "recv --follow: $(cat "$DIR/shown.err")"
 
-# A device puts itself out, and is taken back.
+# A device puts itself out, and is taken back. What waits for it meanwhile support sees, and why.
+say bob alice "waits at the phone";         take alice "waits at the phone"
 as phone 0 devices suspend "$SECOND"
+ctl 0 --json explain "$REFERENCE";          out_has "\"device\":\"$SECOND\",\"code\":\"waiting_suspended\""
 as alice 0 --json devices;                  out_has "\"device\":\"$SECOND\",\"name\":\"the blue phone\",\"standing\":\"suspended\""
 as phone 1 devices resume "$SECOND";        err_has "suspended or revoked"
 as phone 1 recv --timeout 5;                err_has "suspended or revoked by its own command"; err_lacks "somebody else"
 as phone 0 --json devices;                  out_has "\"device\":\"$SECOND\",\"name\":\"the blue phone\",\"standing\":\"suspended\",\"own\":true"
 as alice 0 devices resume "$SECOND";        err_lacks "revoke it now"
 as phone 0 --json devices;                  out_has '"fresh":true'; out_lacks "suspended"; err_lacks "revoke it now"
+take phone "waits at the phone"
 
 # Both have something to say while the relay is away. Who comes second says it behind the other.
 relay_stop

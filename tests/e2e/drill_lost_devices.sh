@@ -19,6 +19,14 @@ say bob alice "written to the lost device"
 LOST="$REFERENCE" LOST_ID="$ID"
 wait_for "support sees that it waits" explained "$LOST" waiting_offline
 
+# Support asks once for the account that the user names, and has the marks under which its events are found.
+mark() { grep -o '"mark":"[0-9a-f]*"' "$DIR/out" | sed -n "$1"'{s/.*:"//; s/"//; p}'; }
+ctl 0 --json devices alice
+ACCOUNT_MARK="$(mark 1)" DEVICE_MARK="$(mark 2)"
+equal "${#ACCOUNT_MARK}${#DEVICE_MARK}" 1616 "the lengths of the marks"
+ctl 0 devices alice;                        out_has "mark        $ACCOUNT_MARK"; out_has "mark        $DEVICE_MARK"
+OF_ALICE="\"account\":\"$ACCOUNT_MARK\""
+
 # Without the key: the user is told in plain words, before he has made anything.
 restore() {
     local wanted="$1"
@@ -36,16 +44,18 @@ sed -n 's/.*"recovery_key":"\([0-9A-Z-]*\)".*/\1/p' "$DIR/out" > "$DIR/typed"
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     restore 1; one_error; err_has "no account with this recovery key"
 done
-event_wait recovery_refused '"why":"wrong_key","tries":1'
+event_wait recovery_refused '"why":"wrong_key","tries":1,'"$OF_ALICE"
 restore 1 --timeout 1; one_error; err_has "too many wrong keys"
-event_wait recovery_guessed '"tries":11'
-log_wait recovery_guessed '"level":"alarm"'
+event_wait recovery_guessed '"tries":11,.*'"$OF_ALICE"
+log_wait recovery_guessed '"level":"alarm".*'"$OF_ALICE"
 
 # The owner is not held up by that, and is told what is back and what is not.
 echo "$KEY" > "$DIR/typed"
 restore 0 --revoke-others;                  out_has "The account is back"; out_has "cannot be restored"; out_lacks "It has"
-event_wait recovery_started
-event_wait recovery_done '"devices":1'
+event_wait recovery_started "$OF_ALICE"
+event_wait recovery_done '"devices":1.*'"$OF_ALICE"
+event_wait device_enrolled "$OF_ALICE.*\"approved_by\":\"recovery_key\""
+event_wait device_revoked "$OF_ALICE,\"device\":\"$DEVICE_MARK\""
 event_wait log_appended '"operation":"revoke"'
 as new 0 --json recovery;                   out_has '"uses":1'
 as new 4 recv --timeout 1;                  lines 0

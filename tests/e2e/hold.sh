@@ -16,6 +16,7 @@ out_has '"standing":"active"'; out_has '"waiting":0'; out_lacks '"hold"'
 SECOND="$("${SEALMQ_SECOND:?set SEALMQ_SECOND to the program that makes a second device}" "$DIR/alice" "$DIR/phone")" ||
     fail "no second device"
 as phone 0 --json devices;                        lines 1
+ctl 0 --json devices alice; equal "$(grep -o '"client_version":"0.1.0"' "$DIR/out" | wc -l)" 2 "devices with a version, of which none has received"
 event_wait device_enrolled '"account":"[0-9a-f]{16}","device":"[0-9a-f]{16}","approved_by":"[0-9a-f]{16}","risk_level":"low"'
 grep '"device_enrolled"' "$DIR/out" | grep -q '"key_version":2' || fail "no key version"
 ctl 0 --json devices alice;                       out_has "\"device\":\"$SECOND\""; out_has '"entry":1'
@@ -43,6 +44,7 @@ as phone 1 recv --timeout 5;                      one_error; err_has "on hold"; 
 as phone 1 send bob "written while on hold";      err_has "on hold"
 as phone 1 devices revoke "$FIRST" --yes;         err_has "on hold"
 say bob alice "to both"
+ctl 0 --json explain "$REFERENCE";                out_has "\"device\":\"$SECOND\",\"code\":\"waiting_on_hold\""
 take alice "to both"
 as alice 0 --json send bob "from the other one";  take bob "from the other one"
 ctl 0 --json holds;                               lines 1; json_lines; out_has "\"device\":\"$SECOND\""
@@ -57,6 +59,7 @@ ctl 0 --json hold "$ALICE" --reason legal;        out_has '"changed":true'
 ctl 0 --json hold "$ALICE" --reason legal;        out_has '"changed":false'
 as alice 1 recv --timeout 5;                      one_error; err_has "on hold"
 say bob alice "to an account on hold"
+ctl 0 explain "$REFERENCE";                       out_has "$FIRST: waiting_on_hold"; out_has "an operator has put"; out_lacks "offline"
 child_end storage KILL
 as alice 1 recv --timeout 5;                      one_error; err_has "on hold"
 relay_stop

@@ -95,7 +95,7 @@ say alice carol "opened, and not acknowledged";   wait_for "it is shown" carol_s
 { kill -KILL "$CAROL" "$PROXY"; wait "$CAROL"; wait "$PROXY"; } 2> /dev/null
 # Support: the relay has given it out and heard nothing; the sender is told nothing else.
 ctl 0 --json explain "$REFERENCE"
-grep -qE '"code":"(offered|waiting_slow|waiting_offline)"' "$DIR/out" || fail "the relay cannot know"
+grep -qE '"code":"(offered|waiting_slow|waiting_offline|waiting_away)"' "$DIR/out" || fail "the relay cannot know"
 state_is alice "$ID" '"outcome":"open"' || fail "the sender cannot know"
 # The user: one message, shown again if at all as the same. Engineering: it was given out twice; nothing failed.
 carol_again() {

@@ -45,6 +45,12 @@ done
 ctl 1 explain "${REFERENCE%?}";                   one_error; err_has "108 letters"
 ctl 1 explain "$ID";                              one_error
 
+# The recipient's device is there and does not receive: then "not online since" would be untrue, as the next line shows.
+AWAY="$REFERENCE"
+say bob alice "bob writes only";                  take alice "bob writes only"
+REFERENCE="$AWAY"
+ctl 0 explain "$REFERENCE";                       out_has "waiting_away"; out_has "not connected to receive"; out_lacks "not been online"
+
 # Never accepted: made while the relay was away.
 relay_stop
 as alice 3 --json send bob "not yet" --timeout 0
@@ -53,7 +59,7 @@ DRAFT="$(field reference)"
 relay_start
 ctl 1 --json explain "$DRAFT";                    out_has '"code":"never_accepted"'
 ctl 1 explain "$DRAFT";                           out_has "never accepted a message"
-ctl 0 explain "$REFERENCE";                       out_has "waiting_offline"
+ctl 0 explain "$REFERENCE";                       out_has "waiting_away"
 
 # Delivered: settled, nothing is held any more, and it stays so after a restart.
 take bob "where is it"

@@ -55,6 +55,29 @@ Test(explain, follows_a_message_on_its_way)
     scene_free(&e);
 }
 
+/* "Not online since" is said of nobody whose last seen, in the next line, is later. */
+Test(explain, a_device_that_was_there_since_and_did_not_receive_is_away)
+{
+    struct scene e = scene_new(false);
+    e.bob->unattached = true;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    world_pass(e.w, 1000);
+    struct sending s = person_send(e.w, e.ann, e.bob, 10);
+    cr_assert_eq(code(&e, s.id), EXPLAIN_WAITING_OFFLINE, "it was there, but before");
+    world_pass(e.w, 1000);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(code(&e, s.id), EXPLAIN_WAITING_AWAY);
+    struct msg_explained x = world_explained(e.w, e.ann, e.bob, s.id);
+    cr_assert_gt(x.parts[0].last_seen_ms, x.parts[0].at_ms);
+    world_pass(e.w, 2000); /* its row is written */
+    world_restart(e.w);
+    cr_assert_eq(code(&e, s.id), EXPLAIN_WAITING_AWAY);
+    e.bob->unattached = false;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(code(&e, s.id), EXPLAIN_OFFERED);
+    scene_free(&e);
+}
+
 Test(explain, waiting_behind_a_full_credit_is_waiting_slow)
 {
     struct scene e = scene_new(false);

@@ -182,6 +182,32 @@ Test(fence, suspended_is_not_revoked)
     pair_free(&p);
 }
 
+static uint32_t explained_of_two(struct pair *p, struct message_id id)
+{
+    struct msg_explained x = world_explained(p->e.w, p->e.ann, p->e.bob, id);
+    cr_assert_eq(x.part_count, 2u);
+    cr_assert_eq(x.parts[0].code, (uint32_t)EXPLAIN_OFFERED, "the other device is not touched");
+    return x.parts[1].code;
+}
+
+Test(fence, support_sees_that_it_waits_for_a_device_that_is_suspended)
+{
+    struct pair p = pair_new();
+    struct message_id id = world_id(p.e.w);
+    struct entry_plan plan = {.operation = ENTRY_SUSPEND, .subject = p.two->device};
+    cr_assert_eq(send_both(&p, id).status, STATUS_OK);
+    cr_assert_eq(explained_of_two(&p, id), (uint32_t)EXPLAIN_WAITING_OFFLINE);
+    cr_assert_eq(person_hello(p.e.w, p.two, 0), STATUS_OK);
+    person_append(p.e.w, p.e.bob, entry_of(p.e.bob, plan));
+    cr_assert_eq(explained_of_two(&p, id), (uint32_t)EXPLAIN_WAITING_SUSPENDED);
+    plan.operation = ENTRY_RESUME;
+    person_append(p.e.w, p.e.bob, entry_of(p.e.bob, plan));
+    cr_assert_neq(explained_of_two(&p, id), (uint32_t)EXPLAIN_WAITING_SUSPENDED);
+    revoke(&p);
+    cr_assert_eq(explained_of_two(&p, id), (uint32_t)EXPLAIN_REVOKED);
+    pair_free(&p);
+}
+
 /* In one turn, before it and behind it. */
 Test(fence, a_send_beside_the_revocation_is_refused_or_ends_with_it)
 {

@@ -103,6 +103,20 @@ Test(hold, a_held_account_is_cut_and_kept_out_and_its_messages_wait)
     scene_free(&e);
 }
 
+Test(hold, support_sees_that_a_message_waits_for_it)
+{
+    for (int all = 0; all < 2; all++) {
+        struct scene e = scene_new(true);
+        struct device_id held = all ? whole : e.bob->device;
+        cr_assert(hold(&e, held));
+        struct sending s = person_send_id(e.w, e.ann, e.bob, world_id(e.w), "are you there?");
+        cr_assert_eq(world_explain(e.w, e.ann, e.bob, s.id), EXPLAIN_WAITING_ON_HOLD);
+        cr_assert(release(&e, held));
+        cr_assert_eq(world_explain(e.w, e.ann, e.bob, s.id), EXPLAIN_WAITING_OFFLINE);
+        scene_free(&e);
+    }
+}
+
 Test(hold, of_one_device_leaves_the_others_alone)
 {
     struct scene e = scene_new(true);
@@ -332,6 +346,48 @@ Test(devices, are_shown_with_what_waits_and_what_is_held)
     cr_assert_eq(are.hold, HOLD_NONE);
     cr_assert_eq(are.devices[0].client_version, version_number(view_of("1.0.0", 5)));
     cr_assert_eq(are.devices[1].last_seen_ms, 0);
+    free(second);
+    scene_free(&e);
+}
+
+static uint64_t version_shown(struct scene *e)
+{
+    return world_devices(e->w, e->bob->account).devices[0].client_version;
+}
+
+Test(devices, of_one_that_only_sends_are_shown_with_the_version_that_it_told)
+{
+    struct scene e = scene_new(false);
+    e.bob->unattached = true;
+    e.bob->version = "1.2.0";
+    cr_assert_eq(version_shown(&e), 0u);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(version_shown(&e), version_number(view_of("1.2.0", 5)));
+    e.bob->version = "1.3.0";
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(version_shown(&e), version_number(view_of("1.3.0", 5)));
+    world_pass(e.w, 2000);
+    world_restart(e.w);
+    cr_assert_eq(version_shown(&e), version_number(view_of("1.3.0", 5)));
+    scene_free(&e);
+}
+
+static bool is_mark(struct mark shown, struct mark told)
+{
+    return memcmp(&shown, &told, sizeof told) == 0;
+}
+
+Test(devices, are_shown_with_the_marks_that_their_events_have)
+{
+    struct scene e = scene_new(true);
+    struct person *second = bob_adds(&e, 300);
+    hold(&e, second->device);
+    struct msg_devices_are are = world_devices(e.w, e.bob->account);
+    const struct event *held = world_event(e.w, EVENT_HOLD_PLACED);
+    cr_assert(is_mark(are.mark, held->account));
+    cr_assert(is_mark(are.devices[1].mark, held->device));
+    cr_assert(is_mark(are.devices[0].mark, mark_device(&e.w->config.mark_key, e.bob->device)));
+    cr_assert_not(is_mark(world_devices(e.w, e.ann->account).mark, held->account), "another account has another one");
     free(second);
     scene_free(&e);
 }

@@ -2,6 +2,8 @@
  * each once; broken ones stay; STATUS follows the moves. */
 #include "tests/unit/storage_fixture.h"
 
+#include <stdlib.h>
+
 /* Parks everything that Bob got, for one reason. */
 static void park_all(struct scene *e, uint32_t reason)
 {
@@ -56,6 +58,38 @@ Test(reoffer, held_ones_come_back_with_another_version_and_status_follows)
     cr_assert_eq(world_rows(e.w, SPACE_PAYLOAD, ROW_PARKED), 0);
     cr_assert_eq(e.w->core->counters.parked, 0);
     cr_assert_eq(e.w->core->counters.queued_messages, 0);
+    scene_free(&e);
+}
+
+/* The version that is noted of an unattached session must not make one that receives look like one that has had its turn. */
+Test(reoffer, held_ones_come_back_when_the_other_version_has_only_sent_before)
+{
+    struct scene e = parked_scene(2, FAIL_HELD);
+    e.bob->version = "1.1.0";
+    e.bob->unattached = true;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(e.bob->got_count, 0);
+    e.bob->unattached = false;
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(e.bob->got_count, 2);
+    scene_free(&e);
+}
+
+Test(reoffer, held_ones_of_a_session_come_back_when_the_other_version_has_sent_beside_it)
+{
+    struct scene e = scene_new(true);
+    cr_assert_eq(person_send(e.w, e.ann, e.bob, 10).status, STATUS_OK);
+    person_read(e.w, e.bob);
+    struct person *other = calloc(1, sizeof *other);
+    *other = *e.bob;
+    other->version = e.bob->version = "1.1.0"; /* another process of the device */
+    other->unattached = true;
+    cr_assert_eq(person_hello(e.w, other, 0), STATUS_OK);
+    free(other);
+    park_all(&e, FAIL_HELD);
+    cr_assert_eq(world_rows(e.w, SPACE_PAYLOAD, ROW_PARKED), 1);
+    cr_assert_eq(person_hello(e.w, e.bob, 0), STATUS_OK);
+    cr_assert_eq(e.bob->got_count, 1);
     scene_free(&e);
 }
 
