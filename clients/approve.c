@@ -245,7 +245,8 @@ static struct request *ask_consent(struct engine *e, struct now now)
 static struct request *ask_offer(struct engine *e, struct now now)
 {
     const struct approval *p = e->approval;
-    struct msg_link_put m = {.box = p->box, .slot = LINK_SLOT_OFFER + p->part, .bytes = buffer_view(&p->parts[p->part])};
+    struct msg_link_put m = {.box = p->box, .slot = LINK_SLOT_OFFER + p->part, .bytes = buffer_view(&p->parts[p->part]),
+                             .rejected = p->stage == APPROVAL_REJECTING};
     return request_make(e, now, KIND_LINK_PUT, home_of_link(m.box), &msg_link_put_desc, &m);
 }
 

@@ -25,7 +25,8 @@ enum status link_put_plan(struct storage *s, struct request *r)
 
 static void put_tell(struct storage *s, const struct request *r, uint32_t slot)
 {
-    struct event e = {.kind = slot ? EVENT_LINK_OFFERED : EVENT_LINK_REQUESTED,
+    const struct msg_link_put *m = r->meta;
+    struct event e = {.kind = !slot ? EVENT_LINK_REQUESTED : m->rejected ? EVENT_LINK_REJECTED : EVENT_LINK_OFFERED,
                       .count = slot ? 0 : boxes_count(s->boxes)};
     if (!is_guest(r)) {
         e.account = mark_account(&s->config.mark_key, r->stamp.account);

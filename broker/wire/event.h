@@ -101,7 +101,8 @@ enum event_level { LEVEL_INFO, LEVEL_WARN, LEVEL_ALARM };
     X(SESSIONS_CUT, 113, "sessions_cut", INFO, "", "sessions", "cut_ms")                           \
     X(SESSIONS_CUT_LATE, 114, "sessions_cut_late", WARN, "", "sessions", "cut_ms")                 \
     X(SPLIT_VIEW, 115, "split_view", ALARM, "operation", "number", "key_version")                  \
-    X(LOG_RESTORED, 116, "log_restored", WARN, "", "entries", "key_version")
+    X(LOG_RESTORED, 116, "log_restored", WARN, "", "entries", "key_version")                       \
+    X(LINK_REJECTED, 117, "link_rejected", INFO, "", "", "")
 
 enum event_kind {
 #define X(NAME, code, text, level, c, n, v) EVENT_##NAME = code,

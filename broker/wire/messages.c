@@ -111,7 +111,7 @@ TABLE(prekeys_low, ONE(1, msg_prekeys_low, prekeys, prekey_state))
 TABLE(log_grew, ONE(1, msg_log_grew, log, log_state))
 
 TABLE(link_put, FIXED(1, msg_link_put, box), U32(2, msg_link_put, slot),
-      BYTES(3, msg_link_put, bytes, LINK_PART_LEN_MAX))
+      BYTES(3, msg_link_put, bytes, LINK_PART_LEN_MAX), BOOL(4, msg_link_put, rejected))
 TABLE(link_has, U32(1, msg_link_has, slots))
 TABLE(link_get, FIXED(1, msg_link_get, box), U32(2, msg_link_get, slot))
 TABLE(link_is, U32(1, msg_link_is, slots), BYTES(2, msg_link_is, bytes, LINK_PART_LEN_MAX))

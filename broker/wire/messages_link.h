@@ -3,7 +3,12 @@
 #ifndef SEALMQ_WIRE_MESSAGES_LINK_H
 #define SEALMQ_WIRE_MESSAGES_LINK_H
 
-struct msg_link_put { struct link_box box; uint32_t slot; struct view bytes; };
+struct msg_link_put {
+    struct link_box box;
+    uint32_t slot;
+    struct view bytes;
+    bool rejected; /* by who has a session: what it leaves is no offer */
+};
 struct msg_link_has { uint32_t slots; }; /* a bit for each one that is filled */
 struct msg_link_get { struct link_box box; uint32_t slot; };
 struct msg_link_is {

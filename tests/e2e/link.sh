@@ -66,6 +66,7 @@ as alice 2 devices approve;                    one_error
 # Refused; the new device is told.
 link_start tablet
 as alice 0 devices reject "$CODE";             out_has "rejected"
+event_wait link_rejected
 link_ended tablet 1
 grep -q "nothing was joined" "$DIR/link.tablet.err" || fail "tablet: $(cat "$DIR/link.tablet.err")"
 as alice 0 --json devices;                     json_lines; [ "$(grep -o '"device":' "$DIR/out" | wc -l)" = 2 ] || fail "two devices"

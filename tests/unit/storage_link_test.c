@@ -42,6 +42,20 @@ static uint64_t get(struct scene *e, const struct stamp *stamp, struct link_box 
     return c;
 }
 
+Test(link, operators_hear_that_it_was_rejected)
+{
+    struct scene e = scene_new(false);
+    struct stamp guest = guest_stamp(), ann = person_stamp(e.ann);
+    struct msg_link_put no = {.box = box_of(1), .slot = 2, .bytes = view_of("no", 2), .rejected = true};
+    struct mark who = mark_account(&e.w->config.mark_key, e.ann->account);
+    (void)put(&e, &guest, box_of(1), 0, 100, 'r');
+    (void)world_ask(e.w, 0, &ann, KIND_LINK_PUT, &msg_link_put_desc, &no, view_of(NULL, 0));
+    world_run(e.w);
+    cr_assert(world_events(e.w, EVENT_LINK_REJECTED) == 1 && world_events(e.w, EVENT_LINK_OFFERED) == 0);
+    cr_assert_eq(memcmp(&world_event(e.w, EVENT_LINK_REJECTED)->account, &who, sizeof who), 0);
+    scene_free(&e);
+}
+
 Test(link, what_a_guest_leaves_a_member_finds_and_the_other_way_round)
 {
     struct scene e = scene_new(false);
