@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+static enum status owner_in(struct sealmq_client *c, struct history_owner *out)
+{
+    struct state_identity me;
+    enum status s = state_identity_get(c->state, &c->history_arena, &me);
+    if (s == STATUS_OK) *out = (struct history_owner){me.account, me.device};
+    return s;
+}
+
 static bool is_with(const struct history_item *item, const struct sealmq_account *with)
 {
     return !with || memcmp(item->sender.bytes, with->bytes, sizeof with->bytes) == 0 ||
@@ -17,11 +25,12 @@ static enum status choose_in(struct sealmq_client *c, const struct sealmq_accoun
 {
     struct history_place *places = (struct history_place *)(void *)c->history.at;
     size_t count = c->history.len / sizeof *places, kept = 0;
-    enum status s = STATUS_OK;
+    struct history_owner me;
+    enum status s = owner_in(c, &me);
     for (size_t i = 0; i < count && s == STATUS_OK; i++) {
         struct history_item item;
         arena_reset(&c->history_arena);
-        s = history_get_in(c->state, &c->history_arena, &places[i], &item);
+        s = history_get_in(c->state, &c->history_arena, &me, &places[i], &item);
         bool wanted = s == STATUS_OK && is_with(&item, with) && (!item.timed || item.expires_ms > now_ms);
         if (wanted) places[kept++] = places[i];
         if (s == STATUS_NOT_FOUND) s = STATUS_OK;
@@ -47,7 +56,9 @@ enum sealmq_status sealmq_history_list(struct sealmq_client *c, const struct sea
 static enum status get_in(struct sealmq_client *c, const struct history_place *place, struct sealmq_received *out)
 {
     struct history_item item;
-    enum status s = history_get_in(c->state, &c->history_arena, place, &item);
+    struct history_owner me;
+    enum status s = owner_in(c, &me);
+    if (s == STATUS_OK) s = history_get_in(c->state, &c->history_arena, &me, place, &item);
     if (s != STATUS_OK) return s;
     const struct inbox_row row = {.order = place->sent ? 0 : place->order, .sender_account = item.sender, .sender_device = item.device,
                                   .id = item.id, .accepted_ms = item.accepted_ms, .body = item.payload, .sealed = item.sealed,

@@ -124,7 +124,7 @@ static void message_write(const struct history_item *m, bool own, struct buffer 
 }
 
 /* The newest first; a long one that has no room is no reason to leave out a short one. */
-static enum status messages_write(struct state *state, struct account_id own, size_t len_max, const struct history_place *places,
+static enum status messages_write(struct state *state, const struct history_owner *me, size_t len_max, const struct history_place *places,
                                   size_t count, struct buffer *out, struct backup_summary *summary)
 {
     struct arena one = {0};
@@ -132,11 +132,11 @@ static enum status messages_write(struct state *state, struct account_id own, si
     while (count-- && s == STATUS_OK) {
         struct history_item m;
         arena_reset(&one);
-        s = history_get_in(state, &one, &places[count], &m);
+        s = history_get_in(state, &one, me, &places[count], &m);
         bool has_room = out->len < len_max && len_max - out->len >= MESSAGE_HEAD_LEN + m.payload.len;
         if (s == STATUS_OK && !m.timed && !has_room) summary->messages_left++;
         if (s == STATUS_OK && !m.timed && has_room) {
-            message_write(&m, memcmp(&m.sender, &own, sizeof own) == 0, out);
+            message_write(&m, memcmp(&m.sender, &me->account, sizeof m.sender) == 0, out);
             summary->messages++;
         }
         if (s == STATUS_NOT_FOUND) s = STATUS_OK; /* its words are gone */
@@ -145,7 +145,7 @@ static enum status messages_write(struct state *state, struct account_id own, si
     return s;
 }
 
-static enum status history_write(struct state *state, struct account_id own, size_t len_max, struct buffer *out,
+static enum status history_write(struct state *state, const struct history_owner *me, size_t len_max, struct buffer *out,
                                  struct backup_summary *summary)
 {
     struct buffer places = {0};
@@ -153,7 +153,7 @@ static enum status history_write(struct state *state, struct account_id own, siz
     write_u32(out, 0);
     enum status s = history_list_in(state, &places);
     if (s == STATUS_OK)
-        s = messages_write(state, own, len_max, (const struct history_place *)(const void *)places.at,
+        s = messages_write(state, me, len_max, (const struct history_place *)(const void *)places.at,
                            places.len / sizeof(struct history_place), out, summary);
     buffer_fini(&places);
     put_u32(out->at + count_at, (uint32_t)summary->messages);
@@ -178,7 +178,8 @@ enum status backup_write_in(struct state *state, uint64_t made_ms, size_t len_ma
         write_bytes(out, own.log.head.bytes, sizeof own.log.head.bytes);
         s = bounded_write(state, &a, me.account, contacts_max, out, summary);
     }
-    if (s == STATUS_OK && history) s = history_write(state, me.account, len_max, out, summary);
+    const struct history_owner owner = {me.account, me.device};
+    if (s == STATUS_OK && history) s = history_write(state, &owner, len_max, out, summary);
     arena_fini(&a);
     return s;
 }
@@ -247,7 +248,7 @@ static enum status contact_take(struct state *state, struct reader *r, struct ar
     return s == STATUS_OK ? handle_put_in(state, handle, account) : s;
 }
 
-static enum status message_take(struct state *state, struct reader *r, struct account_id own, uint64_t now_ms,
+static enum status message_take(struct state *state, struct reader *r, const struct history_owner *me, uint64_t now_ms,
                                 struct backup_summary *summary)
 {
     static const struct account_id nobody;
@@ -261,23 +262,23 @@ static enum status message_take(struct state *state, struct reader *r, struct ac
     if (flags & FLAG_OWN) read_bytes(r, m.to.bytes, sizeof m.to.bytes);
     m.payload = read_view(r, read_u32(r));
     m.sealed = flags & FLAG_SEALED;
-    bool is_own = memcmp(&m.sender, &own, sizeof own) == 0, to_nobody = memcmp(&m.to, &nobody, sizeof nobody) == 0;
+    bool is_own = memcmp(&m.sender, &me->account, sizeof m.sender) == 0, to_nobody = memcmp(&m.to, &nobody, sizeof nobody) == 0;
     if (r->failed || flags > (FLAG_SEALED | FLAG_OWN) || is_own != ((flags & FLAG_OWN) != 0) || is_own == to_nobody ||
         !m.payload.len || m.payload.len > PAYLOAD_LEN_MAX || m.accepted_ms > HISTORY_TIME_MAX)
         return STATUS_MALFORMED;
-    enum status s = history_put_in(state, &m, now_ms, &added);
+    enum status s = history_put_in(state, me, &m, now_ms, &added);
     summary->messages++;
     summary->messages_known += !added;
     return s;
 }
 
-static enum status history_take(struct state *state, struct reader *r, struct account_id own, uint64_t now_ms,
+static enum status history_take(struct state *state, struct reader *r, const struct history_owner *me, uint64_t now_ms,
                                 struct backup_summary *summary)
 {
     uint32_t count = read_u32(r);
     enum status s = r->failed ? STATUS_MALFORMED : STATUS_OK;
     for (uint32_t i = 0; i < count && s == STATUS_OK; i++)
-        s = message_take(state, r, own, now_ms, summary);
+        s = message_take(state, r, me, now_ms, summary);
     return s;
 }
 
@@ -317,7 +318,8 @@ static enum status take_in(struct state *state, struct view content, bool offere
         s = contact_take(state, &r, &a, &before, summary);
         arena_reset(&a);
     }
-    if (s == STATUS_OK && format == FORMAT_HISTORY) s = history_take(state, &r, me.account, now_ms, summary);
+    const struct history_owner owner = {me.account, me.device};
+    if (s == STATUS_OK && format == FORMAT_HISTORY) s = history_take(state, &r, &owner, now_ms, summary);
     if (s == STATUS_OK && reader_done(&r) != STATUS_OK) s = STATUS_MALFORMED;
     arena_fini(&a);
     return s;

@@ -23,13 +23,18 @@ bool absent_is(const struct absent_list *list, struct now now, struct device_id 
     return false;
 }
 
+/* Messages to its account are sealed for it. */
+static bool is_sealed_for(const struct engine *e, const struct log_device *d)
+{
+    return d->standing == STANDING_ACTIVE && !device_equal(d->id, e->identity.device);
+}
+
 /* Whether a session with it is to be begun. */
 static enum status lacks_in(struct engine *e, const struct peer *p, bool *lacks)
 {
     bool ready = true;
     enum status s = STATUS_OK;
-    if (p->device->standing == STANDING_ACTIVE && !device_equal(p->device->id, e->identity.device))
-        s = pair_ready_in(e, p, &ready);
+    if (is_sealed_for(e, p->device)) s = pair_ready_in(e, p, &ready);
     *lacks = s == STATUS_OK && !ready;
     return s;
 }
@@ -91,12 +96,11 @@ static enum status bundle_in(struct engine *e, struct now now, const struct peer
     return lacks ? pair_begin_in(e, now, p, bundle) : s;
 }
 
-/* Devices that messages are sealed for. */
-static size_t sealable(const struct engine *e, const struct identity_log *log)
+static size_t sealed_for_count(const struct engine *e, const struct identity_log *log)
 {
     size_t count = 0;
     for (size_t i = 0; i < log->device_count; i++)
-        count += log->devices[i].standing == STANDING_ACTIVE && !device_equal(log->devices[i].id, e->identity.device);
+        count += is_sealed_for(e, &log->devices[i]);
     return count;
 }
 
@@ -125,7 +129,7 @@ static enum status bundles_in(struct engine *e, struct now now, const struct loo
     if (s == STATUS_OK) s = missing_in(e, l->account, missing, &out->missing);
     for (size_t i = 0; i < out->missing; i++)
         out->absent += absent_is(&e->absent, now, missing[i].device, ABSENT_AGAIN_MS);
-    out->ready = sealable(e, &c.log) - out->missing;
+    out->ready = sealed_for_count(e, &c.log) - out->missing;
     return s == STATUS_OK && out->missing && !out->ready && !out->other ? outbox_unready_in(e, l->account) : s;
 }
 

@@ -83,56 +83,51 @@ enum status history_list_in(struct state *state, struct buffer *out)
     return s;
 }
 
-static enum status received_get(struct state *state, struct arena *a, uint64_t order, struct history_item *out)
+static enum status received_get(struct state *state, struct arena *a, const struct history_owner *me, uint64_t order,
+                                struct history_item *out)
 {
     struct inbox_row row;
-    struct state_identity me;
     struct inbox_scan scan = {.after = order - 1, .rows = &row, .row_max = 1};
     enum status s = state_inbox_scan(state, &scan, a);
-    if (s == STATUS_OK) s = state_identity_get(state, a, &me);
     if (s != STATUS_OK) return s;
     if (!scan.row_count || row.order != order || !is_held(&row)) return STATUS_NOT_FOUND;
-    bool own = memcmp(&row.sender_account, &me.account, sizeof me.account) == 0;
+    bool own = memcmp(&row.sender_account, &me->account, sizeof me->account) == 0;
     *out = (struct history_item){.sender = row.sender_account, .device = row.sender_device, .id = row.id,
                                  .accepted_ms = row.accepted_ms, .sealed = row.sealed, .timed = row.expires_ms != 0,
                                  .expires_ms = row.expires_ms, .payload = row.body};
-    if (own) out->to = is_nobody(row.sent_to) ? me.account : row.sent_to;
+    if (own) out->to = is_nobody(row.sent_to) ? me->account : row.sent_to;
     return STATUS_OK;
 }
 
-static enum status sent_get(struct state *state, struct arena *a, uint64_t order, struct history_item *out)
+static enum status sent_get(struct state *state, struct arena *a, const struct history_owner *me, uint64_t order,
+                            struct history_item *out)
 {
     struct outbox_row row;
     struct outbox_body body;
-    struct state_identity me;
     enum status s = state_outbox_get(state, order, &row);
     if (s == STATUS_OK) s = state_body_get(state, order, a, &body);
-    if (s == STATUS_OK) s = state_identity_get(state, a, &me);
     if (s != STATUS_OK) return s;
     if (!was_sent(&row) || !body.payload.len) return STATUS_NOT_FOUND;
-    *out = (struct history_item){.sender = me.account, .device = me.device, .id = row.id, .to = row.target,
+    *out = (struct history_item){.sender = me->account, .device = me->device, .id = row.id, .to = row.target,
                                  .accepted_ms = row.receipt.accepted_ms, .sealed = row.sealed, .timed = row.ttl_ms != 0,
                                  .expires_ms = row.ttl_ms ? row.expires_ms : 0, .payload = body.payload};
     return STATUS_OK;
 }
 
-enum status history_get_in(struct state *state, struct arena *a, const struct history_place *place, struct history_item *out)
+enum status history_get_in(struct state *state, struct arena *a, const struct history_owner *me, const struct history_place *place,
+                           struct history_item *out)
 {
     memset(out, 0, sizeof *out);
-    return place->sent ? sent_get(state, a, place->order, out) : received_get(state, a, place->order, out);
+    return place->sent ? sent_get(state, a, me, place->order, out) : received_get(state, a, me, place->order, out);
 }
 
-enum status history_put_in(struct state *state, const struct history_item *in, uint64_t now_ms, bool *added)
+enum status history_put_in(struct state *state, const struct history_owner *me, const struct history_item *in, uint64_t now_ms,
+                           bool *added)
 {
-    struct state_identity me;
     struct outbox_row sent;
-    struct arena a = {0};
-    enum status s = state_identity_get(state, &a, &me);
-    bool ours = s == STATUS_OK && memcmp(&in->device, &me.device, sizeof me.device) == 0;
-    arena_fini(&a);
+    bool ours = memcmp(&in->device, &me->device, sizeof me->device) == 0;
     *added = false;
-    if (s != STATUS_OK) return s;
-    s = ours ? state_outbox_find_id(state, in->id, &sent) : STATUS_NOT_FOUND;
+    enum status s = ours ? state_outbox_find_id(state, in->id, &sent) : STATUS_NOT_FOUND;
     if (s != STATUS_NOT_FOUND) return s; /* it is here as what it is */
     struct inbox_row row = {.sender_account = in->sender, .sender_device = in->device, .id = in->id, .accepted_ms = in->accepted_ms,
                             .received_ms = now_ms, .body = in->payload, .shown = true, .sealed = in->sealed, .sent_to = in->to};

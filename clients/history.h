@@ -8,6 +8,12 @@
 
 #define HISTORY_TIME_MAX 253402300799999ull /* ms; the last of the year 9999 */
 
+/* Whose home it is. */
+struct history_owner {
+    struct account_id account;
+    struct device_id device;
+};
+
 /* Where one is. */
 struct history_place {
     uint64_t accepted_ms; /* relay time */
@@ -30,8 +36,10 @@ struct history_item {
 /* history_list_in: appends the struct history_place of each, the oldest first. OK; as state_inbox_scan. */
 enum status history_list_in(struct state *state, struct buffer *out) MUST_USE;
 /* history_get_in: the payload in the arena. OK; NOT_FOUND: it is not there any more. */
-enum status history_get_in(struct state *state, struct arena *a, const struct history_place *place, struct history_item *out) MUST_USE;
+enum status history_get_in(struct state *state, struct arena *a, const struct history_owner *me, const struct history_place *place,
+                           struct history_item *out) MUST_USE;
 /* history_put_in: one that this home does not hold, as if it had been received, and shown, now; *added: it was not known. */
-enum status history_put_in(struct state *state, const struct history_item *in, uint64_t now_ms, bool *added) MUST_USE;
+enum status history_put_in(struct state *state, const struct history_owner *me, const struct history_item *in, uint64_t now_ms,
+                           bool *added) MUST_USE;
 
 #endif

@@ -251,11 +251,11 @@ static enum status pack_add(struct rocksdb_store *r, const struct store_op *op)
     struct store_op below = *op;
     enum status status = STATUS_OK;
     ENSURE(!op->body.len); /* pack.c puts them in one piece */
+    uint64_t oldest = op->head.len < LARGE_PACK_BYTES ? 0 : property(r, SPACE_PACKS, OLDEST_WAL); /* takes RocksDB's lock */
     if (op->kind == STORE_DELETE)
         large_packs_delete(r->large, op->key);
     else
-        status = large_packs_put(r->large, op->key, op->head, property(r, SPACE_PACKS, OLDEST_WAL), place,
-                                 &below.head);
+        status = large_packs_put(r->large, op->key, op->head, oldest, place, &below.head);
     if (status == STATUS_OK) batch_add(r, &below);
     return status;
 }

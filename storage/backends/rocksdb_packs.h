@@ -22,7 +22,8 @@ void large_packs_close(struct large_packs **p);
 enum status large_packs_found(struct large_packs *p, struct view key, struct view value) MUST_USE;
 enum status large_packs_begin(struct large_packs *p) MUST_USE;
 
-/* large_packs_put: what to write below for this value: itself, or its place (in `place`). oldest: see value_log_append. OK, IO.
+/* large_packs_put: what to write below for this value: itself, or its place (in `place`). oldest: see value_log_append; of no matter below
+ * LARGE_PACK_BYTES. OK, IO.
  * large_packs_delete: a row goes. large_packs_sync: before a write that shall last. OK, IO.
  * large_packs_done: the write is. All of one write between two of these. */
 enum status large_packs_put(struct large_packs *p, struct view key, struct view value, uint64_t oldest,

@@ -1,13 +1,11 @@
 /* The backup before the newest (PROTOCOL 6.7): taken where the newest does not open, which a device of the account may have put there. */
 #include "clients/backup.h"
 #include "clients/seal/backup.h"
-#include "tests/unit/clients_fixture.h"
+#include "tests/unit/clients_backup_fixture.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
 #include <string.h>
-
-static const uint8_t the_key[32] = {9, 9, 9};
 
 static void ok(enum status s)
 {
@@ -59,19 +57,6 @@ static struct backup_view goes(struct fixture *f, struct kept *k, bool take)
     return v;
 }
 
-static void recovery_set(struct fixture *f)
-{
-    uint8_t seed[32] = {3}, sk[64];
-    struct contact own;
-    ok(state_begin(f->state, STATE_WRITE));
-    ok(state_contact_get(f->state, f->me.account, &own));
-    own.log.has_recovery = true;
-    crypto_sign_seed_keypair(own.log.recovery.bytes, sk, seed);
-    ok(state_contact_put(f->state, &own));
-    ok(state_backup_key_put(f->state, &own.log.recovery, the_key));
-    ok(state_commit(f->state));
-}
-
 /* Two backups of this home. */
 static void kept_init(struct fixture *f, struct kept *k)
 {
@@ -80,7 +65,7 @@ static void kept_init(struct fixture *f, struct kept *k)
     bind_session(f);
     answer_lookups(f);
     said_forget(f);
-    recovery_set(f);
+    backup_recovery_set(f);
     cr_assert_eq(goes(f, k, false).stage, BACKUP_DONE);
     cr_assert_eq(goes(f, k, false).stage, BACKUP_DONE);
     cr_assert(k->has.version == 2 && k->has.older_version == 1);
@@ -126,7 +111,7 @@ static void newest_says(struct fixture *f, struct kept *k, size_t len)
     memset(plain, 0x5c, sizeof plain);
     put_u32(plain, (uint32_t)len);
     buffer_clear(&k->newest);
-    backup_seal(the_key, &place, view_of(plain, sizeof plain), (uint8_t[24]){1}, &k->newest);
+    backup_seal(backup_key, &place, view_of(plain, sizeof plain), (uint8_t[24]){1}, &k->newest);
 }
 
 OLDER_TEST(so_it_is_where_what_opens_is_no_backup)

@@ -1,7 +1,7 @@
 /* Backups on the client (PROTOCOL 6.7): what is in one, how it goes to a relay and comes back, and what is not believed. */
 #include "clients/backup.h"
 #include "clients/seal/backup.h"
-#include "tests/unit/clients_fixture.h"
+#include "tests/unit/clients_backup_fixture.h"
 
 #include <criterion/criterion.h>
 #include <sodium.h>
@@ -20,8 +20,6 @@ struct shelf {
     struct buffer parts[BACKUP_PARTS_MAX];
     size_t loses; /* answers that do not come */
 };
-
-static const uint8_t the_key[32] = {9, 9, 9};
 
 static void relay_put(struct shelf *sh)
 {
@@ -80,20 +78,6 @@ static struct backup_view goes(struct shelf *sh, bool take, const uint8_t *key)
     return acts(sh, take ? BACKUP_TAKE : BACKUP_MAKE, key);
 }
 
-/* A recovery key is in our log, without a relay that knows of it. */
-static void recovery_set(struct fixture *f)
-{
-    uint8_t seed[32] = {3}, sk[64];
-    struct contact own;
-    ok(state_begin(f->state, STATE_WRITE));
-    ok(state_contact_get(f->state, f->me.account, &own));
-    own.log.has_recovery = true;
-    crypto_sign_seed_keypair(own.log.recovery.bytes, sk, seed);
-    ok(state_contact_put(f->state, &own));
-    ok(state_backup_key_put(f->state, &own.log.recovery, the_key));
-    ok(state_commit(f->state));
-}
-
 static struct contact bob_as_held(struct fixture *f)
 {
     struct contact c;
@@ -111,7 +95,7 @@ static void shelf_run(struct fixture *f, void (*body)(struct shelf *sh))
     bind_session(f);
     answer_lookups(f);
     said_forget(f);
-    recovery_set(f);
+    backup_recovery_set(f);
     body(&shelf);
     for (size_t i = 0; i < BACKUP_PARTS_MAX; i++)
         buffer_fini(&shelf.parts[i]);
@@ -172,7 +156,7 @@ BACKUP_TEST(without_a_key_there_is_none)
     ok(state_setting_put(sh->f->state, "backup.of", view_of(NULL, 0)));
     ok(state_commit(sh->f->state));
     cr_assert_eq(engine_backup(sh->f->e, sh->f->now, BACKUP_MAKE, NULL), STATUS_NOT_FOUND);
-    struct backup_view v = goes(sh, false, the_key);
+    struct backup_view v = goes(sh, false, backup_key);
     cr_assert_eq(v.stage, BACKUP_DONE);
     v = goes(sh, false, NULL); /* it is kept from then on */
     cr_assert_eq(v.stage, BACKUP_DONE);
@@ -228,24 +212,6 @@ BACKUP_TEST(what_the_relay_has_changed_does_not_open)
 
 /* ---- what is in one ---- */
 
-/* Another home of the same account, which knows nobody. */
-static struct state *home_of(struct fixture *f)
-{
-    struct state *home = memory_state_new();
-    struct contact own;
-    struct entry_scan scan = {.account = f->me.account, .max = 1};
-    ok(state_begin(f->state, STATE_READ));
-    ok(state_contact_get(f->state, f->me.account, &own));
-    ok(state_entry_scan(f->state, &f->arena, &scan));
-    ok(state_commit(f->state));
-    ok(state_begin(home, STATE_WRITE));
-    ok(state_identity_put(home, &f->me));
-    ok(state_contact_put(home, &own));
-    ok(state_entry_put(home, f->me.account, 0, scan.entries[0]));
-    ok(state_commit(home));
-    return home;
-}
-
 static struct buffer written(struct fixture *f)
 {
     struct buffer out = {0};
@@ -254,17 +220,6 @@ static struct buffer written(struct fixture *f)
     ok(backup_write_in(f->state, 77, SIZE_MAX, false, &out, &summary));
     ok(state_commit(f->state));
     return out;
-}
-
-static enum status taken(struct state *home, struct view content, struct backup_summary *summary)
-{
-    ok(state_begin(home, STATE_WRITE));
-    enum status s = backup_take_in(home, content, 1000, summary);
-    if (s == STATUS_OK)
-        ok(state_commit(home));
-    else
-        state_rollback(home);
-    return s;
 }
 
 BACKUP_TEST(a_contact_comes_with_its_history_its_name_and_its_mark)
@@ -279,8 +234,8 @@ BACKUP_TEST(a_contact_comes_with_its_history_its_name_and_its_mark)
     ok(state_commit(f->state));
     struct buffer content = written(f), again = written(f);
     cr_assert(view_equal(buffer_view(&content), buffer_view(&again)), "one encoding");
-    struct state *home = home_of(f);
-    ok(taken(home, buffer_view(&content), &summary));
+    struct state *home = backup_home_of(f, &f->me);
+    ok(backup_taken(home, buffer_view(&content), &summary));
     cr_assert(summary.contacts == 1 && summary.known == 0 && summary.made_ms == 77);
     ok(state_begin(home, STATE_READ));
     ok(state_contact_get(home, f->bob.account, &back));
@@ -289,7 +244,7 @@ BACKUP_TEST(a_contact_comes_with_its_history_its_name_and_its_mark)
     cr_assert_eq(memcmp(&back.log, &bob.log, sizeof bob.log), 0);
     cr_assert_eq(back.verified_ms, 12345u);
     cr_assert_eq(memcmp(&named, &f->bob.account, sizeof named), 0);
-    ok(taken(home, buffer_view(&content), &summary));
+    ok(backup_taken(home, buffer_view(&content), &summary));
     cr_assert_eq(summary.known, 1u);
     buffer_fini(&content);
     buffer_fini(&again);
@@ -305,8 +260,8 @@ static struct contact back_from(struct fixture *f, const struct contact *bob)
     ok(state_contact_put(f->state, bob));
     ok(state_commit(f->state));
     struct buffer content = written(f);
-    struct state *home = home_of(f);
-    ok(taken(home, buffer_view(&content), &summary));
+    struct state *home = backup_home_of(f, &f->me);
+    ok(backup_taken(home, buffer_view(&content), &summary));
     ok(state_begin(home, STATE_READ));
     ok(state_contact_get(home, bob->log.account, &back));
     state_rollback(home);
@@ -339,23 +294,23 @@ BACKUP_TEST(what_does_not_follow_the_format_is_taken_nowhere)
     struct fixture *f = sh->f;
     struct buffer content = written(f);
     struct backup_summary summary;
-    struct state *home = home_of(f);
+    struct state *home = backup_home_of(f, &f->me);
     struct contact back;
     for (size_t len = 0; len < content.len; len++)
-        cr_assert_neq(taken(home, view_of(content.at, len), &summary), STATUS_OK, "%zu", len);
+        cr_assert_neq(backup_taken(home, view_of(content.at, len), &summary), STATUS_OK, "%zu", len);
     for (size_t i = 0; i < content.len; i++) {
         bool harmless = i >= 1 && i < 9; /* when it was made */
         uint8_t was = content.at[i];
         content.at[i] ^= 0x41;
-        enum status s = taken(home, buffer_view(&content), &summary);
+        enum status s = backup_taken(home, buffer_view(&content), &summary);
         content.at[i] = was;
         if (s != STATUS_OK || harmless) continue;
-        struct state *fresh = home_of(f); /* a mark, a time, a letter of a name: what a key's holder may write */
+        struct state *fresh = backup_home_of(f, &f->me); /* a mark, a time, a letter of a name: what a key's holder may write */
         state_close(&home);
         home = fresh;
     }
     write_u8(&content, 0);
-    cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_MALFORMED, "nothing follows");
+    cr_assert_eq(backup_taken(home, buffer_view(&content), &summary), STATUS_MALFORMED, "nothing follows");
     ok(state_begin(home, STATE_READ));
     cr_assert_eq(state_contact_get(home, f->bob.account, &back), STATUS_NOT_FOUND);
     state_rollback(home);
@@ -368,17 +323,17 @@ BACKUP_TEST(a_log_of_ours_that_is_shorter_than_the_backup_knew_is_told)
     struct fixture *f = sh->f;
     struct buffer content = written(f);
     struct backup_summary summary;
-    struct state *home = home_of(f);
+    struct state *home = backup_home_of(f, &f->me);
     put_u64(content.at + 1 + 8 + 32, 2);
-    cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
+    cr_assert_eq(backup_taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
     put_u64(content.at + 1 + 8 + 32, 1);
     content.at[1 + 8 + 32 + 8] ^= 1; /* another head at that length */
-    cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
+    cr_assert_eq(backup_taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
     content.at[1 + 8 + 32 + 8] ^= 1;
     content.at[1 + 8] ^= 1; /* another account's */
-    cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_BAD_ENTRY);
+    cr_assert_eq(backup_taken(home, buffer_view(&content), &summary), STATUS_BAD_ENTRY);
     content.at[1 + 8] ^= 1;
-    ok(taken(home, buffer_view(&content), &summary));
+    ok(backup_taken(home, buffer_view(&content), &summary));
     buffer_fini(&content);
     state_close(&home);
 }
@@ -389,18 +344,18 @@ BACKUP_TEST(what_has_no_room_goes_by_name_and_then_not_at_all)
     struct fixture *f = sh->f;
     struct buffer whole = written(f), out = {0};
     struct backup_summary summary;
-    struct state *home = home_of(f);
+    struct state *home = backup_home_of(f, &f->me);
     ok(state_begin(f->state, STATE_READ));
     ok(backup_write_in(f->state, 77, whole.len - 1, false, &out, &summary));
     cr_assert(summary.contacts == 1 && summary.named == 1 && summary.left == 0);
     cr_assert_lt(out.len, whole.len);
-    ok(taken(home, buffer_view(&out), &summary));
+    ok(backup_taken(home, buffer_view(&out), &summary));
     cr_assert(summary.contacts == 1 && summary.named == 1);
     buffer_clear(&out);
     ok(backup_write_in(f->state, 77, 100, false, &out, &summary));
     cr_assert(summary.contacts == 0 && summary.left == 1);
     ok(state_commit(f->state));
-    ok(taken(home, buffer_view(&out), &summary));
+    ok(backup_taken(home, buffer_view(&out), &summary));
     cr_assert_eq(summary.contacts, 0u);
     buffer_fini(&whole);
     buffer_fini(&out);
@@ -446,8 +401,8 @@ BACKUP_TEST(strangers_do_not_push_out_whom_the_user_knows)
     ok(state_commit(f->state));
     cr_assert_leq(out.len, alone.len + 400);
     cr_assert(summary.contacts > 1 && summary.contacts + summary.left == 401, "%zu %zu", summary.contacts, summary.left);
-    struct state *home = home_of(f);
-    ok(taken(home, buffer_view(&out), &summary));
+    struct state *home = backup_home_of(f, &f->me);
+    ok(backup_taken(home, buffer_view(&out), &summary));
     cr_assert(is_in(home, f->bob.account));
     buffer_fini(&alone);
     buffer_fini(&out);
@@ -468,9 +423,9 @@ BACKUP_TEST(what_is_offered_may_know_more_of_our_log_and_be_of_a_later_version)
     struct fixture *f = sh->f;
     struct buffer content = written(f);
     struct backup_summary summary;
-    struct state *home = home_of(f);
+    struct state *home = backup_home_of(f, &f->me);
     put_u64(content.at + 1 + 8 + 32, 2);
-    cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
+    cr_assert_eq(backup_taken(home, buffer_view(&content), &summary), STATUS_RELAY_BEHIND);
     ok(state_begin(home, STATE_WRITE));
     ok(backup_take_offered_in(home, buffer_view(&content), &summary));
     cr_assert_eq(summary.contacts, 1u);

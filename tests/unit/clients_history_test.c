@@ -1,7 +1,7 @@
 /* What a home holds of its conversations, and how it goes into a backup and comes back (PROTOCOL 6.7). */
 #include "clients/backup_content.h"
 #include "clients/history.h"
-#include "tests/unit/clients_fixture.h"
+#include "tests/unit/clients_backup_fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -52,12 +52,15 @@ static const char *told(struct fixture *f, struct state *state)
     static char out[400];
     struct buffer places = {0};
     struct history_item m;
+    struct state_identity me;
     size_t len = 0;
     out[0] = '\0';
     ok(state_begin(state, STATE_READ));
     ok(history_list_in(state, &places));
+    ok(state_identity_get(state, &f->arena, &me));
+    const struct history_owner owner = {me.account, me.device};
     for (size_t i = 0; i < places.len / sizeof(struct history_place); i++) {
-        enum status s = history_get_in(state, &f->arena, (struct history_place *)(void *)places.at + i, &m);
+        enum status s = history_get_in(state, &f->arena, &owner, (struct history_place *)(void *)places.at + i, &m);
         if (s == STATUS_NOT_FOUND) continue;
         ok(s);
         bool own = memcmp(&m.sender, &f->me.account, sizeof m.sender) == 0;
@@ -108,21 +111,9 @@ ENGINE_TEST(history, what_was_not_accepted_is_none)
 /* Another home of the same account. */
 static struct state *home_of(struct fixture *f)
 {
-    struct state *home = memory_state_new();
-    struct contact own;
-    struct entry_scan scan = {.account = f->me.account, .max = 1};
     struct state_identity me = f->me;
     me.device.bytes[0] ^= 1;
-    ok(state_begin(f->state, STATE_READ));
-    ok(state_contact_get(f->state, f->me.account, &own));
-    ok(state_entry_scan(f->state, &f->arena, &scan));
-    ok(state_commit(f->state));
-    ok(state_begin(home, STATE_WRITE));
-    ok(state_identity_put(home, &me));
-    ok(state_contact_put(home, &own));
-    ok(state_entry_put(home, f->me.account, 0, scan.entries[0]));
-    ok(state_commit(home));
-    return home;
+    return backup_home_of(f, &me);
 }
 
 static struct buffer written(struct fixture *f, size_t len_max, struct backup_summary *summary)
@@ -132,17 +123,6 @@ static struct buffer written(struct fixture *f, size_t len_max, struct backup_su
     ok(backup_write_in(f->state, 77, len_max, true, &out, summary));
     ok(state_commit(f->state));
     return out;
-}
-
-static enum status taken(struct state *home, struct view content, struct backup_summary *summary)
-{
-    ok(state_begin(home, STATE_WRITE));
-    enum status s = backup_take_in(home, content, 1000, summary);
-    if (s == STATUS_OK)
-        ok(state_commit(home));
-    else
-        state_rollback(home);
-    return s;
 }
 
 static void converse(struct fixture *f)
@@ -162,7 +142,7 @@ ENGINE_TEST(history, a_backup_brings_back_both_sides_but_what_was_to_live_for_a_
     struct buffer content = written(f, SIZE_MAX, &summary);
     cr_assert(summary.messages == 3 && summary.messages_left == 0);
     struct state *home = home_of(f);
-    ok(taken(home, buffer_view(&content), &summary));
+    ok(backup_taken(home, buffer_view(&content), &summary));
     cr_assert(summary.messages == 3 && summary.messages_known == 0 && summary.contacts == 1);
     cr_assert_str_eq(told(f, home), "<one@30 m@50 <two@70");
     struct inbox_row row;
@@ -171,7 +151,7 @@ ENGINE_TEST(history, a_backup_brings_back_both_sides_but_what_was_to_live_for_a_
     ok(state_inbox_scan(home, &unshown, &f->arena));
     cr_assert_eq(unshown.row_count, 0u, "they are old news");
     ok(state_commit(home));
-    ok(taken(home, buffer_view(&content), &summary));
+    ok(backup_taken(home, buffer_view(&content), &summary));
     cr_assert(summary.messages == 3 && summary.messages_known == 3);
     cr_assert_str_eq(told(f, home), "<one@30 m@50 <two@70");
     buffer_fini(&content);
@@ -183,7 +163,7 @@ ENGINE_TEST(history, what_a_home_has_sent_does_not_stand_twice_in_it)
     struct backup_summary summary;
     converse(f);
     struct buffer content = written(f, SIZE_MAX, &summary);
-    ok(taken(f->state, buffer_view(&content), &summary));
+    ok(backup_taken(f->state, buffer_view(&content), &summary));
     cr_assert(summary.messages == 3 && summary.messages_known == 3);
     cr_assert_str_eq(told(f, f->state), "<one@30 <a secret@40 m@50 m@60 <two@70");
     buffer_fini(&content);
@@ -196,7 +176,7 @@ ENGINE_TEST(history, where_there_is_no_room_the_oldest_stay_behind)
     struct buffer whole = written(f, SIZE_MAX, &summary), out = written(f, whole.len - 1, &less);
     cr_assert(less.messages == 2 && less.messages_left == 1 && out.len < whole.len);
     struct state *home = home_of(f);
-    ok(taken(home, buffer_view(&out), &less));
+    ok(backup_taken(home, buffer_view(&out), &less));
     cr_assert_str_eq(told(f, home), "m@50 <two@70");
     for (size_t len = 0; len < whole.len; len += 7) {
         buffer_fini(&out);
@@ -216,7 +196,7 @@ ENGINE_TEST(history, messages_that_cannot_be_are_taken_nowhere)
     struct buffer content = written(f, SIZE_MAX, &summary);
     struct state *home = home_of(f);
     for (size_t len = 0; len < content.len; len++)
-        cr_assert_neq(taken(home, view_of(content.at, len), &summary), STATUS_OK, "%zu", len);
+        cr_assert_neq(backup_taken(home, view_of(content.at, len), &summary), STATUS_OK, "%zu", len);
     cr_assert_str_eq(told(f, home), "");
     /* The last one is "one" of ours: sender, device, id, time, flags, to, length, words. */
     size_t words = content.len - 3, to = words - 4 - 32, flags = to - 1, time = flags - 8;
@@ -224,12 +204,12 @@ ENGINE_TEST(history, messages_that_cannot_be_are_taken_nowhere)
         {flags, 2}, {flags, 4}, {time, 0x80}, {words - 1, 1}, {words - 4, 0x80}, {time - 64, 1}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         content.at[bad[i].at] ^= bad[i].flip;
-        cr_assert_eq(taken(home, buffer_view(&content), &summary), STATUS_MALFORMED, "%zu", i);
+        cr_assert_eq(backup_taken(home, buffer_view(&content), &summary), STATUS_MALFORMED, "%zu", i);
         content.at[bad[i].at] ^= bad[i].flip;
     }
     cr_assert_str_eq(told(f, home), "");
     content.at[to] ^= 1;
-    ok(taken(home, buffer_view(&content), &summary));
+    ok(backup_taken(home, buffer_view(&content), &summary));
     buffer_fini(&content);
     state_close(&home);
 }

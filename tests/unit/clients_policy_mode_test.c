@@ -32,7 +32,7 @@ static void written(struct fixture *f, uint8_t id, struct account_id sender, str
     struct history_item in = {.sender = sender, .id = {{id}}, .to = to, .accepted_ms = 1000, .payload = view_of("hello", 5)};
     bool added;
     cr_assert_eq(state_begin(f->state, STATE_WRITE), STATUS_OK);
-    cr_assert_eq(history_put_in(f->state, &in, 2000, &added), STATUS_OK);
+    cr_assert_eq(history_put_in(f->state, &(struct history_owner){f->me.account, f->me.device}, &in, 2000, &added), STATUS_OK);
     cr_assert_eq(state_commit(f->state), STATUS_OK);
     cr_assert(added);
 }
