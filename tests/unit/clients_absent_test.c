@@ -27,15 +27,6 @@ static void phone_comes(struct duet *d)
     duet_pass(d, 30000);
 }
 
-static struct outbox_row row_at(struct duet *d, int who, uint64_t order)
-{
-    struct outbox_row row;
-    cr_assert_eq(state_begin(d->party[who].state, STATE_READ), STATUS_OK);
-    cr_assert_eq(state_outbox_get(d->party[who].state, order, &row), STATUS_OK);
-    state_rollback(d->party[who].state);
-    return row;
-}
-
 DUET_TEST(absent, one_that_has_left_no_prekeys_holds_up_nobody_and_gets_it_later)
 {
     phone_is_absent(d);
@@ -46,12 +37,12 @@ DUET_TEST(absent, one_that_has_left_no_prekeys_holds_up_nobody_and_gets_it_later
     phone_comes(d);
     cr_assert_str_eq(read_all(d, PHONE), "hello");
     cr_assert_eq(duet_state(d, BOB, order), MESSAGE_SETTLED);
-    cr_assert_gt(row_at(d, BOB, order).attempt, 0u, "it was sealed anew");
+    cr_assert_gt(duet_row(d, BOB, order).attempt, 0u, "it was sealed anew");
     order = say(d, BOB, "again");
     duet_pass(d, 5000);
     cr_assert_str_eq(read_all(d, PHONE), "again");
     cr_assert_eq(duet_state(d, BOB, order), MESSAGE_SETTLED);
-    cr_assert_eq(row_at(d, BOB, order).attempt, 0u);
+    cr_assert_eq(duet_row(d, BOB, order).attempt, 0u);
 }
 
 /* Nobody can open it: neither with keys of the phone's nor by what the relay has. */

@@ -21,15 +21,6 @@ static bool account_equal(struct account_id a, struct account_id b)
     return memcmp(&a, &b, sizeof a) == 0;
 }
 
-static struct outbox_row message_of(struct duet *d, int who, uint64_t order)
-{
-    struct outbox_row row;
-    ok(state_begin(d->party[who].state, STATE_READ));
-    ok(state_outbox_get(d->party[who].state, order, &row));
-    ok(state_commit(d->party[who].state));
-    return row;
-}
-
 /* The copy of a message; order 0: there is none. */
 static struct outbox_row copy_of(struct duet *d, int who, uint64_t order)
 {
@@ -84,7 +75,7 @@ DUET_TEST(copies, what_one_device_sends_the_other_one_sees)
 {
     two_devices(d);
     uint64_t order = say(d, ALICE, "hello");
-    struct outbox_row message = message_of(d, ALICE, order), copy = copy_of(d, ALICE, order);
+    struct outbox_row message = duet_row(d, ALICE, order), copy = copy_of(d, ALICE, order);
     cr_assert_str_eq(read_all(d, BOB), "hello");
     struct inbox_row seen = inbox_last(d, PHONE);
     cr_assert(view_equal(seen.body, text("hello")) && message_equal(seen.id, message.id));
@@ -207,7 +198,7 @@ DUET_TEST(copies, one_is_repaired_where_our_own_log_has_gone_on)
     uint64_t order = say(d, ALICE, "under the new one");
     duet_pass(d, 1000);
     struct outbox_row copy = copy_of(d, ALICE, order);
-    cr_assert(copy.state == MESSAGE_SETTLED && message_of(d, ALICE, order).state == MESSAGE_SETTLED);
+    cr_assert(copy.state == MESSAGE_SETTLED && duet_row(d, ALICE, order).state == MESSAGE_SETTLED);
     cr_assert_str_eq(read_all(d, PHONE), "under the old key|under the new one");
 }
 
@@ -229,7 +220,7 @@ DUET_TEST(copies, a_broken_one_is_sealed_anew_and_its_message_is_not)
     duet_pass(d, 1000);
     struct outbox_row copy = copy_of(d, ALICE, order);
     cr_assert(copy.state == MESSAGE_SETTLED && copy.attempt == 1);
-    cr_assert_eq(message_of(d, ALICE, order).attempt, 0u);
+    cr_assert_eq(duet_row(d, ALICE, order).attempt, 0u);
     cr_assert_str_eq(read_all(d, PHONE), "first|again");
     cr_assert_str_eq(read_all(d, BOB), "first|again");
 }
@@ -302,7 +293,7 @@ DUET_TEST(copies, answers_are_told_apart_by_their_target)
     offline(d, BOB);
     offline(d, PHONE);
     uint64_t order = say(d, ALICE, "words");
-    struct outbox_row message = message_of(d, ALICE, order), copy = copy_of(d, ALICE, order);
+    struct outbox_row message = duet_row(d, ALICE, order), copy = copy_of(d, ALICE, order);
     cr_assert(message.state == MESSAGE_ACCEPTED && copy.state == MESSAGE_ACCEPTED);
     online(d, PHONE);
     duet_pass(d, 100);

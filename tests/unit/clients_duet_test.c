@@ -220,13 +220,18 @@ uint64_t say(struct duet *d, int from, const char *words)
     return row.order;
 }
 
-enum message_state duet_state(struct duet *d, int who, uint64_t order)
+struct outbox_row duet_row(struct duet *d, int who, uint64_t order)
 {
     struct outbox_row row;
     ok(state_begin(d->party[who].state, STATE_READ));
     ok(state_outbox_get(d->party[who].state, order, &row));
     ok(state_commit(d->party[who].state));
-    return row.state;
+    return row;
+}
+
+enum message_state duet_state(struct duet *d, int who, uint64_t order)
+{
+    return duet_row(d, who, order).state;
 }
 
 const char *read_all(struct duet *d, int who)

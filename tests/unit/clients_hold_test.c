@@ -278,11 +278,8 @@ static void alice_believes(struct duet *d, uint64_t version, uint8_t mark)
 
 static void bob_is_held(struct duet *d, enum loss why, enum status reason)
 {
-    struct outbox_row row;
-    uint64_t order = say(d, BOB, "waits");
-    ok(state_begin(d->party[BOB].state, STATE_READ));
-    ok(state_outbox_get(d->party[BOB].state, order, &row));
-    state_rollback(d->party[BOB].state);
+    struct outbox_row row = duet_row(d, BOB, say(d, BOB, "waits"));
+    uint64_t order = row.order;
     cr_assert(row.state == MESSAGE_HELD && row.reason == reason, "%u %s", row.state, status_name(row.reason));
     cr_assert_eq(of_alice(d).hold, why);
     duet_restart(d, BOB);

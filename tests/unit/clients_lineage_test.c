@@ -130,10 +130,7 @@ DUET_TEST(lineage, what_was_sealed_before_it_was_noticed_is_sealed_anew)
     duet_pass(d, 1000);
     cr_assert_eq(strlen(read_all(d, ALICE)), 79u);
     for (size_t i = 0; i < 40; i++) {
-        struct outbox_row row;
-        cr_assert_eq(state_begin(d->party[BOB].state, STATE_READ), STATUS_OK);
-        cr_assert_eq(state_outbox_get(d->party[BOB].state, order[i], &row), STATUS_OK);
-        cr_assert_eq(state_commit(d->party[BOB].state), STATUS_OK);
+        struct outbox_row row = duet_row(d, BOB, order[i]);
         cr_assert(row.state == MESSAGE_SETTLED && row.attempt == 0, "%zu: %u", i, row.attempt);
     }
     state_close(&newer);

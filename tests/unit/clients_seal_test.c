@@ -270,15 +270,6 @@ static void bundle_none(struct duet *d, struct msg_prekey_bundle *bundle)
     *bundle = (struct msg_prekey_bundle){.device = bundle->device, .status = STATUS_NOT_FOUND};
 }
 
-static enum status reason_of(struct duet *d, size_t who, uint64_t order)
-{
-    struct outbox_row row;
-    cr_assert_eq(state_begin(d->party[who].state, STATE_READ), STATUS_OK);
-    cr_assert_eq(state_outbox_get(d->party[who].state, order, &row), STATUS_OK);
-    state_rollback(d->party[who].state);
-    return row.reason;
-}
-
 DUET_TEST(seal, who_has_left_no_prekeys_is_asked_again)
 {
     d->bundle = bundle_none;
@@ -286,11 +277,11 @@ DUET_TEST(seal, who_has_left_no_prekeys_is_asked_again)
     duet_pass(d, 60000);
     cr_assert_eq(duet_state(d, ALICE, order), MESSAGE_DRAFTED);
     cr_assert(d->claims > 1 && d->claims < 10, "%zu", d->claims);
-    cr_assert_eq(reason_of(d, ALICE, order), STATUS_NO_PREKEYS, "its user can see why");
+    cr_assert_eq(duet_row(d, ALICE, order).reason, STATUS_NO_PREKEYS, "its user can see why");
     d->bundle = NULL;
     duet_pass(d, 30000);
     said(d, BOB, "hello");
-    cr_assert_eq(reason_of(d, ALICE, order), STATUS_OK);
+    cr_assert_eq(duet_row(d, ALICE, order).reason, STATUS_OK);
 }
 
 /* A device without prekeys may be one that is gone: where the relay says that the log has gone on it is read, once. */
@@ -382,15 +373,6 @@ DUET_TEST(seal, whatever_call_of_the_state_fails_nothing_is_lost_or_shown_twice)
 
 /* ---- failures, and what the sender does about them ---- */
 
-static struct outbox_row row_now(struct duet *d, int who, uint64_t order)
-{
-    struct outbox_row row;
-    cr_assert_eq(state_begin(d->party[who].state, STATE_READ), STATUS_OK);
-    cr_assert_eq(state_outbox_get(d->party[who].state, order, &row), STATUS_OK);
-    cr_assert_eq(state_commit(d->party[who].state), STATUS_OK);
-    return row;
-}
-
 static bool flip_first(struct duet *d, struct parcel *parcel)
 {
     return parcel->item.attempt == 0 ? flip(d, parcel) : true;
@@ -404,7 +386,7 @@ DUET_TEST(resend, what_did_not_open_is_sealed_anew_in_a_new_session)
     uint64_t order = say(d, ALICE, "altered on its way");
     duet_pass(d, 2000);
     said(d, BOB, "altered on its way");
-    struct outbox_row row = row_now(d, ALICE, order);
+    struct outbox_row row = duet_row(d, ALICE, order);
     cr_assert(row.state == MESSAGE_SETTLED && row.attempt == 1);
     cr_assert(d->claims == 2 && sessions(d, ALICE) == 2);
     cr_assert_eq(newest(d, BOB).counter, 2, "the content is the same");
@@ -422,7 +404,7 @@ DUET_TEST(resend, ends_after_three_attempts)
     uint64_t order = say(d, ALICE, "never arrives");
     duet_pass(d, 300000);
     cr_assert_eq(d->sends - before, 1 + RESENDS_MAX);
-    struct outbox_row row = row_now(d, ALICE, order);
+    struct outbox_row row = duet_row(d, ALICE, order);
     cr_assert(row.state == MESSAGE_ACCEPTED && row.parts[0].state == DELIVERY_FAILED);
     d->tamper = NULL;
     (void)say(d, ALICE, "next");

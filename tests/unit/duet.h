@@ -90,8 +90,9 @@ void duet_swap(struct duet *d, int who, struct state *home);
 void phone_joins(struct duet *d);
 void phone_leaves(struct duet *d, enum entry_operation operation);
 
-/* say: a sealed message to the other one; its order number. */
+/* say: a sealed message to the other one; its order number. duet_row: what its sender holds of it; duet_state: how far it has come. */
 uint64_t say(struct duet *d, int from, const char *words);
+struct outbox_row duet_row(struct duet *d, int who, uint64_t order);
 enum message_state duet_state(struct duet *d, int who, uint64_t order);
 /* read_all: the inbox's unshown messages, oldest first, joined by '|', and shown. */
 const char *read_all(struct duet *d, int who);
