@@ -14,8 +14,7 @@ void history_want(struct storage *s, struct account_id account)
     turn_want(&s->turn, SPACE_IDENTITY, &key);
 }
 
-/* All zero where there is none, or none that can be read. */
-static struct watch_row watch_get(struct storage *s, struct account_id account)
+struct watch_row watch_get(struct storage *s, struct account_id account)
 {
     struct store_key key = key_watch(account);
     struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
@@ -24,10 +23,10 @@ static struct watch_row watch_get(struct storage *s, struct account_id account)
     return watch;
 }
 
-static void watch_put(struct storage *s, struct account_id account, const struct watch_row *watch)
+void watch_put(struct storage *s, struct account_id account, const struct watch_row *watch)
 {
     struct store_key key = key_watch(account);
-    if (s->state != STORE_READONLY) turn_put(&s->turn, SPACE_IDENTITY, &key, watch_row_write(&s->turn.arena, watch));
+    turn_put(&s->turn, SPACE_IDENTITY, &key, watch_row_write(&s->turn.arena, watch));
 }
 
 /* Whether a key of the account has signed it, behind this head. No device ever leaves a log, and none changes its signing key. */
@@ -52,7 +51,7 @@ void history_split(struct storage *s, const struct request *r, const struct iden
     if (watch.split_ms && watch.split_number == body.number && s->turn.now_ms - watch.split_ms < TOLD_AGAIN_MS) return;
     watch.split_ms = s->turn.now_ms;
     watch.split_number = body.number;
-    watch_put(s, log->account, &watch);
+    if (s->state != STORE_READONLY) watch_put(s, log->account, &watch);
     core_event(s, &(struct event){.kind = EVENT_SPLIT_VIEW, .code = body.operation, .count = body.number,
                                   .value = log->key_version,
                                   .account = mark_account(&s->config.mark_key, log->account),
@@ -64,7 +63,7 @@ void history_restored(struct storage *s, const struct request *r, const struct i
     struct watch_row watch = watch_get(s, log->account);
     watch.restored_ms = s->turn.now_ms;
     watch.restored += entries;
-    watch_put(s, log->account, &watch);
+    if (s->state != STORE_READONLY) watch_put(s, log->account, &watch);
     core_event(s, &(struct event){.kind = EVENT_LOG_RESTORED, .count = entries, .value = log->key_version,
                                   .account = mark_account(&s->config.mark_key, log->account),
                                   .device = mark_device(&s->config.mark_key, r->stamp.device)});

@@ -6,8 +6,11 @@
 
 #include "storage/core.h"
 
-/* history_want: plans what the others need. */
+/* history_want: plans what the others need. watch_get: what is watched of the account (risk.h has its other part); all zero where there is
+ * none, or none that can be read. watch_put: keeps it. */
 void history_want(struct storage *s, struct account_id account);
+struct watch_row watch_get(struct storage *s, struct account_id account);
+void watch_put(struct storage *s, struct account_id account, const struct watch_row *watch);
 
 /* history_split: this entry was brought as one that the log had, and the log has another one in its place. `before` is the
  * head that both follow. Told as an alarm where the entry's signature shows that there are two histories, once for each

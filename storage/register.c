@@ -158,11 +158,8 @@ static enum identity_change change_of(uint32_t operation)
 static void changes_tell(struct storage *s, const struct log_plan *plan, const struct identity_log *before,
                          const struct identity_log *log, size_t from)
 {
-    struct watch_row watch = {0};
-    struct store_key key = key_watch(log->account);
     if (!before->length || from == plan->count) return;
-    struct view value = turn_get(&s->turn, SPACE_IDENTITY, &key);
-    if (value.at && watch_row_read(value, &watch) != STATUS_OK) watch = (struct watch_row){0};
+    struct watch_row watch = watch_get(s, log->account);
     for (size_t i = from; i < plan->count; i++) {
         const struct given *g = &plan->entries[i];
         struct risk_step step = {change_of(g->operation), g->signer, g->device};
@@ -171,7 +168,7 @@ static void changes_tell(struct storage *s, const struct log_plan *plan, const s
         step.change = CHANGED_RECOVERY_USED;
         change_tell(s, &watch, log, &step);
     }
-    turn_put(&s->turn, SPACE_IDENTITY, &key, watch_row_write(&s->turn.arena, &watch));
+    watch_put(s, log->account, &watch);
 }
 
 /* Who shall look it up: the sessions of its devices, but for the one that brought the entries. May be lost. */

@@ -50,3 +50,20 @@ bool rocksdb_directory_holds_rows(const char *dir)
     if (entries) closedir(entries);
     return found;
 }
+
+int directory_each(int dir, void (*take)(void *self, const char *name), void *self)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!entries) {
+        int error = errno;
+        if (fd >= 0) close(fd);
+        return error;
+    }
+    errno = 0;
+    for (struct dirent *e; (e = readdir(entries)) != NULL; errno = 0)
+        take(self, e->d_name);
+    int error = errno;
+    closedir(entries);
+    return error;
+}

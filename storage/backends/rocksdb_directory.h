@@ -10,5 +10,7 @@ int rocksdb_directory_create(const char *dir);
 /* rocksdb_directory_holds_rows: a file of rows (a table, or a WAL with something in it) is there, or cannot be
  * looked at. */
 bool rocksdb_directory_holds_rows(const char *dir);
+/* directory_each: calls take for each name in an open folder. 0, or errno: not all of them were told. */
+int directory_each(int dir, void (*take)(void *self, const char *name), void *self);
 
 #endif

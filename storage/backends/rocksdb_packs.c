@@ -1,7 +1,7 @@
 /* rocksdb_packs: keys of large packs and their places, in the order in which they came; the oldest goes first, nearly always. */
 #include "storage/backends/rocksdb_packs.h"
+#include "storage/backends/rocksdb_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -108,26 +108,20 @@ enum status large_packs_sync(struct large_packs *p)
     return value_log_sync(p->log);
 }
 
+static void wal_see(void *self, const char *name)
+{
+    uint64_t *newest = self;
+    char *end;
+    unsigned long long number = strtoull(name, &end, 10);
+    if (end != name && strcmp(end, ".log") == 0 && number > *newest) *newest = number;
+}
+
 /* The number of RocksDB's newest WAL: the one that has the last write, or a later one. Where that cannot be told, one that is never
  * gone: the file waits until the next open. */
 static uint64_t newest_wal(const struct large_packs *p)
 {
     uint64_t newest = 0;
-    int fd = openat(p->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!entries) {
-        if (fd >= 0) close(fd);
-        return UINT64_MAX;
-    }
-    errno = 0;
-    for (struct dirent *e; (e = readdir(entries)) != NULL; errno = 0) {
-        char *end;
-        unsigned long long number = strtoull(e->d_name, &end, 10);
-        if (end != e->d_name && strcmp(end, ".log") == 0 && number > newest) newest = number;
-    }
-    bool whole = errno == 0 && newest;
-    closedir(entries);
-    return whole ? newest : UINT64_MAX;
+    return directory_each(p->dir, wal_see, &newest) == 0 && newest ? newest : UINT64_MAX;
 }
 
 void large_packs_done(struct large_packs *p)

@@ -3,10 +3,10 @@
  * also one that is then locked out: a second name that went while the first is there is made again.
  * Invariant: only a file whose first name is gone, and which has no other name than ours, is cut. */
 #include "storage/backends/rocksdb_trash.h"
+#include "storage/backends/rocksdb_directory.h"
 
 #include "broker/wire/bytes.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -80,8 +80,9 @@ static void cut(const struct trash *t, const char *second)
 }
 
 /* A file that is there, or gone since: its second name comes, or goes in steps. */
-static void look_at(const struct trash *t, const char *name)
+static void look_at(void *self, const char *name)
 {
+    const struct trash *t = self;
     if (!is_first(name)) return;
     struct second_name second = second_name(name);
     struct stat file;
@@ -95,40 +96,29 @@ static void look_at(const struct trash *t, const char *name)
     (void)unlinkat(t->dir, second.text, 0);
 }
 
-static void forget(const struct trash *t, const char *name)
+static void forget(void *self, const char *name)
 {
+    const struct trash *t = self;
     if (is_second(name)) (void)unlinkat(t->dir, name, 0);
 }
 
 /* Whether a name is the first or the second one of a file. */
-static void look_at_either(const struct trash *t, const char *name)
+static void look_at_either(void *self, const char *name)
 {
     struct second_name first;
     size_t len = strlen(name) - (is_second(name) ? strlen(SUFFIX) : 0);
     snprintf(first.text, sizeof first.text, "%.*s", (int)len, name);
-    look_at(t, first.text);
+    look_at(self, first.text);
 }
 
-static void each_name(const struct trash *t, void (*take)(const struct trash *t, const char *name))
-{
-    int again = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = again >= 0 ? fdopendir(again) : NULL;
-    for (struct dirent *e; entries && (e = readdir(entries)) != NULL;)
-        take(t, e->d_name);
-    if (entries)
-        closedir(entries);
-    else if (again >= 0)
-        close(again);
-}
-
-static void follow(const struct trash *t)
+static void follow(struct trash *t)
 {
     _Alignas(struct inotify_event) char buffer[4096];
     ssize_t len = read(t->changes, buffer, sizeof buffer);
     for (ssize_t at = 0; at < len;) {
         const struct inotify_event *e = (const struct inotify_event *)(buffer + at);
         if (e->mask & IN_Q_OVERFLOW)
-            each_name(t, look_at_either);
+            (void)directory_each(t->dir, look_at_either, t);
         else if (e->len)
             look_at_either(t, e->name);
         at += (ssize_t)(sizeof *e + e->len);
@@ -137,15 +127,15 @@ static void follow(const struct trash *t)
 
 static void *run(void *context)
 {
-    const struct trash *t = context;
-    each_name(t, look_at);
+    struct trash *t = context;
+    (void)directory_each(t->dir, look_at, t);
     for (;;) {
         struct pollfd fds[] = {{.fd = t->changes, .events = POLLIN},
                                {.fd = t->stop, .events = POLLIN}};
         if ((poll(fds, 2, -1) < 0 && errno != EINTR) || fds[1].revents) break;
         if (fds[0].revents) follow(t);
     }
-    each_name(t, forget); /* nothing keeps a block when nobody looks any more */
+    (void)directory_each(t->dir, forget, t); /* nothing keeps a block when nobody looks any more */
     return NULL;
 }
 
@@ -172,7 +162,7 @@ struct trash *trash_open(const char *dir)
     t->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     t->changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     t->stop = eventfd(0, EFD_CLOEXEC);
-    if (t->dir >= 0) each_name(t, forget);
+    if (t->dir >= 0) (void)directory_each(t->dir, forget, t);
     if (t->dir >= 0 && t->changes >= 0 && t->stop >= 0 && links_work(t) &&
         inotify_add_watch(t->changes, dir, IN_CREATE | IN_DELETE) >= 0 &&
         pthread_create(&t->thread, NULL, run, t) == 0) {

@@ -2,8 +2,8 @@
  * Invariants: what a file held is whole until its last value was released and the log of keys that says so is gone; a page of the disk
  * has bytes of one value only, so that writing one tears no other. */
 #include "storage/backends/value_log.h"
+#include "storage/backends/rocksdb_directory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,27 +106,14 @@ static uint32_t number_of(const char *name)
     return number && number <= UINT32_MAX && strcmp(name_of((uint32_t)number).text, name) == 0 ? (uint32_t)number : 0;
 }
 
-/* Calls it for each file of ours. 0, or errno. */
-static int each_file(struct value_log *v, void (*take)(struct value_log *v, uint32_t number))
-{
-    int fd = openat(v->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!entries) {
-        int error = errno;
-        if (fd >= 0) close(fd);
-        return error;
-    }
-    errno = 0;
-    for (struct dirent *e; (e = readdir(entries)) != NULL; errno = 0)
-        if (number_of(e->d_name)) take(v, number_of(e->d_name));
-    int error = errno;
-    closedir(entries);
-    return error;
-}
-
 static void note(struct value_log *v, uint32_t number)
 {
     if (number > v->number) v->number = number;
+}
+
+static void find(void *self, const char *name)
+{
+    note(self, number_of(name));
 }
 
 struct value_log *value_log_open(const char *dir, uint32_t file_bytes)
@@ -137,7 +124,7 @@ struct value_log *value_log_open(const char *dir, uint32_t file_bytes)
     for (size_t i = 0; i < SLOTS; i++)
         v->files[i].fd = -1;
     v->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int error = v->dir >= 0 ? each_file(v, note) : errno;
+    int error = v->dir >= 0 ? directory_each(v->dir, find, v) : errno;
     if (error) value_log_close(&v);
     errno = error;
     return v;
@@ -164,19 +151,20 @@ enum status value_log_hold(struct value_log *v, const struct value_place *p)
 }
 
 /* What there was before this open is read, and gone. */
-static void spare(struct value_log *v, uint32_t number)
+static void spare(void *self, const char *file)
 {
+    struct value_log *v = self;
+    uint32_t number = number_of(file);
     size_t kept = 0;
-    if (file_find(v, number)) return;
+    if (!number || file_find(v, number)) return;
     for (size_t i = 0; i < SLOTS; i++)
         kept += v->files[i].number && !v->files[i].held;
-    struct file_name name = name_of(number);
-    if (kept == FREE_KEPT || !file_open(v, number)) (void)unlinkat(v->dir, name.text, 0);
+    if (kept == FREE_KEPT || !file_open(v, number)) (void)unlinkat(v->dir, file, 0);
 }
 
 enum status value_log_begin(struct value_log *v)
 {
-    return each_file(v, spare) == 0 && fsync(v->dir) == 0 ? STATUS_OK : STATUS_IO;
+    return directory_each(v->dir, spare, v) == 0 && fsync(v->dir) == 0 ? STATUS_OK : STATUS_IO;
 }
 
 /* ---- writing ---- */
