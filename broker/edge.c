@@ -181,7 +181,9 @@ static void squatters_seek(struct edge *e)
     bool taken = false;
     for (uint32_t i = 0; i < IDS_AHEAD; i++)
         taken = id_taken(e, next + i) || taken;
-    if (taken) guard_squatted(e->guard, e->now.mono_ms);
+    if (!taken) return;
+    edge_catch_up(e); /* its arrival was told before it was admitted, maybe since the last look */
+    guard_squatted(e->guard, e->now.mono_ms);
 }
 
 void edge_step(struct edge *e, bool all_heard)
