@@ -6,6 +6,7 @@
 #include "broker/edge.h"
 #include "broker/host/host.h"
 #include "broker/pace.h"
+#include "broker/serve.h"
 #include "broker/wire/slab.h"
 #include "broker/zap.h"
 
@@ -36,6 +37,7 @@ struct net {
     const struct config *config;
     struct journal *journal;
     void *context;
+    bool own_context;
     struct zap *zap;
     struct edge *guarded; /* what watches the edge socket */
     void *edge, *backend, *admin;
@@ -112,6 +114,7 @@ static bool backend_open(struct net *n)
     n->backend = zmq_socket(n->context, ZMQ_ROUTER);
     return router_prepare(n->backend, SLAB_LEN_MAX, BACKEND_IO_THREAD) &&
            OPTIONS_SET(n->backend, backend_options) &&
+           (!n->config->joined || zmq_bind(n->backend, BACKEND_INSIDE) == 0) &&
            zmq_bind(n->backend, n->config->backend_endpoint) == 0;
 }
 
@@ -130,7 +133,14 @@ static enum status open_failed(struct net *n, const char *what, char *error, siz
     return STATUS_IO;
 }
 
-enum status net_open(const struct config *config, const struct curve_server_keys *keys,
+static void *context_new(void)
+{
+    void *context = zmq_ctx_new();
+    if (context) zmq_ctx_set(context, ZMQ_IO_THREADS, BROKER_IO_THREADS);
+    return context;
+}
+
+enum status net_open(const struct config *config, void *context, const struct curve_server_keys *keys,
                      struct journal *journal, struct net **out, char *error, size_t error_cap)
 {
     *out = NULL;
@@ -139,10 +149,11 @@ enum status net_open(const struct config *config, const struct curve_server_keys
     n->config = config;
     n->journal = journal;
     zmq_msg_init(&n->payload);
-    n->context = zmq_ctx_new();
+    n->own_context = context == NULL;
+    n->context = context ? context : context_new();
     n->pace = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (n->pace < 0) return open_failed(n, "a timer", error, error_cap);
-    if (!n->context || zmq_ctx_set(n->context, ZMQ_IO_THREADS, 2) != 0)
+    if (!n->context || zmq_ctx_get(n->context, ZMQ_IO_THREADS) != BROKER_IO_THREADS)
         return open_failed(n, "ZeroMQ", error, error_cap);
     if (zap_open(n->context, config->plain, &n->zap) != STATUS_OK)
         return open_failed(n, "the access check", error, error_cap);
@@ -168,7 +179,7 @@ void net_close(struct net **n)
     zap_close(&(*n)->zap);
     zmq_msg_close(&(*n)->payload);
     if ((*n)->pace >= 0) close((*n)->pace);
-    if ((*n)->context) zmq_ctx_term((*n)->context);
+    if ((*n)->own_context && (*n)->context) zmq_ctx_term((*n)->context);
     free(*n);
     *n = NULL;
 }

@@ -61,11 +61,18 @@ if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract rotate devices idempotency relay_away ticket superseded memory loss damaged one_owner
             log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open embed
             copied sealed canary client_memory verify contact link copies drift recovery backup drill_revoked drill_old_app
-            drill_new_device drill_lost_devices token hold prekeys history absent)
+            drill_new_device drill_lost_devices token hold prekeys history absent joined)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
     endforeach()
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
     sealmq_e2e(restart_killed restart ${SEALMQ_RELEASE_BIN} KILL)
+    # The same with broker and storage in one process.
+    foreach(name idempotency slow_device flood ends contact)
+        sealmq_e2e(joined_${name} ${name} ${SEALMQ_RELEASE_BIN})
+        set_property(TEST e2e_joined_${name} APPEND PROPERTY ENVIRONMENT SEALMQ_JOINED=1)
+    endforeach()
+    sealmq_e2e(joined_restart restart ${SEALMQ_RELEASE_BIN} KILL)
+    set_property(TEST e2e_joined_restart APPEND PROPERTY ENVIRONMENT SEALMQ_JOINED=1)
     sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(attack attack ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(edge edge ${SEALMQ_RELEASE_BIN})

@@ -14,5 +14,5 @@ add_test(NAME secrets_in_a_branch_are_found COMMAND ${memcheck} $<TARGET_FILE:se
 set_tests_properties(secrets_in_a_branch_are_found PROPERTIES WILL_FAIL TRUE)
 
 add_test(NAME secrets_in_no_server COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/secrets/servers.sh
-    $<TARGET_FILE:sealmq_seal> $<TARGET_FILE:sealmq_shared> $<TARGET_FILE:sealmq-broker> $<TARGET_FILE:sealmq-storage>
+    $<TARGET_FILE:sealmq_seal> $<TARGET_FILE:sealmq_shared> $<TARGET_FILE:sealmq-broker> $<TARGET_FILE:sealmq-storage> $<TARGET_FILE:sealmq-relay>
     $<TARGET_FILE:sealmq-fanout> $<TARGET_FILE:sealmqd> $<TARGET_FILE:sealmqctl>)

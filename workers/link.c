@@ -3,7 +3,7 @@
  *
  * Invariants: the held messages' views are valid; a peer's `up` follows
  * its monitor (one HANDSHAKE_SUCCEEDED, one DISCONNECTED per connection), read in link_poll only,
- * so that it does not change within a turn. Each peer's HWM and the held table bound the memory. */
+ * so that it does not change within a turn; a peer in this process has no monitor and is always up. Each peer's HWM and the held table bound the memory. */
 #include "workers/link.h"
 #include "broker/wire/slab.h"
 
@@ -18,7 +18,7 @@
 
 struct peer {
     void *socket;  /* DEALER */
-    void *monitor; /* PAIR: connections made and lost */
+    void *monitor; /* PAIR: connections made and lost; NULL: in this process, which ends with it */
     bool up;
 };
 
@@ -49,25 +49,36 @@ static bool options_set(void *socket)
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) == 0;
 }
 
-static enum status peer_open(struct link *l, struct peer *p, const char *endpoint)
+static enum status monitor_open(struct link *l, struct peer *p)
 {
     char name[64];
     snprintf(name, sizeof name, "inproc://link-monitor-%p", (void *)p);
-    p->socket = zmq_socket(l->context, ZMQ_DEALER);
     p->monitor = zmq_socket(l->context, ZMQ_PAIR);
-    if (!p->socket || !p->monitor || !options_set(p->socket)) return STATUS_IO;
-    if (!option_set(p->monitor, ZMQ_LINGER, 0)) return STATUS_IO;
+    if (!p->monitor || !option_set(p->monitor, ZMQ_LINGER, 0)) return STATUS_IO;
     if (zmq_socket_monitor(p->socket, name,
                            ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) ||
         zmq_connect(p->monitor, name))
         return STATUS_IO;
+    return STATUS_OK;
+}
+
+static enum status peer_open(struct link *l, struct peer *p, const char *endpoint)
+{
+    enum status s = STATUS_OK;
+    p->socket = zmq_socket(l->context, ZMQ_DEALER);
+    if (!p->socket || !options_set(p->socket)) return STATUS_IO;
+    p->up = strncmp(endpoint, "inproc:", 7) == 0;
+    if (!p->up) s = monitor_open(l, p);
+    if (s != STATUS_OK) return s;
     return zmq_connect(p->socket, endpoint) == 0 ? STATUS_OK : STATUS_CONFIG;
 }
 
 static void peer_close(struct peer *p)
 {
-    if (p->socket) zmq_socket_monitor(p->socket, NULL, 0);
-    if (p->monitor) zmq_close(p->monitor);
+    if (p->monitor) {
+        zmq_socket_monitor(p->socket, NULL, 0);
+        zmq_close(p->monitor);
+    }
     if (p->socket) zmq_close(p->socket);
     *p = (struct peer){0};
 }
@@ -128,7 +139,7 @@ static void connection_follow(struct peer *p)
 {
     int events = 0;
     size_t len = sizeof events;
-    while (monitor_take(p))
+    while (p->monitor && monitor_take(p))
         zmq_getsockopt(p->socket, ZMQ_EVENTS, &events, &len);
 }
 
@@ -139,8 +150,10 @@ enum status link_poll(struct link *l, struct link_wait *extra, size_t extra_coun
     ENSURE(extra_count <= LINK_EXTRA_MAX);
     for (size_t i = 0; i < l->peer_count; i++) {
         items[count++] = (zmq_pollitem_t){.socket = l->peers[i].socket, .events = ZMQ_POLLIN};
-        items[count++] = (zmq_pollitem_t){.socket = l->peers[i].monitor, .events = ZMQ_POLLIN};
+        if (l->peers[i].monitor)
+            items[count++] = (zmq_pollitem_t){.socket = l->peers[i].monitor, .events = ZMQ_POLLIN};
     }
+    size_t first_extra = count;
     for (size_t i = 0; i < extra_count; i++) {
         extra[i].ready = false;
         items[count++] = (zmq_pollitem_t){.fd = extra[i].fd, .events = ZMQ_POLLIN};
@@ -148,7 +161,7 @@ enum status link_poll(struct link *l, struct link_wait *extra, size_t extra_coun
     int got = zmq_poll(items, (int)count, timeout_ms < 0 ? -1 : timeout_ms);
     if (got < 0) return zmq_errno() == EINTR ? STATUS_OK : STATUS_IO;
     for (size_t i = 0; i < extra_count; i++)
-        extra[i].ready = items[2 * l->peer_count + i].revents != 0;
+        extra[i].ready = items[first_extra + i].revents != 0;
     for (size_t i = 0; i < l->peer_count; i++)
         connection_follow(&l->peers[i]);
     return STATUS_OK;

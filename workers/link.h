@@ -33,8 +33,8 @@ struct link_wait {
 
 /* link_open: one DEALER for each of 1..LINK_BROKERS_MAX endpoints, all connecting in the
  * background; a broker that is not there yet is no error. Index i of the other calls is
- * endpoints[i]. context: a ZeroMQ context that outlives the link (inproc embedding), or NULL for
- * one of its own. OK; CONFIG (no such endpoint, too many); IO. *out is NULL after a failure. End
+ * endpoints[i]. context: a ZeroMQ context that outlives the link, or NULL for one of its own; a
+ * broker in the same process (inproc:) is up as long as the link. OK; CONFIG (no such endpoint, too many); IO. *out is NULL after a failure. End
  * with link_close. */
 enum status link_open(struct link **out, void *context, const char *const *endpoints,
                       size_t count) MUST_USE;

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # systems: starting and stopping what is measured, one at a time, and calling the generator that fits. Sourced by
-# bench/run. A system is plain or curve (a relay of ours by its edge), sealed or opaque (full clients at
-# one), or a peer of bench/peers/server.
+# bench/run. A system is plain or curve (a relay of ours by its edge), joined or joined-curve (the same with broker and
+# storage in one process), sealed or opaque (full clients at one), or a peer of bench/peers/server.
 # State: system (chosen by bench/run), pid arguments and endpoint of the one that runs.
 
 system='' supervisor='' endpoint='' pid_options=() skipped=' '
@@ -30,10 +30,10 @@ systems_check() {
     local name
     for name in ${only//,/ }; do
         case $name in
-        plain | curve | sealed | opaque) ;;
+        plain | curve | joined | joined-curve | sealed | opaque) ;;
         *)
             peers_list | grep -qxF -- "$name" ||
-                fail "--systems names $name: there are plain curve sealed opaque $(peers_list | xargs)"
+                fail "--systems names $name: there are plain curve joined joined-curve sealed opaque $(peers_list | xargs)"
             peers=true
             ;;
         esac
@@ -46,7 +46,7 @@ peers_list() { printf '%s\n' redis redis-batch redis-nodedup redis-devices postg
 system_start() {
     rm -rf "$scratch/server"
     case $system in
-    plain | curve | sealed | opaque) relay_start ;;
+    plain | curve | joined | joined-curve | sealed | opaque) relay_start ;;
     *) peer_start ;;
     esac
 }
@@ -65,8 +65,8 @@ system_stop() {
 generator() {
     local bounded=(timeout -k 10 "${limit:-600}")
     case $system in
-    plain) exec "${bounded[@]}" "$bin/sealmq-bench" run --plain "${ours[@]}" "$@" ;;
-    curve) exec "${bounded[@]}" "$bin/sealmq-bench" run --server-key "$scratch/server/server.pub" "${ours[@]}" "$@" ;;
+    plain | joined) exec "${bounded[@]}" "$bin/sealmq-bench" run --plain "${ours[@]}" "$@" ;;
+    curve | joined-curve) exec "${bounded[@]}" "$bin/sealmq-bench" run --server-key "$scratch/server/server.pub" "${ours[@]}" "$@" ;;
     sealed | opaque)
         exec "${bounded[@]}" "$bin/sealmq-bench" run "--$system" --server-key "$scratch/server/server.pub" \
             --scratch "$scratch" "${ours[@]}" "$@"
@@ -100,7 +100,8 @@ relay_configure() {
         # shellcheck disable=SC2086 # three words
         relay_set $setting
     done
-    if [[ $system == plain ]]; then relay_set broker plain bench; fi
+    case $system in plain | joined) relay_set broker plain bench ;; esac
+    case $system in joined*) relay_set relay joined yes ;; esac
 }
 
 relay_serves() {
@@ -126,6 +127,9 @@ relay_start() {
     pids_find
 }
 
+# The names of the relay's processes beside sealmqd.
+children_names() { case $system in joined*) echo relay fanout ;; *) echo broker storage fanout ;; esac; }
+
 # child NAME: the process id of the relay's sealmq-NAME; nothing = there is none.
 child() {
     local pid
@@ -139,15 +143,18 @@ child() {
 pids_find() {
     local name
     pid_options=(--pid "sealmqd=$supervisor")
-    (($#)) || set -- broker storage fanout
+    # shellcheck disable=SC2046 # words
+    (($#)) || set -- $(children_names)
     for name; do
         pid_options+=(--pid "$name=$(child "$name")")
     done
     ours_make
 }
 ours_make() {
-    ours=(--endpoint "$endpoint" "${pid_options[@]}" --disk "$scratch" --label "$label")
-    if [[ -z $label ]]; then unset 'ours[-1]' 'ours[-1]'; fi
+    local said=$label
+    case $system in joined*) said=$(labelled "one process") ;; esac
+    ours=(--endpoint "$endpoint" "${pid_options[@]}" --disk "$scratch")
+    if [[ -n $said ]]; then ours+=(--label "$said"); fi
     if [[ -t 2 ]]; then ours+=(--progress); fi
 }
 

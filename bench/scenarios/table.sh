@@ -16,14 +16,14 @@ about=(
     'limits       what disk, RocksDB and ZeroMQ can do on this machine without SealMQ'
 )
 
-# NAME SYSTEMS OPTIONS. SYSTEMS: plain and curve are ours by edge; sealed and opaque full clients; peers is all others, with --peers. In OPTIONS
+# NAME SYSTEMS OPTIONS. SYSTEMS: plain and curve are ours by edge, joined and joined-curve in one process; sealed and opaque full clients; peers is all others, with --peers. In OPTIONS
 # a/b/c is a run of each, x|y is y with --quick. A name may have several rows; scenarios that are more than
 # runs of a generator are functions in special.sh.
 scenarios=(
-    'steady  plain,curve,peers --size 1024 --mailboxes 64 --window 64/256/1024 --duration 10|2'
-    'sizes   plain,curve,peers --size 256/1024/16384 --mailboxes 64 --window 1024 --duration 10|2'
-    'sizes   plain,curve,peers --size 262144 --mailboxes 64 --window 64 --duration 10|2'
-    'latency plain,curve,peers --size 1024 --mailboxes 64 --rate 5000/20000 --duration 20|3'
+    'steady  plain,curve,joined,joined-curve,peers --size 1024 --mailboxes 64 --window 64/256/1024 --duration 10|2'
+    'sizes   plain,curve,joined,peers --size 256/1024/16384 --mailboxes 64 --window 1024 --duration 10|2'
+    'sizes   plain,curve,joined,peers --size 262144 --mailboxes 64 --window 64 --duration 10|2'
+    'latency plain,curve,joined,joined-curve,peers --size 1024 --mailboxes 64 --rate 5000/20000 --duration 20|3'
     'offline plain,curve       --size 1024 --mailboxes 1000|100 --window 1024 --count 400000|20000 --offline 90 --catch-up'
     'backlog plain,curve       --size 1024 --window 1024 --backlog 100000|10000'
     'sealed  sealed,opaque     --size 256/1024/16384 --window 64 --duration 10|2'

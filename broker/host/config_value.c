@@ -198,6 +198,7 @@ const struct config_rule config_rules[] = {
     {"relay", "allow_swap", set_bool, AT(allow_swap), "no", 0, 0, 0, 0, "yes or no"},
     {"relay", "allow_core", set_bool, AT(allow_core), "no", 0, 0, 0, 0, "yes or no"},
     {"relay", "restart_ms", set_u32, AT(restart_ms), "5000", 0, 10, 600000, 1, NULL},
+    {"relay", "joined", set_bool, AT(joined), "no", 0, 0, 0, 0, "yes or no"},
     {"broker", "client", set_tcp, AT(client_endpoint), NULL, 0, 0, 0, 0,
      "tcp://HOST:PORT, e.g. tcp://127.0.0.1:7400"},
     {"broker", "backend", set_ipc, AT(backend_endpoint), "ipc://backend.ipc", AT(run_dir), 0, 0, 0,

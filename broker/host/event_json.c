@@ -18,7 +18,7 @@ static const char *const level_names[] = {
 
 static const char *role_text(uint64_t code)
 {
-    static const char *const names[] = {"supervisor", "broker", "storage", "fanout", "ops"};
+    static const char *const names[] = {"supervisor", "broker", "storage", "fanout", "ops", "relay"};
     return code < sizeof names / sizeof names[0] ? names[code] : "?";
 }
 

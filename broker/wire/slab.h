@@ -13,7 +13,10 @@
 #define SLAB_STAMP_LEN  136u
 #define SLAB_LEN_MAX    (64u * 1024u * 1024u)
 
-enum slab_role { ROLE_BROKER = 1, ROLE_STORAGE = 2, ROLE_FANOUT = 3, ROLE_OPS = 4 };
+enum slab_role {
+    ROLE_BROKER = 1, ROLE_STORAGE = 2, ROLE_FANOUT = 3, ROLE_OPS = 4,
+    ROLE_RELAY = 5, /* broker and storage in one process: in events, never in a slab */
+};
 
 /* Where a frame entered the relay, and so where its reply goes. */
 enum origin {

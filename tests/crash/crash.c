@@ -1,9 +1,9 @@
-/* crash: kills the broker and the storage worker of a real relay with SIGKILL, again and again, under
- * load, and holds an oracle of every acknowledged message against what arrived: 0 lost, 0 shown twice,
+/* crash: kills the broker and the storage worker of a real relay (joined: both at once) with SIGKILL, again and again,
+ * under load, and holds an oracle of every acknowledged message against what arrived: 0 lost, 0 shown twice,
  * 0 changed. The clients are the real engine and transport on the memory state; the servers are the
  * Release programs. Also run with terminations in between (SIGTERM: planned restarts).
  *
- *     crash --bin DIR [--kills N] [--seed N] [--port N] [--keep]
+ *     crash --bin DIR [--kills N] [--seed N] [--port N] [--joined yes] [--keep]
  *
  * Faults 24, 34 and 35 of the catalogue. Bounded: it gives up, and fails, when the relay does not settle
  * everything within two minutes after the last kill. */
@@ -260,7 +260,7 @@ static bool run_until_registered(struct test *t)
 /* One victim; now and then a planned restart instead. */
 static void strike(struct test *t)
 {
-    const char *name = next_random(t) % 3 ? "sealmq-storage" : "sealmq-broker";
+    const char *name = t->relay.joined ? "sealmq-relay" : next_random(t) % 3 ? "sealmq-storage" : "sealmq-broker";
     pid_t pid = relay_child(&t->relay, name);
     bool planned = next_random(t) % 10 == 0;
     if (!pid) return;
@@ -332,10 +332,11 @@ int main(int argc, char **argv)
     struct test t = {0};
     const char *bin = option(argc, argv, "--bin", NULL);
     bool keep = argc > 1 && strcmp(argv[argc - 1], "--keep") == 0;
+    t.relay.joined = strcmp(option(argc, argv, "--joined", "no"), "yes") == 0;
     t.kills_wanted = (unsigned)strtoul(option(argc, argv, "--kills", "200"), NULL, 10);
     t.random = strtoull(option(argc, argv, "--seed", "1"), NULL, 10) * 0x9e3779b97f4a7c15ull + 1;
     if (!bin || host_start() != STATUS_OK) {
-        fprintf(stderr, "usage: crash --bin DIR [--kills N] [--seed N] [--port N] [--keep]\n");
+        fprintf(stderr, "usage: crash --bin DIR [--kills N] [--seed N] [--port N] [--joined yes] [--keep]\n");
         return 2;
     }
     t.messages = calloc(MESSAGES_MAX, sizeof *t.messages);

@@ -47,7 +47,8 @@ void relay_start(struct relay *r, const char *bin, uint16_t port)
         exit(2);
     }
     /* hundreds of deaths in a row are the point here: no long pauses */
-    const char *edit[] = {"sed", "-i", "s/^relay$/relay\\n    restart_ms = 100/", config, NULL};
+    const char *edit[] = {"sed", "-i", r->joined ? "s/^relay$/relay\\n    restart_ms = 100\\n    joined = yes/"
+                                                 : "s/^relay$/relay\\n    restart_ms = 100/", config, NULL};
     if (run("/bin/sed", edit) != 0) die("sed");
     const char *argv[] = {program, "--config", config, NULL};
     r->supervisor = fork();

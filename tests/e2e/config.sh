@@ -9,7 +9,7 @@ cp "$CONFIG" "$DIR/good.zpl"
 # refused WORD...: every program that reads the file refuses, with these words.
 refused() {
     local program word arguments
-    for program in sealmqd sealmq-broker sealmq-storage sealmq-fanout sealmqctl; do
+    for program in sealmqd sealmq-broker sealmq-storage sealmq-relay sealmq-fanout sealmqctl; do
         arguments=(--config "$CONFIG")
         [ "$program" = sealmqctl ] && arguments+=(status)
         run 2 "$program" "${arguments[@]}"

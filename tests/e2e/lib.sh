@@ -6,7 +6,8 @@
 # (event_wait, log_wait). Nothing waits for a fixed time; wait_for polls until something holds, and the
 # test fails when that takes too long.
 # Needs SEALMQ_BIN, the directory of the built programs. With KEEP=1 the scratch directory stays. SEALMQ_PORTS is the first of
-# this test's own 40 ports, which tests/e2e.cmake gives; by hand there is one range for all.
+# this test's own 40 ports, which tests/e2e.cmake gives; by hand there is one range for all. With SEALMQ_JOINED=1 relays have broker
+# and storage in one process.
 set -u
 
 BIN="${SEALMQ_BIN:?set SEALMQ_BIN to the directory that has sealmqd}"
@@ -128,6 +129,7 @@ relay_make() {
     port_choose
     run 0 sealmqd --init "$RELAY" --port "$PORT"
     relay_set relay restart_ms 200
+    [ -z "${SEALMQ_JOINED:-}" ] || relay_set relay joined yes
 }
 
 # relay_set SECTION KEY VALUE
@@ -170,11 +172,12 @@ ended() {
     wait "$1" 2> /dev/null
 }
 
-# child NAME: the process id of the relay's sealmq-NAME; empty = there is none.
+# child NAME: the process id of the relay's sealmq-NAME (joined, of the one that has it); empty = there is none.
 child() {
-    local pid
+    local pid name="$1"
+    case "${SEALMQ_JOINED:-}$name" in 1broker | 1storage) name=relay ;; esac
     for pid in $(cat "/proc/$SUPERVISOR/task/$SUPERVISOR/children" 2> /dev/null); do
-        [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = "sealmq-$1" ] && echo "$pid"
+        [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = "sealmq-$name" ] && echo "$pid"
     done
 }
 child_is_new() {

@@ -13,7 +13,7 @@ cp "$CONFIG" "$DIR/good.zpl"
 refused() {
     local wanted="$1" program word
     shift
-    for program in sealmqd sealmq-broker sealmq-storage sealmq-fanout; do
+    for program in sealmqd sealmq-broker sealmq-storage sealmq-relay sealmq-fanout; do
         run "$wanted" "$program" --config "$CONFIG"
         one_error
         for word in "$@"; do err_has "$word"; done

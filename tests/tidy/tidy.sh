@@ -29,7 +29,7 @@ cut -d/ -f1 "$tmp/files" | sort -u | { grep -vE "^(($top)|\..*)$" || true; } |
 
 # The operating system and other people's libraries are met in glue only; cores get time, randomness
 # and bytes as arguments.
-glue='^(broker/host/.*|broker/(net|zap|edge|probe|main)\.c|storage/backends/(rocksdb[a-z_]*|value_log)\.[ch]|workers/(link|storage/committer)\.c'
+glue='^(broker/host/.*|broker/(net|zap|edge|probe|serve|main)\.c|storage/backends/(rocksdb[a-z_]*|value_log)\.[ch]|workers/(link|storage/(committer|worker))\.c'
 glue="$glue|workers/[a-z]+/main\.c|workers/fanout/webhook\.c|workers/supervisor/processes\.[ch]"
 glue="$glue|clients/(transport|api_(home|guest))\.c|clients/state/sqlite[a-z_]*\.[ch]"
 glue="$glue|clients/(cli|ctl|examples)/.*|tests/.*|bench/.*)\$"

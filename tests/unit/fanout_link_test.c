@@ -120,6 +120,26 @@ Test(link, slabs_go_to_the_broker_named_and_come_with_its_index)
     rig_end(&r);
 }
 
+/* As sealmq-relay has it: which of the two is there first is open. */
+Test(link, broker_in_this_process_is_up_from_the_start)
+{
+    struct rig r = {.context = zmq_ctx_new()};
+    zmq_msg_t id;
+    size_t broker;
+    snprintf(r.endpoint[0], sizeof r.endpoint[0], "inproc://broker");
+    const char *endpoints[] = {r.endpoint[0]};
+    cr_assert_eq(link_open(&r.link, r.context, endpoints, 1), STATUS_OK);
+    cr_assert(link_up(r.link, 0));
+    cr_assert_eq(say(&r, 0, "before it is there"), STATUS_OK);
+    r.router[0] = router_new(&r, 0, 1000);
+    broker_hears(&r, 0, "before it is there", &id);
+    broker_says(&r, 0, &id, "answer");
+    cr_assert(view_equal(hear(&r, &broker), view_of("answer", 6)));
+    cr_assert(link_up(r.link, 0));
+    zmq_msg_close(&id);
+    rig_end(&r);
+}
+
 Test(link, message_of_several_frames_is_dropped_and_the_next_one_is_not)
 {
     struct rig r = rig_new(1, 100);

@@ -52,7 +52,7 @@ Test(config, a_made_config_loads_with_the_defaults)
     cr_assert_eq(c.address_connections_max, 1024);
     cr_assert(c.ping_ms == 10000 && c.drain_ms == 2000 && c.credit == 4096);
     cr_assert(c.address_requests_per_s == 200 && c.device_requests_per_s == 2000);
-    cr_assert(c.device_bytes_per_s == 64u << 20 && !c.allow_swap && !c.allow_core);
+    cr_assert(c.device_bytes_per_s == 64u << 20 && !c.allow_swap && !c.allow_core && !c.joined);
     cr_assert(c.backend == BACKEND_ROCKSDB && !c.accept_damaged);
     cr_assert(c.partition_first == 0 && c.partition_last == 4095);
     cr_assert(c.mailbox_messages == 10000 && c.mailbox_bytes == 268435456);

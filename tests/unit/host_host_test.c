@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 Test(host, start_turns_cores_off_and_ignores_broken_pipes)
 {
@@ -58,4 +59,15 @@ Test(host, randomness_differs)
     host_random(a, sizeof a);
     host_random(b, sizeof b);
     cr_assert_neq(memcmp(a, b, sizeof a), 0);
+}
+
+Test(host, thread_is_stopped_once_by_another)
+{
+    int fd = host_stop_fd();
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(host_signal_take(fd), 0);
+    host_stop(fd);
+    cr_assert_eq(host_signal_take(fd), SIGTERM);
+    cr_assert_eq(host_signal_take(fd), 0);
+    close(fd);
 }

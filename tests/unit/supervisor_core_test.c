@@ -1,4 +1,5 @@
-/* supervisor: every decision about the three children, with the clock in the test's hand. */
+/* supervisor: every decision about the children, with the clock in the test's hand. */
+#include "broker/wire/slab.h"
 #include "workers/supervisor/supervisor.h"
 
 #include <criterion/criterion.h>
@@ -25,27 +26,54 @@ static struct event ended(enum child_id child, int exit_code, int signal, uint64
     return supervisor_ended(&s, child, how, now_ms);
 }
 
+static void ordered_start(void)
+{
+    for (size_t i = 0; i < orders.count; i++)
+        supervisor_started(&s, orders.list[i].child, true, 0);
+}
+
 static void all_running(void)
 {
-    supervisor_init(&s, 2000, 5000, 0);
+    supervisor_init(&s, false, 2000, 5000, 0);
     step(0);
-    for (size_t i = 0; i < CHILD_COUNT; i++)
-        supervisor_started(&s, (enum child_id)i, true, 0);
+    ordered_start();
 }
 
 TestSuite(supervisor, .init = all_running);
 
 Test(supervisor, starts_all_three_once)
 {
-    supervisor_init(&s, 2000, 5000, 0);
+    supervisor_init(&s, false, 2000, 5000, 0);
     step(0);
     cr_assert_eq(orders.count, 3);
     cr_assert(ordered(ORDER_START, CHILD_BROKER) && ordered(ORDER_START, CHILD_FANOUT));
-    for (size_t i = 0; i < CHILD_COUNT; i++)
-        supervisor_started(&s, (enum child_id)i, true, 0);
+    ordered_start();
     step(1);
     cr_assert_eq(orders.count, 0);
     cr_assert_eq(supervisor_deadline(&s), UINT64_MAX);
+}
+
+/* Broker and storage in one process: that and fan-out are all there is, and it drains first. */
+Test(supervisor, joined_has_two)
+{
+    supervisor_init(&s, true, 2000, 5000, 0);
+    step(0);
+    cr_assert(orders.count == 2 && ordered(ORDER_START, CHILD_RELAY) && ordered(ORDER_START, CHILD_FANOUT));
+    ordered_start();
+    struct event e = ended(CHILD_RELAY, 0, SIGKILL, 10);
+    cr_assert(e.kind == EVENT_PROCESS_DIED && e.code == ROLE_RELAY);
+    step(10);
+    cr_assert(orders.count == 1 && ordered(ORDER_START, CHILD_RELAY));
+    ordered_start();
+    supervisor_stop(&s);
+    step(20);
+    cr_assert(orders.count == 1 && ordered(ORDER_TERM, CHILD_RELAY));
+    ended(CHILD_RELAY, 0, 0, 30);
+    step(30);
+    cr_assert(orders.count == 1 && ordered(ORDER_TERM, CHILD_FANOUT));
+    ended(CHILD_FANOUT, 0, 0, 40);
+    step(40);
+    cr_assert(orders.count == 0 && supervisor_done(&s));
 }
 
 Test(supervisor, first_restart_is_immediate)

@@ -97,7 +97,7 @@ static void daemon_loop(struct daemon *d)
     struct pollfd fds[] = {{.fd = d->stop_fd, .events = POLLIN},
                            {.fd = d->child_fd, .events = POLLIN}};
     struct orders orders;
-    supervisor_init(&d->core, d->config.drain_ms, d->config.restart_ms, host_now().mono_ms);
+    supervisor_init(&d->core, d->config.joined, d->config.drain_ms, d->config.restart_ms, host_now().mono_ms);
     for (;;) {
         supervisor_step(&d->core, host_now().mono_ms, &orders);
         orders_follow(d, &orders);

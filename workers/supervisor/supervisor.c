@@ -1,4 +1,4 @@
-/* supervisor: keeps three children running until told to stop, then takes them down in order. No
+/* supervisor: keeps its children running until told to stop, then takes them down in order. No
  * process, clock or signal here; main.c has them (ARCHITECTURE, processes).
  * Invariants: only child_move assigns a state, by the table; a child has a process exactly while
  * running or stopping; nothing is started again once its own turn to stop has come. */
@@ -13,11 +13,12 @@ static const struct {
 } roles[CHILD_COUNT] = {
     [CHILD_BROKER] = {"sealmq-broker", ROLE_BROKER},
     [CHILD_STORAGE] = {"sealmq-storage", ROLE_STORAGE},
+    [CHILD_RELAY] = {"sealmq-relay", ROLE_RELAY},
     [CHILD_FANOUT] = {"sealmq-fanout", ROLE_FANOUT},
 };
 
 /* The broker drains clients while storage still answers; storage goes last. */
-static const enum child_id stop_order[CHILD_COUNT] = {CHILD_BROKER, CHILD_FANOUT, CHILD_STORAGE};
+static const enum child_id stop_order[CHILD_COUNT] = {CHILD_BROKER, CHILD_RELAY, CHILD_FANOUT, CHILD_STORAGE};
 
 struct transition {
     bool allowed;
@@ -59,12 +60,18 @@ static void child_move(struct child *c, enum child_event event, uint64_t now_ms)
     if (c->state != before) c->since_ms = now_ms;
 }
 
-void supervisor_init(struct supervisor *s, uint32_t drain_ms, uint32_t backoff_max_ms,
+static bool child_wanted(enum child_id child, bool joined)
+{
+    if (child == CHILD_FANOUT) return true;
+    return (child == CHILD_RELAY) == joined;
+}
+
+void supervisor_init(struct supervisor *s, bool joined, uint32_t drain_ms, uint32_t backoff_max_ms,
                      uint64_t now_ms)
 {
     *s = (struct supervisor){.drain_ms = drain_ms, .backoff_max_ms = backoff_max_ms};
     for (size_t i = 0; i < CHILD_COUNT; i++)
-        child_move(&s->children[i], CHILD_WANTED, now_ms);
+        if (child_wanted((enum child_id)i, joined)) child_move(&s->children[i], CHILD_WANTED, now_ms);
 }
 
 /* Immediate, then 100 ms doubling to the longest pause. */

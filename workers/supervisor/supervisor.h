@@ -1,13 +1,13 @@
-/* supervisor: what to do about the relay's three processes: the decisions only. The caller starts,
+/* supervisor: what to do about the relay's processes, three or, joined, two: the decisions only. The caller starts,
  * signals and reaps them, and passes the time (monotonic ms) and what happened. */
 #ifndef SEALMQ_SUPERVISOR_H
 #define SEALMQ_SUPERVISOR_H
 
 #include "broker/wire/event.h"
 
-/* Also the order of starting. */
-enum child_id { CHILD_BROKER, CHILD_STORAGE, CHILD_FANOUT };
-#define CHILD_COUNT 3
+/* Also the order of starting. RELAY stands for broker and storage, when they are joined. */
+enum child_id { CHILD_BROKER, CHILD_STORAGE, CHILD_RELAY, CHILD_FANOUT };
+#define CHILD_COUNT 4
 
 enum child_state {
     CHILD_STOPPED,     /* no process, and none wanted */
@@ -63,9 +63,9 @@ struct orders {
     size_t count;
 };
 
-/* supervisor_init: all three are wanted; the first step orders their start. backoff_max_ms: the longest
- * pause before a restart. */
-void supervisor_init(struct supervisor *s, uint32_t drain_ms, uint32_t backoff_max_ms,
+/* supervisor_init: broker, storage and fan-out are wanted or, joined, relay and fan-out; the first step orders
+ * their start. backoff_max_ms: the longest pause before a restart. */
+void supervisor_init(struct supervisor *s, bool joined, uint32_t drain_ms, uint32_t backoff_max_ms,
                      uint64_t now_ms);
 /* supervisor_step: what is due now. Call after every event and at supervisor_deadline. An order to
  * start is answered with supervisor_started, before the next step. */
@@ -75,7 +75,7 @@ void supervisor_started(struct supervisor *s, enum child_id child, bool ok, uint
 /* supervisor_ended: its process is gone and reaped. The event for the journal (at_ms is left zero). */
 struct event supervisor_ended(struct supervisor *s, enum child_id child, struct ending how,
                               uint64_t now_ms);
-/* supervisor_stop: drain and leave: broker first, then fan-out, then storage, each waited for.
+/* supervisor_stop: drain and leave: broker (or relay) first, then fan-out, then storage, each waited for.
  * Again = no change. */
 void supervisor_stop(struct supervisor *s);
 /* supervisor_deadline: when the next step is due by itself; UINT64_MAX = never. */
