@@ -70,12 +70,14 @@ static bool peer_read(int fd, struct edge_peer *out)
     return true;
 }
 
-/* On a copy: whatever libzmq does meanwhile, the descriptor that was looked at is the one that is shut. */
+/* On a copy: whatever libzmq does meanwhile, the descriptor that was looked at is the one that is shut. Nothing but a
+ * connection is copied: to close a copy of the store's lock would let that go. */
 static void on_cut(void *context, int fd, const struct edge_peer *peer)
 {
     struct edge_peer there;
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     (void)context;
+    if (!peer_read(fd, &there)) return;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return; /* gone, or no descriptor is left: guard asks again */
     if (peer_read(copy, &there) && there.port == peer->port &&
         memcmp(&there.host, &peer->host, sizeof there.host) == 0)
@@ -308,16 +310,17 @@ static void public_endpoint_read(struct edge *e)
         }
 }
 
-void edge_start(struct edge *e, struct now now)
+void edge_start(struct edge *e, struct now now, uint32_t files)
 {
-    struct rlimit files = {0};
+    struct rlimit limit = {0};
     struct guard_config config = {
         .connections_max = e->config->connections_max,
         .address_connections_max = e->config->address_connections_max,
         .first_routing = e->first_routing,
         .out = {.context = e, .cut = on_cut, .gone = on_gone, .event = on_event}};
-    ENSURE(getrlimit(RLIMIT_NOFILE, &files) == 0);
-    config.descriptors_max = files.rlim_cur < INT32_MAX ? (uint32_t)files.rlim_cur : INT32_MAX;
+    ENSURE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    config.descriptors_max = limit.rlim_cur < INT32_MAX ? (uint32_t)limit.rlim_cur : INT32_MAX;
+    config.descriptors_max -= files < config.descriptors_max ? files : 0;
     host_random(config.seed, sizeof config.seed);
     e->guard = guard_new(&config);
     e->now = now;

@@ -33,8 +33,9 @@ void edge_close(struct edge **e);
  * or another server in mind, must get nothing through; who is right must come in under its own key. Blocks
  * for at most 10 s. OK, IO with one line in error: then the router must not be bound for clients. */
 enum status edge_test(struct edge *e, struct zap *zap, char *error, size_t error_cap) MUST_USE;
-/* edge_start: the router is bound to where clients come; from now on connections are guarded. */
-void edge_start(struct edge *e, struct now now);
+/* edge_start: the router is bound to where clients come; from now on connections are guarded. files: descriptors that
+ * are kept for the rest of the process. */
+void edge_start(struct edge *e, struct now now, uint32_t files);
 
 /* edge_deadline_ms: when edge_step is due. */
 uint64_t edge_deadline_ms(const struct edge *e);

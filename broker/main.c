@@ -15,7 +15,7 @@ static int run(struct command *c)
     if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
     if (machine_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
-    enum status s = broker_serve(&config, NULL, signal_fd, error, sizeof error);
+    enum status s = broker_serve(&config, &(struct broker_place){.signal_fd = signal_fd}, error, sizeof error);
     close(signal_fd);
     if (s == STATUS_OK) return EXIT_OK;
     return command_fail(c, s == STATUS_CONFIG ? EXIT_USAGE : EXIT_FAILED, "%s", error);

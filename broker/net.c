@@ -6,7 +6,6 @@
 #include "broker/edge.h"
 #include "broker/host/host.h"
 #include "broker/pace.h"
-#include "broker/serve.h"
 #include "broker/wire/slab.h"
 #include "broker/zap.h"
 
@@ -35,9 +34,9 @@
 
 struct net {
     const struct config *config;
+    const struct broker_place *place;
     struct journal *journal;
     void *context;
-    bool own_context;
     struct zap *zap;
     struct edge *guarded; /* what watches the edge socket */
     void *edge, *backend, *admin;
@@ -105,7 +104,7 @@ static bool edge_prepare(struct net *n, const struct curve_server_keys *keys)
 static bool edge_publish(struct net *n)
 {
     if (zmq_bind(n->edge, n->config->client_endpoint) != 0) return false;
-    edge_start(n->guarded, host_now());
+    edge_start(n->guarded, host_now(), n->place->files);
     return true;
 }
 
@@ -114,7 +113,7 @@ static bool backend_open(struct net *n)
     n->backend = zmq_socket(n->context, ZMQ_ROUTER);
     return router_prepare(n->backend, SLAB_LEN_MAX, BACKEND_IO_THREAD) &&
            OPTIONS_SET(n->backend, backend_options) &&
-           (!n->config->joined || zmq_bind(n->backend, BACKEND_INSIDE) == 0) &&
+           (!n->place->context || zmq_bind(n->backend, BACKEND_INSIDE) == 0) &&
            zmq_bind(n->backend, n->config->backend_endpoint) == 0;
 }
 
@@ -140,7 +139,7 @@ static void *context_new(void)
     return context;
 }
 
-enum status net_open(const struct config *config, void *context, const struct curve_server_keys *keys,
+enum status net_open(const struct config *config, const struct broker_place *place, const struct curve_server_keys *keys,
                      struct journal *journal, struct net **out, char *error, size_t error_cap)
 {
     *out = NULL;
@@ -149,8 +148,8 @@ enum status net_open(const struct config *config, void *context, const struct cu
     n->config = config;
     n->journal = journal;
     zmq_msg_init(&n->payload);
-    n->own_context = context == NULL;
-    n->context = context ? context : context_new();
+    n->place = place;
+    n->context = place->context ? place->context : context_new();
     n->pace = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (n->pace < 0) return open_failed(n, "a timer", error, error_cap);
     if (!n->context || zmq_ctx_get(n->context, ZMQ_IO_THREADS) != BROKER_IO_THREADS)
@@ -179,7 +178,7 @@ void net_close(struct net **n)
     zap_close(&(*n)->zap);
     zmq_msg_close(&(*n)->payload);
     if ((*n)->pace >= 0) close((*n)->pace);
-    if ((*n)->own_context && (*n)->context) zmq_ctx_term((*n)->context);
+    if (!(*n)->place->context && (*n)->context) zmq_ctx_term((*n)->context);
     free(*n);
     *n = NULL;
 }

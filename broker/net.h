@@ -8,16 +8,14 @@
 #include "broker/host/config.h"
 #include "broker/host/journal.h"
 #include "broker/host/keys.h"
+#include "broker/serve.h"
 
 struct net;
 
-/* Where workers in the broker's own process find it, when config->joined. */
-#define BACKEND_INSIDE "inproc://backend"
-
 /* net_open: binds all sockets; the access check is bound and tried before anything that needs it.
- * config, journal and context (NULL = one of its own) are borrowed until net_close, keys only during the call.
+ * config, place and journal are borrowed until net_close, keys only during the call.
  * OK; IO with one line in error. */
-enum status net_open(const struct config *config, void *context, const struct curve_server_keys *keys,
+enum status net_open(const struct config *config, const struct broker_place *place, const struct curve_server_keys *keys,
                      struct journal *journal, struct net **out, char *error,
                      size_t error_cap) MUST_USE;
 /* net_close: sends what is queued for at most a second, then lets go. NULL-safe, nulls. */

@@ -15,10 +15,10 @@
 #define FILES_BESIDES 256u
 
 /* The edge sheds at 80 % of what is allowed, so a quarter more is wanted, where the host gives it. */
-static bool files_allow(uint32_t connections, rlim_t *hard)
+static bool files_allow(rlim_t needed, rlim_t *hard)
 {
     struct rlimit limit;
-    rlim_t needed = (rlim_t)connections + FILES_BESIDES, wanted = needed / 4 * 5 + 1;
+    rlim_t wanted = needed / 4 * 5 + 1;
     *hard = 0;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
     *hard = limit.rlim_max;
@@ -34,7 +34,7 @@ static void tell(struct journal *journal, enum event_kind kind)
     journal_write(journal, &e);
 }
 
-static enum status serve(const struct config *config, void *context, struct journal *journal, int signal_fd,
+static enum status serve(const struct config *config, const struct broker_place *place, struct journal *journal,
                          char *error, size_t error_cap)
 {
     struct curve_server_keys keys = {0};
@@ -46,36 +46,37 @@ static enum status serve(const struct config *config, void *context, struct jour
                                            config->device_bytes_per_s}};
     enum status s = curve_server_keys_load(config, &keys, error, error_cap);
     if (s == STATUS_OK) s = mark_key_load(config, &core.marks, error, error_cap);
-    if (s == STATUS_OK) s = net_open(config, context, &keys, journal, &net, error, error_cap);
+    if (s == STATUS_OK) s = net_open(config, place, &keys, journal, &net, error, error_cap);
     curve_server_keys_fini(&keys); /* libzmq has its own copy */
     if (s != STATUS_OK) return s;
     host_random(core.boot.bytes, sizeof core.boot.bytes);
     core.out = net_out(net);
     struct broker *b = broker_new(&core, host_now());
     tell(journal, EVENT_PROCESS_STARTED);
-    net_run(net, b, signal_fd);
+    if (place->bound) place->bound(place->arg);
+    net_run(net, b, place->signal_fd);
     broker_free(&b);
     net_close(&net);
     tell(journal, EVENT_PROCESS_STOPPED);
     return STATUS_OK;
 }
 
-enum status broker_serve(const struct config *config, void *context, int signal_fd, char *error,
+enum status broker_serve(const struct config *config, const struct broker_place *place, char *error,
                          size_t error_cap)
 {
-    rlim_t hard;
+    rlim_t hard, needed = (rlim_t)config->connections_max + FILES_BESIDES + place->files;
     if (mkdir(config->run_dir, 0700) != 0 && errno != EEXIST) {
         snprintf(error, error_cap, "%s: %s", config->run_dir, strerror(errno));
         return STATUS_IO;
     }
-    if (!files_allow(config->connections_max, &hard)) {
-        snprintf(error, error_cap, "broker.connections: %u need %u descriptors, and RLIMIT_NOFILE allows %llu: raise "
-                 "that, or give fewer connections in %s", config->connections_max,
-                 config->connections_max + FILES_BESIDES, (unsigned long long)hard, config->file);
+    if (!files_allow(needed, &hard)) {
+        snprintf(error, error_cap, "broker.connections: %u need %llu descriptors, and RLIMIT_NOFILE allows %llu: raise "
+                 "that, or give fewer connections in %s", config->connections_max, (unsigned long long)needed,
+                 (unsigned long long)hard, config->file);
         return STATUS_CONFIG;
     }
     struct journal *journal = journal_open(config->log_file, config->log_len_max, "broker");
-    enum status s = serve(config, context, journal, signal_fd, error, error_cap);
+    enum status s = serve(config, place, journal, error, error_cap);
     journal_close(&journal);
     return s;
 }

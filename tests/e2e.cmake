@@ -67,7 +67,7 @@ if(SEALMQ_RELEASE_BIN)
     sealmq_e2e(restart_planned restart ${SEALMQ_RELEASE_BIN} TERM)
     sealmq_e2e(restart_killed restart ${SEALMQ_RELEASE_BIN} KILL)
     # The same with broker and storage in one process.
-    foreach(name idempotency slow_device flood ends contact)
+    foreach(name idempotency slow_device flood ends contact edge)
         sealmq_e2e(joined_${name} ${name} ${SEALMQ_RELEASE_BIN})
         set_property(TEST e2e_joined_${name} APPEND PROPERTY ENVIRONMENT SEALMQ_JOINED=1)
     endforeach()

@@ -61,7 +61,7 @@ unset SEALMQ_ZAP_DEAD SEALMQ_FIRST_ID
 relay_set broker connections 900
 (
     for ((i = 0; i < 100; i++)); do exec {inherited}< /dev/null; done
-    ulimit -n 1156 && exec "$BIN/sealmqd" --config "$CONFIG" >> "$DIR/sealmqd" 2>&1
+    ulimit -n $((1156 + ${SEALMQ_JOINED:+384}+0)) && exec "$BIN/sealmqd" --config "$CONFIG" >> "$DIR/sealmqd" 2>&1
 ) &
 SUPERVISOR=$!
 wait_for "the relay serves" relay_serves

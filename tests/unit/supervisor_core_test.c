@@ -68,11 +68,13 @@ Test(supervisor, joined_has_two)
     supervisor_stop(&s);
     step(20);
     cr_assert(orders.count == 1 && ordered(ORDER_TERM, CHILD_RELAY));
-    ended(CHILD_RELAY, 0, 0, 30);
-    step(30);
+    step(20 + 2000 + 2 * KILL_MARGIN_MS - 1); /* the time of both its halves */
+    cr_assert_eq(orders.count, 0);
+    ended(CHILD_RELAY, 0, 0, 8000);
+    step(8000);
     cr_assert(orders.count == 1 && ordered(ORDER_TERM, CHILD_FANOUT));
-    ended(CHILD_FANOUT, 0, 0, 40);
-    step(40);
+    ended(CHILD_FANOUT, 0, 0, 8001);
+    step(8001);
     cr_assert(orders.count == 0 && supervisor_done(&s));
 }
 

@@ -3,22 +3,28 @@
 #include "broker/host/command.h"
 #include "broker/host/host.h"
 #include "broker/host/machine.h"
-#include "broker/net.h"
 #include "broker/serve.h"
 #include "workers/storage/worker.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#define STORE_FILES    384u /* tables, packs, logs, and what compaction writes */
+#define STORAGE_END_MS 5000 /* to drain, once the broker has: less than sealmqd waits for both */
+
 struct relay {
     const struct command *command;
     struct config config;
-    struct worker_place place;
-    pthread_t storage;
+    struct broker_place broker;
+    struct worker_place storage;
+    pthread_t thread;
+    int gone; /* told by storage at its end */
 };
 
-/* Whoever cannot start ends the other, as it is: a store that is being opened stands a kill. */
+/* What ends now ends as by a kill: the store stands that, at any moment, and nobody was told what is not in it. */
 static _Noreturn void leave(int exit_status)
 {
     _exit(exit_status);
@@ -28,46 +34,67 @@ static void *storage_run(void *context)
 {
     struct relay *r = context;
     char error[WORKER_ERROR_LEN];
-    enum status status = storage_work(&r->config, &r->place, error);
+    enum status status = storage_work(&r->config, &r->storage, error);
     if (status != STATUS_OK) leave(storage_refuse(r->command, status, error));
+    host_stop(r->gone);
     return NULL;
 }
 
-static int serve(struct relay *r, int signal_fd)
+/* The broker can be reached: before that, libzmq would settle the pipe's limits under storage's hands. */
+static void storage_start(void *context)
+{
+    struct relay *r = context;
+    if (pthread_create(&r->thread, NULL, storage_run, r) != 0)
+        leave(command_fail(r->command, EXIT_FAILED, "there is no thread for storage"));
+    (void)pthread_setname_np(r->thread, "sealmq-storage");
+}
+
+/* The broker's clients have left. A disk that hangs, or whoever asks again, ends the wait. */
+static void storage_end(struct relay *r)
+{
+    struct pollfd fds[] = {{.fd = r->gone, .events = POLLIN}, {.fd = r->broker.signal_fd, .events = POLLIN}};
+    int got;
+    host_stop(r->storage.stop_fd);
+    do
+        got = poll(fds, 2, STORAGE_END_MS);
+    while (got < 0 && errno == EINTR);
+    if (!fds[0].revents)
+        leave(command_fail(r->command, EXIT_FAILED, "storage did not end in time: it is left as by a kill"));
+    pthread_join(r->thread, NULL);
+}
+
+static int serve(struct relay *r)
 {
     char error[WORKER_ERROR_LEN] = "";
-    if (pthread_create(&r->storage, NULL, storage_run, r) != 0)
-        return command_fail(r->command, EXIT_FAILED, "there is no thread for storage");
-    (void)pthread_setname_np(r->storage, "sealmq-storage");
-    enum status status = broker_serve(&r->config, r->place.context, signal_fd, error, sizeof error);
+    enum status status = broker_serve(&r->config, &r->broker, error, sizeof error);
     if (status != STATUS_OK)
-        leave(command_fail(r->command, status == STATUS_CONFIG ? EXIT_USAGE : EXIT_FAILED, "%s", error));
-    host_stop(r->place.stop_fd); /* the broker's clients have left */
-    pthread_join(r->storage, NULL);
+        return command_fail(r->command, status == STATUS_CONFIG ? EXIT_USAGE : EXIT_FAILED, "%s", error);
+    storage_end(r);
     return EXIT_OK;
 }
 
 static int run(struct command *c)
 {
-    struct relay r = {.command = c, .place = {.broker = BACKEND_INSIDE}};
+    struct relay r = {.command = c, .broker = {.files = STORE_FILES, .bound = storage_start},
+                      .storage = {.broker = BACKEND_INSIDE}};
     char error[1024] = "";
     if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
-    int signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
-    if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
+    r.broker.signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
+    if (r.broker.signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
     if (machine_load(command_option(c, "config"), &r.config, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
-    if (!r.config.joined)
-        return command_fail(c, EXIT_USAGE, "relay.joined is not yes in %s: then sealmq-broker and sealmq-storage are "
-                            "the programs", r.config.file);
-    r.place.stop_fd = host_stop_fd();
-    r.place.context = zmq_ctx_new();
-    if (r.place.stop_fd < 0 || !r.place.context ||
-        zmq_ctx_set(r.place.context, ZMQ_IO_THREADS, BROKER_IO_THREADS) != 0)
+    r.broker.arg = &r;
+    r.gone = host_stop_fd();
+    r.storage.stop_fd = host_stop_fd();
+    r.storage.context = r.broker.context = zmq_ctx_new();
+    if (r.gone < 0 || r.storage.stop_fd < 0 || !r.broker.context ||
+        zmq_ctx_set(r.broker.context, ZMQ_IO_THREADS, BROKER_IO_THREADS) != 0)
         return command_fail(c, EXIT_FAILED, "ZeroMQ does not start");
-    int exit_status = serve(&r, signal_fd);
-    zmq_ctx_term(r.place.context);
-    close(r.place.stop_fd);
-    close(signal_fd);
+    int exit_status = serve(&r);
+    zmq_ctx_term(r.broker.context);
+    close(r.gone);
+    close(r.storage.stop_fd);
+    close(r.broker.signal_fd);
     return exit_status;
 }
 

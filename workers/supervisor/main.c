@@ -60,7 +60,7 @@ static void orders_follow(struct daemon *d, const struct orders *orders)
             break;
         case ORDER_KILL:
             fprintf(stderr, "sealmqd: %s did not stop in %u ms: killed\n", child_program(child),
-                    d->core.drain_ms + KILL_MARGIN_MS);
+                    child_stop_ms(&d->core, child));
             process_signal(&d->processes, child, SIGKILL);
             break;
         }
@@ -125,7 +125,7 @@ static int daemon_prepare(const struct command *c, struct daemon *d)
     char error[ERROR_CAP];
     enum status status = machine_load(command_option(c, "config"), &d->config, error, sizeof error);
     if (status != STATUS_OK) return command_fail(c, EXIT_USAGE, "%s", error);
-    status = processes_init(&d->processes, d->config.file, error, sizeof error);
+    status = processes_init(&d->processes, d->config.file, d->config.joined, error, sizeof error);
     if (status != STATUS_OK) return command_fail(c, EXIT_USAGE, "%s", error);
     int failed = lock_take(c, d);
     if (failed) return failed;

@@ -13,7 +13,7 @@
 
 _Static_assert(PROGRAM_PATH_MAX >= PATH_MAX, "a program's path fits");
 
-enum status processes_init(struct processes *p, const char *config_file, char *error,
+enum status processes_init(struct processes *p, const char *config_file, bool joined, char *error,
                            size_t error_cap)
 {
     char folder[PROGRAM_PATH_MAX - 32];
@@ -26,7 +26,7 @@ enum status processes_init(struct processes *p, const char *config_file, char *e
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         snprintf(p->programs[i], PROGRAM_PATH_MAX, "%s/%s", folder,
                  child_program((enum child_id)i));
-        if (access(p->programs[i], X_OK) == 0) continue;
+        if (!child_wanted((enum child_id)i, joined) || access(p->programs[i], X_OK) == 0) continue;
         snprintf(error, error_cap, "no program %s: install it beside sealmqd", p->programs[i]);
         return STATUS_CONFIG;
     }

@@ -14,8 +14,9 @@ struct processes {
     pid_t pids[CHILD_COUNT]; /* 0 = no process */
 };
 
-/* processes_init: finds the programs in this program's own folder. OK, or CONFIG with one line. */
-enum status processes_init(struct processes *p, const char *config_file, char *error,
+/* processes_init: finds the programs of a relay, joined or not, in this program's own folder. OK, or CONFIG with one
+ * line. */
+enum status processes_init(struct processes *p, const char *config_file, bool joined, char *error,
                            size_t error_cap) MUST_USE;
 /* process_start: runs PROGRAM --config FILE in a process group of its own; it is killed when this
  * process ends, however it ends. False = the system has no process for it now. */

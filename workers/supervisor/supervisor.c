@@ -60,10 +60,15 @@ static void child_move(struct child *c, enum child_event event, uint64_t now_ms)
     if (c->state != before) c->since_ms = now_ms;
 }
 
-static bool child_wanted(enum child_id child, bool joined)
+bool child_wanted(enum child_id child, bool joined)
 {
     if (child == CHILD_FANOUT) return true;
     return (child == CHILD_RELAY) == joined;
+}
+
+uint32_t child_stop_ms(const struct supervisor *s, enum child_id child)
+{
+    return s->drain_ms + (child == CHILD_RELAY ? 2 : 1) * KILL_MARGIN_MS;
 }
 
 void supervisor_init(struct supervisor *s, bool joined, uint32_t drain_ms, uint32_t backoff_max_ms,
@@ -147,7 +152,7 @@ static void child_unwant(struct supervisor *s, enum child_id child, uint64_t now
     bool running = c->state == CHILD_RUNNING;
     child_move(c, CHILD_UNWANTED, now_ms);
     if (!running) return;
-    c->deadline_ms = now_ms + s->drain_ms + KILL_MARGIN_MS;
+    c->deadline_ms = now_ms + child_stop_ms(s, child);
     order_put(out, ORDER_TERM, child);
 }
 

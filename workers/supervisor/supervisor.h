@@ -23,7 +23,7 @@ enum child_event { CHILD_WANTED, CHILD_STARTED, CHILD_ENDED, CHILD_DUE, CHILD_UN
 
 #define BACKOFF_FIRST_MS 100u   /* after the second death; the first restart is immediate */
 #define STEADY_MS        30000u /* a life this long makes the next restart immediate again */
-#define KILL_MARGIN_MS   3000u  /* what a process gets beyond drain_ms */
+#define KILL_MARGIN_MS   3000u  /* what a process gets beyond drain_ms; what has broker and storage, twice */
 #define REFUSALS_MAX     4u     /* in a row, then the relay stops: trying again cannot help */
 
 struct child {
@@ -86,6 +86,9 @@ bool supervisor_done(const struct supervisor *s);
 /* child_program: "sealmq-broker". child_role: its enum slab_role. child_next: the state table; false
  * = the pair is not allowed and *out is unchanged. */
 const char *child_program(enum child_id child);
+/* child_wanted: whether a relay, joined or not, has it. child_stop_ms: how long it may take to stop. */
+bool child_wanted(enum child_id child, bool joined);
+uint32_t child_stop_ms(const struct supervisor *s, enum child_id child);
 uint32_t child_role(enum child_id child);
 bool child_next(enum child_state state, enum child_event event, enum child_state *out);
 
