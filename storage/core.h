@@ -128,6 +128,7 @@ struct storage {
     struct request *first, *last;
     size_t queued, queued_weight, queued_bytes;
     struct request *running; /* of this turn, in order */
+    size_t running_weight, running_bytes;
     struct turn turn;
     bool in_turn;          /* between storage_begin and storage_seal */
     struct turn written;   /* sealed: its group is being written */
@@ -199,6 +200,8 @@ void request_fail(struct storage *s, const struct request *r, enum status status
 size_t push_begin(struct storage *s, const struct attachment *to, struct device_id device,
                   struct buffer **out);
 void push_end(struct buffer *out, size_t start);
+/* request_weight: in items, for the turn's limit; at least 1. */
+size_t request_weight(const struct request *r);
 /* core_event: to the callback and to the store's own rows (record_put). at_ms is filled in. */
 void core_event(struct storage *s, const struct event *e);
 

@@ -177,47 +177,6 @@ static struct request *request_new(struct storage *s, const struct stamp *stamp,
     return r;
 }
 
-static size_t report_count(const struct msg_ack *m)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < m->failed_count; i++)
-        count += m->failed[i].report.len != 0;
-    return count;
-}
-
-/* It may be held against each key. */
-static size_t token_weight(struct view token)
-{
-    return token.len ? PRODUCT_KEYS_MAX : 0;
-}
-
-/* What a request may cost a turn, from what it holds and not from what its header says. */
-static size_t weight_of(const struct request *r)
-{
-    size_t weight = 1;
-    if (r->handler->kind == KIND_LOOKUP)
-        weight = LOOKUP_WEIGHT + SIGNATURE_WEIGHT * ((const struct msg_lookup *)r->meta)->recovery_count;
-    if (r->handler->kind == KIND_DEVICES) weight = LOOKUP_WEIGHT;
-    if (r->handler->kind == KIND_BACKUP_PUT || r->handler->kind == KIND_BACKUP_GET) weight = BACKUP_WEIGHT;
-    if (r->handler->kind == KIND_PUBLISH) weight = 2 * SIGNATURE_WEIGHT;
-    if (r->handler->kind == KIND_CLAIM_HANDLE)
-        weight = SIGNATURE_WEIGHT * (2 + token_weight(((const struct msg_claim_handle *)r->meta)->token));
-    if (r->handler->kind == KIND_REGISTER)
-        weight = SIGNATURE_WEIGHT * (1 + ((const struct msg_register *)r->meta)->entry_count +
-                                     token_weight(((const struct msg_register *)r->meta)->token));
-    if (r->handler->kind == KIND_APPEND)
-        weight = SIGNATURE_WEIGHT * ((const struct msg_append *)r->meta)->entry_count;
-    if (r->handler->kind == KIND_ACK) weight = 1 + SIGNATURE_WEIGHT * report_count(r->meta);
-    if (r->handler->kind == KIND_SEND) weight = ((const struct msg_send *)r->meta)->item_count;
-    if (r->handler->kind == KIND_STATUS) weight = ((const struct msg_status *)r->meta)->item_count;
-    if (r->handler->kind == KIND_WOKEN) weight = ((const struct msg_woken *)r->meta)->result_count;
-    if (r->handler->kind == KIND_CONTACTS_GET) weight = CONTACTS_WEIGHT;
-    if (r->handler->kind == KIND_CONTACTS_SET) weight = ((const struct msg_contacts_set *)r->meta)->item_count;
-    if (r->handler->kind == KIND_CLAIM_PREKEYS)
-        weight = ((const struct msg_claim_prekeys *)r->meta)->device_count;
-    return weight ? weight : 1;
-}
-
 static enum status admit(struct storage *s, struct request *r)
 {
     if (!r->handler) return STATUS_UNSUPPORTED;
@@ -225,7 +184,7 @@ static enum status admit(struct storage *s, struct request *r)
     if (s->queued >= 2 * (size_t)s->config.credit) return STATUS_BUSY;
     r->meta = arena_alloc(&s->input, r->handler->meta_size);
     enum status status = codec_decode(r->handler->desc, r->frame.meta, &s->input, r->meta);
-    if (status == STATUS_OK) r->weight = weight_of(r);
+    if (status == STATUS_OK) r->weight = request_weight(r);
     if (status == STATUS_OK && r->handler->read && s->queued_weight < READ_AHEAD_MAX)
         status = r->handler->read(s, r, &s->input);
     return status;
@@ -310,9 +269,19 @@ bool storage_has_requests(const struct storage *s)
     return s->first != NULL;
 }
 
+static bool ripe(size_t weight, size_t bytes)
+{
+    return weight >= RIPE_ITEMS || bytes >= RIPE_BYTES;
+}
+
 bool storage_is_ripe(const struct storage *s)
 {
-    return s->queued_weight >= RIPE_ITEMS || s->queued_bytes >= RIPE_BYTES;
+    return ripe(s->queued_weight, s->queued_bytes);
+}
+
+bool storage_turn_was_ripe(const struct storage *s)
+{
+    return ripe(s->running_weight, s->running_bytes);
 }
 
 bool storage_full(const struct storage *s)
@@ -357,6 +326,8 @@ static struct request *gather(struct storage *s)
         s->queued_weight -= r->weight;
     }
     s->queued_bytes -= bytes;
+    s->running_weight = weight;
+    s->running_bytes = bytes;
     return running;
 }
 

@@ -1,7 +1,7 @@
 /* storage: the core of the storage worker: every decision about state is made here. No socket, clock
  * or randomness: slabs and time go in, slabs come out, rows go to the store.
  *
- * One round, as the glue (workers/storage/main.c) and the simulator drive it:
+ * One round, as the glue (workers/storage/worker.c) and the simulator drive it:
  *   storage_slab*       what the brokers sent; the bytes are borrowed until the turn that takes them is finished
  *   storage_begin       gather -> plan: what the turn must look up
  *   storage_apply       load -> apply
@@ -81,6 +81,8 @@ bool storage_full(const struct storage *s);
 bool storage_has_requests(const struct storage *s);
 /* storage_is_ripe: so much waits that a turn is worth while although a group is being written. */
 bool storage_is_ripe(const struct storage *s);
+/* storage_turn_was_ripe: the last turn begun had as much. */
+bool storage_turn_was_ripe(const struct storage *s);
 /* storage_wants_turn: there is something to do now. */
 bool storage_wants_turn(const struct storage *s, struct now now);
 

@@ -150,27 +150,43 @@ static void apply_turn(struct worker *w)
     w->stage = APPLIED;
 }
 
-static void start_commit(struct worker *w)
+static void finish(struct worker *w, enum status status, uint64_t microseconds)
 {
-    storage_seal(w->core);
-    w->commit_mark = w->turn_mark;
-    w->commit_asked = w->turn_asked;
-    w->stage = NO_TURN;
-    w->committing = true;
-    committer_start(w->committer);
-}
-
-static void end_commit(struct worker *w)
-{
-    enum status status;
-    uint64_t microseconds;
-    if (!w->committing || !committer_done(w->committer, &status, &microseconds)) return;
     leave_if_failed(w, status);
     storage_note_lag(w->core, microseconds);
     storage_finish(w->core, host_now());
     link_release(w->link, w->commit_mark);
     w->committing = false;
     if (w->commit_asked) w->worked_ms = host_now().mono_ms;
+}
+
+static void end_commit(struct worker *w)
+{
+    enum status status;
+    uint64_t microseconds;
+    if (w->committing && committer_done(w->committer, &status, &microseconds)) finish(w, status, microseconds);
+}
+
+/* A small group is written here, two wake-ups sooner: beside it no turn would become ripe. */
+static void commit_here(struct worker *w)
+{
+    uint64_t start_us = host_mono_us();
+    enum status status = storage_commit(w->core);
+    finish(w, status, host_mono_us() - start_us);
+}
+
+static void start_commit(struct worker *w)
+{
+    storage_seal(w->core);
+    w->commit_mark = w->turn_mark;
+    w->commit_asked = w->turn_asked;
+    w->stage = NO_TURN;
+    if (!storage_turn_was_ripe(w->core)) {
+        commit_here(w);
+        return;
+    }
+    w->committing = true;
+    committer_start(w->committer);
 }
 
 static void take_slabs(struct worker *w)
