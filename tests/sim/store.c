@@ -1,4 +1,4 @@
-/* store: storage workers as processes: the loop of workers/storage/main.c over a disk that survives
+/* store: storage workers as processes: the loop of workers/storage/worker.c over a disk that survives
  * them. A turn, its commit and what leaves after it are three moments, between which the process may
  * die; a write may fail with either outcome. The wrapper around the backend lets a disk be nearly full
  * or gone (a zombie's). */
