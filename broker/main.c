@@ -1,7 +1,5 @@
 /* main: sealmq-broker: configuration and signals around a broker (serve.c). */
-#include "broker/host/command.h"
-#include "broker/host/host.h"
-#include "broker/host/machine.h"
+#include "broker/host/role.h"
 #include "broker/serve.h"
 
 #include <unistd.h>
@@ -9,14 +7,12 @@
 static int run(struct command *c)
 {
     struct config config;
+    struct broker_place place = {0};
     char error[1024] = "";
-    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
-    int signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
-    if (signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (machine_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_USAGE, "%s", error);
-    enum status s = broker_serve(&config, &(struct broker_place){.signal_fd = signal_fd}, error, sizeof error);
-    close(signal_fd);
+    int failed = role_start(c, &config, &place.signal_fd);
+    if (failed) return failed;
+    enum status s = broker_serve(&config, &place, error, sizeof error);
+    close(place.signal_fd);
     if (s == STATUS_OK) return EXIT_OK;
     return command_fail(c, s == STATUS_CONFIG ? EXIT_USAGE : EXIT_FAILED, "%s", error);
 }

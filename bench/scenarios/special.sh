@@ -17,7 +17,7 @@ labelled() { echo "${label:+$label, }$1"; }
 rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status" 2>/dev/null || echo 0; }
 relay_rss_kib() {
     local name total=0
-    for name in broker storage fanout; do total=$((total + $(rss_kib "$(child "$name")"))); done
+    for name in $(children_names); do total=$((total + $(rss_kib "$(child "$name")"))); done
     echo "$total"
 }
 cpu_ms() { # of a process so far
@@ -93,7 +93,7 @@ rss_sample() {
     local name start=$SECONDS
     sleep $((soak_seconds / 10))
     while :; do
-        for name in broker storage fanout; do
+        for name in $(children_names); do
             echo "$((SECONDS - start)) $(rss_kib "$(child "$name")")" >>"$scratch/rss.$name"
         done
         sleep "$1"
@@ -113,7 +113,7 @@ scenario_soak() {
         holders+=($!)
         limit=$((soak_seconds + 300)) measure soak "$round" --size 1024 --mailboxes 64 --rate "$rate" --duration "$soak_seconds"
         holders_stop
-        for name in broker storage fanout; do
+        for name in $(children_names); do
             note --slope "rss_${name}_kib_per_hour=$scratch/rss.$name"
         done
         system_stop

@@ -25,18 +25,17 @@ systems_of() {
     done
 }
 
+ours_list() { printf '%s\n' plain curve joined joined-curve sealed opaque; }
+is_ours() { ours_list | grep -qxF -- "$1"; }
+
 # What --systems names; a peer among them means --peers.
 systems_check() {
     local name
     for name in ${only//,/ }; do
-        case $name in
-        plain | curve | joined | joined-curve | sealed | opaque) ;;
-        *)
-            peers_list | grep -qxF -- "$name" ||
-                fail "--systems names $name: there are plain curve joined joined-curve sealed opaque $(peers_list | xargs)"
-            peers=true
-            ;;
-        esac
+        if is_ours "$name"; then continue; fi
+        peers_list | grep -qxF -- "$name" ||
+            fail "--systems names $name: there are $(ours_list | xargs) $(peers_list | xargs)"
+        peers=true
     done
 }
 
@@ -45,10 +44,7 @@ peers_list() { printf '%s\n' redis redis-batch redis-nodedup redis-devices postg
 
 system_start() {
     rm -rf "$scratch/server"
-    case $system in
-    plain | curve | joined | joined-curve | sealed | opaque) relay_start ;;
-    *) peer_start ;;
-    esac
+    if is_ours "$system"; then relay_start; else peer_start; fi
 }
 
 system_stop() {

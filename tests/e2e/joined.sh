@@ -31,18 +31,18 @@ take bob "waits"; take bob "after"
 [ "$(child relay)" != "$RELAY_PID" ] || fail "it is the same process"
 log_wait process_died '"role":"relay"'
 
-sed -i "s|joined = \"no\"|joined = \"yes\"|" "$CONFIG"
 # A planned end drains: what was accepted is there, and the process leaves by itself.
+sed -i "s|joined = \"no\"|joined = \"yes\"|" "$CONFIG"
 say alice bob "at the end"
 relay_stop
 grep -q '"event":"process_died"' <(tail -n 4 "$RELAY/log") && fail "a planned end is told as a death: $(tail -n 4 "$RELAY/log")"
 
 # What cannot start says so, with the reason, and sealmqd leaves.
-SERVER_KEY="$RELAY/keys/receipt.key"
-mv "$SERVER_KEY" "$DIR/kept"
+RECEIPT_KEY="$RELAY/keys/receipt.key"
+mv "$RECEIPT_KEY" "$DIR/kept"
 run 2 sealmq-relay --config "$CONFIG"
 one_error; err_has "receipt.key"
-mv "$DIR/kept" "$SERVER_KEY"
+mv "$DIR/kept" "$RECEIPT_KEY"
 
 # Files of the store are counted among the descriptors that are needed.
 (

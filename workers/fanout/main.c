@@ -6,10 +6,10 @@
  * once. What starting again cannot help (config, keys) exits with EXIT_USAGE. */
 #include "broker/host/command.h"
 #include "broker/host/config.h"
-#include "broker/host/machine.h"
 #include "broker/host/host.h"
 #include "broker/host/journal.h"
 #include "broker/host/keys.h"
+#include "broker/host/role.h"
 #include "broker/wire/slab.h"
 #include "workers/fanout/fanout.h"
 #include "workers/fanout/webhook.h"
@@ -130,14 +130,11 @@ static int webhook_start(struct process *p, struct command *c)
 static int start(struct process *p, struct command *c)
 {
     char error[1024];
-    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
-    if ((p->signal_fd = host_signal_fd()) < 0)
-        return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (machine_load(command_option(c, "config"), &p->config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_USAGE, "%s", error);
+    int failed = role_start(c, &p->config, &p->signal_fd);
+    if (failed) return failed;
     if (mark_key_load(&p->config, &p->mark_key, error, sizeof error) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "%s", error);
-    int failed = webhook_start(p, c);
+    failed = webhook_start(p, c);
     if (failed) return failed;
     const char *endpoints[] = {p->config.backend_endpoint};
     if (link_open(&p->link, NULL, endpoints, 1) != STATUS_OK)

@@ -1,8 +1,7 @@
 /* sealmq-relay: broker and storage worker as threads of one process (relay.joined), which speak over inproc: no socket,
  * no copy and no thread of ZeroMQ stands between them. The same two, their protocol included; they end together. */
-#include "broker/host/command.h"
 #include "broker/host/host.h"
-#include "broker/host/machine.h"
+#include "broker/host/role.h"
 #include "broker/serve.h"
 #include "workers/storage/worker.h"
 
@@ -77,12 +76,8 @@ static int run(struct command *c)
 {
     struct relay r = {.command = c, .broker = {.files = STORE_FILES, .bound = storage_start},
                       .storage = {.broker = BACKEND_INSIDE}};
-    char error[1024] = "";
-    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
-    r.broker.signal_fd = host_signal_fd(); /* before any thread, so that all of them block signals */
-    if (r.broker.signal_fd < 0) return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (machine_load(command_option(c, "config"), &r.config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_USAGE, "%s", error);
+    int failed = role_start(c, &r.config, &r.broker.signal_fd);
+    if (failed) return failed;
     r.broker.arg = &r;
     r.gone = host_stop_fd();
     r.storage.stop_fd = host_stop_fd();

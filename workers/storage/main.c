@@ -1,19 +1,14 @@
 /* sealmq-storage: the memory of the relay: configuration and signals around a storage worker (worker.c). */
-#include "broker/host/command.h"
-#include "broker/host/host.h"
-#include "broker/host/machine.h"
+#include "broker/host/role.h"
 #include "workers/storage/worker.h"
 
 static int run(struct command *c)
 {
     struct config config;
-    char error[WORKER_ERROR_LEN] = "";
     struct worker_place place = {.broker = config.backend_endpoint};
-    if (host_start() != STATUS_OK) return command_fail(c, EXIT_FAILED, HOST_UNUSABLE);
-    if ((place.stop_fd = host_signal_fd()) < 0)
-        return command_fail(c, EXIT_FAILED, "signals cannot be received");
-    if (machine_load(command_option(c, "config"), &config, error, sizeof error) != STATUS_OK)
-        return command_fail(c, EXIT_USAGE, "%s", error);
+    char error[WORKER_ERROR_LEN];
+    int failed = role_start(c, &config, &place.stop_fd);
+    if (failed) return failed;
     enum status status = storage_work(&config, &place, error);
     return status == STATUS_OK ? EXIT_OK : storage_refuse(c, status, error);
 }
