@@ -268,7 +268,7 @@ static bool header_agrees(const struct slab_header *header, const struct msg_rea
 }
 
 /* Another process speaks where one is known already: that one has ended. */
-static struct worker *known_process(struct broker *b, uint32_t peer, struct boot_id boot)
+static struct worker *known_process(struct broker *b, uint64_t peer, struct boot_id boot)
 {
     struct worker *w = route_by_peer(&b->route, peer);
     if (!w || memcmp(w->boot.bytes, boot.bytes, sizeof boot.bytes) == 0) return w;
@@ -279,7 +279,7 @@ static struct worker *known_process(struct broker *b, uint32_t peer, struct boot
     return NULL;
 }
 
-static void on_ready(struct broker *b, uint32_t peer, const struct slab_header *header,
+static void on_ready(struct broker *b, uint64_t peer, const struct slab_header *header,
                      const struct stamp *stamp, const struct frame *frame)
 {
     struct msg_ready ready;
@@ -313,7 +313,7 @@ static void item_take(struct broker *b, struct item *item)
 }
 
 /* The worker that speaks, if it may; tells once when it is one that has been outranked. */
-static struct worker *speaker(struct broker *b, uint32_t peer, const struct slab_header *header)
+static struct worker *speaker(struct broker *b, uint64_t peer, const struct slab_header *header)
 {
     struct worker *w = route_by_peer(&b->route, peer);
     if (!w || route_heard(w, b->now, header) == STATUS_OK) return w;
@@ -322,7 +322,7 @@ static struct worker *speaker(struct broker *b, uint32_t peer, const struct slab
     return NULL;
 }
 
-void broker_worker_slab(struct broker *b, struct now now, uint32_t peer, struct view slab)
+void broker_worker_slab(struct broker *b, struct now now, uint64_t peer, struct view slab)
 {
     struct slab_header header;
     struct slab_reader reader;

@@ -140,6 +140,20 @@ void broker_tick(struct broker *b, struct now now)
         record_events(b, store);
 }
 
+static void heard_later(uint64_t *heard_ms, uint64_t ms, uint64_t now_ms)
+{
+    *heard_ms = now_ms - *heard_ms > ms ? *heard_ms + ms : now_ms;
+}
+
+void broker_was_away(struct broker *b, struct now now, uint64_t ms)
+{
+    b->now = now;
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        heard_later(&b->route.workers[i].heard_ms, ms, now.mono_ms);
+    for (uint32_t i = 0; i < b->sessions.capacity; i++)
+        heard_later(&b->sessions.slots[i].heard_ms, ms, now.mono_ms);
+}
+
 uint64_t broker_deadline_ms(const struct broker *b)
 {
     uint64_t deadline = b->beat_ms + HEARTBEAT_MS;

@@ -35,7 +35,7 @@ struct edge_counts {
 struct broker_out {
     void *context;
     enum status (*to_client)(void *context, uint32_t routing, struct view frame);
-    enum status (*to_worker)(void *context, uint32_t peer, struct view slab);
+    enum status (*to_worker)(void *context, uint64_t peer, struct view slab);
     enum status (*to_admin)(void *context, uint32_t caller, struct view frame);
     void (*event)(void *context, const struct event *e);
     /* cut: ends the connection that speaks under this routing id, if there is still one; the core has forgotten
@@ -71,14 +71,16 @@ void broker_client_frame(struct broker *b, struct now now, uint32_t routing,
 void broker_client_gone(struct broker *b, struct now now, uint32_t routing);
 /* broker_tell: an event of the glue's, told as the core's own are. at_ms is filled in. */
 void broker_tell(struct broker *b, struct now now, const struct event *e);
-/* broker_worker_slab: one message from a worker; peer is its routing number on the backend. */
-void broker_worker_slab(struct broker *b, struct now now, uint32_t peer, struct view slab);
+/* broker_worker_slab: one message from a worker; peer is its routing number on the backend, or PEER_INSIDE. */
+void broker_worker_slab(struct broker *b, struct now now, uint64_t peer, struct view slab);
 /* broker_admin_frame: one frame from the admin socket. */
 void broker_admin_frame(struct broker *b, struct now now, uint32_t caller, struct view frame);
 
 /* broker_flush: end of a loop turn: every worker with something waiting gets one slab. A worker
  * whose queue is full keeps its slab for the next flush. */
 void broker_flush(struct broker *b, struct now now);
+/* broker_was_away: for so long nobody was heard for want of time here: nobody was silent for it. */
+void broker_was_away(struct broker *b, struct now now, uint64_t ms);
 /* broker_tick: heartbeats, silence, time-outs. broker_deadline_ms: the mono_ms by which it wants
  * to be called next; calling it earlier or later does no harm. */
 void broker_tick(struct broker *b, struct now now);

@@ -204,8 +204,9 @@ void edge_step(struct edge *e, bool all_heard)
     if (pulse_step(&e->pulse, now_ms, &event)) on_event(e, &event);
 }
 
-void edge_turn(struct edge *e, struct broker *b, struct now now)
+void edge_turn(struct edge *e, struct broker *b, struct now now, bool away)
 {
+    guard_excuse(e->guard, away);
     e->broker = b;
     e->now = now;
 }

@@ -39,8 +39,8 @@ void edge_start(struct edge *e, struct now now, uint32_t files);
 
 /* edge_deadline_ms: when edge_step is due. */
 uint64_t edge_deadline_ms(const struct edge *e);
-/* edge_turn: whom to tell, and when it is. edge_catch_up: all that has happened to connections. */
-void edge_turn(struct edge *e, struct broker *b, struct now now);
+/* edge_turn: whom to tell, and when it is; away: nobody was let in for a while. edge_catch_up: all that has happened to connections. */
+void edge_turn(struct edge *e, struct broker *b, struct now now, bool away);
 void edge_catch_up(struct edge *e);
 /* edge_step: what is due by time. all_heard: whatever whole message had come was handed over since the last step
  * of which that was true: only then a message without an end can be told from whole ones that wait. */

@@ -45,6 +45,7 @@ struct guard {
     uint64_t untold[CUT_REASONS], told_ms[CUT_REASONS];
     uint64_t accepts_failed, accepts_told_ms, stuck_told_ms;
     uint32_t accept_error;
+    bool excused;
 };
 
 static const bool is_offence[CUT_REASONS] = {
@@ -86,7 +87,7 @@ static void tell(struct guard *g, struct event e)
 
 static void offend(struct guard *g, struct entry *e, uint64_t now_ms)
 {
-    if (e->address && address_offend(e->address, now_ms))
+    if (e->address && !g->excused && address_offend(e->address, now_ms))
         tell(g, (struct event){.kind = EVENT_ADDRESS_BANNED, .count = e->address->offences,
                                .value = BAN_MS});
 }
@@ -228,6 +229,11 @@ void guard_ended(struct guard *g, uint64_t now_ms, int fd)
     while (g->fd_top > 0 && g->entries[g->fd_top - 1].stage == STAGE_FREE)
         g->fd_top--;
     if (spoke) g->config.out.gone(g->config.out.context, routing);
+}
+
+void guard_excuse(struct guard *g, bool excused)
+{
+    g->excused = excused;
 }
 
 void guard_accept_failed(struct guard *g, uint32_t error)

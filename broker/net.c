@@ -25,12 +25,14 @@
 #define ROUTING_LEN       5   /* libzmq's own routing ids: a zero byte and a counter */
 #define FRAMES_PER_TURN   512 /* from each socket, before what came is flushed */
 #define POLL_MAX_MS       1000
+#define AWAY_MS           500 /* a turn this long was not there for anybody: the disk, by what is inside */
 #define EDGE_SEND_QUEUE   PENDING_REQUESTS_MAX /* replies to a full window fit */
 #define EDGE_RECV_QUEUE   32
 #define BACKEND_QUEUE     4096
 #define ADMIN_QUEUE       256
 #define EDGE_IO_THREAD    1u /* bits of ZMQ_AFFINITY */
 #define BACKEND_IO_THREAD 2u
+#define IO_THREADS        2
 
 struct net {
     const struct config *config;
@@ -43,6 +45,9 @@ struct net {
     zmq_msg_t payload; /* reused for every frame that comes in */
     int pace;          /* timerfd: when the edge may be looked at again */
     size_t handed;     /* of the edge's frames, since all were heard */
+    struct broker *broker; /* while it runs */
+    bool inside_spoke; /* since the last flush */
+    uint64_t turn_ms;  /* when it began: the last look at who is there */
 };
 
 struct int_option {
@@ -113,7 +118,6 @@ static bool backend_open(struct net *n)
     n->backend = zmq_socket(n->context, ZMQ_ROUTER);
     return router_prepare(n->backend, SLAB_LEN_MAX, BACKEND_IO_THREAD) &&
            OPTIONS_SET(n->backend, backend_options) &&
-           (!n->place->context || zmq_bind(n->backend, BACKEND_INSIDE) == 0) &&
            zmq_bind(n->backend, n->config->backend_endpoint) == 0;
 }
 
@@ -135,7 +139,7 @@ static enum status open_failed(struct net *n, const char *what, char *error, siz
 static void *context_new(void)
 {
     void *context = zmq_ctx_new();
-    if (context) zmq_ctx_set(context, ZMQ_IO_THREADS, BROKER_IO_THREADS);
+    if (context) zmq_ctx_set(context, ZMQ_IO_THREADS, IO_THREADS);
     return context;
 }
 
@@ -149,11 +153,10 @@ enum status net_open(const struct config *config, const struct broker_place *pla
     n->journal = journal;
     zmq_msg_init(&n->payload);
     n->place = place;
-    n->context = place->context ? place->context : context_new();
+    n->context = context_new();
     n->pace = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (n->pace < 0) return open_failed(n, "a timer", error, error_cap);
-    if (!n->context || zmq_ctx_get(n->context, ZMQ_IO_THREADS) != BROKER_IO_THREADS)
-        return open_failed(n, "ZeroMQ", error, error_cap);
+    if (!n->context) return open_failed(n, "ZeroMQ", error, error_cap);
     if (zap_open(n->context, config->plain, &n->zap) != STATUS_OK)
         return open_failed(n, "the access check", error, error_cap);
     if (!backend_open(n)) return open_failed(n, config->backend_endpoint, error, error_cap);
@@ -178,7 +181,7 @@ void net_close(struct net **n)
     zap_close(&(*n)->zap);
     zmq_msg_close(&(*n)->payload);
     if ((*n)->pace >= 0) close((*n)->pace);
-    if (!(*n)->place->context && (*n)->context) zmq_ctx_term((*n)->context);
+    if ((*n)->context) zmq_ctx_term((*n)->context);
     free(*n);
     *n = NULL;
 }
@@ -200,9 +203,12 @@ static enum status to_client(void *context, uint32_t routing, struct view frame)
     return transmit(((struct net *)context)->edge, routing, frame);
 }
 
-static enum status to_worker(void *context, uint32_t peer, struct view slab)
+static enum status to_worker(void *context, uint64_t peer, struct view slab)
 {
-    return transmit(((struct net *)context)->backend, peer, slab);
+    struct net *n = context;
+    const struct inside *inside = n->place->inside;
+    if (peer != PEER_INSIDE) return transmit(n->backend, (uint32_t)peer, slab);
+    return inside->give(inside->context, slab) == STATUS_OK ? STATUS_OK : STATUS_BUSY;
 }
 
 static enum status to_admin(void *context, uint32_t caller, struct view frame)
@@ -311,6 +317,44 @@ static bool all_heard(struct net *n, size_t count)
     return all;
 }
 
+/* A worker's slab by the loop that both live in. */
+static void from_inside(void *context, struct view slab)
+{
+    struct net *n = context;
+    struct now now = host_now();
+    edge_turn(n->guarded, n->broker, now, now.mono_ms - n->turn_ms >= AWAY_MS);
+    edge_catch_up(n->guarded); /* as in net_run: maybe the disk was waited for */
+    broker_worker_slab(n->broker, now, PEER_INSIDE, slab);
+    n->inside_spoke = true;
+}
+
+/* It may change; -1: poll skips it. */
+static int inside_fd(const struct net *n)
+{
+    return n->place->inside ? n->place->inside->fd : -1;
+}
+
+static void inside_step(struct net *n)
+{
+    const struct inside *inside = n->place->inside;
+    if (!inside) return;
+    n->inside_spoke = false;
+    inside->step(inside->context, &(struct inside_way){.context = n, .slab = from_inside});
+    if (n->inside_spoke) broker_flush(n->broker, host_now());
+}
+
+/* How long the turn before was, where that was too long. */
+static uint64_t away_ms(const struct net *n)
+{
+    uint64_t ms = host_now().mono_ms - n->turn_ms;
+    return ms >= AWAY_MS ? ms : 0;
+}
+
+static void take_slab(struct broker *b, struct now now, uint32_t routing, struct view bytes)
+{
+    broker_worker_slab(b, now, routing, bytes);
+}
+
 typedef void take_frame(struct broker *b, struct now now, uint32_t routing, struct view bytes);
 
 static void socket_take(struct net *n, void *socket, struct broker *b, struct now now,
@@ -330,8 +374,11 @@ static long poll_ms(const struct net *n, const struct broker *b, bool paced)
     uint64_t now_ms = host_now().mono_ms, deadline_ms = broker_deadline_ms(b);
     if (!paced && edge_deadline_ms(n->guarded) < deadline_ms)
         deadline_ms = edge_deadline_ms(n->guarded);
+    const struct inside *inside = n->place->inside;
+    long inside_ms = inside ? inside->wait_ms(inside->context) : POLL_MAX_MS;
     if (deadline_ms <= now_ms) return 0;
-    return deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
+    long wait_ms = deadline_ms - now_ms < POLL_MAX_MS ? (long)(deadline_ms - now_ms) : POLL_MAX_MS;
+    return inside_ms < wait_ms ? inside_ms : wait_ms;
 }
 
 /* The edge stays bound while draining: a listener owns the connections that it accepted, and zmq_unbind would
@@ -369,7 +416,7 @@ static bool pace_over(struct net *n)
 }
 
 enum {
-    ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_SIGNAL, ITEM_PACE, ITEM_COUNT
+    ITEM_EDGE, ITEM_BACKEND, ITEM_ADMIN, ITEM_ZAP, ITEM_SIGNAL, ITEM_INSIDE, ITEM_PACE, ITEM_COUNT
 };
 
 void net_run(struct net *n, struct broker *b, int signal_fd)
@@ -380,18 +427,25 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         [ITEM_ADMIN] = {n->admin, 0, ZMQ_POLLIN, 0},
         [ITEM_ZAP] = {zap_socket(n->zap), 0, ZMQ_POLLIN, 0},
         [ITEM_SIGNAL] = {NULL, signal_fd, ZMQ_POLLIN, 0},
+        [ITEM_INSIDE] = {NULL, -1, ZMQ_POLLIN, 0},
         [ITEM_PACE] = {NULL, n->pace, ZMQ_POLLIN, 0}};
     bool draining = false, leave = false, paced = false;
     struct now now = host_now();
+    n->broker = b;
+    n->turn_ms = now.mono_ms;
     while (!leave && !broker_drained(b, now)) {
+        uint64_t away = away_ms(n);
         items[ITEM_EDGE].revents = 0;
+        items[ITEM_INSIDE].fd = inside_fd(n);
         int ready = zmq_poll(paced ? items + 1 : items, ITEM_COUNT - 1, poll_ms(n, b, paced));
         if (ready < 0 && errno != EINTR) break;
         now = host_now();
+        n->turn_ms = now.mono_ms;
         uint64_t start_us = host_mono_us();
+        if (away) broker_was_away(b, now, away);
         if (paced && pace_over(n)) paced = false;
         if (items[ITEM_ZAP].revents) zap_serve(n->zap);
-        edge_turn(n->guarded, b, now);
+        edge_turn(n->guarded, b, now, away > 0);
         bool due = now.mono_ms >= edge_deadline_ms(n->guarded);
         if (!paced && (items[ITEM_EDGE].revents || due)) {
             size_t count = edge_take(n, b, now);
@@ -402,11 +456,12 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         /* What has become of connections meanwhile: nothing is pushed under the routing id of one that has ended, as
          * another may have it by now. The monitor is not polled: each socket there is two system calls a turn. */
         edge_catch_up(n->guarded);
-        if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, broker_worker_slab);
+        if (items[ITEM_BACKEND].revents) socket_take(n, n->backend, b, now, take_slab);
         if (items[ITEM_ADMIN].revents) socket_take(n, n->admin, b, now, broker_admin_frame);
         if (items[ITEM_SIGNAL].revents || edge_hopeless(n->guarded))
             leave = leaving_take(n, b, now, signal_fd, &draining);
         broker_tick(b, now);
         broker_flush(b, now);
+        inside_step(n);
     }
 }

@@ -38,7 +38,7 @@ void route_fini(struct route *r)
         buffer_fini(&r->workers[i].slab);
 }
 
-struct worker *route_by_peer(struct route *r, uint32_t peer)
+struct worker *route_by_peer(struct route *r, uint64_t peer)
 {
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         if (r->workers[i].state != WORKER_FREE && r->workers[i].peer == peer) return &r->workers[i];
@@ -142,7 +142,7 @@ static bool partitions_take(struct route *r, const struct msg_ready *m, uint8_t 
     return changed;
 }
 
-static void worker_begin(struct worker *w, uint32_t peer, const struct msg_ready *m)
+static void worker_begin(struct worker *w, uint64_t peer, const struct msg_ready *m)
 {
     uint32_t generation = w->generation + 1;
     struct buffer slab = w->slab;
@@ -184,7 +184,7 @@ static enum status storage_ready(struct route *r, struct now now, const struct m
     return STATUS_OK;
 }
 
-enum status route_ready(struct route *r, struct now now, uint32_t peer, const struct msg_ready *m,
+enum status route_ready(struct route *r, struct now now, uint64_t peer, const struct msg_ready *m,
                         struct worker **out, struct worker **displaced)
 {
     *out = NULL;

@@ -36,7 +36,7 @@ struct store_owner;
 struct worker {
     enum worker_state state;
     uint32_t generation;
-    uint32_t peer; /* its routing number on the backend */
+    uint64_t peer; /* its routing number on the backend, or PEER_INSIDE */
     enum slab_role role;
     struct boot_id boot;
     uint64_t heard_ms;
@@ -79,7 +79,7 @@ void route_init(struct route *r, uint64_t map_version);
 void route_fini(struct route *r);
 
 /* route_by_peer, route_by_handle: NULL when there is none. */
-struct worker *route_by_peer(struct route *r, uint32_t peer);
+struct worker *route_by_peer(struct route *r, uint64_t peer);
 struct worker *route_by_handle(struct route *r, uint64_t handle);
 uint64_t route_handle(const struct route *r, const struct worker *w);
 
@@ -89,7 +89,7 @@ uint64_t route_handle(const struct route *r, const struct worker *w);
  * for its pending requests, then calls route_drop unless it is fenced.
  * REFUSED: an older term of the store, or its partitions belong to another store that is alive.
  * MALFORMED: impossible content. FULL. After an error nothing has changed. */
-enum status route_ready(struct route *r, struct now now, uint32_t peer,
+enum status route_ready(struct route *r, struct now now, uint64_t peer,
                         const struct msg_ready *ready, struct worker **out,
                         struct worker **displaced) MUST_USE;
 /* route_heard: a slab with this header came from w. OK: w is alive, the witness raised. REFUSED: it

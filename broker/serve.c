@@ -53,7 +53,6 @@ static enum status serve(const struct config *config, const struct broker_place 
     core.out = net_out(net);
     struct broker *b = broker_new(&core, host_now());
     tell(journal, EVENT_PROCESS_STARTED);
-    if (place->bound) place->bound(place->arg);
     net_run(net, b, place->signal_fd);
     broker_free(&b);
     net_close(&net);

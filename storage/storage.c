@@ -284,6 +284,11 @@ bool storage_turn_was_ripe(const struct storage *s)
     return ripe(s->running_weight, s->running_bytes);
 }
 
+bool storage_writes(const struct storage *s)
+{
+    return s->written.batch.op_count > 0;
+}
+
 bool storage_full(const struct storage *s)
 {
     return s->left_over || s->queued_weight >= TURN_ITEMS_MAX || s->queued_bytes >= TURN_BYTES_MAX;

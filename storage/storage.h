@@ -81,8 +81,9 @@ bool storage_full(const struct storage *s);
 bool storage_has_requests(const struct storage *s);
 /* storage_is_ripe: so much waits that a turn is worth while although a group is being written. */
 bool storage_is_ripe(const struct storage *s);
-/* storage_turn_was_ripe: the last turn begun had as much. */
+/* storage_turn_was_ripe: the last turn begun had as much. storage_writes: the group that was sealed last has rows. */
 bool storage_turn_was_ripe(const struct storage *s);
+bool storage_writes(const struct storage *s);
 /* storage_wants_turn: there is something to do now. */
 bool storage_wants_turn(const struct storage *s, struct now now);
 

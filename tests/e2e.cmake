@@ -23,6 +23,9 @@ add_library(e2e_machine SHARED e2e/machine.c)
 target_link_libraries(e2e_machine PRIVATE PkgConfig::SODIUM PkgConfig::ZMQ)
 target_compile_options(e2e_machine PRIVATE -fno-sanitize=all)
 target_link_options(e2e_machine PRIVATE -fno-sanitize=all)
+add_library(e2e_disk SHARED e2e/disk.c)
+target_compile_options(e2e_disk PRIVATE -fno-sanitize=all)
+target_link_options(e2e_disk PRIVATE -fno-sanitize=all)
 add_library(e2e_edge SHARED e2e/edge.c)
 target_compile_options(e2e_edge PRIVATE -fno-sanitize=all)
 target_link_options(e2e_edge PRIVATE -fno-sanitize=all)
@@ -53,13 +56,13 @@ function(sealmq_e2e name script bin)
     sealmq_e2e_ports(ports)
     add_test(NAME e2e_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.sh ${ARGN})
     set_tests_properties(e2e_${name} PROPERTIES TIMEOUT 120 LABELS e2e ENVIRONMENT
-        "SEALMQ_BIN=${bin};SEALMQ_PORTS=${ports};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_SECOND=$<TARGET_FILE:e2e_second>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>;SEALMQ_SEARCH=$<TARGET_FILE:e2e_search>;SEALMQ_LATER=$<TARGET_FILE:e2e_later>;SEALMQ_TERMINAL=$<TARGET_FILE:e2e_terminal>")
+        "SEALMQ_BIN=${bin};SEALMQ_PORTS=${ports};SEALMQ_GATEWAY=$<TARGET_FILE:e2e_gateway>;SEALMQ_SECRETS=$<TARGET_FILE:e2e_secrets>;SEALMQ_SECOND=$<TARGET_FILE:e2e_second>;SEALMQ_CLOCK=$<TARGET_FILE:e2e_clock>;SEALMQ_MACHINE=$<TARGET_FILE:e2e_machine>;SEALMQ_TAKEOVER=$<TARGET_FILE:e2e_takeover>;SEALMQ_ATTACK=$<TARGET_FILE:e2e_attack>;SEALMQ_COMMANDS=$<TARGET_FILE:e2e_commands>;SEALMQ_PROXY=$<TARGET_FILE:e2e_proxy>;SEALMQ_EDGE=$<TARGET_FILE:e2e_edge>;SEALMQ_DISK=$<TARGET_FILE:e2e_disk>;SEALMQ_SEARCH=$<TARGET_FILE:e2e_search>;SEALMQ_LATER=$<TARGET_FILE:e2e_later>;SEALMQ_TERMINAL=$<TARGET_FILE:e2e_terminal>")
 endfunction()
 
 sealmq_e2e(cli_offline cli_offline $<TARGET_FILE_DIR:sealmq>)
 if(SEALMQ_RELEASE_BIN)
     foreach(name cli_contract rotate devices idempotency relay_away ticket superseded memory loss damaged one_owner
-            log_full wake ends leaks slow_device config unsafe clock acks bench flood commands half_open embed
+            log_full wake ends leaks slow_device slow_disk config unsafe clock acks bench flood commands half_open embed
             copied sealed canary client_memory verify contact link copies drift recovery backup drill_revoked drill_old_app
             drill_new_device drill_lost_devices token hold prekeys history absent joined)
         sealmq_e2e(${name} ${name} ${SEALMQ_RELEASE_BIN})
@@ -74,6 +77,7 @@ if(SEALMQ_RELEASE_BIN)
     foreach(name idempotency slow_device flood ends contact edge)
         sealmq_e2e_joined(${name})
     endforeach()
+    sealmq_e2e_joined(slow_disk)
     sealmq_e2e_joined(restart KILL)
     sealmq_e2e(takeover takeover ${SEALMQ_RELEASE_BIN})
     sealmq_e2e(attack attack ${SEALMQ_RELEASE_BIN})

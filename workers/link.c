@@ -3,7 +3,7 @@
  *
  * Invariants: the held messages' views are valid; a peer's `up` follows
  * its monitor (one HANDSHAKE_SUCCEEDED, one DISCONNECTED per connection), read in link_poll only,
- * so that it does not change within a turn; a peer in this process has no monitor and is always up. Each peer's HWM and the held table bound the memory. */
+ * so that it does not change within a turn. Each peer's HWM and the held table bound the memory. */
 #include "workers/link.h"
 #include "broker/wire/slab.h"
 
@@ -17,19 +17,19 @@
 #define RECONNECT_MAX_MS 500
 
 struct peer {
-    void *socket;  /* DEALER */
-    void *monitor; /* PAIR: connections made and lost; NULL: in this process, which ends with it */
+    void *socket;  /* DEALER; NULL: the broker whose loop we are in */
+    void *monitor; /* PAIR: connections made and lost */
     bool up;
 };
 
 struct link {
     void *context;
-    bool own_context;
     struct peer peers[LINK_BROKERS_MAX];
     size_t peer_count;
     size_t next; /* whose turn it is in link_receive */
     zmq_msg_t messages[LINK_HELD_MAX]; /* a ring: the oldest held one at first */
-    size_t first, held;
+    size_t first, held, given; /* behind the held ones those that link_give has brought */
+    const struct link_way *way; /* to the broker whose loop we are in */
     uint64_t released; /* ever */
 };
 
@@ -64,11 +64,9 @@ static enum status monitor_open(struct link *l, struct peer *p)
 
 static enum status peer_open(struct link *l, struct peer *p, const char *endpoint)
 {
-    enum status s = STATUS_OK;
     p->socket = zmq_socket(l->context, ZMQ_DEALER);
     if (!p->socket || !options_set(p->socket)) return STATUS_IO;
-    p->up = strncmp(endpoint, "inproc:", 7) == 0;
-    if (!p->up) s = monitor_open(l, p);
+    enum status s = monitor_open(l, p);
     if (s != STATUS_OK) return s;
     return zmq_connect(p->socket, endpoint) == 0 ? STATUS_OK : STATUS_CONFIG;
 }
@@ -83,15 +81,14 @@ static void peer_close(struct peer *p)
     *p = (struct peer){0};
 }
 
-enum status link_open(struct link **out, void *context, const char *const *endpoints, size_t count)
+enum status link_open(struct link **out, const char *const *endpoints, size_t count)
 {
     *out = NULL;
     if (count < 1 || count > LINK_BROKERS_MAX) return STATUS_CONFIG;
     struct link *l = calloc(1, sizeof *l);
     ENSURE(l != NULL);
     enum status s = STATUS_IO;
-    l->own_context = context == NULL;
-    l->context = context ? context : zmq_ctx_new();
+    l->context = zmq_ctx_new();
     if (!l->context) goto out;
     for (size_t i = 0; i < count; i++) {
         l->peer_count = i + 1;
@@ -108,10 +105,11 @@ out:
 void link_close(struct link **l)
 {
     if (!*l) return;
+    (*l)->held += (*l)->given;
     link_release(*l, link_mark(*l));
     for (size_t i = 0; i < (*l)->peer_count; i++)
         peer_close(&(*l)->peers[i]);
-    if ((*l)->own_context && (*l)->context) zmq_ctx_term((*l)->context);
+    if ((*l)->context) zmq_ctx_term((*l)->context);
     free(*l);
     *l = NULL;
 }
@@ -139,7 +137,7 @@ static void connection_follow(struct peer *p)
 {
     int events = 0;
     size_t len = sizeof events;
-    while (p->monitor && monitor_take(p))
+    while (monitor_take(p))
         zmq_getsockopt(p->socket, ZMQ_EVENTS, &events, &len);
 }
 
@@ -150,8 +148,7 @@ enum status link_poll(struct link *l, struct link_wait *extra, size_t extra_coun
     ENSURE(extra_count <= LINK_EXTRA_MAX);
     for (size_t i = 0; i < l->peer_count; i++) {
         items[count++] = (zmq_pollitem_t){.socket = l->peers[i].socket, .events = ZMQ_POLLIN};
-        if (l->peers[i].monitor)
-            items[count++] = (zmq_pollitem_t){.socket = l->peers[i].monitor, .events = ZMQ_POLLIN};
+        items[count++] = (zmq_pollitem_t){.socket = l->peers[i].monitor, .events = ZMQ_POLLIN};
     }
     size_t first_extra = count;
     for (size_t i = 0; i < extra_count; i++) {
@@ -178,24 +175,69 @@ static bool message_take(void *socket, zmq_msg_t *m)
     }
 }
 
-bool link_receive(struct link *l, size_t *broker, struct view *slab)
+static zmq_msg_t *message_at(struct link *l, size_t place)
 {
-    *broker = 0;
-    *slab = (struct view){0};
-    if (l->held == LINK_HELD_MAX) return false;
-    zmq_msg_t *m = &l->messages[(l->first + l->held) % LINK_HELD_MAX];
+    return &l->messages[(l->first + place) % LINK_HELD_MAX];
+}
+
+/* From one of the sockets, behind what is held. */
+static bool sockets_take(struct link *l, size_t *broker)
+{
+    zmq_msg_t *m = message_at(l, l->held);
     zmq_msg_init(m);
     for (size_t tried = 0; tried < l->peer_count; tried++) {
         size_t i = l->next;
         l->next = (l->next + 1) % l->peer_count;
         if (!message_take(l->peers[i].socket, m)) continue;
-        l->held++;
         *broker = i;
-        *slab = view_of(zmq_msg_data(m), zmq_msg_size(m));
         return true;
     }
     zmq_msg_close(m);
     return false;
+}
+
+bool link_receive(struct link *l, size_t *broker, struct view *slab)
+{
+    *broker = 0;
+    *slab = (struct view){0};
+    if (l->held == LINK_HELD_MAX) return false;
+    if (l->given)
+        l->given--;
+    else if (!l->context || !sockets_take(l, broker))
+        return false;
+    zmq_msg_t *m = message_at(l, l->held++);
+    *slab = view_of(zmq_msg_data(m), zmq_msg_size(m));
+    return true;
+}
+
+struct link *link_inside(void)
+{
+    struct link *l = calloc(1, sizeof *l);
+    ENSURE(l != NULL);
+    l->peer_count = 1;
+    return l;
+}
+
+enum status link_give(struct link *l, struct view slab)
+{
+    zmq_msg_t *m = message_at(l, l->held + l->given);
+    ENSURE(!l->context);
+    if (l->held + l->given == LINK_HELD_MAX) return STATUS_FULL;
+    ENSURE(zmq_msg_init_size(m, slab.len) == 0);
+    memcpy(zmq_msg_data(m), slab.at, slab.len);
+    l->given++;
+    return STATUS_OK;
+}
+
+bool link_given(const struct link *l)
+{
+    return l->given > 0;
+}
+
+void link_way_set(struct link *l, const struct link_way *way)
+{
+    l->way = way;
+    l->peers[0].up = way != NULL;
 }
 
 uint64_t link_mark(const struct link *l)
@@ -217,6 +259,10 @@ enum status link_send(struct link *l, size_t broker, struct view slab)
     ENSURE(broker < l->peer_count && slab.len <= SLAB_LEN_MAX);
     struct peer *p = &l->peers[broker];
     if (!p->up) return STATUS_GONE;
+    if (l->way) {
+        l->way->slab(l->way->context, slab);
+        return STATUS_OK;
+    }
     if (zmq_send(p->socket, slab.at, slab.len, ZMQ_DONTWAIT) >= 0) return STATUS_OK;
     return zmq_errno() == EAGAIN ? STATUS_FULL : STATUS_GONE;
 }

@@ -25,6 +25,12 @@
 
 struct link;
 
+/* What carries slabs to a broker whose loop the worker lives in: borrowed for the call. */
+struct link_way {
+    void *context;
+    void (*slab)(void *context, struct view slab);
+};
+
 /* A descriptor to wait for beside the brokers (signals, an eventfd, an epoll). */
 struct link_wait {
     int fd;
@@ -33,11 +39,16 @@ struct link_wait {
 
 /* link_open: one DEALER for each of 1..LINK_BROKERS_MAX endpoints, all connecting in the
  * background; a broker that is not there yet is no error. Index i of the other calls is
- * endpoints[i]. context: a ZeroMQ context that outlives the link, or NULL for one of its own; a
- * broker in the same process (inproc:) is up as long as the link. OK; CONFIG (no such endpoint, too many); IO. *out is NULL after a failure. End
+ * endpoints[i]. OK; CONFIG (no such endpoint, too many); IO. *out is NULL after a failure. End
  * with link_close. */
-enum status link_open(struct link **out, void *context, const char *const *endpoints,
-                      size_t count) MUST_USE;
+enum status link_open(struct link **out, const char *const *endpoints, size_t count) MUST_USE;
+
+/* link_inside: the link of a worker in its one broker's own loop, without sockets (link_poll is not for it). Slabs come by
+ * link_give, a copy of each: OK; FULL: LINK_HELD_MAX are here. They leave by the way that is set: up while there is one. */
+struct link *link_inside(void);
+enum status link_give(struct link *l, struct view slab) MUST_USE;
+bool link_given(const struct link *l); /* a slab waits for link_receive */
+void link_way_set(struct link *l, const struct link_way *way);
 
 /* link_close: releases what is held, hands over what is queued for at most LINK_LINGER_MS, frees.
  * NULL-safe; nulls. */

@@ -28,7 +28,7 @@ struct config {
     bool allow_core;                /* relay.allow_core: core files, debuggers of our user: no */
     uint32_t restart_ms;            /* relay.restart_ms: the longest pause before a dead process is
                                      * started again: 5000 */
-    bool joined;                    /* relay.joined: broker and storage are threads of one process,
+    bool joined;                    /* relay.joined: broker and storage are in one loop of one process,
                                      * sealmq-relay, and not processes of their own: no */
     /* broker */
     char client_endpoint[CONFIG_URL_MAX];  /* broker.client: tcp://HOST:PORT */

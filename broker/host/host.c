@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -52,17 +51,5 @@ int host_signal_take(int fd)
 {
     struct signalfd_siginfo info;
     ssize_t len = read(fd, &info, sizeof info);
-    if (len == (ssize_t)sizeof(uint64_t)) return SIGTERM; /* host_stop's */
     return len == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
-}
-
-int host_stop_fd(void)
-{
-    return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-}
-
-void host_stop(int fd)
-{
-    uint64_t one = 1;
-    ENSURE(write(fd, &one, sizeof one) == (ssize_t)sizeof one);
 }

@@ -32,9 +32,4 @@ enum status host_cores(enum host_cores wish) MUST_USE;
 int host_signal_fd(void);
 int host_signal_take(int fd);
 
-/* host_stop_fd, host_stop: the same for a thread, asked by another one of its process: a descriptor from which
- * host_signal_take reads SIGTERM, once, after host_stop. -1 on failure. */
-int host_stop_fd(void);
-void host_stop(int fd);
-
 #endif

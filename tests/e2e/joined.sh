@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A relay whose broker and storage are threads of one process: the same relay to a user and to support, fewer
+# A relay whose broker and storage are in one loop of one process: the same relay to a user and to support, fewer
 # processes to an operator; both end together, and nothing is lost.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -11,6 +11,11 @@ static enum status swallow(void *context, uint32_t to, struct view bytes)
     return to % 7 == 3 ? STATUS_GONE : STATUS_OK;
 }
 
+static enum status swallow_slab(void *context, uint64_t to, struct view bytes)
+{
+    return swallow(context, (uint32_t)to, bytes);
+}
+
 static void ignore(void *context, const struct event *e)
 {
     (void)context;
@@ -21,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct broker_config config = {.connections_max = 8, .ping_ms = 1000, .drain_ms = 100,
                                    .rates = {5, 5, 1000},
-                                   .out = {NULL, swallow, swallow, swallow, ignore, NULL, NULL}};
+                                   .out = {NULL, swallow, swallow_slab, swallow, ignore, NULL, NULL}};
     struct peer_address from = {{1}};
     struct now now = {1700000000000, 1000};
     struct broker *b = broker_new(&config, now);

@@ -24,13 +24,13 @@ static enum status to_client(void *context, uint32_t routing, struct view frame)
     return send_to(context, CONN_EDGE, routing, frame);
 }
 
-static enum status to_worker(void *context, uint32_t peer, struct view slab)
+static enum status to_worker(void *context, uint64_t peer, struct view slab)
 {
     struct broker_host *h = context;
     if (slab.len > SLAB_LEN_MAX)
         sim_fail(h->sim, "a slab of %zu bytes leaves the broker", slab.len);
     trace_put(h->sim, TRACE_SLAB_DOWN, h->index, peer, get_u32(slab.at + 4));
-    return send_to(h, CONN_BACKEND, peer, slab);
+    return send_to(h, CONN_BACKEND, (uint32_t)peer, slab);
 }
 
 static enum status to_admin(void *context, uint32_t caller, struct view frame)

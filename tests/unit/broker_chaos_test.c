@@ -62,7 +62,7 @@ static enum status to_client(void *context, uint32_t routing, struct view bytes)
     return STATUS_OK;
 }
 
-static enum status to_worker(void *context, uint32_t peer, struct view slab)
+static enum status to_worker(void *context, uint64_t peer, struct view slab)
 {
     struct storm *s = context;
     struct slab_header header;

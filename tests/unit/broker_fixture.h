@@ -11,7 +11,7 @@
 /* One frame that the broker sent. */
 struct output {
     bool taken;
-    uint32_t to; /* routing, peer or caller */
+    uint64_t to; /* routing, peer or caller */
     struct stamp stamp; /* to workers */
     struct slab_header slab;
     struct frame frame; /* views into bytes */
@@ -53,7 +53,7 @@ void relay_clear(struct relay *r);
 /* A client, worker or operator says a frame with this meta. */
 void client_says(struct relay *r, uint32_t routing, struct frame_header header,
                  const struct codec_desc *desc, const void *message);
-void worker_says(struct relay *r, uint32_t peer, const struct slab_header *slab,
+void worker_says(struct relay *r, uint64_t peer, const struct slab_header *slab,
                  const struct stamp *stamp, struct frame_header header,
                  const struct codec_desc *desc, const void *message);
 void admin_says(struct relay *r, uint32_t caller, struct frame_header header,
@@ -62,7 +62,7 @@ void admin_says(struct relay *r, uint32_t caller, struct frame_header header,
 /* The oldest frame of this kind sent there and not taken yet; NULL when there is none. KIND_NONE
  * = of any kind. Good until relay_free. */
 struct output *client_takes(struct relay *r, uint32_t routing, enum frame_kind kind);
-struct output *worker_takes(struct relay *r, uint32_t peer, enum frame_kind kind);
+struct output *worker_takes(struct relay *r, uint64_t peer, enum frame_kind kind);
 struct output *admin_takes(struct relay *r, uint32_t caller, enum frame_kind kind);
 /* error_status: what an ERROR frame says; fails the test on anything else, or NULL. */
 enum status error_status(const struct output *o);
@@ -77,16 +77,16 @@ struct slab_header storage_header(uint8_t boot, uint64_t term_ms, uint64_t commi
 struct slab_header fanout_header(uint8_t boot);
 
 /* A storage worker for all partitions (or first..last) of store `store` announces itself. */
-void storage_readies(struct relay *r, uint32_t peer, uint8_t store, const struct slab_header *h,
+void storage_readies(struct relay *r, uint64_t peer, uint8_t store, const struct slab_header *h,
                      uint32_t first, uint32_t last, uint32_t credit);
-void fanout_readies(struct relay *r, uint32_t peer, uint8_t boot);
-void worker_beats(struct relay *r, uint32_t peer, const struct slab_header *h);
+void fanout_readies(struct relay *r, uint64_t peer, uint8_t boot);
+void worker_beats(struct relay *r, uint64_t peer, const struct slab_header *h);
 /* HELLO from the client, WELCOME {number} from the worker, taken by both; device_n(n) is bound. */
-void client_binds(struct relay *r, uint32_t routing, uint8_t n, uint32_t peer,
+void client_binds(struct relay *r, uint32_t routing, uint8_t n, uint64_t peer,
                   const struct slab_header *h, uint64_t number);
 void client_greets(struct relay *r, uint32_t routing, uint8_t n, uint64_t correlation);
 /* A reply to a request that the worker got: origin and conn repeated. */
-void worker_answers(struct relay *r, uint32_t peer, const struct slab_header *h,
+void worker_answers(struct relay *r, uint64_t peer, const struct slab_header *h,
                     const struct output *request, enum frame_kind kind,
                     const struct codec_desc *desc, const void *message);
 void client_sends(struct relay *r, uint32_t routing, uint8_t n, uint64_t correlation);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct output *output_add(struct outputs *o, uint32_t to, struct view frame)
+static struct output *output_add(struct outputs *o, uint64_t to, struct view frame)
 {
     cr_assert(o->count < OUTPUTS_MAX);
     struct output *out = &o->list[o->count++];
@@ -27,7 +27,7 @@ static enum status to_client(void *context, uint32_t routing, struct view frame)
     return STATUS_OK;
 }
 
-static enum status to_worker(void *context, uint32_t peer, struct view slab)
+static enum status to_worker(void *context, uint64_t peer, struct view slab)
 {
     struct relay *r = context;
     struct slab_header header;
@@ -149,7 +149,7 @@ void client_says(struct relay *r, uint32_t routing, struct frame_header header,
     buffer_fini(&b);
 }
 
-void worker_says(struct relay *r, uint32_t peer, const struct slab_header *slab,
+void worker_says(struct relay *r, uint64_t peer, const struct slab_header *slab,
                  const struct stamp *stamp, struct frame_header header,
                  const struct codec_desc *desc, const void *message)
 {
@@ -170,7 +170,7 @@ void admin_says(struct relay *r, uint32_t caller, struct frame_header header,
     buffer_fini(&b);
 }
 
-static struct output *take(struct outputs *o, uint32_t to, enum frame_kind kind)
+static struct output *take(struct outputs *o, uint64_t to, enum frame_kind kind)
 {
     for (size_t i = 0; i < o->count; i++) {
         struct output *out = &o->list[i];
@@ -187,7 +187,7 @@ struct output *client_takes(struct relay *r, uint32_t routing, enum frame_kind k
     return take(&r->clients, routing, kind);
 }
 
-struct output *worker_takes(struct relay *r, uint32_t peer, enum frame_kind kind)
+struct output *worker_takes(struct relay *r, uint64_t peer, enum frame_kind kind)
 {
     return take(&r->workers, peer, kind);
 }
@@ -251,7 +251,7 @@ struct slab_header fanout_header(uint8_t boot)
     return (struct slab_header){.role = ROLE_FANOUT, .boot = {{boot}}};
 }
 
-static void readies(struct relay *r, uint32_t peer, const struct slab_header *h,
+static void readies(struct relay *r, uint64_t peer, const struct slab_header *h,
                     const struct msg_ready *ready)
 {
     worker_says(r, peer, h, &(struct stamp){.origin = ORIGIN_PEER},
@@ -259,7 +259,7 @@ static void readies(struct relay *r, uint32_t peer, const struct slab_header *h,
     relay_flush(r);
 }
 
-void storage_readies(struct relay *r, uint32_t peer, uint8_t store, const struct slab_header *h,
+void storage_readies(struct relay *r, uint64_t peer, uint8_t store, const struct slab_header *h,
                      uint32_t first, uint32_t last, uint32_t credit)
 {
     struct msg_ready ready = {.role = ROLE_STORAGE, .boot = h->boot, .store = {{store}},
@@ -268,13 +268,13 @@ void storage_readies(struct relay *r, uint32_t peer, uint8_t store, const struct
     readies(r, peer, h, &ready);
 }
 
-void fanout_readies(struct relay *r, uint32_t peer, uint8_t boot)
+void fanout_readies(struct relay *r, uint64_t peer, uint8_t boot)
 {
     struct slab_header h = fanout_header(boot);
     readies(r, peer, &h, &(struct msg_ready){.role = ROLE_FANOUT, .boot = h.boot});
 }
 
-void worker_beats(struct relay *r, uint32_t peer, const struct slab_header *h)
+void worker_beats(struct relay *r, uint64_t peer, const struct slab_header *h)
 {
     struct msg_heartbeat beat = {.row = {.role = h->role, .boot = h->boot, .queued_messages = 77}};
     worker_says(r, peer, h, &(struct stamp){.origin = ORIGIN_PEER},
@@ -292,7 +292,7 @@ void client_greets(struct relay *r, uint32_t routing, uint8_t n, uint64_t correl
                 &msg_hello_desc, &hello);
 }
 
-void worker_answers(struct relay *r, uint32_t peer, const struct slab_header *h,
+void worker_answers(struct relay *r, uint64_t peer, const struct slab_header *h,
                     const struct output *request, enum frame_kind kind,
                     const struct codec_desc *desc, const void *message)
 {
@@ -305,7 +305,7 @@ void worker_answers(struct relay *r, uint32_t peer, const struct slab_header *h,
                 desc, message);
 }
 
-void client_binds(struct relay *r, uint32_t routing, uint8_t n, uint32_t peer,
+void client_binds(struct relay *r, uint32_t routing, uint8_t n, uint64_t peer,
                   const struct slab_header *h, uint64_t number)
 {
     struct msg_welcome welcome = {.session = {h->term, number}, .credit_messages = 10,

@@ -60,14 +60,3 @@ Test(host, randomness_differs)
     host_random(b, sizeof b);
     cr_assert_neq(memcmp(a, b, sizeof a), 0);
 }
-
-Test(host, thread_is_stopped_once_by_another)
-{
-    int fd = host_stop_fd();
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(host_signal_take(fd), 0);
-    host_stop(fd);
-    cr_assert_eq(host_signal_take(fd), SIGTERM);
-    cr_assert_eq(host_signal_take(fd), 0);
-    close(fd);
-}

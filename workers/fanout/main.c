@@ -137,7 +137,7 @@ static int start(struct process *p, struct command *c)
     failed = webhook_start(p, c);
     if (failed) return failed;
     const char *endpoints[] = {p->config.backend_endpoint};
-    if (link_open(&p->link, NULL, endpoints, 1) != STATUS_OK)
+    if (link_open(&p->link, endpoints, 1) != STATUS_OK)
         return command_fail(c, EXIT_USAGE, "broker.backend: %s is no endpoint to connect to",
                             p->config.backend_endpoint);
     struct fanout_config core = {.broker_count = 1,

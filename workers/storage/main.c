@@ -5,11 +5,10 @@
 static int run(struct command *c)
 {
     struct config config;
-    struct worker_place place = {.broker = config.backend_endpoint};
     char error[WORKER_ERROR_LEN];
-    int failed = role_start(c, &config, &place.stop_fd);
+    int signals, failed = role_start(c, &config, &signals);
     if (failed) return failed;
-    enum status status = storage_work(&config, &place, error);
+    enum status status = storage_work(&config, config.backend_endpoint, signals, error);
     return status == STATUS_OK ? EXIT_OK : storage_refuse(c, status, error);
 }
 
