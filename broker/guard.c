@@ -87,7 +87,7 @@ static void tell(struct guard *g, struct event e)
 
 static void offend(struct guard *g, struct entry *e, uint64_t now_ms)
 {
-    if (e->address && !g->excused && address_offend(e->address, now_ms))
+    if (e->address && address_offend(e->address, now_ms))
         tell(g, (struct event){.kind = EVENT_ADDRESS_BANNED, .count = e->address->offences,
                                .value = BAN_MS});
 }
@@ -118,7 +118,7 @@ static void cut(struct guard *g, uint64_t now_ms, struct entry *e, enum cut_reas
     e->since_ms = now_ms;
     g->counts.cut[reason]++;
     g->untold[reason]++;
-    if (is_offence[reason]) offend(g, e, now_ms);
+    if (is_offence[reason] && !(g->excused && reason == CUT_SILENT)) offend(g, e, now_ms);
     shut(g, now_ms, e);
     if (spoke && reason != CUT_SESSION) g->config.out.gone(g->config.out.context, e->routing);
 }
@@ -218,7 +218,7 @@ void guard_ended(struct guard *g, uint64_t now_ms, int fd)
     if (e->stage != STAGE_CUT) uncount(g, e);
     if (silent) {
         g->counts.failed++;
-        offend(g, e, now_ms);
+        if (!g->excused) offend(g, e, now_ms);
     }
     if (e->stuck) {
         g->counts.stuck--;

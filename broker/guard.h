@@ -98,7 +98,7 @@ void guard_own(struct guard *g, int fd);
  * have not are cut, for ROUTING_ID. */
 uint32_t guard_ids_next(const struct guard *g);
 void guard_squatted(struct guard *g, uint64_t now_ms);
-/* guard_excuse: until it is called with false nobody is an offender: we were not there to let anybody in. */
+/* guard_excuse: until it is called with false, who says nothing is no offender: we were not there to let anybody in. */
 void guard_excuse(struct guard *g, bool excused);
 /* guard_offence: a frame from this descriptor was not to be (PARTS, NO_KEY, ROUTING_ID): cut. */
 void guard_offence(struct guard *g, uint64_t now_ms, int fd, enum cut_reason reason);

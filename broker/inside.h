@@ -1,5 +1,5 @@
 /* inside: a worker that lives in the broker's own loop (sealmq-relay's storage): no socket, thread or wake-up stands
- * between the two; slabs pass by memory. net.c calls it from the top of its turn. */
+ * between the two; slabs pass by memory. net.c calls it at the end of its turn. */
 #ifndef SEALMQ_BROKER_INSIDE_H
 #define SEALMQ_BROKER_INSIDE_H
 

@@ -25,7 +25,8 @@
 #define ROUTING_LEN       5   /* libzmq's own routing ids: a zero byte and a counter */
 #define FRAMES_PER_TURN   512 /* from each socket, before what came is flushed */
 #define POLL_MAX_MS       1000
-#define AWAY_MS           500 /* a turn this long was not there for anybody: the disk, by what is inside */
+#define AWAY_MS           500   /* a turn this long was not there for anybody: the disk, by what is inside */
+#define EXCUSE_MS         10000 /* no more than once in */
 #define EDGE_SEND_QUEUE   PENDING_REQUESTS_MAX /* replies to a full window fit */
 #define EDGE_RECV_QUEUE   32
 #define BACKEND_QUEUE     4096
@@ -48,6 +49,7 @@ struct net {
     struct broker *broker; /* while it runs */
     bool inside_spoke; /* since the last flush */
     uint64_t turn_ms;  /* when it began: the last look at who is there */
+    uint64_t excused_ms; /* when away_ms last said so */
 };
 
 struct int_option {
@@ -317,12 +319,20 @@ static bool all_heard(struct net *n, size_t count)
     return all;
 }
 
+/* How long the turn has been, where that is too long for others to be blamed. Who can make turns long does not so switch off
+ * what watches him. */
+static uint64_t away_ms(const struct net *n, uint64_t now_ms)
+{
+    uint64_t ms = now_ms - n->turn_ms;
+    return ms >= AWAY_MS && now_ms - n->excused_ms >= EXCUSE_MS ? ms : 0;
+}
+
 /* A worker's slab by the loop that both live in. */
 static void from_inside(void *context, struct view slab)
 {
     struct net *n = context;
     struct now now = host_now();
-    edge_turn(n->guarded, n->broker, now, now.mono_ms - n->turn_ms >= AWAY_MS);
+    edge_turn(n->guarded, n->broker, now, away_ms(n, now.mono_ms) > 0);
     edge_catch_up(n->guarded); /* as in net_run: maybe the disk was waited for */
     broker_worker_slab(n->broker, now, PEER_INSIDE, slab);
     n->inside_spoke = true;
@@ -341,13 +351,6 @@ static void inside_step(struct net *n)
     n->inside_spoke = false;
     inside->step(inside->context, &(struct inside_way){.context = n, .slab = from_inside});
     if (n->inside_spoke) broker_flush(n->broker, host_now());
-}
-
-/* How long the turn before was, where that was too long. */
-static uint64_t away_ms(const struct net *n)
-{
-    uint64_t ms = host_now().mono_ms - n->turn_ms;
-    return ms >= AWAY_MS ? ms : 0;
 }
 
 static void take_slab(struct broker *b, struct now now, uint32_t routing, struct view bytes)
@@ -434,7 +437,7 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
     n->broker = b;
     n->turn_ms = now.mono_ms;
     while (!leave && !broker_drained(b, now)) {
-        uint64_t away = away_ms(n);
+        uint64_t away = away_ms(n, host_now().mono_ms);
         items[ITEM_EDGE].revents = 0;
         items[ITEM_INSIDE].fd = inside_fd(n);
         int ready = zmq_poll(paced ? items + 1 : items, ITEM_COUNT - 1, poll_ms(n, b, paced));
@@ -442,7 +445,10 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
         now = host_now();
         n->turn_ms = now.mono_ms;
         uint64_t start_us = host_mono_us();
-        if (away) broker_was_away(b, now, away);
+        if (away) {
+            n->excused_ms = now.mono_ms;
+            broker_was_away(b, now, away);
+        }
         if (paced && pace_over(n)) paced = false;
         if (items[ITEM_ZAP].revents) zap_serve(n->zap);
         edge_turn(n->guarded, b, now, away > 0);
@@ -451,7 +457,7 @@ void net_run(struct net *n, struct broker *b, int signal_fd)
             size_t count = edge_take(n, b, now);
             n->handed += count;
             paced = pace_begin(n, pace_until_us(count, start_us));
-            if (due) edge_step(n->guarded, all_heard(n, count));
+            if (due && !away) edge_step(n->guarded, all_heard(n, count));
         }
         /* What has become of connections meanwhile: nothing is pushed under the routing id of one that has ended, as
          * another may have it by now. The monitor is not polled: each socket there is two system calls a turn. */

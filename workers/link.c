@@ -145,7 +145,7 @@ enum status link_poll(struct link *l, struct link_wait *extra, size_t extra_coun
 {
     zmq_pollitem_t items[2 * LINK_BROKERS_MAX + LINK_EXTRA_MAX] = {0};
     size_t count = 0;
-    ENSURE(extra_count <= LINK_EXTRA_MAX);
+    ENSURE(l->context && extra_count <= LINK_EXTRA_MAX);
     for (size_t i = 0; i < l->peer_count; i++) {
         items[count++] = (zmq_pollitem_t){.socket = l->peers[i].socket, .events = ZMQ_POLLIN};
         items[count++] = (zmq_pollitem_t){.socket = l->peers[i].monitor, .events = ZMQ_POLLIN};

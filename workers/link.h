@@ -74,7 +74,7 @@ void link_release(struct link *l, uint64_t mark);
  * sent unless OK. */
 enum status link_send(struct link *l, size_t broker, struct view slab) MUST_USE;
 
-/* link_up: whether there is a connection to this broker, as of the last link_poll. */
+/* link_up: whether there is a connection to this broker, as of the last link_poll; inside, whether a way is set. */
 bool link_up(const struct link *l, size_t broker);
 size_t link_count(const struct link *l);
 

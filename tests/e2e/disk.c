@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TRIES_MAX 3000 /* of 10 ms */
+#define TRIES_MAX 3000  /* of 10 ms */
+#define SLOW_US   50000 /* more, so that it was slow whenever the file goes */
 
 static void hang(void)
 {
@@ -24,6 +25,7 @@ static void hang(void)
     if (fd >= 0) close(fd);
     for (int i = 0; i < TRIES_MAX && access(path, F_OK) == 0; i++)
         usleep(10000);
+    usleep(SLOW_US);
 }
 
 int fdatasync(int fd)

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 
 #define CLIENT 5u
+#define OTHER  6u
 
 /* As sealmq-relay has its storage. */
 Test(inside, worker_inside_is_a_worker_as_any)
@@ -37,10 +38,12 @@ Test(inside, nobody_was_silent_while_the_broker_was_away)
     client_sends(r, CLIENT, 3, 2);
     relay_pass(r, 500);
     r->now.mono_ms += 60000;
+    client_sends(r, OTHER, 4, 1); /* heard at the very end of it */
     broker_was_away(r->broker, r->now, 60000);
     broker_tick(r->broker, r->now);
     cr_assert_eq(relay_events(r, EVENT_WORKER_LOST), 0);
     cr_assert(relay_knows(r, CLIENT));
+    cr_assert(relay_knows(r, OTHER));
     relay_pass(r, 1250);
     cr_assert_eq(relay_events(r, EVENT_WORKER_LOST), 0);
     relay_pass(r, 500);

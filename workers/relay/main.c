@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define STORE_FILES    384u /* tables, packs, logs, and what compaction writes */
-#define STORAGE_END_MS 5000u /* to open, drain and close, once the broker has: less than sealmqd waits for both */
+#define STORAGE_END_MS 4000u /* to open, drain and close, once the broker has: less than sealmqd waits for both */
 
 enum storage_stage { NOT_BEGUN, OPENING, SERVES };
 

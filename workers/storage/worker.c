@@ -216,7 +216,7 @@ static void take_slabs(struct storage_worker *w)
 static void rest(struct storage_worker *w)
 {
     uint64_t now_ms = host_now().mono_ms;
-    if (!storage_queue_empty(w->core) || now_ms < w->worked_ms + REST_MS) return;
+    if (w->drains || w->slow_groups || !storage_queue_empty(w->core) || now_ms < w->worked_ms + REST_MS) return;
     leave_if_failed(w, store_rest(w->store));
     w->worked_ms = now_ms;
 }

@@ -32,7 +32,8 @@ void storage_worker_step(struct storage_worker *w);
 long storage_worker_wait_ms(const struct storage_worker *w);
 int storage_worker_fd(const struct storage_worker *w);
 
-/* storage_worker_drain: from the next steps on it takes nothing new, and waits for no write. storage_worker_drained: all is answered. */
+/* storage_worker_drain: after the next step it takes nothing new, and it waits for no write. storage_worker_drained: all is
+ * answered. */
 void storage_worker_drain(struct storage_worker *w);
 bool storage_worker_drained(const struct storage_worker *w);
 
