@@ -29,7 +29,7 @@ struct link {
     size_t next; /* whose turn it is in link_receive */
     zmq_msg_t messages[LINK_HELD_MAX]; /* a ring: the oldest held one at first */
     size_t first, held, given; /* behind the held ones those that link_give has brought */
-    const struct link_way *way; /* to the broker whose loop we are in */
+    const struct inside_way *way; /* to the broker whose loop we are in */
     uint64_t released; /* ever */
 };
 
@@ -234,7 +234,7 @@ bool link_given(const struct link *l)
     return l->given > 0;
 }
 
-void link_way_set(struct link *l, const struct link_way *way)
+void link_way_set(struct link *l, const struct inside_way *way)
 {
     l->way = way;
     l->peers[0].up = way != NULL;

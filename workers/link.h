@@ -12,6 +12,7 @@
 #ifndef SEALMQ_WORKERS_LINK_H
 #define SEALMQ_WORKERS_LINK_H
 
+#include "broker/inside.h"
 #include "broker/wire/bytes.h"
 
 #define LINK_BROKERS_MAX 16u
@@ -24,12 +25,6 @@
 #define LINK_LINGER_MS 1000
 
 struct link;
-
-/* What carries slabs to a broker whose loop the worker lives in: borrowed for the call. */
-struct link_way {
-    void *context;
-    void (*slab)(void *context, struct view slab);
-};
 
 /* A descriptor to wait for beside the brokers (signals, an eventfd, an epoll). */
 struct link_wait {
@@ -44,11 +39,12 @@ struct link_wait {
 enum status link_open(struct link **out, const char *const *endpoints, size_t count) MUST_USE;
 
 /* link_inside: the link of a worker in its one broker's own loop, without sockets (link_poll is not for it). Slabs come by
- * link_give, a copy of each: OK; FULL: LINK_HELD_MAX are here. They leave by the way that is set: up while there is one. */
+ * link_give, a copy of each: OK; FULL: LINK_HELD_MAX are here. They leave by the way that is set, which is borrowed until the
+ * next is: up while there is one. */
 struct link *link_inside(void);
 enum status link_give(struct link *l, struct view slab) MUST_USE;
 bool link_given(const struct link *l); /* a slab waits for link_receive */
-void link_way_set(struct link *l, const struct link_way *way);
+void link_way_set(struct link *l, const struct inside_way *way);
 
 /* link_close: releases what is held, hands over what is queued for at most LINK_LINGER_MS, frees.
  * NULL-safe; nulls. */

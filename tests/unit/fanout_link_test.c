@@ -136,7 +136,7 @@ static void on_slab(void *context, struct view slab)
 Test(link, inside_is_up_while_there_is_a_way)
 {
     struct heard heard = {0};
-    struct link_way way = {.context = &heard, .slab = on_slab};
+    struct inside_way way = {.context = &heard, .slab = on_slab};
     struct link *l = link_inside();
     cr_assert_eq(link_count(l), 1);
     cr_assert_not(link_up(l, 0));

@@ -76,7 +76,7 @@ static void on_step(void *context, const struct inside_way *way)
     struct relay *r = context;
     if (r->stage == NOT_BEGUN) open_begin(r);
     if (r->stage == OPENING && !open_end(r)) return;
-    link_way_set(r->link, &(struct link_way){.context = way->context, .slab = way->slab});
+    link_way_set(r->link, way);
     storage_worker_step(r->storage);
     link_way_set(r->link, NULL);
 }
@@ -113,7 +113,7 @@ static void storage_end(struct relay *r)
     if (r->stage == NOT_BEGUN) return;
     while (r->stage == OPENING && !open_end(r))
         end_wait(r, until_ms, STORAGE_END_MS);
-    link_way_set(r->link, &(struct link_way){.slab = to_nobody});
+    link_way_set(r->link, &(struct inside_way){.slab = to_nobody});
     storage_worker_drain(r->storage);
     for (;;) {
         storage_worker_step(r->storage);
