@@ -23,9 +23,15 @@ struct overlay_group {
     size_t first, end, cap, live;
 };
 
+/* The hash stands here too: who passes a slot need not look at its row, which is seldom in the processor's cache. */
+struct overlay_slot {
+    uint64_t hash;
+    struct overlay_row *row; /* NULL = empty */
+};
+
 struct overlay {
     uint64_t seed;
-    struct overlay_row **slots; /* linear probing, backward shift */
+    struct overlay_slot *slots; /* linear probing, backward shift */
     size_t slot_count, row_count;
     struct overlay_group **groups;
     size_t group_slot_count, group_count;
@@ -57,7 +63,7 @@ struct overlay *overlay_new(const uint8_t seed[16])
     struct overlay *o = heap(1, sizeof *o);
     o->seed = get_u64(seed);
     o->slot_count = o->group_slot_count = SLOTS_FIRST;
-    o->slots = heap(o->slot_count, sizeof(struct overlay_row *));
+    o->slots = heap(o->slot_count, sizeof *o->slots);
     o->groups = heap(o->group_slot_count, sizeof(struct overlay_group *));
     return o;
 }
@@ -73,7 +79,7 @@ void overlay_free(struct overlay **pointer)
     struct overlay *o = *pointer;
     if (!o) return;
     for (size_t i = 0; i < o->slot_count; i++)
-        free(o->slots[i]);
+        free(o->slots[i].row);
     for (struct overlay_row *r; (r = o->free_rows);) {
         o->free_rows = r->owner;
         free(r);
@@ -104,33 +110,40 @@ static size_t slot_of(const struct overlay *o, uint64_t hash, enum store_space s
                       struct view key)
 {
     size_t i = (size_t)hash & (o->slot_count - 1);
-    for (const struct overlay_row *r; (r = o->slots[i]); i = (i + 1) & (o->slot_count - 1))
-        if (r->hash == hash && r->space == space && view_equal(r->key, key)) break;
+    for (const struct overlay_slot *at; (at = &o->slots[i])->row; i = (i + 1) & (o->slot_count - 1))
+        if (at->hash == hash && at->row->space == space && view_equal(at->row->key, key)) break;
     return i;
 }
 
 static void grow_slots(struct overlay *o)
 {
-    struct overlay_row **old = o->slots;
-    size_t old_count = o->slot_count;
+    struct overlay_slot *old = o->slots;
+    size_t old_count = o->slot_count, mask = 2 * old_count - 1;
     o->slot_count *= 2;
-    o->slots = heap(o->slot_count, sizeof(struct overlay_row *));
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i]) o->slots[slot_of(o, old[i]->hash, old[i]->space, old[i]->key)] = old[i];
+    o->slots = heap(o->slot_count, sizeof *o->slots);
+    for (size_t i = 0; i < old_count; i++) {
+        size_t k = (size_t)old[i].hash & mask;
+        if (!old[i].row) continue;
+        while (o->slots[k].row)
+            k = (k + 1) & mask;
+        o->slots[k] = old[i];
+    }
     free(old);
 }
 
-/* Closes the hole at i: moves up whoever would not be found past it. */
-static void slot_clear(struct overlay *o, size_t i)
+/* Closes the hole that the row leaves: moves up whoever would not be found past it. */
+static void slot_clear(struct overlay *o, const struct overlay_row *row)
 {
-    size_t mask = o->slot_count - 1;
-    for (size_t k = (i + 1) & mask; o->slots[k]; k = (k + 1) & mask) {
-        size_t home = (size_t)o->slots[k]->hash & mask;
+    size_t mask = o->slot_count - 1, i = (size_t)row->hash & mask;
+    while (o->slots[i].row != row)
+        i = (i + 1) & mask;
+    for (size_t k = (i + 1) & mask; o->slots[k].row; k = (k + 1) & mask) {
+        size_t home = (size_t)o->slots[k].hash & mask;
         if (((k - home) & mask) < ((k - i) & mask)) continue;
         o->slots[i] = o->slots[k];
         i = k;
     }
-    o->slots[i] = NULL;
+    o->slots[i] = (struct overlay_slot){0};
 }
 
 /* ---- groups ---- */
@@ -270,27 +283,23 @@ static void group_sort(struct overlay_group *g)
 
 struct overlay_row *overlay_find(const struct overlay *o, enum store_space space, struct view key)
 {
-    return o->row_count ? o->slots[slot_of(o, hash_of(o, space, key), space, key)] : NULL;
+    return o->row_count ? o->slots[slot_of(o, hash_of(o, space, key), space, key)].row : NULL;
 }
 
-struct overlay_row *overlay_put(struct overlay *o, enum store_space space, struct view key,
+struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struct view key,
                                 struct view value)
 {
     if (2 * o->row_count >= o->slot_count) grow_slots(o);
     uint64_t hash = hash_of(o, space, key);
-    size_t slot = slot_of(o, hash, space, key);
-    struct overlay_row *row = o->slots[slot];
-    if (row) {
-        row->key = key;
-        row->value = value;
-        return row;
-    }
-    if ((row = o->free_rows))
+    struct overlay_slot *slot = &o->slots[slot_of(o, hash, space, key)];
+    ENSURE(!slot->row);
+    struct overlay_row *row = o->free_rows;
+    if (row)
         o->free_rows = row->owner;
     else
         row = heap(1, sizeof *row);
     *row = (struct overlay_row){.space = space, .key = key, .value = value, .hash = hash};
-    o->slots[slot] = row;
+    *slot = (struct overlay_slot){hash, row};
     o->row_count++;
     group_add(group_of(o, space, key), row);
     return row;
@@ -298,7 +307,7 @@ struct overlay_row *overlay_put(struct overlay *o, enum store_space space, struc
 
 void overlay_remove(struct overlay *o, struct overlay_row *row)
 {
-    slot_clear(o, slot_of(o, row->hash, row->space, row->key));
+    slot_clear(o, row);
     group_remove(o, row);
     row->owner = o->free_rows;
     o->free_rows = row;

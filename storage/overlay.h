@@ -10,7 +10,7 @@ struct overlay_group;
 
 struct overlay_row {
     enum store_space space;
-    struct view key;   /* borrowed: stays until the row is removed or put again */
+    struct view key;   /* borrowed: stays until the row is removed or given another */
     struct view value;
     void *owner;       /* the caller's: where the bytes are */
     uint64_t born;     /* the caller's: since when */
@@ -25,15 +25,15 @@ struct overlay *overlay_new(const uint8_t seed[16]);
 void overlay_free(struct overlay **o);
 size_t overlay_count(const struct overlay *o);
 
-/* overlay_find: NULL when absent. overlay_put: the row of that key, made where there was none; its key
- * and value become those given. overlay_remove: frees the row. */
+/* overlay_find: NULL when absent. overlay_add: a row for a key that has none. overlay_remove: frees the row. Whoever has a row may give
+ * it another value, and the same key in another place. */
 struct overlay_row *overlay_find(const struct overlay *o, enum store_space space, struct view key);
-struct overlay_row *overlay_put(struct overlay *o, enum store_space space, struct view key,
+struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struct view key,
                                 struct view value);
 void overlay_remove(struct overlay *o, struct overlay_row *row);
 
 /* overlay_range: the first rows (max at most) with from <= key < to (empty to = to the end), in key order;
- * the array lives until the next put or remove, or on the arena. Cheap where all these keys start with the
+ * the array lives until the next add or remove, or on the arena. Cheap where all these keys start with the
  * same OVERLAY_GROUP_LEN bytes (a mailbox, a sender's claims); else every group of such keys is looked at. */
 #define OVERLAY_GROUP_LEN 19u
 struct overlay_range {

@@ -14,7 +14,8 @@
 
 #define PACK_VERSION 1u
 #define OP_HEAD_LEN  7u /* kind, space, key length (1 each), value length (4) */
-#define SPARE_MAX    8u /* buffers kept for the next packs */
+#define SPARE_MAX    8u /* buffers kept for the next packs, */
+#define ROOM_STEP    16384u /* whose sizes are multiples of this */
 #define SPENT_PART   8u /* a pack is spent when no more than this part of it is alive */
 #define CARRY_MAX    32u /* writes for which a row may be carried on */
 #define PACK_SLOTS   (4u * PACK_COUNT_MAX) /* more packs than we leave, where recovery has lost their end */
@@ -36,7 +37,7 @@ struct pack_store {
     size_t first, count, byte_count;
     uint64_t number; /* of the newest */
     struct buffer spare[SPARE_MAX];
-    size_t spare_count;
+    size_t spare_next; /* the one that is given back for another */
     struct arena arena; /* of one write */
 };
 
@@ -102,17 +103,38 @@ static struct pack *pack_begin(struct pack_store *p)
 {
     struct pack *pack = nth(p, p->count);
     *pack = (struct pack){.number = p->number + 1};
-    if (p->spare_count) pack->bytes = p->spare[--p->spare_count];
     return pack;
+}
+
+/* Memory as large as the pack: what it had beyond, nobody would count. */
+static void pack_reserve(struct pack_store *p, struct pack *pack, size_t len)
+{
+    size_t cap = (len / ROOM_STEP + 1) * ROOM_STEP, best = SPARE_MAX;
+    for (size_t i = 0; i < SPARE_MAX; i++) {
+        size_t has = p->spare[i].cap;
+        if (has >= cap && has <= cap + cap / 4 && (best == SPARE_MAX || has < p->spare[best].cap)) best = i;
+    }
+    if (best < SPARE_MAX) {
+        pack->bytes = p->spare[best];
+        p->spare[best] = (struct buffer){0};
+        return;
+    }
+    pack->bytes = (struct buffer){.at = malloc(cap), .cap = cap};
+    ENSURE(pack->bytes.at != NULL);
+}
+
+static void spares_free(struct pack_store *p)
+{
+    for (size_t i = 0; i < SPARE_MAX; i++)
+        buffer_fini(&p->spare[i]);
 }
 
 static void pack_release(struct pack_store *p, struct pack *pack)
 {
-    buffer_clear(&pack->bytes);
-    if (p->spare_count < SPARE_MAX)
-        p->spare[p->spare_count++] = pack->bytes;
-    else
-        buffer_fini(&pack->bytes);
+    struct buffer *spare = &p->spare[p->spare_next++ % SPARE_MAX];
+    buffer_fini(spare);
+    *spare = pack->bytes;
+    buffer_clear(spare);
     *pack = (struct pack){0};
 }
 
@@ -135,16 +157,18 @@ static void row_leaves(struct overlay_row *row)
     pack->live_bytes -= op_len(row->key, row->value);
 }
 
-/* Makes the overlay say what the op says; the op's bytes lie in the pack. */
-static void apply(struct pack_store *p, struct pack *pack, const struct pack_op *op, uint64_t born)
+/* Makes the overlay say what the op says, where `row` is what it has for that key; the op's bytes lie in the pack. */
+static void apply(struct pack_store *p, struct pack *pack, const struct pack_op *op, struct overlay_row *row,
+                  uint64_t born)
 {
-    struct overlay_row *row = overlay_find(p->overlay, op->space, op->key);
     if (row) row_leaves(row);
     if (op->kind == STORE_DELETE) {
         if (row) overlay_remove(p->overlay, row);
         return;
     }
-    row = overlay_put(p->overlay, op->space, op->key, op->value);
+    if (!row) row = overlay_add(p->overlay, op->space, op->key, op->value);
+    row->key = op->key;
+    row->value = op->value;
     row->owner = pack;
     row->born = born;
     pack->live++;
@@ -152,13 +176,14 @@ static void apply(struct pack_store *p, struct pack *pack, const struct pack_op 
 }
 
 /* The pack's bytes must have room: the overlay points into them. */
-static void append(struct pack_store *p, struct pack *pack, const struct store_op *op, uint64_t born)
+static void append(struct pack_store *p, struct pack *pack, const struct store_op *op, struct overlay_row *row,
+                   uint64_t born)
 {
     size_t start = pack->bytes.len + OP_HEAD_LEN;
     op_write(&pack->bytes, op);
     const uint8_t *at = pack->bytes.at + start;
     apply(p, pack, &(struct pack_op){op->kind, op->space, view_of(at, op->key.len),
-                                     view_of(at + op->key.len, op->head.len + op->body.len)}, born);
+                                     view_of(at + op->key.len, op->head.len + op->body.len)}, row, born);
 }
 
 /* ---- cleaning up ---- */
@@ -186,7 +211,7 @@ static void clean(struct pack_store *p, struct pack *into, struct store_batch *b
         if (!row || row->key.at != op.key.at) continue;
         if (into && into->number - row->born < CARRY_MAX) {
             append(p, into, &(struct store_op){STORE_PUT_BRIEF, op.space, op.key, op.value,
-                                               view_of(NULL, 0)}, row->born);
+                                               view_of(NULL, 0)}, row, row->born);
             continue;
         }
         store_batch_put(below, &p->arena, op.space, op.key, op.value, view_of(NULL, 0));
@@ -232,9 +257,9 @@ static size_t room_for(const struct pack_store *p, const struct store_batch *bat
     size_t room = 1;
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
+        size_t len = op->head.len + op->body.len;
         room += OP_HEAD_LEN + op->key.len;
-        if (op->kind == STORE_PUT_BRIEF || overlay_find(p->overlay, op->space, op->key))
-            room += op->head.len + op->body.len;
+        if (len && (op->kind == STORE_PUT_BRIEF || overlay_find(p->overlay, op->space, op->key))) room += len;
     }
     return room;
 }
@@ -247,15 +272,15 @@ static void fold(struct pack_store *p, struct pack *pack, const struct store_bat
     for (size_t i = 0; i < batch->op_count; i++) {
         const struct store_op *op = &batch->ops[i];
         ENSURE(op->space < SPACE_COUNT && op->key.len > 0 && op->key.len <= STORE_KEY_LEN_MAX);
-        const struct overlay_row *row = overlay_find(p->overlay, op->space, op->key);
+        struct overlay_row *row = overlay_find(p->overlay, op->space, op->key);
         bool again = op->kind == STORE_PUT && row && row->owner == pack;
         if (again)
             append(p, pack, &(struct store_op){.kind = STORE_DELETE, .space = op->space,
-                                               .key = op->key}, pack->number);
+                                               .key = op->key}, row, pack->number);
         if (again || (op->kind != STORE_PUT_BRIEF && !row))
             *store_batch_op(below, &p->arena) = *op;
         else
-            append(p, pack, op, pack->number);
+            append(p, pack, op, row, pack->number);
     }
 }
 
@@ -267,7 +292,7 @@ static enum status pack_write(struct store *s, const struct store_batch *batch, 
     arena_reset(&p->arena);
     struct pack *pack = pack_begin(p);
     size_t room = room_for(p, batch) + carry_room(p);
-    buffer_reserve(&pack->bytes, room); /* the overlay points into it */
+    pack_reserve(p, pack, room); /* the overlay points into it */
     write_u8(&pack->bytes, PACK_VERSION);
     clean_up(p, pack, &below);
     fold(p, pack, batch, &below);
@@ -296,6 +321,7 @@ static enum status pack_rest(struct store *s)
     }
     enum status status = below.op_count ? store_write(p->below, &below, DURABILITY_MEMORY) : STATUS_OK;
     release_until(p, oldest);
+    spares_free(p);
     return status == STATUS_OK ? store_rest(p->below) : status;
 }
 
@@ -391,8 +417,7 @@ static void pack_close(struct store *s)
     overlay_free(&p->overlay);
     for (size_t i = 0; i < PACK_SLOTS; i++)
         buffer_fini(&p->packs[i].bytes);
-    for (size_t i = 0; i < p->spare_count; i++)
-        buffer_fini(&p->spare[i]);
+    spares_free(p);
     arena_fini(&p->arena);
     free(p);
 }
@@ -403,12 +428,13 @@ static enum status replay(struct pack_store *p, const struct store_row *row)
 {
     struct pack *pack = pack_begin(p);
     struct pack_op op;
+    pack_reserve(p, pack, row->value.len);
     write_view(&pack->bytes, row->value);
     if (p->count == PACK_SLOTS - 1 || row->key.len != 8) return STATUS_DAMAGED;
     pack->number = get_u64(row->key.at);
     struct reader r = ops_of(pack);
     while (op_next(&r, &op))
-        apply(p, pack, &op, pack->number);
+        apply(p, pack, &op, overlay_find(p->overlay, op.space, op.key), pack->number);
     pack_keep(p, pack);
     return reader_done(&r) == STATUS_OK ? STATUS_OK : STATUS_DAMAGED;
 }
