@@ -86,7 +86,7 @@ static bool op_next(struct reader *r, struct pack_op *op)
     size_t key_len = read_u8(r), value_len = read_u32(r);
     op->key = read_view(r, key_len);
     op->value = read_view(r, value_len);
-    if (op->kind > STORE_DELETE || op->space >= SPACE_COUNT || !key_len) r->failed = true;
+    if (op->kind > STORE_DELETE || op->space >= SPACE_COUNT || !key_len || key_len > STORE_KEY_LEN_MAX) r->failed = true;
     return !r->failed;
 }
 
@@ -129,9 +129,14 @@ static void spares_free(struct pack_store *p)
         buffer_fini(&p->spare[i]);
 }
 
+/* Its memory takes an empty place among the spare ones, or that of one that has waited. */
 static void pack_release(struct pack_store *p, struct pack *pack)
 {
-    struct buffer *spare = &p->spare[p->spare_next++ % SPARE_MAX];
+    size_t i = 0;
+    while (i < SPARE_MAX && p->spare[i].cap)
+        i++;
+    if (i == SPARE_MAX) i = p->spare_next++ % SPARE_MAX;
+    struct buffer *spare = &p->spare[i];
     buffer_fini(spare);
     *spare = pack->bytes;
     buffer_clear(spare);
@@ -193,10 +198,11 @@ static bool is_spent(const struct pack *pack)
     return pack->live_bytes <= pack->bytes.len / SPENT_PART;
 }
 
-static bool is_too_much(const struct pack_store *p)
+/* So many packs, with so many bytes. */
+static bool is_too_much(const struct pack_store *p, size_t count, size_t byte_count)
 {
-    if (p->count >= p->count_max || p->byte_count > PACK_LARGE * p->byte_max) return true;
-    return p->byte_count > p->byte_max && p->count > PACK_KEPT;
+    if (count >= p->count_max || byte_count > PACK_LARGE * p->byte_max) return true;
+    return byte_count > p->byte_max && count > PACK_KEPT;
 }
 
 /* The oldest pack goes: its rows that are still there become rows below, or, while they are young, part
@@ -225,18 +231,24 @@ static void clean(struct pack_store *p, struct pack *into, struct store_batch *b
     p->count--;
 }
 
-/* How many bytes may be carried at most: what is alive in spent packs. */
+/* How many bytes may be carried at most: what is alive in the spent packs that clean_up will take, no others'. */
 static size_t carry_room(struct pack_store *p)
 {
-    size_t room = 0;
-    for (size_t i = 0; i < p->count; i++)
-        if (is_spent(nth(p, i))) room += nth(p, i)->live_bytes;
+    size_t room = 0, byte_count = p->byte_count;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct pack *pack = nth(p, i);
+        if (is_spent(pack))
+            room += pack->live_bytes;
+        else if (!is_too_much(p, p->count - i, byte_count))
+            break;
+        byte_count -= pack->bytes.len;
+    }
     return room;
 }
 
 static void clean_up(struct pack_store *p, struct pack *into, struct store_batch *below)
 {
-    while (p->count && is_too_much(p))
+    while (p->count && is_too_much(p, p->count, p->byte_count))
         clean(p, is_spent(nth(p, 0)) ? into : NULL, below);
     while (p->count && is_spent(nth(p, 0)))
         clean(p, into, below);
@@ -432,6 +444,7 @@ static enum status replay(struct pack_store *p, const struct store_row *row)
     write_view(&pack->bytes, row->value);
     if (p->count == PACK_SLOTS - 1 || row->key.len != 8) return STATUS_DAMAGED;
     pack->number = get_u64(row->key.at);
+    if (pack->number == UINT64_MAX) return STATUS_DAMAGED; /* the next one would stand before it */
     struct reader r = ops_of(pack);
     while (op_next(&r, &op))
         apply(p, pack, &op, overlay_find(p->overlay, op.space, op.key), pack->number);
