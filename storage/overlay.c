@@ -118,25 +118,18 @@ static size_t slot_of(const struct overlay *o, uint64_t hash, enum store_space s
 static void grow_slots(struct overlay *o)
 {
     struct overlay_slot *old = o->slots;
-    size_t old_count = o->slot_count, mask = 2 * old_count - 1;
+    size_t old_count = o->slot_count;
     o->slot_count *= 2;
     o->slots = heap(o->slot_count, sizeof *o->slots);
-    for (size_t i = 0; i < old_count; i++) {
-        size_t k = (size_t)old[i].hash & mask;
-        if (!old[i].row) continue;
-        while (o->slots[k].row)
-            k = (k + 1) & mask;
-        o->slots[k] = old[i];
-    }
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i].row) o->slots[slot_of(o, old[i].hash, old[i].row->space, old[i].row->key)] = old[i];
     free(old);
 }
 
-/* Closes the hole that the row leaves: moves up whoever would not be found past it. */
-static void slot_clear(struct overlay *o, const struct overlay_row *row)
+/* Closes the hole at i: moves up whoever would not be found past it. */
+static void slot_clear(struct overlay *o, size_t i)
 {
-    size_t mask = o->slot_count - 1, i = (size_t)row->hash & mask;
-    while (o->slots[i].row != row)
-        i = (i + 1) & mask;
+    size_t mask = o->slot_count - 1;
     for (size_t k = (i + 1) & mask; o->slots[k].row; k = (k + 1) & mask) {
         size_t home = (size_t)o->slots[k].hash & mask;
         if (((k - home) & mask) < ((k - i) & mask)) continue;
@@ -286,8 +279,7 @@ struct overlay_row *overlay_find(const struct overlay *o, enum store_space space
     return o->row_count ? o->slots[slot_of(o, hash_of(o, space, key), space, key)].row : NULL;
 }
 
-struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struct view key,
-                                struct view value)
+struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struct view key)
 {
     if (2 * o->row_count >= o->slot_count) grow_slots(o);
     uint64_t hash = hash_of(o, space, key);
@@ -298,7 +290,7 @@ struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struc
         o->free_rows = row->owner;
     else
         row = heap(1, sizeof *row);
-    *row = (struct overlay_row){.space = space, .key = key, .value = value, .hash = hash};
+    *row = (struct overlay_row){.space = space, .key = key, .hash = hash};
     *slot = (struct overlay_slot){hash, row};
     o->row_count++;
     group_add(group_of(o, space, key), row);
@@ -307,7 +299,7 @@ struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struc
 
 void overlay_remove(struct overlay *o, struct overlay_row *row)
 {
-    slot_clear(o, row);
+    slot_clear(o, slot_of(o, row->hash, row->space, row->key));
     group_remove(o, row);
     row->owner = o->free_rows;
     o->free_rows = row;

@@ -25,11 +25,10 @@ struct overlay *overlay_new(const uint8_t seed[16]);
 void overlay_free(struct overlay **o);
 size_t overlay_count(const struct overlay *o);
 
-/* overlay_find: NULL when absent. overlay_add: a row for a key that has none. overlay_remove: frees the row. Whoever has a row may give
- * it another value, and the same key in another place. */
+/* overlay_find: NULL when absent. overlay_add: a row for a key that has none, as yet without a value. overlay_remove: frees the row.
+ * Whoever has a row may give it another value, and the same key in another place. */
 struct overlay_row *overlay_find(const struct overlay *o, enum store_space space, struct view key);
-struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struct view key,
-                                struct view value);
+struct overlay_row *overlay_add(struct overlay *o, enum store_space space, struct view key);
 void overlay_remove(struct overlay *o, struct overlay_row *row);
 
 /* overlay_range: the first rows (max at most) with from <= key < to (empty to = to the end), in key order;

@@ -171,7 +171,7 @@ static void apply(struct pack_store *p, struct pack *pack, const struct pack_op 
         if (row) overlay_remove(p->overlay, row);
         return;
     }
-    if (!row) row = overlay_add(p->overlay, op->space, op->key, op->value);
+    if (!row) row = overlay_add(p->overlay, op->space, op->key);
     row->key = op->key;
     row->value = op->value;
     row->owner = pack;
@@ -231,27 +231,25 @@ static void clean(struct pack_store *p, struct pack *into, struct store_batch *b
     p->count--;
 }
 
-/* How many bytes may be carried at most: what is alive in the spent packs that clean_up will take, no others'. */
-static size_t carry_room(struct pack_store *p)
+/* The oldest packs that go with a write: each while there is too much, or that is spent. */
+struct leaving {
+    size_t count;
+    size_t carried; /* bytes at most: what is alive in spent ones */
+};
+
+static struct leaving leaving_of(struct pack_store *p)
 {
-    size_t room = 0, byte_count = p->byte_count;
-    for (size_t i = 0; i < p->count; i++) {
-        const struct pack *pack = nth(p, i);
+    struct leaving leaving = {0};
+    size_t byte_count = p->byte_count;
+    for (; leaving.count < p->count; leaving.count++) {
+        const struct pack *pack = nth(p, leaving.count);
         if (is_spent(pack))
-            room += pack->live_bytes;
-        else if (!is_too_much(p, p->count - i, byte_count))
+            leaving.carried += pack->live_bytes;
+        else if (!is_too_much(p, p->count - leaving.count, byte_count))
             break;
         byte_count -= pack->bytes.len;
     }
-    return room;
-}
-
-static void clean_up(struct pack_store *p, struct pack *into, struct store_batch *below)
-{
-    while (p->count && is_too_much(p, p->count, p->byte_count))
-        clean(p, is_spent(nth(p, 0)) ? into : NULL, below);
-    while (p->count && is_spent(nth(p, 0)))
-        clean(p, into, below);
+    return leaving;
 }
 
 /* Packs that went lent their bytes to the batch; now they can be used again. */
@@ -303,10 +301,12 @@ static enum status pack_write(struct store *s, const struct store_batch *batch, 
     size_t oldest = p->first;
     arena_reset(&p->arena);
     struct pack *pack = pack_begin(p);
-    size_t room = room_for(p, batch) + carry_room(p);
+    struct leaving leaving = leaving_of(p);
+    size_t room = room_for(p, batch) + leaving.carried;
     pack_reserve(p, pack, room); /* the overlay points into it */
     write_u8(&pack->bytes, PACK_VERSION);
-    clean_up(p, pack, &below);
+    while (leaving.count--)
+        clean(p, is_spent(nth(p, 0)) ? pack : NULL, &below);
     fold(p, pack, batch, &below);
     ENSURE(pack->bytes.len <= room);
     if (pack->bytes.len > 1) {

@@ -125,6 +125,8 @@ static void put_pack(struct fixture *f, struct view key, struct view bytes)
     store_close(&below);
 }
 
+static const uint8_t good[] = {1, 1, 0, 1, 0, 0, 0, 1, 'k', 'v'};
+
 static void a_pack_that_does_not_read_refuses_the_open(struct fixture *f)
 {
     static const struct {
@@ -147,15 +149,18 @@ static void a_pack_that_does_not_read_refuses_the_open(struct fixture *f)
     uint8_t long_key[8 + STORE_KEY_LEN_MAX + 1 + 1] = {1, 1, 0, STORE_KEY_LEN_MAX + 1, 0, 0, 0, 1};
     put_pack(f, text("12345678"), view_of(long_key, sizeof long_key));
     cr_assert_eq(fixture_open(f), STATUS_DAMAGED);
-    static const uint8_t good[] = {1, 1, 0, 1, 0, 0, 0, 1, 'k', 'v'};
     put_pack(f, text("12345678"), view_of(good, sizeof good));
     cr_assert_eq(fixture_open(f), STATUS_OK);
     cr_assert(has_row(f, SPACE_PAYLOAD, "k", "v"));
 }
 
+Test(pack, a_pack_that_does_not_read_refuses_the_open)
+{
+    fixture_run(BACKEND_PACK, a_pack_that_does_not_read_refuses_the_open);
+}
+
 static void no_pack_has_the_last_number(struct fixture *f)
 {
-    static const uint8_t good[] = {1, 1, 0, 1, 0, 0, 0, 1, 'k', 'v'};
     put_pack(f, text("\xff\xff\xff\xff\xff\xff\xff\xff"), view_of(good, sizeof good));
     cr_assert_eq(fixture_open(f), STATUS_DAMAGED);
     cr_assert_null(f->store);
@@ -164,11 +169,6 @@ static void no_pack_has_the_last_number(struct fixture *f)
 Test(pack, no_pack_has_the_last_number)
 {
     fixture_run(BACKEND_PACK, no_pack_has_the_last_number);
-}
-
-Test(pack, a_pack_that_does_not_read_refuses_the_open)
-{
-    fixture_run(BACKEND_PACK, a_pack_that_does_not_read_refuses_the_open);
 }
 
 /* Recovery that skips what is damaged may lose the writes that ended packs. */
